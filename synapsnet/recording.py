@@ -1,0 +1,424 @@
+"""The data model: what every simulator makes, every reader returns and every method receives.
+
+Times are in seconds, positions in micrometre, connectivity matrices are `[post, pre]` and their
+diagonal (self-connections) is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.errors import InputError
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Modality = Literal["calcium", "spikes"]
+
+NEURON_COLUMNS = ("id", "cell_type", "x_um", "y_um", "z_um", "area")
+
+
+@dataclass(frozen=True, eq=False)
+class Connectome:
+    """Directed connectivity between N neurons, true or inferred.
+
+    Attributes
+    ----------
+    weight : (N, N) float array, `[post, pre]`
+        Zero where there is no connection; positive is excitatory. The diagonal must be zero.
+    delay_s : (N, N) float array or None
+        Transmission delay in seconds where known, NaN where there is no connection.
+    standard_error : (N, N) float array or None
+        Standard error of `weight`, for connectivity that was inferred.
+    unit : str
+        Unit of `weight`.
+
+    Raises
+    ------
+    InputError
+        If the matrices are not square and of one shape, hold NaN, or have a non-zero diagonal.
+    """
+
+    weight: FloatArray
+    delay_s: FloatArray | None = None
+    standard_error: FloatArray | None = None
+    unit: str = "mV"
+
+    def __post_init__(self) -> None:
+        shape = self.weight.shape
+        if len(shape) != 2 or shape[0] != shape[1]:
+            raise InputError(f"Connectome weight must be a square [post, pre] matrix; got shape {shape}.")
+        if not np.isfinite(self.weight).all():
+            raise InputError("Connectome weight holds NaN or infinite values; use 0 for 'no connection'.")
+        if np.diagonal(self.weight).any():
+            raise InputError("Connectome weight has self-connections; set its diagonal to 0.")
+        for name in ("delay_s", "standard_error"):
+            matrix = getattr(self, name)
+            if matrix is not None and matrix.shape != shape:
+                raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
+
+    @property
+    def n_neurons(self) -> int:
+        return int(self.weight.shape[0])
+
+    @property
+    def adjacency(self) -> npt.NDArray[np.bool_]:
+        """(N, N) bool array, `[post, pre]`: is there a connection."""
+        return self.weight != 0
+
+    @property
+    def scores(self) -> FloatArray:
+        """(N, N) signed evidence for each connection: weight over standard error where it is known."""
+        if self.standard_error is None:
+            return self.weight
+        ratio = np.divide(
+            self.weight, self.standard_error, out=np.zeros_like(self.weight), where=self.standard_error > 0
+        )
+        return cast(FloatArray, ratio)
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
+        """The connectome among the neurons at `indices`, in that order."""
+        chosen = np.asarray(indices, dtype=int)
+        grid = np.ix_(chosen, chosen)
+        return replace(
+            self,
+            weight=self.weight[grid],
+            delay_s=None if self.delay_s is None else self.delay_s[grid],
+            standard_error=None if self.standard_error is None else self.standard_error[grid],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Everything that a simulated network did and was, before anyone observes it.
+
+    Attributes
+    ----------
+    spike_times : pynapple.TsGroup
+        All spikes of neuron 0..N-1 in seconds; its time support is the simulated duration.
+    neurons : DataFrame with N rows
+        Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`; see `neuron_table`.
+    connectome : Connectome
+        Ground truth.
+    metadata : dict
+        JSON-serialisable facts about how it was made (network name, parameters, seed, versions).
+    """
+
+    spike_times: nap.TsGroup
+    neurons: pd.DataFrame
+    connectome: Connectome
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = self.connectome.n_neurons
+        if len(self.spike_times) != n or len(self.neurons) != n:
+            raise InputError(
+                f"A simulation of {n} neurons needs {n} spike trains and {n} rows in its neuron table; "
+                f"got {len(self.spike_times)} and {len(self.neurons)}."
+            )
+
+    @property
+    def n_neurons(self) -> int:
+        return self.connectome.n_neurons
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.spike_times.time_support.tot_length())
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Activity of N neurons on a uniform time grid, simulated or real.
+
+    Attributes
+    ----------
+    activity : pynapple.TsdFrame, (T, N) float32
+        Spike counts per bin, or fluorescence (dF/F or deconvolved). Times are bin centres. Its time
+        support are the valid epochs: no window of a model may cross the border of one.
+    dt_s : float
+        Time step of the grid in seconds.
+    modality : {"calcium", "spikes"}
+    neurons : DataFrame with N rows
+        Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`; see `neuron_table`.
+    behaviour : pynapple.TsdFrame, (T, B), or None
+        Behavioural variables on the same grid.
+    spike_times : pynapple.TsGroup or None
+        Spike times in seconds, where known. For a simulation these are ground truth.
+    connectome : Connectome or None
+        Ground truth; only simulations have it.
+    metadata : dict
+        JSON-serialisable facts about where it comes from.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 2 neurons, NaN or infinite values, negative spike counts, steps within
+        an epoch that differ from `dt_s`, or parts whose sizes do not match. `from_array` and every
+        reader also refuse constant neurons (`check_varying`); a part of a recording may have them.
+    """
+
+    activity: nap.TsdFrame
+    dt_s: float
+    modality: Modality
+    neurons: pd.DataFrame
+    behaviour: nap.TsdFrame | None = None
+    spike_times: nap.TsGroup | None = None
+    connectome: Connectome | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.modality not in get_args(Modality):
+            raise InputError(f"Recording modality must be 'calcium' or 'spikes'; got {self.modality!r}.")
+        if not (np.isfinite(self.dt_s) and self.dt_s > 0):
+            raise InputError(f"Recording dt_s must be a positive number of seconds; got {self.dt_s}.")
+        _check_activity(self.values, self.modality)
+        _check_grid(self.activity, self.dt_s)
+        if len(self.neurons) != self.n_neurons or list(self.neurons.columns) != list(NEURON_COLUMNS):
+            raise InputError(
+                f"The neuron table must have {self.n_neurons} rows and the columns {', '.join(NEURON_COLUMNS)}; "
+                f"got {len(self.neurons)} rows and {', '.join(map(str, self.neurons.columns))}."
+            )
+        if self.behaviour is not None:
+            if len(self.behaviour) != self.n_steps:
+                raise InputError(
+                    f"Behaviour must be on the grid of the activity, {self.n_steps} steps; got {len(self.behaviour)}. "
+                    "Interpolate it onto the activity's times first."
+                )
+            if not np.isfinite(self.behaviour.values).all():
+                raise InputError("Behaviour holds NaN or infinite values; interpolate or drop them first.")
+        if self.connectome is not None and self.connectome.n_neurons != self.n_neurons:
+            raise InputError(
+                f"The connectome must be of the {self.n_neurons} recorded neurons; got {self.connectome.n_neurons}."
+            )
+
+    @classmethod
+    def from_array(
+        cls,
+        activity: npt.ArrayLike,
+        dt_s: float,
+        modality: Modality,
+        *,
+        segments: Sequence[int] | None = None,
+        behaviour: npt.ArrayLike | None = None,
+        behaviour_names: Sequence[str] | None = None,
+        neurons: pd.DataFrame | None = None,
+        connectome: Connectome | None = None,
+        spike_times: nap.TsGroup | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Recording:
+        """A recording from plain arrays.
+
+        Parameters
+        ----------
+        activity : (T, N) array
+        dt_s : float
+            Time step in seconds.
+        modality : {"calcium", "spikes"}
+        segments : sequence of int, optional
+            Lengths in steps of the valid epochs (trials), in order; they sum to T. Epochs are laid out
+            in time one step apart. Default: one epoch.
+        behaviour : (T, B) array, optional
+        behaviour_names : B names, optional
+        neurons, connectome, spike_times, metadata
+            As in the class.
+
+        Raises
+        ------
+        InputError
+            See the class; also if `activity` is not two-dimensional or `segments` do not sum to T.
+        """
+        values = np.asarray(activity, dtype=np.float32)
+        if values.ndim != 2:
+            raise InputError(f"Activity must be a time x neurons array; got {values.ndim} dimensions.")
+        lengths = [len(values)] if segments is None else [int(n) for n in segments]
+        if sum(lengths) != len(values) or min(lengths, default=0) < 1:
+            raise InputError(
+                f"Segment lengths must be positive and sum to the {len(values)} time steps; they sum to {sum(lengths)}."
+            )
+        # One empty step between epochs keeps them apart: pynapple merges epochs that touch.
+        offsets = np.cumsum([0] + [n + 1 for n in lengths[:-1]])
+        times = np.concatenate([(k + np.arange(n) + 0.5) * dt_s for k, n in zip(offsets, lengths, strict=True)])
+        epochs = nap.IntervalSet(offsets * dt_s, (offsets + lengths) * dt_s)
+        frame = None
+        if behaviour is not None:
+            matrix = np.asarray(behaviour, dtype=np.float32).reshape(len(np.atleast_1d(behaviour)), -1)
+            if len(matrix) != len(times):
+                raise InputError(f"Behaviour must have the activity's {len(times)} time steps; got {len(matrix)}.")
+            names = list(behaviour_names or [f"behaviour_{k}" for k in range(matrix.shape[1])])
+            frame = nap.TsdFrame(t=times, d=matrix, time_support=epochs, columns=names)
+        recording = cls(
+            activity=nap.TsdFrame(t=times, d=values, time_support=epochs),
+            dt_s=float(dt_s),
+            modality=modality,
+            neurons=neuron_table(values.shape[1]) if neurons is None else neurons,
+            behaviour=frame,
+            spike_times=spike_times,
+            connectome=connectome,
+            metadata=metadata or {},
+        )
+        check_varying(recording)
+        return recording
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """(T, N) activity as a plain array (not a copy)."""
+        return cast(npt.NDArray[np.float32], self.activity.values)
+
+    @property
+    def behaviour_values(self) -> npt.NDArray[np.float32]:
+        """(T, B) behaviour as a plain array; B is 0 if there is none."""
+        if self.behaviour is None:
+            return np.zeros((self.n_steps, 0), np.float32)
+        return self.behaviour.values.astype(np.float32, copy=False)
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.activity.shape[0])
+
+    @property
+    def n_neurons(self) -> int:
+        return int(self.activity.shape[1])
+
+    @property
+    def epochs(self) -> nap.IntervalSet:
+        """Valid epochs: gaps and trial edges lie between them."""
+        return self.activity.time_support
+
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        """Rows `[start, stop)` of `values` that belong to each valid epoch."""
+        return _rows(self.activity)
+
+    def select_rows(self, segments: Sequence[tuple[int, int]]) -> Recording:
+        """The recording restricted to row ranges `[start, stop)`, each a part of one epoch."""
+        times = self.activity.times()
+        half = self.dt_s / 2
+        epochs = nap.IntervalSet([times[a] - half for a, _ in segments], [times[b - 1] + half for _, b in segments])
+        rows = np.concatenate([np.arange(a, b) for a, b in segments])
+
+        def restrict(frame: nap.TsdFrame) -> nap.TsdFrame:
+            return nap.TsdFrame(t=times[rows], d=frame.values[rows], time_support=epochs, columns=frame.columns)
+
+        return replace(
+            self,
+            activity=restrict(self.activity),
+            behaviour=None if self.behaviour is None else restrict(self.behaviour),
+            spike_times=None if self.spike_times is None else self.spike_times.restrict(epochs),
+        )
+
+    def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Recording:
+        """The recording of the neurons at `indices`, in that order."""
+        chosen = [int(k) for k in indices]
+        spikes = None
+        if self.spike_times is not None:
+            spikes = nap.TsGroup(
+                {new: self.spike_times[old] for new, old in enumerate(chosen)},
+                time_support=self.spike_times.time_support,
+            )
+        return replace(
+            self,
+            activity=nap.TsdFrame(t=self.activity.times(), d=self.values[:, chosen], time_support=self.epochs),
+            neurons=self.neurons.iloc[chosen].reset_index(drop=True),
+            connectome=None if self.connectome is None else self.connectome.select(chosen),
+            spike_times=spikes,
+        )
+
+    def without_ground_truth(self) -> Recording:
+        """What a method may see: no connectome, no spike times, no account of how it was made."""
+        return replace(self, connectome=None, spike_times=None, metadata={})
+
+
+def neuron_table(
+    n_neurons: int,
+    *,
+    ids: Sequence[str] | None = None,
+    cell_type: Sequence[str] | None = None,
+    position_um: FloatArray | None = None,
+    area: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Neuron table with the columns `NEURON_COLUMNS`.
+
+    Parameters
+    ----------
+    n_neurons : int
+    ids : N names, default "0".."N-1"
+    cell_type, area : N names, default "unknown"
+    position_um : (N, 3) array in micrometre, default NaN (unknown)
+    """
+    position = np.full((n_neurons, 3), np.nan) if position_um is None else np.asarray(position_um, float)
+    return pd.DataFrame(
+        {
+            "id": [str(k) for k in (range(n_neurons) if ids is None else ids)],
+            "cell_type": ["unknown"] * n_neurons if cell_type is None else [str(k) for k in cell_type],
+            "x_um": position[:, 0],
+            "y_um": position[:, 1],
+            "z_um": position[:, 2],
+            "area": ["unknown"] * n_neurons if area is None else [str(k) for k in area],
+        }
+    )
+
+
+def check_varying(recording: Recording) -> None:
+    """Refuse a recording in which a neuron never changes.
+
+    Raises
+    ------
+    InputError
+        If a spike recording holds no spikes, or any neuron is constant.
+    """
+    values = recording.values
+    if recording.modality == "spikes" and not values.any():
+        raise InputError("The recording holds no spikes at all; check the bin size, the units and the epochs.")
+    constant = values.min(axis=0) == values.max(axis=0)
+    if constant.any():
+        raise InputError(
+            f"Activity never changes in {_names(constant)}: nothing can be inferred from a constant neuron; "
+            "drop it (--min-rate does so for spikes) or record longer."
+        )
+
+
+def _rows(frame: nap.TsdFrame) -> list[tuple[int, int]]:
+    times, epochs = frame.times(), frame.time_support
+    starts = np.searchsorted(times, epochs.start, side="left")
+    stops = np.searchsorted(times, epochs.end, side="right")
+    return [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b > a]
+
+
+def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None:
+    if values.ndim != 2 or values.shape[1] < 2:
+        raise InputError(f"A recording needs at least 2 neurons (time x neurons); got shape {values.shape}.")
+    if values.shape[0] < 2:
+        raise InputError(f"A recording needs at least 2 time steps; got {values.shape[0]}.")
+    finite = np.isfinite(values).all(axis=0)
+    if not finite.all():
+        raise InputError(
+            f"Activity holds NaN or infinite values in {_names(~finite)}; "
+            "cut those times out as epoch borders or drop these neurons."
+        )
+    if modality == "spikes" and (values < 0).any():
+        raise InputError("Spike counts must not be negative; is this a calcium recording (modality 'calcium')?")
+
+
+def _check_grid(activity: nap.TsdFrame, dt_s: float) -> None:
+    times = activity.times()
+    for start, stop in _rows(activity):
+        steps = np.diff(times[start:stop])
+        if len(steps) and np.abs(steps - dt_s).max() > 0.01 * dt_s:
+            worst = steps[np.abs(steps - dt_s).argmax()]
+            raise InputError(
+                f"Activity must be on a uniform grid of {dt_s:g} s within each epoch; found a step of {worst:g} s. "
+                "Declare gaps as epoch borders or resample."
+            )
+
+
+def _names(mask: npt.ArrayLike) -> str:
+    """'neuron 3' or 'neurons 3, 8 and 5 more': who is meant, without flooding the screen."""
+    indices = np.flatnonzero(mask)
+    shown = ", ".join(str(k) for k in indices[:5])
+    more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
+    return f"neuron{'s' if len(indices) > 1 else ''} {shown}{more}"
