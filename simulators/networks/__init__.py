@@ -1,0 +1,28 @@
+"""Networks with known connectivity, by the name that the command line uses."""
+
+from __future__ import annotations
+
+import difflib
+
+from simulators.networks.base import Model, Network
+from simulators.networks.cell_types import LifCellTypes
+from simulators.networks.lif import LifConnectome, LifRandom
+from synapsnet.errors import InputError
+
+NETWORKS: dict[str, type[Network]] = {network.name: network for network in (LifRandom, LifCellTypes)}
+
+__all__ = ["NETWORKS", "LifCellTypes", "LifConnectome", "LifRandom", "Model", "Network", "network_class"]
+
+
+def network_class(name: str) -> type[Network]:
+    """The network registered under `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none; the sentence offers the nearest name.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    nearest = difflib.get_close_matches(name, NETWORKS, n=1, cutoff=0.0)[0]
+    raise InputError(f"There is no network {name!r}; did you mean {nearest!r}? There are: {', '.join(NETWORKS)}.")
