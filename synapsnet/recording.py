@@ -210,6 +210,7 @@ class Recording:
         connectome: Connectome | None = None,
         spike_times: nap.TsGroup | None = None,
         metadata: dict[str, Any] | None = None,
+        require_varying: bool = True,
     ) -> Recording:
         """A recording from plain arrays.
 
@@ -226,6 +227,9 @@ class Recording:
         behaviour_names : B names, optional
         neurons, connectome, spike_times, metadata
             As in the class.
+        require_varying : bool
+            Refuse constant neurons. A reader leaves that to `synapsnet.io.read`, which first drops
+            the neurons that the user asked to drop.
 
         Raises
         ------
@@ -261,7 +265,8 @@ class Recording:
             connectome=connectome,
             metadata=metadata or {},
         )
-        check_varying(recording)
+        if require_varying:
+            check_varying(recording)
         return recording
 
     @property

@@ -1,0 +1,112 @@
+"""Reading any recording by its path, and writing recordings and simulations as NWB.
+
+A new reader is one module with the three names of `synapsnet.io.reader.Reader`, and one entry in
+`READERS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from synapsnet.errors import InputError
+from synapsnet.io import arrays, nwb, suite2p
+from synapsnet.io.describe import describe_recording, describe_simulation
+from synapsnet.io.nwb import read_simulation
+from synapsnet.io.nwb_write import write_recording, write_simulation
+from synapsnet.io.reader import Notify, Reader
+from synapsnet.recording import Recording, check_varying
+
+__all__ = ["READERS", "describe", "read", "read_simulation", "write_recording", "write_simulation"]
+
+READERS = cast(tuple[Reader, ...], (suite2p, nwb, arrays))
+
+
+def _silent(line: str) -> None:
+    """Drop a notice."""
+
+
+def read(path: str | Path, *, min_rate_hz: float = 0.0, notify: Notify = _silent, **options: Any) -> Recording:
+    """Read a recording; the reader is chosen by looking at the path.
+
+    Parameters
+    ----------
+    path : path
+        A suite2p folder, an NWB file, or a `.npz` or `.npy` file.
+    min_rate_hz : float
+        For spikes: drop neurons that fire more slowly than this.
+    notify : callable
+        Receives one line for every assumption made and everything dropped.
+    **options
+        Options of the reader, such as `fs_hz` (`synapsnet.io.suite2p.read`), `bin_s`
+        (`synapsnet.io.nwb.read`) or `key` (`synapsnet.io.arrays.read`). None counts as not given.
+
+    Raises
+    ------
+    InputError
+        If the path is missing or of no known layout, an option is not one of its reader, the data
+        cannot be used (see the reader and `Recording`), or a neuron is constant.
+
+    Examples
+    --------
+    >>> recording = read("mouse/suite2p", fs_hz=6.0, notify=print)  # doctest: +SKIP
+    """
+    recording = _drop_quiet(_read_unchecked(Path(path), notify, options), min_rate_hz, notify)
+    check_varying(recording)
+    return recording
+
+
+def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> dict[str, str]:
+    """Facts about a recording or a simulation, by name, ready to print.
+
+    Parameters and errors are those of `read`, but constant neurons are not refused.
+    """
+    path = Path(path)
+    if nwb.recognises(path) and not options and nwb.is_simulation(path):
+        return describe_simulation(read_simulation(path))
+    return describe_recording(_read_unchecked(path, notify, options))
+
+
+def _read_unchecked(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
+    reader = _reader_of(path)
+    given = {name: value for name, value in options.items() if value is not None}
+    known = [name for name in inspect.signature(reader.read).parameters if name not in ("path", "notify")]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise InputError(
+            f"{', '.join(unknown)} cannot be used with {path}; {reader.LAYOUT} takes the options {', '.join(known)}."
+        )
+    return reader.read(path, notify=notify, **given)
+
+
+def _reader_of(path: Path) -> Reader:
+    if not path.exists():
+        names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, names, n=1)
+        raise InputError(f"{path} does not exist; " + (f"did you mean {close[0]}?" if close else "check the path."))
+    for reader in READERS:
+        if reader.recognises(path):
+            return reader
+    raise InputError(
+        f"{path} is of no layout that can be read; expected {'; '.join(reader.LAYOUT for reader in READERS)}."
+    )
+
+
+def _drop_quiet(recording: Recording, min_rate_hz: float, notify: Notify) -> Recording:
+    if min_rate_hz <= 0:
+        return recording
+    if recording.modality != "spikes":
+        raise InputError("A minimum rate (--min-rate) is for spikes; this is a calcium recording.")
+    rate_hz = recording.values.mean(axis=0, dtype=np.float64) / recording.dt_s
+    kept = np.flatnonzero(rate_hz >= min_rate_hz)
+    if len(kept) < 2:
+        raise InputError(
+            f"Only {len(kept)} of {len(rate_hz)} neurons fire at {min_rate_hz:g} Hz or more and 2 are needed; "
+            "lower the minimum rate (--min-rate)."
+        )
+    notify(f"{len(rate_hz) - len(kept)} of {len(rate_hz)} neurons dropped: they fire below {min_rate_hz:g} Hz.")
+    return recording if len(kept) == len(rate_hz) else recording.select_neurons(kept)

@@ -1,0 +1,161 @@
+"""Figures of connectivity, and the look that all figures share; each is one panel that the page arranges.
+
+Matrices are drawn `[post, pre]`: rows are postsynaptic, columns presynaptic neurons. All names come
+from files, so they are escaped before plotly, which renders a subset of HTML, sees them.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+from sklearn.metrics import precision_recall_curve
+
+from reports.numbers import format_number
+from reports.palette import MethodStyle
+from synapsnet.recording import Connectome
+from validation.results import RunResults
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Styles = dict[str, MethodStyle]
+
+MAX_NEURONS = 400  # more rows than a screen has pixels for; keeps the page small
+MAX_CURVE_POINTS = 500
+INK, GRID = "#1b1f24", "#e4e7eb"
+# Blue (inhibitory) over white (none) to red (excitatory), dark at both ends: also readable without hue.
+DIVERGING = [[0.0, "#053061"], [0.25, "#4393c3"], [0.5, "#ffffff"], [0.75, "#d6604d"], [1.0, "#67001f"]]
+
+
+def base_layout(**changes: Any) -> dict[str, Any]:
+    """The look that all figures share."""
+    return {
+        "template": "none",
+        "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
+        "margin": {"l": 56, "r": 16, "t": 30, "b": 48},
+        "paper_bgcolor": "#ffffff",
+        "plot_bgcolor": "#ffffff",
+        "hoverlabel": {"namelength": -1},
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.18, "x": 0, "itemwidth": 40},
+        "modebar": {"bgcolor": "rgba(255,255,255,0.7)", "color": "#8a9099", "activecolor": INK},
+    } | changes
+
+
+def axis_style(title: str, **more: Any) -> dict[str, Any]:
+    """The look that all axes share."""
+    look = {"gridcolor": GRID, "zerolinecolor": "#9aa1a9", "linecolor": "#9aa1a9", "ticks": "outside", "ticklen": 4}
+    return look | {"title": {"text": title, "standoff": 8}} | more
+
+
+def method_label(results: RunResults, method: str) -> str:
+    """The method's printed name, safe inside a figure."""
+    return escape(results.labels.get(method, method))
+
+
+def line_style(style: MethodStyle, width: float | None = None) -> dict[str, Any]:
+    """How plotly draws a method's line."""
+    return {"color": style.color, "dash": style.dash, "width": width or style.width}
+
+
+def marker_style(style: MethodStyle) -> dict[str, Any]:
+    """How plotly draws a method's markers."""
+    return {"symbol": style.symbol, "color": style.color, "size": 7}
+
+
+def cell_type_order(neurons: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Indices of the neurons by cell type, excitatory types first and unknown last; at most `MAX_NEURONS`."""
+
+    def rank(cell_type: str) -> tuple[int, str]:
+        name = cell_type.lower()
+        excitatory = name.startswith(("e", "pyr", "glut", "rs"))
+        return (0 if excitatory else 2 if name == "unknown" else 1, name)
+
+    ranks = {name: k for k, name in enumerate(sorted(neurons["cell_type"].unique(), key=rank))}
+    order = np.argsort(neurons["cell_type"].map(ranks).to_numpy(), kind="stable")
+    if len(order) > MAX_NEURONS:
+        order = order[np.linspace(0, len(order) - 1, MAX_NEURONS).round().astype(int)]
+    return order
+
+
+def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -> go.Figure:
+    """Heat map of a connectivity matrix, neurons ordered by cell type.
+
+    Parameters
+    ----------
+    matrix : (N, N) array, `[post, pre]`
+        The diagonal is left blank. Colours saturate at the 99th percentile of the absolute values.
+    neurons : DataFrame with N rows
+        Columns `id` and `cell_type`.
+    color_title : str
+        Name (and unit) of the values.
+    """
+    order = cell_type_order(neurons)
+    types = neurons["cell_type"].to_numpy()[order]
+    # The position keeps labels unique; a category axis would merge neurons of one name.
+    names = [
+        escape(f"{kind} {name} (#{k})") for kind, name, k in zip(types, neurons["id"].to_numpy()[order], order, strict=True)
+    ]
+    values = np.array(matrix[np.ix_(order, order)], dtype=np.float32)
+    size = np.abs(values[~np.eye(len(values), dtype=bool)])
+    limit = float(np.percentile(size, 99)) or float(size.max()) or 1.0
+    np.fill_diagonal(values, np.nan)
+
+    figure = go.Figure(
+        go.Heatmap(
+            z=values, x=names, y=names, zmin=-limit, zmax=limit, colorscale=DIVERGING, hoverongaps=False,
+            colorbar={"title": {"text": escape(color_title), "side": "right"}, "thickness": 10, "len": 0.9, "outlinewidth": 0},
+            hovertemplate="pre %{x}<br>post %{y}<br><b>%{z:.3g}</b><extra></extra>",
+        ),
+        base_layout(
+            plot_bgcolor="#d5d9de",  # the diagonal, where nothing is drawn
+            margin={"l": 54, "r": 8, "t": 30, "b": 44},
+            uirevision="keep",  # the zoom survives a change of method
+        ),
+    )  # fmt: skip
+    borders = np.flatnonzero(types[1:] != types[:-1]) + 0.5
+    edges = [-0.5, *borders, len(types) - 0.5]
+    ticks = [(a + b) / 2 for a, b in zip(edges[:-1], edges[1:], strict=True) if b - a >= 0.05 * len(types)]
+    labels = [escape(f"{types[int(t)]} ({(types == types[int(t)]).sum()})") for t in ticks]
+    shared = {"tickvals": ticks, "ticktext": labels, "ticks": "", "showgrid": False, "constrain": "domain"}
+    figure.update_xaxes(axis_style("presynaptic", **shared))
+    figure.update_yaxes(axis_style("postsynaptic", **shared, autorange="reversed", scaleanchor="x", tickangle=-90))
+    for border in borders:
+        figure.add_vline(border, line={"color": INK, "width": 1})
+        figure.add_hline(border, line={"color": INK, "width": 1})
+    return figure
+
+
+def precision_recall(truth: Connectome, inferred: Connectome) -> tuple[FloatArray, FloatArray]:
+    """Recall and precision of the ranking by `|scores|`, off-diagonal pairs, at most `MAX_CURVE_POINTS` each."""
+    pairs = ~np.eye(truth.n_neurons, dtype=bool)
+    precision, recall, _ = precision_recall_curve(
+        truth.adjacency[pairs], np.abs(inferred.scores[pairs]), drop_intermediate=True
+    )
+    # The last point (recall 0, precision 1) is a convention, not a measurement.
+    precision, recall = precision[:-1], recall[:-1]
+    kept = np.unique(np.linspace(0, len(recall) - 1, MAX_CURVE_POINTS).round().astype(int))
+    return recall[kept].astype(np.float32), precision[kept].astype(np.float32)
+
+
+def precision_recall_figure(results: RunResults, styles: Styles) -> go.Figure:
+    """Precision-recall curves of all methods, chance level dashed. Needs ground truth."""
+    assert results.truth is not None
+    chance = float(results.truth.adjacency.sum() / (results.n_neurons * (results.n_neurons - 1)))
+    figure = go.Figure(layout=base_layout())
+    for method, inferred in results.inferred.items():
+        recall, precision = precision_recall(results.truth, inferred)
+        figure.add_scatter(
+            x=recall, y=precision, name=method_label(results, method), line=line_style(styles[method]),
+            mode="lines" if len(recall) > 1 else "markers", marker=marker_style(styles[method]),
+            hovertemplate="recall %{x:.3f}, precision %{y:.3f}",
+        )  # fmt: skip
+    figure.add_hline(
+        chance, line={"color": INK, "width": 1, "dash": "dash"},
+        annotation={"text": f"chance {format_number(chance)}", "xanchor": "right", "yanchor": "bottom"},
+    )  # fmt: skip
+    figure.update_xaxes(axis_style("recall (share of the true connections found)", range=[0, 1.005]))
+    figure.update_yaxes(axis_style("precision (share of the found that are true)", range=[0, 1.02]))
+    return figure

@@ -1,0 +1,113 @@
+"""The page's first words: plain sentences derived from the scores, warnings included.
+
+Everything is said of SynapsNet against the best of the comparators. Where a difference is named, the
+sentence says whether the 95% intervals overlap. A model counts as no better than chance, the mean or
+its own ablation if its interval reaches their value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from reports.numbers import format_estimate, format_number, is_defined
+from reports.palette import ABLATION, MODEL
+from reports.tables import horizon_text
+from validation.results import Estimate, ForecastScores, RunResults
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence of the summary; a warning says what the scores do not support."""
+
+    text: str
+    warning: bool = False
+
+
+def summarise(results: RunResults) -> list[Statement]:
+    """Sentences on connectivity, then on forecasts one step and furthest ahead."""
+    statements = list(_connectivity(results))
+    scores = {s.method: s for s in results.scores.forecast}
+    if MODEL in scores:
+        for index in dict.fromkeys((0, len(scores[MODEL].horizon_steps) - 1)):
+            statements += _forecast(results, scores, index)
+    return statements
+
+
+def _connectivity(results: RunResults) -> Iterator[Statement]:
+    if results.truth is None:
+        yield Statement(
+            "The true connections behind this recording are not known. The learned connectivity is shown, but no "
+            "number on this page, good forecasts included, says how much of it is right.",
+            warning=True,
+        )
+        return
+    auprc = _defined({s.method: s.auprc for s in results.scores.connectivity})
+    chance = results.scores.edge_density
+    if MODEL not in auprc or chance is None:
+        return
+    ours, name = auprc[MODEL], _name(results, MODEL)
+    found = f"{name} finds the connections with AUPRC {format_estimate(ours)}; chance is {format_number(chance)}"
+    best = _best(auprc)
+    theirs = f"; {_name(results, best)}, the best comparator, reaches {format_estimate(auprc[best])}" if best else ""
+    yield Statement(f"{found}{theirs}{_overlap(ours, auprc.get(best))}.")
+    if ours.low <= chance:
+        yield Statement(f"{name} finds the connections no better than chance.", warning=True)
+    if best and auprc[best].value > ours.value:
+        yield Statement(f"{_name(results, best)} finds the connections better than {name}.", warning=True)
+
+
+def _forecast(results: RunResults, scores: Mapping[str, ForecastScores], index: int) -> Iterator[Statement]:
+    skill = _defined({method: s.skill_over_mean[index] for method, s in scores.items()})
+    if MODEL not in skill:
+        return
+    ours, name = skill[MODEL], _name(results, MODEL)
+    ahead = horizon_text(scores[MODEL].horizon_steps[index], results.dt_s)
+    best = _best(skill)
+    theirs = f"; {_name(results, best)}, the best comparator, reaches {format_estimate(skill[best])}" if best else ""
+    yield Statement(
+        f"Forecasting {ahead} ahead, {name} has skill {format_estimate(ours)} over the mean (0 is the mean itself, "
+        f"1 is perfect){theirs}{_overlap(ours, skill.get(best))}."
+    )
+    if best and skill[best].value > ours.value:
+        yield Statement(f"{_name(results, best)} forecasts {ahead} ahead better than {name}.", warning=True)
+    copying = scores[MODEL].skill_over_copy[index]
+    if ours.low <= 0:
+        yield Statement(f"{name} forecasts {ahead} ahead no better than each neuron's mean.", warning=True)
+    elif copying.low <= 0:
+        yield Statement(f"{name} forecasts {ahead} ahead no better than copying the last value.", warning=True)
+    if ABLATION in skill and ours.low > 0:
+        yield _ablation(ours, skill[ABLATION], ahead)
+
+
+def _ablation(full: Estimate, without: Estimate, ahead: str) -> Statement:
+    if without.value >= full.low:
+        return Statement(
+            f"Without any connectivity (W = 0) the model forecasts {ahead} ahead as well: skill "
+            f"{format_estimate(without)}. These forecasts are no evidence for the connectivity.",
+            warning=True,
+        )
+    return Statement(
+        f"Without any connectivity (W = 0) the skill {ahead} ahead falls to {format_estimate(without)}"
+        f"{_overlap(full, without)}: the connections carry part of the forecast."
+    )
+
+
+def _best(scores: Mapping[str, Estimate]) -> str:
+    """The comparator with the highest value, or "" without comparators."""
+    rivals = {method: e.value for method, e in scores.items() if method not in (MODEL, ABLATION)}
+    return max(rivals, key=lambda method: rivals[method], default="")
+
+
+def _overlap(a: Estimate, b: Estimate | None) -> str:
+    if b is None or not all(map(is_defined, (a.low, a.high, b.low, b.high))):
+        return ""
+    return " (the intervals overlap)" if a.low <= b.high and b.low <= a.high else " (the intervals do not overlap)"
+
+
+def _defined(scores: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+    return {method: e for method, e in scores.items() if e is not None and is_defined(e.value)}
+
+
+def _name(results: RunResults, method: str) -> str:
+    return results.labels.get(method, method)

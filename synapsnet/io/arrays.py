@@ -1,0 +1,228 @@
+"""Plain NumPy arrays: `time x neurons`, or `trials x neurons x bins`, with the time step as an option.
+
+The trials of a three-dimensional array become valid epochs, so that no window of a model crosses the
+edge of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.io.npy import Array, load_npy, load_npz
+from synapsnet.io.reader import Notify
+from synapsnet.recording import Modality, Recording
+
+LAYOUT = "a .npz or .npy file with an array time x neurons or trials x neurons x bins"
+
+STEP_NAMES = ("dt_s", "dt")
+RATE_NAMES = ("fs_hz", "fs", "fps")
+BEHAVIOUR_NAMES = ("behaviour", "behavior")
+
+
+def recognises(path: Path) -> bool:
+    """Is `path` a file of NumPy arrays, judged by its name."""
+    return path.is_file() and path.suffix in (".npz", ".npy")
+
+
+def read(
+    path: Path,
+    *,
+    notify: Notify,
+    key: str | None = None,
+    dt_s: float | None = None,
+    fs_hz: float | None = None,
+    modality: Modality | None = None,
+    until: str | None = None,
+    behaviour: str | None = None,
+    transpose: bool = False,
+) -> Recording:
+    """Read a `.npz` or `.npy` file.
+
+    Parameters
+    ----------
+    path : Path
+    notify : callable
+        Receives a line for every assumption made.
+    key : str, optional
+        Name of the activity array. Default: the array called `activity`, else the only
+        three-dimensional numeric array, else the only two-dimensional one.
+    dt_s, fs_hz : float, optional
+        Time step in seconds or frame rate in hertz. Default: a scalar in the file called `dt_s`, `dt`,
+        `fs_hz`, `fs` or `fps`.
+    modality : {"calcium", "spikes"}, optional
+        Default: spikes if all values are whole and not negative, else calcium.
+    until : str, optional
+        Name of a trials x bins array, for example of the light in an optogenetic experiment: each
+        trial is used up to its first non-zero bin, and whole if it has none.
+    behaviour : str, optional
+        Name of a time x variables array (trials x bins, or trials x variables x bins, beside a
+        three-dimensional activity). Default: `behaviour` or `behavior` if the file has it.
+    transpose : bool
+        The array is neurons x time (trials x bins x neurons).
+
+    Raises
+    ------
+    InputError
+        If the file is corrupt or needs pickle, the activity array or the time step is not clear, or
+        shapes do not fit.
+    """
+    arrays: Mapping[str, Array | None]
+    if path.suffix == ".npy":
+        arrays = {path.stem: load_npy(path)}
+        key = key or path.stem
+    else:
+        arrays = load_npz(path)
+    behaviour = behaviour or next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)
+    key = key or _obvious_activity(arrays, path, exclude={until, behaviour})
+    activity = _numeric(arrays, key, path)
+    if activity.ndim not in (2, 3):
+        raise InputError(
+            f"Activity must be time x neurons or trials x neurons x bins; {key} in {path} has shape {activity.shape}."
+        )
+    trials = np.swapaxes(activity, -1, -2) if transpose else activity
+    lengths = None
+    if trials.ndim == 2:
+        if until is not None:
+            raise InputError(f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}.")
+        _refuse_transposed(trials, f"{key} in {path}")
+        rows = trials
+    else:
+        lengths = _trial_lengths(arrays, until, trials, path, notify)
+        rows = _concatenate(trials, lengths)
+    frame = None if behaviour is None else _behaviour(_numeric(arrays, behaviour, path), behaviour, trials, lengths)
+    return Recording.from_array(
+        rows,
+        _time_step(arrays, dt_s, fs_hz, path),
+        modality or _guess_modality(activity, key, notify),
+        segments=None if lengths is None else [n for n in lengths if n],
+        behaviour=frame,
+        behaviour_names=None if frame is None else _variable_names(behaviour or "", frame.shape[1]),
+        metadata={"source": path.name, "reader": "arrays", "key": key, "until": until},
+        require_varying=False,
+    )
+
+
+def _obvious_activity(arrays: Mapping[str, Array | None], path: Path, exclude: set[str | None]) -> str:
+    numeric = {
+        name: a for name, a in arrays.items() if a is not None and a.dtype.kind in "iufb" and name not in exclude
+    }
+    if "activity" in numeric:
+        return "activity"
+    for ndim in (3, 2):
+        names = [name for name, array in numeric.items() if array.ndim == ndim]
+        if len(names) == 1:
+            return names[0]
+        if names:
+            break
+    raise InputError(
+        f"{path} has no single array that is obviously the activity; choose one with key (--key) among {_listing(arrays)}."
+    )
+
+
+def _numeric(arrays: Mapping[str, Array | None], name: str, path: Path) -> Array:
+    if name not in arrays:
+        raise InputError(f"{path} has no array {name!r}; it holds {_listing(arrays)}.")
+    array = arrays[name]
+    if array is None or array.dtype.kind not in "iufb":
+        kind = "pickled Python objects, which are never loaded" if array is None else f"values of type {array.dtype}"
+        raise InputError(f"The array {name} in {path} must be numeric; it holds {kind}.")
+    return array
+
+
+def _listing(arrays: Mapping[str, Array | None]) -> str:
+    return ", ".join(
+        f"{name} ({'pickled' if array is None else 'x'.join(map(str, array.shape)) or 'scalar'})"
+        for name, array in arrays.items()
+    )
+
+
+def _refuse_transposed(activity: Array, what: str) -> None:
+    steps, neurons = activity.shape
+    if neurons > steps:
+        raise InputError(
+            f"{what} would have {neurons} neurons and only {steps} time steps: it looks transposed; "
+            "read it the other way round with transpose (--transpose switched), or give a longer recording."
+        )
+
+
+def _time_step(arrays: Mapping[str, Array | None], dt_s: float | None, fs_hz: float | None, path: Path) -> float:
+    if dt_s is not None and fs_hz is not None:
+        raise InputError("Give either the time step (--dt) or the frame rate (--fs), not both.")
+    if dt_s is None and fs_hz is None:
+        dt_s, fs_hz = _scalar(arrays, STEP_NAMES), _scalar(arrays, RATE_NAMES)
+    value = dt_s if dt_s is not None else fs_hz
+    if value is None:
+        raise InputError(
+            f"{path} does not say its time step; give it in seconds (--dt) or as a frame rate in hertz (--fs)."
+        )
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"The time step or frame rate of {path} must be a positive number; got {value:g}.")
+    return value if dt_s is not None else 1 / value
+
+
+def _scalar(arrays: Mapping[str, Array | None], names: tuple[str, ...]) -> float | None:
+    for name in names:
+        array = arrays.get(name)
+        if array is not None and array.size == 1 and array.dtype.kind in "iuf":
+            return float(array.item())
+    return None
+
+
+def _guess_modality(activity: Array, key: str, notify: Notify) -> Modality:
+    counts = activity.dtype.kind in "iub" or bool(np.array_equal(activity, np.floor(activity)))
+    guess: Modality = "spikes" if counts and activity.min(initial=0) >= 0 else "calcium"
+    reason = "whole, non-negative numbers" if guess == "spikes" else "not whole, non-negative numbers"
+    notify(f"{key} is read as {guess}, because it holds {reason}; say --modality if it is not.")
+    return guess
+
+
+def _trial_lengths(
+    arrays: Mapping[str, Array | None], until: str | None, trials: Array, path: Path, notify: Notify
+) -> npt.NDArray[np.intp]:
+    n_trials, _, n_bins = trials.shape
+    lengths = np.full(n_trials, n_bins)
+    if until is None:
+        return lengths
+    event = _numeric(arrays, until, path)
+    if event.shape != (n_trials, n_bins):
+        raise InputError(f"{until} must be trials x bins, {n_trials} x {n_bins}; got shape {event.shape}.")
+    active = event != 0
+    cut = active.any(axis=1)
+    lengths[cut] = active[cut].argmax(axis=1)
+    notify(f"{cut.sum()} of {n_trials} trials are used only until {until}, the others whole.")
+    if not lengths.any():
+        raise InputError(f"{until} is non-zero from the first bin of every trial in {path}: nothing is left to read.")
+    if not lengths.all():
+        notify(f"{(lengths == 0).sum()} trials are dropped: {until} is non-zero from their first bin.")
+    return lengths
+
+
+def _concatenate(trials: Array, lengths: npt.NDArray[np.intp]) -> Array:
+    """(sum of lengths, variables) array from (trials, variables, bins)."""
+    return np.concatenate([trial[:, :length].T for trial, length in zip(trials, lengths, strict=True)])
+
+
+def _behaviour(values: Array, name: str, trials: Array, lengths: npt.NDArray[np.intp] | None) -> Array:
+    """(T, B) behaviour cut like the activity."""
+    if lengths is None:
+        steps = trials.shape[0]
+        if values.ndim not in (1, 2) or len(values) != steps:
+            raise InputError(f"{name} must have the activity's {steps} time steps; got shape {values.shape}.")
+        return values.reshape(steps, -1)
+    n_trials, _, n_bins = trials.shape
+    cube = values[:, None] if values.ndim == 2 else values
+    if cube.ndim != 3 or cube.shape[::2] != (n_trials, n_bins):
+        raise InputError(
+            f"{name} must be trials x bins or trials x variables x bins with the activity's {n_trials} trials "
+            f"and {n_bins} bins; got shape {values.shape}."
+        )
+    return _concatenate(cube, lengths)
+
+
+def _variable_names(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}_{k}" for k in range(count)]

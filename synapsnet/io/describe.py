@@ -1,0 +1,62 @@
+"""Facts about a recording or a simulation in words, for `synapsnet info`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from synapsnet.recording import Connectome, Recording, Simulation
+
+
+def describe_simulation(simulation: Simulation) -> dict[str, str]:
+    """Facts about a simulation by name."""
+    n_spikes = sum(len(simulation.spike_times[k]) for k in simulation.spike_times.index)
+    rate_hz = n_spikes / simulation.n_neurons / simulation.duration_s
+    return {
+        "kind": "simulation (spike times and ground truth; observe it to get a recording)",
+        **_source(simulation.metadata),
+        "neurons": _neurons(simulation.neurons),
+        "duration": _duration(simulation.duration_s),
+        "mean rate": f"{rate_hz:.3g} Hz",
+        "ground truth": _edges(simulation.connectome),
+    }
+
+
+def describe_recording(recording: Recording) -> dict[str, str]:
+    """Facts about a recording by name."""
+    lengths_s = recording.epochs.end - recording.epochs.start
+    facts = {
+        "kind": f"recording ({recording.modality})",
+        **_source(recording.metadata),
+        "neurons": _neurons(recording.neurons),
+        "duration": f"{_duration(recording.n_steps * recording.dt_s)} in {recording.n_steps} steps",
+        "time step": f"{recording.dt_s * 1e3:.4g} ms ({1 / recording.dt_s:.4g} Hz)",
+        "epochs": "1"
+        if len(lengths_s) == 1
+        else f"{len(lengths_s)} of {lengths_s.min():.3g} to {lengths_s.max():.3g} s",
+    }
+    if recording.modality == "spikes":
+        facts["mean rate"] = f"{recording.values.mean(dtype=np.float64) / recording.dt_s:.3g} Hz"
+    behaviour = recording.behaviour
+    facts["behaviour"] = "none" if behaviour is None else ", ".join(str(name) for name in behaviour.columns)
+    facts["ground truth"] = "none" if recording.connectome is None else _edges(recording.connectome)
+    return facts
+
+
+def _source(metadata: dict[str, object]) -> dict[str, str]:
+    return {key: str(metadata[key]) for key in ("network", "seed", "source", "trace") if metadata.get(key) is not None}
+
+
+def _neurons(table: pd.DataFrame) -> str:
+    counts = table["cell_type"].value_counts()
+    by_type = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return str(len(table)) if list(counts.index) == ["unknown"] else f"{len(table)} ({by_type})"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.4g} s" if seconds < 120 else f"{seconds / 60:.4g} min"
+
+
+def _edges(connectome: Connectome) -> str:
+    edges, pairs = int(connectome.adjacency.sum()), connectome.n_neurons * (connectome.n_neurons - 1)
+    return f"{edges} connections of {pairs} ordered pairs ({edges / pairs:.1%})"

@@ -1,0 +1,73 @@
+"""NumPy files without pickle: loading a pickle can run any code, so none is ever loaded."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+
+Array = npt.NDArray[Any]
+
+
+class PickledArrayError(InputError):
+    """An array of Python objects, which only pickle could load."""
+
+
+def load_npy(path: Path) -> Array:
+    """The array in a `.npy` file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated or not a NumPy file, or needs pickle (`PickledArrayError`).
+    """
+    try:
+        with path.open("rb") as stream:
+            return _read(stream, str(path))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}; check the path.") from error
+
+
+def load_npz(path: Path) -> dict[str, Array | None]:
+    """The arrays in a `.npz` file by name; None for those that need pickle.
+
+    Raises
+    ------
+    InputError
+        If the file or one of its arrays is corrupt.
+    """
+    arrays: dict[str, Array | None] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                name = member.removesuffix(".npy")
+                with archive.open(member) as stream:
+                    try:
+                        arrays[name] = _read(stream, f"{name} in {path}")
+                    except PickledArrayError:
+                        arrays[name] = None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path} is not a whole .npz file ({error}); copy it again or save it with numpy.savez.") from (
+            error
+        )
+    return arrays
+
+
+def _read(stream: IO[bytes], what: str) -> Array:
+    try:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        if "Object arrays" in str(error):
+            raise PickledArrayError(
+                f"{what} holds pickled Python objects, which could run any code when opened and are never loaded; "
+                "save it as a plain numeric array."
+            ) from error
+        raise InputError(
+            f"{what} is truncated or not a NumPy array; copy it again or save it with numpy.save."
+        ) from error

@@ -1,0 +1,273 @@
+"""Recordings and simulations as ordinary NWB files.
+
+| what | where in the file |
+|---|---|
+| spike times, with cell types and positions | `units` |
+| spike counts per bin | `processing/ecephys/spike_counts` (TimeSeries) |
+| fluorescence | `processing/ophys/DfOverF/activity` (RoiResponseSeries) |
+| behaviour, one TimeSeries a variable | `processing/behavior` |
+| valid epochs | `intervals/valid_epochs` |
+| neuron table, ground truth, all else | `processing/synapsnet`: `neurons`, `connectome`, `about` |
+
+pynwb takes over a second to import, so it is imported where it is used.
+
+Rübel et al. 2022, The Neurodata Without Borders ecosystem for neurophysiological data science, eLife 11:e78362.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.files import atomic_path
+from synapsnet.recording import Connectome, Recording, Simulation
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile, TimeSeries
+    from pynwb.core import DynamicTable
+    from pynwb.ophys import PlaneSegmentation
+
+MODULE = "synapsnet"
+FORMAT_VERSION = 1
+SPIKE_RESOLUTION_S = 1e-9  # pynapple rounds times to it
+
+NEURON_COLUMNS = {
+    "neuron_id": "name of the neuron",
+    "cell_type": "cell type",
+    "x_um": "position in micrometre",
+    "y_um": "position in micrometre",
+    "z_um": "position in micrometre",
+    "area": "brain area",
+}
+
+
+def write_recording(recording: Recording, path: str | Path) -> None:
+    """Write a recording, with its ground truth if it has one, to an NWB file.
+
+    Raises
+    ------
+    InputError
+        If `path` cannot be written to; what was there stays.
+    """
+    file = _new_file(f"{recording.modality} recording of {recording.n_neurons} neurons", recording.neurons)
+    names = _add_series(file, recording)
+    if recording.spike_times is not None:
+        _add_units(file, recording.spike_times, recording.neurons)
+    if recording.connectome is not None:
+        _add_connectome(file, recording.connectome)
+    about = {
+        "modality": recording.modality,
+        "dt_s": recording.dt_s,
+        "behaviour": names,
+        "metadata": recording.metadata,
+        "connectome_unit": None if recording.connectome is None else recording.connectome.unit,
+    }
+    _add_about(file, "recording", about)
+    _write(file, path)
+
+
+def write_simulation(simulation: Simulation, path: str | Path) -> None:
+    """Write a simulation to an NWB file: spike times, neurons, ground truth.
+
+    Raises
+    ------
+    InputError
+        If `path` cannot be written to; what was there stays.
+    """
+    file = _new_file(f"simulated network of {simulation.n_neurons} neurons", simulation.neurons)
+    _add_units(file, simulation.spike_times, simulation.neurons)
+    _add_connectome(file, simulation.connectome)
+    _add_about(
+        file, "simulation", {"metadata": simulation.metadata, "connectome_unit": simulation.connectome.unit}
+    )
+    _write(file, path)
+
+
+def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
+    from pynwb import NWBFile
+    from pynwb.core import DynamicTable
+    from pynwb.file import Subject
+
+    file = NWBFile(
+        session_description=description,
+        identifier=str(uuid4()),
+        session_start_time=datetime.now(UTC),  # a simulation has no other date
+        experiment_description="Written by the SynapsNet testbed.",
+        # NWB wants a subject; "P0D/" is "any age", and "U" is unknown
+        subject=Subject(subject_id="unknown", age="P0D/", sex="U", description="not stated, or a simulated network"),
+    )
+    file.create_processing_module(MODULE, "What a SynapsNet recording holds beyond activity and behaviour.")
+    table = DynamicTable(name="neurons", description="All neurons, in the order of the activity's columns.")
+    _add_neuron_columns(table, neurons)
+    _append_rows(table, len(neurons))
+    file.processing[MODULE].add(table)
+    return file
+
+
+def _add_neuron_columns(table: DynamicTable, neurons: pd.DataFrame) -> None:
+    for name, description in NEURON_COLUMNS.items():
+        values = neurons["id" if name == "neuron_id" else name]
+        table.add_column(name=name, description=description, data=values.tolist())
+
+
+def _append_rows(table: DynamicTable, count: int) -> None:
+    """Row ids 0.. of a table that was made by columns."""
+    if not len(table.id):
+        table.id.extend(range(count))
+
+
+def _add_series(file: NWBFile, recording: Recording) -> dict[str, Any]:
+    """Activity, behaviour and epochs; returns the variable behind each behavioural series."""
+    from pynwb import TimeSeries
+    from pynwb.epoch import TimeIntervals
+
+    add = _add_calcium if recording.modality == "calcium" else _add_counts
+    series = add(file, recording)
+    names: dict[str, Any] = {}
+    if recording.behaviour is not None:
+        module = file.create_processing_module("behavior", "Behavioural variables on the grid of the activity.")
+        for k, column in enumerate(np.asarray(recording.behaviour.columns).tolist()):
+            name = _series_name(column, taken=set(names))
+            names[name] = column
+            data = _compressed(recording.behaviour.values[:, k])
+            module.add(TimeSeries(name=name, data=data, unit="a.u.", timestamps=series, description=str(column)))
+    epochs = TimeIntervals(name="valid_epochs", description="Epochs without gaps: trial edges lie between them.")
+    for start, end in recording.epochs.values:
+        epochs.add_interval(start_time=float(start), stop_time=float(end))
+    file.add_time_intervals(epochs)
+    return names
+
+
+def _add_counts(file: NWBFile, recording: Recording) -> TimeSeries:
+    from pynwb import TimeSeries
+
+    series = TimeSeries(
+        name="spike_counts",
+        description=f"Spikes per bin of {recording.dt_s:g} s, one column a neuron; times are bin centres.",
+        data=_compressed(recording.values),
+        timestamps=_compressed(recording.activity.times()),
+        unit="count",
+    )
+    file.create_processing_module("ecephys", "Binned spikes.").add(series)
+    return series
+
+
+def _add_calcium(file: NWBFile, recording: Recording) -> TimeSeries:
+    from pynwb.ophys import DfOverF, RoiResponseSeries
+
+    segmentation = _add_segmentation(file, recording)
+    rois = segmentation.create_roi_table_region("all neurons", region=list(range(recording.n_neurons)))
+    series = RoiResponseSeries(
+        name="activity",
+        description="dF/F, or deconvolved activity, one column a neuron.",
+        data=_compressed(recording.values),
+        timestamps=_compressed(recording.activity.times()),
+        rois=rois,
+        unit="a.u.",
+    )
+    file.processing["ophys"].add(DfOverF(roi_response_series=series))
+    return series
+
+
+def _add_segmentation(file: NWBFile, recording: Recording) -> PlaneSegmentation:
+    """The imaging plane that NWB wants behind fluorescence; NaN where nothing is known of it."""
+    from pynwb.ophys import ImageSegmentation, OpticalChannel
+
+    plane = file.create_imaging_plane(
+        name="plane",
+        optical_channel=OpticalChannel(name="channel", description="not stated", emission_lambda=np.nan),
+        description="Plane of all neurons.",
+        device=file.create_device(name="microscope", description="not stated, or simulated"),
+        excitation_lambda=np.nan,
+        indicator="not stated",
+        location="not stated",
+        imaging_rate=1 / recording.dt_s,
+    )
+    module = file.create_processing_module("ophys", "Fluorescence.")
+    segmentation = ImageSegmentation()
+    module.add(segmentation)
+    rois: PlaneSegmentation = segmentation.create_plane_segmentation(
+        name="neurons",
+        description="One ROI a neuron. A recording keeps no masks; NWB wants one, here a single pixel.",
+        imaging_plane=plane,
+    )
+    for k in range(recording.n_neurons):
+        rois.add_roi(pixel_mask=[(k, 0, 1.0)])
+    _add_neuron_columns(rois, recording.neurons)
+    return rois
+
+
+def _add_units(file: NWBFile, spike_times: nap.TsGroup, neurons: pd.DataFrame) -> None:
+    from pynwb.misc import Units
+
+    units = Units(name="units", description="Spike times.", resolution=SPIKE_RESOLUTION_S)
+    observed = spike_times.time_support.values
+    for k in spike_times.index:
+        units.add_unit(spike_times=spike_times[k].times(), obs_intervals=observed)
+    _add_neuron_columns(units, neurons)
+    file.units = units
+
+
+def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
+    from pynwb.core import DynamicTable
+
+    known = connectome.weight != 0
+    matrices = {"weight": connectome.weight, "delay_s": connectome.delay_s, "standard_error": connectome.standard_error}
+    if connectome.delay_s is not None:
+        known |= ~np.isnan(connectome.delay_s)
+    if connectome.standard_error is not None:
+        known |= connectome.standard_error != 0
+    post, pre = np.nonzero(known)
+    table = DynamicTable(name="connectome", description="Ground truth: one row for each connection.")
+    table.add_column(name="pre", description="row of the presynaptic neuron in the table 'neurons'", data=pre)
+    table.add_column(name="post", description="row of the postsynaptic neuron in the table 'neurons'", data=post)
+    descriptions = {
+        "weight": f"weight in {connectome.unit}, positive is excitatory",
+        "delay_s": "transmission delay in seconds",
+        "standard_error": "standard error of the weight",
+    }
+    for name, matrix in matrices.items():
+        if matrix is not None:
+            table.add_column(name=name, description=descriptions[name], data=matrix[post, pre])
+    _append_rows(table, len(pre))
+    file.processing[MODULE].add(table)
+
+
+def _add_about(file: NWBFile, kind: str, facts: dict[str, Any]) -> None:
+    from pynwb.core import DynamicTable
+
+    facts = {"kind": kind, "format_version": FORMAT_VERSION, **facts}
+    table = DynamicTable(name="about", description="Facts by name; values are JSON.")
+    table.add_column(name="name", description="name of the fact", data=list(facts))
+    table.add_column(name="value", description="JSON", data=[json.dumps(value) for value in facts.values()])
+    _append_rows(table, len(facts))
+    file.processing[MODULE].add(table)
+
+
+def _series_name(variable: object, taken: set[str]) -> str:
+    """A name that HDF5 and NWB accept."""
+    name = re.sub(r"[^\w. -]", "_", str(variable)).strip(". ") or "variable"
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _compressed(data: np.ndarray[Any, Any]) -> Any:
+    from pynwb import H5DataIO
+
+    return H5DataIO(np.ascontiguousarray(data), compression="gzip")
+
+
+def _write(file: NWBFile, path: str | Path) -> None:
+    from pynwb import NWBHDF5IO
+
+    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as io:
+        io.write(file)

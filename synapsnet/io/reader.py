@@ -1,0 +1,31 @@
+"""What a reader is: a module with these three names, listed in `synapsnet.io.READERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from synapsnet.recording import Recording
+
+Notify = Callable[[str], None]
+
+
+class Reader(Protocol):
+    """A module that reads one layout.
+
+    Attributes
+    ----------
+    LAYOUT : str
+        What it reads, for the message that lists everything understood.
+    recognises : callable
+        Is this existing path in the layout? Judged cheaply, by names.
+    read : callable
+        `read(path, *, notify, ...options)` returns the Recording, constant neurons included: the
+        caller filters and checks. Its keyword-only parameters are the options a user may give;
+        `notify` receives one line for every assumption made and everything dropped.
+    """
+
+    LAYOUT: str
+    recognises: Callable[[Path], bool]
+    read: Callable[..., Recording]

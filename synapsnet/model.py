@@ -1,0 +1,195 @@
+r"""SynapsNet: a deep model of a neuronal population whose only pathway between neurons is `W`.
+
+After Delavari, Oruc and Murphy (2024), arXiv:2411.08221: every neuron has a latent embedding, sends
+and receives currents through a directed functional connectivity, and one decoder, shared by all
+neurons and applied to each separately, predicts the neuron's next activity. The equations are ours
+(the paper's text was not available to us). With activity :math:`x_j(t)`,
+
+.. math::
+    h_j(t)    &= \textstyle\sum_{l=1}^{L} k_j(l)\, x_j(t-l)          && \text{synaptic kernel of neuron } j \\
+    I_i(t)    &= \textstyle\sum_{j \ne i} W_{ij}\, h_j(t)            && \text{input current of neuron } i \\
+    \eta_i(t) &= I_i(t) + D\big(I_i(t),\; x_i(t-1 \ldots t-M),\; e_i,\; b(t-1)\big) && \text{shared decoder}
+
+Spikes: :math:`\eta` is the log odds (Bernoulli) or log rate (Poisson) of the next bin. Calcium:
+:math:`\eta` is the mean of the next frame. An imaging frame is longer than a synapse is slow, so
+most of an interaction falls *within* a frame. For inference only, the innovations
+:math:`r = x - \eta` therefore interact through the same `W`, weighted by a kernel at lag 0:
+:math:`r_i(t) = \sum_j W_{ij} k_j(0) r_j(t) + \epsilon_i(t)`, a structural vector autoregression
+(Sims 1980) with density
+
+.. math:: \log p(x_t \mid \text{past}) = \log|\det(I - W \operatorname{diag} k(0))|
+          - \textstyle\sum_i \big(\epsilon_i^2 / 2\sigma_i^2 + \log \sigma_i\big) + \text{const}.
+
+The determinant is what tells the two directions of a same-frame interaction, and a common target,
+apart. Forecasts use :math:`\eta` alone and never see the frame that they predict.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Likelihood = Literal["bernoulli", "poisson", "gaussian"]
+
+MAX_LOG_RATE = 5.0  # e^5 spikes per bin is never real; without a bound one bad roll-out overflows
+
+
+class Synapses(nn.Module):
+    """Directed connectivity `W[post, pre]` and one synaptic kernel per presynaptic neuron.
+
+    Parameters
+    ----------
+    n_neurons : int
+    n_lags : int
+        Length L of the kernels in steps.
+    """
+
+    def __init__(self, n_neurons: int, n_lags: int) -> None:
+        super().__init__()
+        self.raw_weight = nn.Parameter(torch.zeros(n_neurons, n_neurons))
+        kernel = torch.zeros(n_neurons, n_lags + 1)
+        kernel[:, 0] = 0.5
+        kernel[:, 1:] = 0.5 ** torch.arange(n_lags)
+        self.raw_kernel = nn.Parameter(kernel)
+        self.register_buffer("off_diagonal", 1 - torch.eye(n_neurons))
+        self.off_diagonal: Tensor
+
+    @property
+    def weight(self) -> Tensor:
+        """(N, N) connectivity `[post, pre]` without self-connections."""
+        return self.raw_weight * self.off_diagonal
+
+    @property
+    def kernel(self) -> Tensor:
+        """(N, L + 1) kernels over lags 0..L; lags 1..L have a sum of absolute values of 1, so `W` has a scale."""
+        return self.raw_kernel / self.raw_kernel[:, 1:].abs().sum(1, keepdim=True)
+
+    def filtered(self, past: Tensor) -> Tensor:
+        """(B, N) presynaptic activity after its kernel, from windows (B, N, M) of past activity."""
+        kernel, n_steps = self.kernel, past.shape[-1]
+        return sum(
+            (kernel[:, lag] * past[..., n_steps - lag] for lag in range(1, kernel.shape[1])),
+            start=torch.zeros_like(past[..., 0]),
+        )
+
+
+class Decoder(nn.Module):
+    """One small network, shared by all neurons: own past, current, embedding, behaviour -> next activity.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps M of its own past that a neuron sees.
+    n_embedding, n_behaviour, n_hidden : int
+    """
+
+    def __init__(self, n_steps: int, n_embedding: int, n_behaviour: int, n_hidden: int) -> None:
+        super().__init__()
+        self.past = nn.Linear(n_steps, n_hidden)
+        self.current = nn.Parameter(torch.randn(n_hidden) / 10)
+        self.embedding = nn.Linear(n_embedding, n_hidden + 1, bias=False)
+        self.behaviour = nn.Linear(n_embedding, n_behaviour, bias=False)
+        self.linear_past = nn.Parameter(torch.zeros(n_steps))
+        self.readout = nn.Parameter(torch.zeros(n_hidden))
+
+    def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
+        """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
+        identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
+        hidden = torch.relu(self.past(past) + current.unsqueeze(-1) * self.current + identity[:, :-1])
+        tuning = behaviour @ self.behaviour(embedding).T  # a neuron's tuning to behaviour is read off its embedding
+        return current + past @ self.linear_past + hidden @ self.readout + identity[:, -1] + tuning
+
+
+class SynapsNetModel(nn.Module):
+    """The network of the module's docstring.
+
+    Parameters
+    ----------
+    offset : (N,) tensor
+        Prediction at the start of training: log odds or log rate of the mean, or zero.
+    likelihood : {"bernoulli", "poisson", "gaussian"}
+    n_lags, n_steps : int
+        Synaptic kernel length L and own past M, in steps; L <= M.
+    n_embedding, n_hidden, n_behaviour : int
+    connected : bool
+        False leaves out `W`: the ablation in which neurons are independent.
+    """
+
+    def __init__(
+        self,
+        offset: Tensor,
+        likelihood: Likelihood,
+        *,
+        n_lags: int,
+        n_steps: int,
+        n_embedding: int,
+        n_hidden: int,
+        n_behaviour: int,
+        connected: bool,
+    ) -> None:
+        super().__init__()
+        n_neurons = len(offset)
+        self.likelihood: Likelihood = likelihood
+        self.n_steps = n_steps
+        self.synapses = Synapses(n_neurons, n_lags) if connected else None
+        self.embedding = nn.Parameter(torch.randn(n_neurons, n_embedding) / 10)
+        self.decoder = Decoder(n_steps, n_embedding, n_behaviour, n_hidden)
+        self.log_noise = nn.Parameter(torch.zeros(n_neurons))  # log sigma_i; gaussian only
+        self.register_buffer("offset", offset)
+        self.offset: Tensor
+
+    def current(self, past: Tensor) -> Tensor:
+        """(B, N) input current of each neuron from windows (B, N, M) of everybody's past."""
+        if self.synapses is None:
+            return torch.zeros_like(past[..., 0])
+        return self.synapses.filtered(past) @ self.synapses.weight.T
+
+    def decode(self, current: Tensor, past: Tensor, behaviour: Tensor) -> Tensor:
+        """(B, N) natural parameter of the next step, given the input currents."""
+        return self.offset + self.decoder(current, past, self.embedding, behaviour)
+
+    def forward(self, past: Tensor, behaviour: Tensor) -> Tensor:
+        """(B, N) natural parameter of the step after each window.
+
+        Parameters
+        ----------
+        past : (B, N, M) tensor
+            Windows of activity, oldest first. Nothing of the step to predict is in them.
+        behaviour : (B, V) tensor
+            Behaviour at the last step of each window.
+        """
+        return self.decode(self.current(past), past, behaviour)
+
+    def mean(self, eta: Tensor) -> Tensor:
+        """Expected activity: a probability, a rate per bin, or the frame's mean."""
+        if self.likelihood == "bernoulli":
+            return torch.sigmoid(eta)
+        if self.likelihood == "poisson":
+            return torch.exp(eta.clamp(max=MAX_LOG_RATE))
+        return eta
+
+    def innovations(self, residual: Tensor) -> Tensor:
+        """(B, N) what remains of `residual` when same-frame currents through `W` are taken out."""
+        if self.synapses is None:
+            return residual
+        return residual - residual @ self._same_frame().T
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        """Mean over steps and neurons, in nat, up to a constant that does not depend on parameters."""
+        if self.likelihood == "bernoulli":
+            return nn.functional.binary_cross_entropy_with_logits(eta, target)
+        if self.likelihood == "poisson":
+            return nn.functional.poisson_nll_loss(eta.clamp(max=MAX_LOG_RATE), target)
+        noise = self.innovations(target - eta) * torch.exp(-self.log_noise)
+        nll = 0.5 * noise.square().mean() + self.log_noise.mean()
+        if self.synapses is None:
+            return nll
+        same_frame = self._same_frame()
+        identity = torch.eye(len(same_frame), device=same_frame.device)
+        return nll - torch.linalg.slogdet(identity - same_frame)[1] / len(same_frame)
+
+    def _same_frame(self) -> Tensor:
+        assert self.synapses is not None
+        return self.synapses.weight * self.synapses.kernel[:, 0]

@@ -1,0 +1,262 @@
+"""Fit a SynapsNet to an array: contiguous train / gap / validation, early stopping, resume.
+
+Data stay on the device; a batch is a stretch of consecutive steps, so that windows are views. The
+learning rate is a pure function of the update's number, and everything else that training depends
+on is in the checkpoint: a run that was interrupted continues to the same result, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from synapsnet.errors import InputError
+from synapsnet.files import atomic_path
+from synapsnet.model import SynapsNetModel
+from synapsnet.splits import Segments
+
+WARM_UP = 0.1  # share of all updates in which the learning rate rises
+CONNECTIVITY_STEP = 2.0  # W learns faster than the decoder: its gradient is spread over N^2 entries
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training part at most.
+    patience : int
+        Epochs without a better validation loss after which training stops.
+    batch_steps : int
+        Consecutive time steps per update.
+    learning_rate : float
+        Peak of a schedule that rises linearly and falls along a cosine.
+    """
+
+    epochs: int
+    patience: int
+    batch_steps: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class History:
+    """Losses per epoch, in nat per step and neuron, and the epoch whose model was kept."""
+
+    train: list[float]
+    validation: list[float]
+    best_epoch: int
+
+
+def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Past, behaviour and target for every step of a stretch that has enough past.
+
+    Parameters
+    ----------
+    values : (T, N) tensor
+        Consecutive steps.
+    behaviour : (T, V) tensor
+    n_steps : int
+        Length M of the past.
+
+    Returns
+    -------
+    past : (T - M, N, M) view, the M steps before each target
+    behaviour : (T - M, V) view, at the step before each target
+    target : (T - M, N) view
+    """
+    past = values.unfold(0, n_steps, 1)[:-1]
+    return past, behaviour[n_steps - 1 : -1], values[n_steps:]
+
+
+def stretches(segments: Segments, n_steps: int, length: int) -> Segments:
+    """Cut epochs into stretches with up to `length` targets each, overlapping by the M steps of past."""
+    cut = []
+    for start, stop in segments:
+        for first in range(start + n_steps, stop, length):
+            cut.append((first - n_steps, min(first + length, stop)))
+    return cut
+
+
+def batches(segments: Segments, n_steps: int, batch_steps: int) -> list[Segments]:
+    """Group stretches so that each batch has about `batch_steps` targets: one long stretch, or many short trials."""
+    grouped: list[Segments] = []
+    filled = batch_steps
+    for start, stop in stretches(segments, n_steps, batch_steps):
+        targets = stop - start - n_steps
+        if filled + targets > batch_steps:
+            grouped.append([])
+            filled = 0
+        grouped[-1].append((start, stop))
+        filled += targets
+    return grouped
+
+
+def train(
+    model: SynapsNetModel,
+    values: Tensor,
+    behaviour: Tensor,
+    training: Segments,
+    validation: Segments,
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> History:
+    """Fit `model` in place and leave it with the parameters of the best validation loss.
+
+    Parameters
+    ----------
+    model : SynapsNetModel
+        On the same device as the data.
+    values : (T, N) tensor
+        Activity, normalised as the model expects it.
+    behaviour : (T, V) tensor
+    training, validation : lists of (start, stop)
+        Row ranges; no window crosses the border of one.
+    schedule : Schedule
+    seed : int
+        Order of the batches.
+    checkpoint : Path, optional
+        Folder for the state after each epoch.
+    resume : bool
+        Continue from the state in `checkpoint` if there is one.
+    progress : callable
+        Called with the fraction done.
+
+    Raises
+    ------
+    InputError
+        If no epoch is longer than the window, or the loss is not finite.
+    """
+    todo = batches(training, model.n_steps, schedule.batch_steps)
+    check = batches(validation, model.n_steps, 4 * schedule.batch_steps)
+    if not todo or not check:
+        longest = max(stop - start for start, stop in [*training, *validation])
+        raise InputError(
+            f"Every epoch is too short for the history window: the longest has {longest} steps after the split, "
+            f"{model.n_steps + 1} are needed; record longer epochs or use fewer history steps."
+        )
+    connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
+    chosen = {id(p) for p in connectivity}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    optimiser = torch.optim.Adam([{"params": others}, {"params": connectivity}] if connectivity else others)
+    shuffle = torch.Generator().manual_seed(seed)
+    history = History([], [], -1)
+    best = {name: value.clone() for name, value in model.state_dict().items()}
+    if resume and checkpoint is not None and (checkpoint / STATE).exists():
+        history, best = _restore(checkpoint, model, optimiser, shuffle)
+    total = schedule.epochs * len(todo)
+
+    for epoch in range(len(history.train), schedule.epochs):
+        if epoch - history.best_epoch > schedule.patience:
+            break
+        running = torch.zeros((), device=values.device)
+        order = torch.randperm(len(todo), generator=shuffle).tolist()
+        for done, k in enumerate(order):
+            rate = schedule.learning_rate * _rise_and_fall((epoch * len(todo) + done) / total)
+            for group, factor in zip(optimiser.param_groups, (1.0, CONNECTIVITY_STEP), strict=False):
+                group["lr"] = rate * factor
+            optimiser.zero_grad()
+            loss = batch_loss(model, values, behaviour, todo[k])
+            loss.backward()
+            optimiser.step()
+            running += loss.detach()
+            progress((epoch * len(todo) + done + 1) / total)
+        with torch.no_grad():
+            sizes = [sum(b - a - model.n_steps for a, b in part) for part in check]
+            losses = [batch_loss(model, values, behaviour, part).item() for part in check]
+        validation_loss = sum(n * x for n, x in zip(sizes, losses, strict=True)) / sum(sizes)
+        if not math.isfinite(validation_loss):
+            raise InputError(
+                f"Training diverged in epoch {epoch + 1} (the loss is {validation_loss}); "
+                f"use a learning rate below {schedule.learning_rate:g}."
+            )
+        improved = validation_loss < min(history.validation, default=math.inf)
+        history = History(
+            [*history.train, running.item() / len(todo)],
+            [*history.validation, validation_loss],
+            epoch if improved else history.best_epoch,
+        )
+        if improved:
+            best = {name: value.clone() for name, value in model.state_dict().items()}
+        if checkpoint is not None:
+            _save(checkpoint, model, optimiser, shuffle, history, best)
+    model.load_state_dict(best)
+    progress(1.0)
+    return history
+
+
+def batch_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
+    """Mean negative log likelihood over the targets of a batch of stretches."""
+    parts = [windows(values[a:b], behaviour[a:b], model.n_steps) for a, b in batch]
+    past, context, target = parts[0] if len(parts) == 1 else (torch.cat(part) for part in zip(*parts, strict=True))
+    return model.negative_log_likelihood(model(past, context), target)
+
+
+def _rise_and_fall(fraction: float) -> float:
+    if fraction < WARM_UP:
+        return fraction / WARM_UP + 0.01
+    return 0.5 * (1 + math.cos(math.pi * (fraction - WARM_UP) / (1 - WARM_UP)))
+
+
+STATE = "checkpoint.safetensors"
+
+
+def _save(
+    folder: Path,
+    model: SynapsNetModel,
+    optimiser: torch.optim.Optimizer,
+    shuffle: torch.Generator,
+    history: History,
+    best: dict[str, Tensor],
+) -> None:
+    """One file, replaced in one rename, so that a kill at any moment leaves a whole checkpoint."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    tensors["shuffle"] = shuffle.get_state()
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+    losses = json.dumps(vars(history))
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / STATE) as path:
+        safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, path, {"history": losses})
+
+
+def _restore(
+    folder: Path, model: SynapsNetModel, optimiser: torch.optim.Optimizer, shuffle: torch.Generator
+) -> tuple[History, dict[str, Tensor]]:
+    try:
+        device = next(model.parameters()).device
+        tensors = safetensors.torch.load_file(folder / STATE, device=str(device))
+        with safetensors.safe_open(folder / STATE, "pt") as file:
+            history = History(**json.loads(file.metadata()["history"]))
+        model.load_state_dict(_section(tensors, "model."))
+        best = _section(tensors, "best.")
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in _section(tensors, "optimiser.").items():
+            index, name = key.split(".", 1)
+            states.setdefault(int(index), {})[name] = value.cpu() if name == "step" else value
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
+        shuffle.set_state(tensors["shuffle"].cpu())
+    except (safetensors.SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"The checkpoint in {folder} does not belong to this model or is damaged ({str(error).splitlines()[0]}); "
+            "fit again without --resume."
+        ) from error
+    return history, best
+
+
+def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
