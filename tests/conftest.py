@@ -1,0 +1,83 @@
+"""Fixtures that all tests share: small simulations, and what an experiment would see of them."""
+
+from __future__ import annotations
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker: more of them only get in each other's way
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+import fcntl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from simulators import Network, observe_calcium, observe_spikes, simulate
+from simulators.networks import LifRandom
+from synapsnet.recording import Recording, Simulation
+
+# The same examples in every run, and no limits of time: a test that failed once fails again.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)
+hypothesis.settings.load_profile("repeatable")
+
+Simulate = Callable[..., Simulation]
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of this run of the tests, shared by its workers; the user's own is never touched."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "synapsnet-cache"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNAPSNET_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def simulate_once(cache_folder: Path) -> Simulate:
+    """`simulate`, but a network is compiled by one worker while the others wait for it."""
+
+    def locked(network: str | Network, **options: object) -> Simulation:
+        size = network if isinstance(network, str) else len(network.neurons())
+        with (cache_folder / f"lock-{size}").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return simulate(network, **options)
+
+    return locked
+
+
+@pytest.fixture(scope="session")
+def small_simulation(simulate_once: Simulate) -> Simulation:
+    """The smallest useful network: 20 neurons for 2 minutes. Any LIF network of 20 neurons re-uses its program."""
+    return simulate_once(LifRandom(n_neurons=20, connection_probability=0.15), duration_s=120.0, seed=1)
+
+
+@pytest.fixture(scope="session")
+def spike_recording(small_simulation: Simulation) -> Recording:
+    """Spike counts of `small_simulation` in bins of 5 ms."""
+    return observe_spikes(small_simulation, bin_s=0.005)
+
+
+@pytest.fixture(scope="session")
+def calcium_recording(small_simulation: Simulation) -> Recording:
+    """Fluorescence of `small_simulation` at 30 Hz."""
+    return observe_calcium(small_simulation, frame_rate_hz=30.0)
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """Path of a real recording; the test is skipped where it is absent."""
+
+    def find(name: str) -> Path:
+        path = REAL_DATA / name
+        if not path.exists():
+            pytest.skip(f"the real recording {name} is not here (expected in {REAL_DATA})")
+        return path
+
+    return find
