@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -66,7 +66,8 @@ def work_folder() -> Iterator[Path]:
     """
     parent = cache_dir()
     for leftover in parent.glob("work-*"):
-        if time.time() - leftover.stat().st_mtime > _ABANDONED_AFTER_S:
-            shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process has just finished with it
+            if time.time() - leftover.stat().st_mtime > _ABANDONED_AFTER_S:
+                shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="work-", dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

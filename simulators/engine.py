@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,9 +82,7 @@ def edges(connectome: Connectome) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.
     return post, pre
 
 
-def run(
-    model: Model, inputs: RunInputs, *, progress: Callable[[float], None], notify: Callable[[str], None]
-) -> Spikes:
+def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], notify: Callable[[str], None]) -> Spikes:
     """Simulate, or take the result from the cache.
 
     Parameters
@@ -155,14 +154,13 @@ def _execute(program: bytes, files: dict[str, bytes], progress: Callable[[float]
         complaints = _call(
             ["./main", "--results_dir", "results/", *assignments], folder, lambda line: progress(float(line))
         )
-        neuron, time_s, count = (
-            np.fromfile(next(folder.glob(f"results/{name}_*")), dtype)
-            for name, dtype in (
-                ("_dynamic_array_spikes_i", np.int32),
-                ("_dynamic_array_spikes_t", np.float64),
-                ("_array_spikes_N", np.int32),
-            )
-        )
+
+        def result(name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
+            return np.fromfile(next(folder.glob(f"results/{name}_*")), dtype)
+
+        neuron = result("_dynamic_array_spikes_i", np.int32)
+        time_s = result("_dynamic_array_spikes_t", np.float64)
+        count = result("_array_spikes_N", np.int32)
         if complaints or not len(neuron) == len(time_s) == count[0]:
             raise RuntimeError(f"The simulation did not write all its spikes; is the disk full? {complaints}")
         progress(1.0)
@@ -181,8 +179,8 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
             text=True,
             start_new_session=True,  # a group of its own: Ctrl-C reaches us first, and we end all of it
         )
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for line in process.stdout:
                 on_line(line)
             process.wait()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from oasis.functions import deconvolve as oasis
+from oasis.oasis_methods import oasisAR1
 
 from synapsnet.recording import FloatArray, Recording
 
@@ -48,17 +48,9 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     for neuron in np.flatnonzero(np.ptp(traces, axis=0) > 0):
         factor = float(decay[neuron])
         for start, stop in segments:
-            fit = oasis(
-                traces[start:stop, neuron],
-                tau_d=-1 / np.log(factor),
-                framerate=1.0,  # so that the decay time is in frames
-                b=float(baseline[neuron]),
-                penalty=None,
-                sn=1.0,  # not used without a penalty, but estimated if not given
-            )
-            drive[start:stop, neuron] = fit.s
+            calcium, drive[start:stop, neuron] = oasisAR1(traces[start:stop, neuron] - baseline[neuron], factor)
             # The first frame's calcium came before the epoch: take the drive that would sustain it.
-            drive[start, neuron] = (1 - factor) * max(fit.c[0], 0.0)
+            drive[start, neuron] = (1 - factor) * max(calcium[0], 0.0)
     return drive.astype(np.float32)
 
 

@@ -21,9 +21,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder of `path` does not exist or cannot be written to.
+        If `path` is a folder, or the folder it lies in does not exist or cannot be written to.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"Cannot write {path}: it is a folder; give the name of a file.")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:

@@ -189,8 +189,17 @@ class Recording:
                     f"Behaviour must be on the grid of the activity, {self.n_steps} steps; got {len(self.behaviour)}. "
                     "Interpolate it onto the activity's times first."
                 )
+            if np.abs(self.behaviour.times() - self.activity.times()).max() > 0.01 * self.dt_s:
+                raise InputError(
+                    "Behaviour must be on the grid of the activity, but its times differ. "
+                    "Interpolate it onto the activity's times first."
+                )
             if not np.isfinite(self.behaviour.values).all():
                 raise InputError("Behaviour holds NaN or infinite values; interpolate or drop them first.")
+        if self.spike_times is not None and len(self.spike_times) != self.n_neurons:
+            raise InputError(
+                f"The spike times must be of the {self.n_neurons} recorded neurons; got {len(self.spike_times)} trains."
+            )
         if self.connectome is not None and self.connectome.n_neurons != self.n_neurons:
             raise InputError(
                 f"The connectome must be of the {self.n_neurons} recorded neurons; got {self.connectome.n_neurons}."

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulators.connectivity import cell_type_blocks
 from simulators.networks.lif import LifNetwork, Probability
@@ -52,6 +52,15 @@ class LifCellTypes(LifNetwork):
     pvalb_fraction: Probability = 0.1
     sst_fraction: Probability = 0.1
 
+    @model_validator(mode="after")
+    def _fractions_are_parts(self) -> LifCellTypes:
+        if self.pvalb_fraction + self.sst_fraction > 1:
+            raise ValueError(
+                f"The fractions of Pvalb and Sst neurons must not exceed 1 together; "
+                f"got {self.pvalb_fraction} and {self.sst_fraction}"
+            )
+        return self
+
     def neurons(self) -> pd.DataFrame:
         return neuron_table(self.n_neurons, cell_type=self._types())
 
@@ -62,6 +71,7 @@ class LifCellTypes(LifNetwork):
         return np.array([DRIVE_MV[kind] for kind in self._types()])
 
     def _types(self) -> list[str]:
-        n_pvalb, n_sst = (round(share * self.n_neurons) for share in (self.pvalb_fraction, self.sst_fraction))
+        n_pvalb = round(self.pvalb_fraction * self.n_neurons)
+        n_sst = min(round(self.sst_fraction * self.n_neurons), self.n_neurons - n_pvalb)  # both may round up
         n_excitatory = self.n_neurons - n_pvalb - n_sst
         return ["excitatory"] * n_excitatory + ["Pvalb"] * n_pvalb + ["Sst"] * n_sst

@@ -15,6 +15,7 @@ from abc import abstractmethod
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, field_serializer, field_validator, model_validator
 
@@ -155,7 +156,7 @@ class LifRandom(LifNetwork):
     def drive(self) -> FloatArray:
         return np.full(self.n_neurons, self.drive_mv)
 
-    def _excitatory(self) -> FloatArray:
+    def _excitatory(self) -> npt.NDArray[np.bool_]:
         return np.arange(self.n_neurons) < round(self.excitatory_fraction * self.n_neurons)
 
 

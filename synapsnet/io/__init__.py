@@ -66,7 +66,8 @@ def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> d
     Parameters and errors are those of `read`, but constant neurons are not refused.
     """
     path = Path(path)
-    if nwb.recognises(path) and not options and nwb.is_simulation(path):
+    no_options = all(value is None for value in options.values())
+    if nwb.recognises(path) and no_options and nwb.is_simulation(path):
         return describe_simulation(read_simulation(path))
     return describe_recording(_read_unchecked(path, notify, options))
 

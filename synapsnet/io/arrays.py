@@ -88,8 +88,10 @@ def read(
     lengths = None
     if trials.ndim == 2:
         if until is not None:
-            raise InputError(f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}.")
-        _refuse_transposed(trials, f"{key} in {path}")
+            raise InputError(
+                f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}."
+            )
+        _refuse_transposed(trials, f"{key} in {path}", transpose)
         rows = trials
     else:
         lengths = _trial_lengths(arrays, until, trials, path, notify)
@@ -120,7 +122,8 @@ def _obvious_activity(arrays: Mapping[str, Array | None], path: Path, exclude: s
         if names:
             break
     raise InputError(
-        f"{path} has no single array that is obviously the activity; choose one with key (--key) among {_listing(arrays)}."
+        f"{path} has no single array that is obviously the activity; choose one with key (--key) among "
+        f"{_listing(arrays)}."
     )
 
 
@@ -141,12 +144,13 @@ def _listing(arrays: Mapping[str, Array | None]) -> str:
     )
 
 
-def _refuse_transposed(activity: Array, what: str) -> None:
+def _refuse_transposed(activity: Array, what: str, transpose: bool) -> None:
     steps, neurons = activity.shape
     if neurons > steps:
+        remedy = "read it without transpose" if transpose else "read it with transpose=True (--transpose)"
         raise InputError(
             f"{what} would have {neurons} neurons and only {steps} time steps: it looks transposed; "
-            "read it the other way round with transpose (--transpose switched), or give a longer recording."
+            f"{remedy}, or give a longer recording."
         )
 
 
@@ -176,7 +180,7 @@ def _scalar(arrays: Mapping[str, Array | None], names: tuple[str, ...]) -> float
 def _guess_modality(activity: Array, key: str, notify: Notify) -> Modality:
     counts = activity.dtype.kind in "iub" or bool(np.array_equal(activity, np.floor(activity)))
     guess: Modality = "spikes" if counts and activity.min(initial=0) >= 0 else "calcium"
-    reason = "whole, non-negative numbers" if guess == "spikes" else "not whole, non-negative numbers"
+    reason = "no fractions and no negative numbers" if guess == "spikes" else "fractions or negative numbers"
     notify(f"{key} is read as {guess}, because it holds {reason}; say --modality if it is not.")
     return guess
 

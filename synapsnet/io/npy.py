@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from tokenize import TokenError
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,16 +54,16 @@ def load_npz(path: Path) -> dict[str, Array | None]:
                     except PickledArrayError:
                         arrays[name] = None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path} is not a whole .npz file ({error}); copy it again or save it with numpy.savez.") from (
-            error
-        )
+        raise InputError(
+            f"{path} is not a whole .npz file ({error}); copy it again or save it with numpy.savez."
+        ) from error
     return arrays
 
 
 def _read(stream: IO[bytes], what: str) -> Array:
     try:
-        return np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        return cast(Array, np.lib.format.read_array(stream, allow_pickle=False))  # type: ignore[no-untyped-call]
+    except (ValueError, EOFError, TokenError) as error:  # NumPy parses the header as Python
         if "Object arrays" in str(error):
             raise PickledArrayError(
                 f"{what} holds pickled Python objects, which could run any code when opened and are never loaded; "

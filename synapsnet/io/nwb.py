@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def _about(file: NWBFile, path: Path) -> dict[str, Any]:
     if MODULE not in file.processing or "about" not in file.processing[MODULE].data_interfaces:
         return {}
     table = file.processing[MODULE]["about"]
-    about = {str(name): json.loads(value) for name, value in zip(table["name"][:], table["value"][:], strict=True)}
+    about = {str(name): json.loads(value) for name, value in zip(table["fact"][:], table["value"][:], strict=True)}
     if about["format_version"] > FORMAT_VERSION:
         raise InputError(f"{path} was written by a newer version of SynapsNet; update SynapsNet to read it.")
     return about
@@ -190,20 +191,25 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
 
 
 def _spike_times(units: DynamicTable) -> nap.TsGroup:
-    """Spike trains 0..N-1; they were observed where the first of them was, or between the outermost spikes."""
+    """Spike trains 0..N-1 while all of them were observed; where that is not noted, between the outermost spikes."""
     trains = [np.sort(np.asarray(units["spike_times"][k], float)) for k in range(len(units))]
+    spikes = np.concatenate([*trains, np.zeros(0)])
     if "obs_intervals" in units.colnames:
-        observed = np.asarray(units["obs_intervals"][0], float)
+        observed = [np.asarray(units["obs_intervals"][k], float) for k in range(len(units))]
+        distinct = {intervals.tobytes(): intervals for intervals in observed}.values()
+        support = reduce(nap.IntervalSet.intersect, [nap.IntervalSet(each[:, 0], each[:, 1]) for each in distinct])
+    elif len(spikes):
+        support = nap.IntervalSet(spikes.min(), spikes.max())
     else:
-        spikes = np.concatenate([*trains, np.zeros(0)])
-        observed = np.array([[spikes.min(initial=np.inf), spikes.max(initial=-np.inf)]])
-    support = nap.IntervalSet(observed[:, 0], observed[:, 1])
-    return nap.TsGroup({k: nap.Ts(train) for k, train in enumerate(trains)}, time_support=support)
+        raise InputError("The recording holds no spikes at all; check the file.")
+    return nap.TsGroup({k: nap.Ts(train, time_support=support) for k, train in enumerate(trains)}, time_support=support)
 
 
 def _foreign_units(file: NWBFile, path: Path, bin_s: float | None, notify: Notify) -> Recording:
     units = file.units
     n = len(units)
+    if n < 2:
+        raise InputError(f"A recording needs at least 2 neurons; `units` in {path} has {n}.")
     types = [str(name) for name in units["cell_type"][:]] if "cell_type" in units.colnames else None
     spikes = _spike_times(units)
     neurons = neuron_table(n, ids=[str(k) for k in units.id[:]], cell_type=types)
@@ -261,7 +267,7 @@ def _foreign_ophys(file: NWBFile, path: Path, notify: Notify) -> Recording:
     epochs = nap.IntervalSet(times[first] - dt_s / 4, times[last] + dt_s / 4)
     if len(gaps):
         notify(f"{len(gaps)} gaps between frames became epoch borders.")
-    values = np.asarray(series.data[:], np.float32)
+    values = np.asarray(series.data[:], np.float32).reshape(len(times), -1)
     return Recording(
         activity=nap.TsdFrame(t=times, d=values, time_support=epochs),
         dt_s=dt_s,
@@ -277,8 +283,8 @@ def _roi_series(file: NWBFile, path: Path, notify: Notify) -> RoiResponseSeries:
     for name in ("DfOverF", "Fluorescence"):
         found = interfaces[name].roi_response_series if name in interfaces else {}
         if found:
-            chosen = sorted(found)[0]
-            notify(f"Reading {name}/{chosen}" + (f"; left out: {', '.join(sorted(found)[1:])}." * (len(found) > 1) or "."))
+            chosen, *others = sorted(found)
+            notify(f"Reading {name}/{chosen}" + (f"; left out: {', '.join(others)}." if others else "."))
             return found[chosen]
     raise InputError(
         f"{path} has neither spike times in `units` nor DfOverF or Fluorescence in `processing/ophys`; "

@@ -85,9 +85,7 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
     file = _new_file(f"simulated network of {simulation.n_neurons} neurons", simulation.neurons)
     _add_units(file, simulation.spike_times, simulation.neurons)
     _add_connectome(file, simulation.connectome)
-    _add_about(
-        file, "simulation", {"metadata": simulation.metadata, "connectome_unit": simulation.connectome.unit}
-    )
+    _add_about(file, "simulation", {"metadata": simulation.metadata, "connectome_unit": simulation.connectome.unit})
     _write(file, path)
 
 
@@ -105,9 +103,12 @@ def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
         subject=Subject(subject_id="unknown", age="P0D/", sex="U", description="not stated, or a simulated network"),
     )
     file.create_processing_module(MODULE, "What a SynapsNet recording holds beyond activity and behaviour.")
-    table = DynamicTable(name="neurons", description="All neurons, in the order of the activity's columns.")
+    table = DynamicTable(
+        name="neurons",
+        description="All neurons, in the order of the activity's columns.",
+        id=list(range(len(neurons))),
+    )
     _add_neuron_columns(table, neurons)
-    _append_rows(table, len(neurons))
     file.processing[MODULE].add(table)
     return file
 
@@ -116,12 +117,6 @@ def _add_neuron_columns(table: DynamicTable, neurons: pd.DataFrame) -> None:
     for name, description in NEURON_COLUMNS.items():
         values = neurons["id" if name == "neuron_id" else name]
         table.add_column(name=name, description=description, data=values.tolist())
-
-
-def _append_rows(table: DynamicTable, count: int) -> None:
-    """Row ids 0.. of a table that was made by columns."""
-    if not len(table.id):
-        table.id.extend(range(count))
 
 
 def _add_series(file: NWBFile, recording: Recording) -> dict[str, Any]:
@@ -164,6 +159,8 @@ def _add_calcium(file: NWBFile, recording: Recording) -> TimeSeries:
     from pynwb.ophys import DfOverF, RoiResponseSeries
 
     segmentation = _add_segmentation(file, recording)
+    fluorescence = DfOverF()
+    file.processing["ophys"].add(fluorescence)  # before the series, whose ROIs are looked up in the file
     rois = segmentation.create_roi_table_region("all neurons", region=list(range(recording.n_neurons)))
     series = RoiResponseSeries(
         name="activity",
@@ -173,7 +170,7 @@ def _add_calcium(file: NWBFile, recording: Recording) -> TimeSeries:
         rois=rois,
         unit="a.u.",
     )
-    file.processing["ophys"].add(DfOverF(roi_response_series=series))
+    fluorescence.add_roi_response_series(series)
     return series
 
 
@@ -226,7 +223,9 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
     if connectome.standard_error is not None:
         known |= connectome.standard_error != 0
     post, pre = np.nonzero(known)
-    table = DynamicTable(name="connectome", description="Ground truth: one row for each connection.")
+    table = DynamicTable(
+        name="connectome", description="Ground truth: one row for each connection.", id=list(range(len(pre)))
+    )
     table.add_column(name="pre", description="row of the presynaptic neuron in the table 'neurons'", data=pre)
     table.add_column(name="post", description="row of the postsynaptic neuron in the table 'neurons'", data=post)
     descriptions = {
@@ -237,7 +236,6 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
     for name, matrix in matrices.items():
         if matrix is not None:
             table.add_column(name=name, description=descriptions[name], data=matrix[post, pre])
-    _append_rows(table, len(pre))
     file.processing[MODULE].add(table)
 
 
@@ -245,10 +243,9 @@ def _add_about(file: NWBFile, kind: str, facts: dict[str, Any]) -> None:
     from pynwb.core import DynamicTable
 
     facts = {"kind": kind, "format_version": FORMAT_VERSION, **facts}
-    table = DynamicTable(name="about", description="Facts by name; values are JSON.")
-    table.add_column(name="name", description="name of the fact", data=list(facts))
+    table = DynamicTable(name="about", description="Facts by name; values are JSON.", id=list(range(len(facts))))
+    table.add_column(name="fact", description="name of the fact", data=list(facts))
     table.add_column(name="value", description="JSON", data=[json.dumps(value) for value in facts.values()])
-    _append_rows(table, len(facts))
     file.processing[MODULE].add(table)
 
 

@@ -109,9 +109,9 @@ def dff(fluorescence: Array, neuropil: Array, fs_hz: float) -> tuple[npt.NDArray
     """
     raw = np.asarray(fluorescence, float)
     corrected = raw - NEUROPIL_COEFFICIENT * neuropil
-    window = min(max(int(round(BASELINE_WINDOW_S * fs_hz)), 1), raw.shape[1])
+    window = min(max(round(BASELINE_WINDOW_S * fs_hz), 1), raw.shape[1])
     denominator = _running_baseline(raw, window)
-    positive = ~(denominator <= 0).any(axis=1)  # NaN passes, for Recording to refuse by name
+    positive: npt.NDArray[np.bool_] = ~np.any(denominator <= 0, axis=1)  # NaN passes, for Recording to refuse by name
     denominator[~positive] = np.nan
     return (corrected - _running_baseline(corrected, window)) / denominator, positive
 
