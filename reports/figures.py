@@ -7,6 +7,7 @@ from files, so they are escaped before plotly, which renders a subset of HTML, s
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -
     types = neurons["cell_type"].to_numpy()[order]
     # The position keeps labels unique; a category axis would merge neurons of one name.
     names = [
-        escape(f"{kind} {name} (#{k})") for kind, name, k in zip(types, neurons["id"].to_numpy()[order], order, strict=True)
+        escape(f"{kind} {name} (#{k})")
+        for kind, name, k in zip(types, neurons["id"].to_numpy()[order], order, strict=True)
     ]
     values = np.array(matrix[np.ix_(order, order)], dtype=np.float32)
     size = np.abs(values[~np.eye(len(values), dtype=bool)])
@@ -105,8 +107,14 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -
 
     figure = go.Figure(
         go.Heatmap(
-            z=values, x=names, y=names, zmin=-limit, zmax=limit, colorscale=DIVERGING, hoverongaps=False,
-            colorbar={"title": {"text": escape(color_title), "side": "right"}, "thickness": 10, "len": 0.9, "outlinewidth": 0},
+            z=values,
+            x=names,
+            y=names,
+            zmin=-limit,
+            zmax=limit,
+            colorscale=DIVERGING,
+            hoverongaps=False,
+            colorbar={"title": {"text": escape(color_title), "side": "right"}, "thickness": 10, "outlinewidth": 0},
             hovertemplate="pre %{x}<br>post %{y}<br><b>%{z:.3g}</b><extra></extra>",
         ),
         base_layout(
@@ -114,10 +122,10 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -
             margin={"l": 54, "r": 8, "t": 30, "b": 44},
             uirevision="keep",  # the zoom survives a change of method
         ),
-    )  # fmt: skip
+    )
     borders = np.flatnonzero(types[1:] != types[:-1]) + 0.5
     edges = [-0.5, *borders, len(types) - 0.5]
-    ticks = [(a + b) / 2 for a, b in zip(edges[:-1], edges[1:], strict=True) if b - a >= 0.05 * len(types)]
+    ticks = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= 0.05 * len(types)]
     labels = [escape(f"{types[int(t)]} ({(types == types[int(t)]).sum()})") for t in ticks]
     shared = {"tickvals": ticks, "ticktext": labels, "ticks": "", "showgrid": False, "constrain": "domain"}
     figure.update_xaxes(axis_style("presynaptic", **shared))
@@ -148,14 +156,19 @@ def precision_recall_figure(results: RunResults, styles: Styles) -> go.Figure:
     for method, inferred in results.inferred.items():
         recall, precision = precision_recall(results.truth, inferred)
         figure.add_scatter(
-            x=recall, y=precision, name=method_label(results, method), line=line_style(styles[method]),
-            mode="lines" if len(recall) > 1 else "markers", marker=marker_style(styles[method]),
+            x=recall,
+            y=precision,
+            name=method_label(results, method),
+            line=line_style(styles[method]),
+            mode="lines" if len(recall) > 1 else "markers",
+            marker=marker_style(styles[method]),
             hovertemplate="recall %{x:.3f}, precision %{y:.3f}",
-        )  # fmt: skip
+        )
     figure.add_hline(
-        chance, line={"color": INK, "width": 1, "dash": "dash"},
+        chance,
+        line={"color": INK, "width": 1, "dash": "dash"},
         annotation={"text": f"chance {format_number(chance)}", "xanchor": "right", "yanchor": "bottom"},
-    )  # fmt: skip
+    )
     figure.update_xaxes(axis_style("recall (share of the true connections found)", range=[0, 1.005]))
     figure.update_yaxes(axis_style("precision (share of the found that are true)", range=[0, 1.02]))
     return figure

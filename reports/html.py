@@ -1,14 +1,17 @@
 """One self-contained HTML page from scored runs: it opens from a disk, a mail or a web server, offline.
 
-Plotly's script is inlined once, the figures' data lie in the page as JSON, and the page's own content
-security policy forbids every request, so that nothing can be fetched by accident.
+Plotly's script is inlined once and the figures' data lie in the page as JSON. The page's own content
+security policy forbids every request, so that nothing can be fetched by accident, and every script
+but ours, so that no name from a file can become one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,8 @@ from plotly.offline import get_plotlyjs
 from reports.figures import MAX_NEURONS, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.numbers import format_duration, format_number
-from reports.palette import ABLATION, MODEL, method_styles
-from reports.summary import Statement, summarise
+from reports.palette import MODEL, method_styles
+from reports.summary import Statement, best_forecaster, summarise
 from reports.tables import (
     BITS,
     CONNECTIVITY_METRICS,
@@ -34,6 +37,7 @@ from reports.tables import (
 )
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
+from synapsnet.recording import Connectome
 from validation.results import RunResults
 
 HERE = Path(__file__).parent
@@ -41,12 +45,21 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure on the page: one plot, or several of which the reader chooses one."""
+    """A figure on the page: one plot, or several of which the reader chooses one.
+
+    `plots` goes by the text of the choice, `choice` names it, `shape` is how the style sheet sizes it.
+    """
 
     title: str
     caption: str
-    plots: dict[str, go.Figure]  # by the text of the choice
-    shape: str = "wide"  # how the style sheet sizes it
+    plots: dict[str, go.Figure]
+    choice: str = ""
+    shape: str = "half"
+
+    @property
+    def json(self) -> list[Markup]:
+        """The plots as JSON that cannot end the script element it lies in."""
+        return [Markup(figure.to_json().replace("<", "\\u003c")) for figure in self.plots.values()]
 
 
 @dataclass(frozen=True)
@@ -57,19 +70,18 @@ class Section:
     title: str
     facts: dict[str, str]
     statements: list[Statement]
-    scores: Table | None
-    forecasts: list[Table]
+    connectivity: list[Panel]
+    connectivity_scores: Table | None
+    forecasts: list[Panel]
+    forecast_scores: list[Table]
     timing: Table
     setup: list[tuple[str, str]]
     interval: str
-    matrices: list[Panel] = field(default_factory=list)
-    curves: list[Panel] = field(default_factory=list)
-    horizons: list[Panel] = field(default_factory=list)
-    examples: list[Panel] = field(default_factory=list)
+    n_seeds: int
 
 
 def render(results: Sequence[RunResults], title: str) -> str:
-    """The page as text.
+    """The page as text; the same results make the same text.
 
     Parameters
     ----------
@@ -85,36 +97,30 @@ def render(results: Sequence[RunResults], title: str) -> str:
     if not results:
         raise InputError("A report needs at least one scored run; got none. Score a run first.")
     styles = method_styles(method for run in results for method in _methods(run))
-    sections = [_section(run, styles, f"run-{k}") for k, run in enumerate(results, start=1)]
+    scripts = [get_plotlyjs(), (HERE / "report.js").read_text(encoding="utf-8")]
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    figures: dict[str, go.Figure] = {}
-
-    def embed(panel: Panel) -> list[tuple[str, str]]:
-        """Keep the panel's plots for the script; their keys and the texts that choose them."""
-        keys = []
-        for text, figure in panel.plots.items():
-            keys.append((f"figure-{len(figures) + 1}", text))
-            figures[keys[-1][0]] = figure
-        return keys
-
-    environment.globals["embed"] = embed
-    page = environment.get_template("report.html").render(
+    return environment.get_template("report.html").render(
         title=title,
-        sections=sections,
+        sections=[_section(run, styles, f"run-{k}") for k, run in enumerate(results, start=1)],
         styles=styles,
         glossary=[*CONNECTIVITY_METRICS, *FORECAST_METRICS, BITS],
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
-        script=Markup((HERE / "report.js").read_text(encoding="utf-8")),
-        plotly=Markup(get_plotlyjs()),
-        figures=lambda: _script_json(figures),  # called after all panels were embedded
+        scripts=[Markup(script) for script in scripts],
+        script_hashes=[_csp_hash(script) for script in scripts],
     )
-    return page
 
 
 def write_report(results: Sequence[RunResults], path: str | Path, title: str = "SynapsNet report") -> None:
     """Write the page to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    results : sequence of RunResults
+        One section each, in this order.
+    path : str or Path
+    title : str
 
     Raises
     ------
@@ -124,41 +130,133 @@ def write_report(results: Sequence[RunResults], path: str | Path, title: str = "
     write_text(path, render(results, title))
 
 
-def _script_json(figures: Mapping[str, go.Figure]) -> Markup:
-    """Figures as JSON that cannot end the script element it lies in."""
-    entries = (f"{json.dumps(key)}: {figure.to_json()}" for key, figure in figures.items())
-    return Markup("{" + ",\n".join(entries).replace("<", "\\u003c") + "}")
+def _csp_hash(script: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _methods(run: RunResults) -> Iterator[str]:
     yield from run.inferred
     yield from (scores.method for scores in run.scores.forecast)
+    yield from run.example.predicted if run.example else ()
 
 
 def _section(run: RunResults, styles: Styles, anchor: str) -> Section:
-    duration = format_duration(run.n_steps * run.dt_s)
-    facts = {
-        "recording": run.modality,
-        "neurons": ", ".join(f"{n} {kind}" for kind, n in run.neurons["cell_type"].value_counts(sort=False).items()),
-        "length": f"{duration} in {run.n_steps:,} steps of {format_duration(run.dt_s)}",
-    }
-    if run.scores.n_edges is not None and run.scores.edge_density is not None:
-        facts["true connections"] = f"{run.scores.n_edges:,} ({format_number(100 * run.scores.edge_density)}% of pairs)"
     horizons = run.scores.forecast[0].horizon_steps if run.scores.forecast else []
     return Section(
         anchor=anchor,
         title=run.title,
-        facts=facts,
+        facts=_facts(run),
         statements=summarise(run),
-        scores=connectivity_table(run),
-        forecasts=[forecast_table(run, k) for k in dict.fromkeys((0, len(horizons) - 1))] if horizons else [],
+        connectivity=list(_connectivity_panels(run, styles)),
+        connectivity_scores=connectivity_table(run),
+        forecasts=list(_forecast_panels(run, styles)),
+        forecast_scores=[forecast_table(run, k) for k in sorted({0, len(horizons) - 1})] if horizons else [],
         timing=timing_table(run),
         setup=list(_flat(run.setup)),
         interval=run.scores.interval,
-        **_panels(run, styles),
+        n_seeds=run.scores.n_seeds,
     )
 
 
-def _panels(run: RunResults, styles: Styles) -> dict[str, list[Panel]]:
-    shown = f" {MAX_NEURONS} of {run.n_neurons} neurons are shown." if run.n_neurons > MAX_NEURONS else ""
-    ...
+def _facts(run: RunResults) -> dict[str, str]:
+    kinds = run.neurons["cell_type"].value_counts(sort=False)
+    by_kind = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+    facts = {
+        "Recording": run.modality,
+        "Neurons": f"{run.n_neurons}: {by_kind}" if len(kinds) > 1 else f"{run.n_neurons}",
+        "Length": f"{format_duration(run.n_steps * run.dt_s)} ({run.n_steps:,} steps of {format_duration(run.dt_s)})",
+    }
+    if run.scores.n_edges is not None and run.scores.edge_density is not None:
+        percent = format_number(100 * run.scores.edge_density)
+        facts["True connections"] = f"{run.scores.n_edges:,} ({percent}% of all directed pairs)"
+    return facts
+
+
+def _connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
+    reading = (
+        "Each column is a sending neuron, each row a receiving one, ordered by cell type (lines); red excites, blue "
+        "inhibits. A column of one colour is a neuron that only excites or only inhibits."
+    )
+    if run.n_neurons > MAX_NEURONS:
+        reading += f" {MAX_NEURONS} of the {run.n_neurons} neurons are shown."
+    comparison = f"{reading} The true connections are not known, so no pattern here is proof of one."
+    if run.truth is not None:
+        comparison = (
+            "The same neurons in the same order. Dots where the true matrix is white are false connections, white "
+            "where it has dots are missed ones. Each method has its own scale: compare patterns, not shades."
+        )
+        yield Panel(
+            "True connectivity",
+            reading,
+            {"": matrix_figure(run.truth.weight, run.neurons, f"weight ({run.truth.unit})")},
+            shape="matrix",
+        )
+    if run.inferred:
+        methods = sorted(run.inferred, key=lambda method: method != MODEL)
+        yield Panel(
+            "Inferred connectivity",
+            comparison,
+            {
+                run.labels.get(m, m): matrix_figure(run.inferred[m].scores, run.neurons, _score_unit(run.inferred[m]))
+                for m in methods
+            },
+            choice="Inferred by",
+            shape="matrix",
+        )
+    if run.truth is not None and run.inferred:
+        yield Panel(
+            "Precision and recall",
+            "All pairs ranked by the size of their score, the surest first. Follow a curve to the right: as more of "
+            "the true connections are found, how many of those reported are true? Higher is better; the dashed line "
+            "is guessing.",
+            {"": precision_recall_figure(run, styles)},
+            shape="wide",
+        )
+
+
+def _forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
+    if run.example is not None and run.example.predicted:
+        example = run.example
+        steps = sorted({step for horizons in example.predicted.values() for step in horizons})
+        shown = {MODEL, best_forecaster(run)} & set(example.predicted) or set(example.predicted)
+        drawn = "bars are spikes, lines expected counts" if run.modality == "spikes" else "the black line is the data"
+        yield Panel(
+            "Forecasts over held-out data",
+            f"Each point of a forecast was made the chosen time before it; {drawn}. Good forecasts rise before or with "
+            "the activity; far ahead they flatten towards the mean. Click a name in the legend to show or hide a "
+            "method, drag to move in time.",
+            {horizon_text(step, run.dt_s): forecast_figure(run, styles, step, shown) for step in steps},
+            choice="Made ahead by",
+            shape="tall",
+        )
+    if run.scores.forecast:
+        yield Panel(
+            "Skill over the horizon",
+            "How much of the error of always forecasting each neuron's mean is avoided: 1 is perfect, at 0 the "
+            "forecast is worth no more than the mean. The bands are 95% intervals; methods whose bands overlap may not "
+            "differ.",
+            {"": horizon_figure(run, styles, lambda scores: scores.skill_over_mean, "skill over mean")},
+        )
+        yield Panel(
+            "Error and correlation over the horizon",
+            "The same forecasts by other measures: correlation (higher is better) ignores scale and offset, the mean "
+            "squared error (MSE, lower is better) does not. Constant forecasts have no correlation.",
+            {
+                "correlation": horizon_figure(run, styles, lambda scores: scores.correlation, "correlation"),
+                "MSE": horizon_figure(run, styles, lambda scores: scores.mse, "mean squared error"),
+            },
+            choice="Show",
+        )
+
+
+def _score_unit(inferred: Connectome) -> str:
+    return "weight / standard error" if inferred.standard_error is not None else f"weight ({inferred.unit})"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as `outer.inner`, value pairs."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

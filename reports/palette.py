@@ -55,7 +55,5 @@ def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
             styles[method] = FIXED[method]
         else:
             k = next(number)
-            styles[method] = MethodStyle(
-                COLORS[k % len(COLORS)], DASHES[k % len(DASHES)], SYMBOLS[k % len(SYMBOLS)]
-            )
+            styles[method] = MethodStyle(COLORS[k % len(COLORS)], DASHES[k % len(DASHES)], SYMBOLS[k % len(SYMBOLS)])
     return styles

@@ -34,6 +34,11 @@ def summarise(results: RunResults) -> list[Statement]:
     return statements
 
 
+def best_forecaster(results: RunResults) -> str:
+    """The comparator that forecasts best one step ahead, or "" if there is none."""
+    return _best(_defined({s.method: s.skill_over_mean[0] for s in results.scores.forecast}))
+
+
 def _connectivity(results: RunResults) -> Iterator[Statement]:
     if results.truth is None:
         yield Statement(
@@ -51,7 +56,7 @@ def _connectivity(results: RunResults) -> Iterator[Statement]:
     best = _best(auprc)
     theirs = f"; {_name(results, best)}, the best comparator, reaches {format_estimate(auprc[best])}" if best else ""
     yield Statement(f"{found}{theirs}{_overlap(ours, auprc.get(best))}.")
-    if ours.low <= chance:
+    if _low(ours) <= chance:
         yield Statement(f"{name} finds the connections no better than chance.", warning=True)
     if best and auprc[best].value > ours.value:
         yield Statement(f"{_name(results, best)} finds the connections better than {name}.", warning=True)
@@ -72,16 +77,16 @@ def _forecast(results: RunResults, scores: Mapping[str, ForecastScores], index: 
     if best and skill[best].value > ours.value:
         yield Statement(f"{_name(results, best)} forecasts {ahead} ahead better than {name}.", warning=True)
     copying = scores[MODEL].skill_over_copy[index]
-    if ours.low <= 0:
+    if _low(ours) <= 0:
         yield Statement(f"{name} forecasts {ahead} ahead no better than each neuron's mean.", warning=True)
-    elif copying.low <= 0:
+    elif _low(copying) <= 0:
         yield Statement(f"{name} forecasts {ahead} ahead no better than copying the last value.", warning=True)
-    if ABLATION in skill and ours.low > 0:
+    if ABLATION in skill and _low(ours) > 0:
         yield _ablation(ours, skill[ABLATION], ahead)
 
 
 def _ablation(full: Estimate, without: Estimate, ahead: str) -> Statement:
-    if without.value >= full.low:
+    if without.value >= _low(full):
         return Statement(
             f"Without any connectivity (W = 0) the model forecasts {ahead} ahead as well: skill "
             f"{format_estimate(without)}. These forecasts are no evidence for the connectivity.",
@@ -97,6 +102,11 @@ def _best(scores: Mapping[str, Estimate]) -> str:
     """The comparator with the highest value, or "" without comparators."""
     rivals = {method: e.value for method, e in scores.items() if method not in (MODEL, ABLATION)}
     return max(rivals, key=lambda method: rivals[method], default="")
+
+
+def _low(estimate: Estimate) -> float:
+    """The lower end of the interval; the value itself where there is no interval."""
+    return estimate.low if is_defined(estimate.low) else estimate.value
 
 
 def _overlap(a: Estimate, b: Estimate | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.numbers import format_duration, format_interval, format_number, is_defined
-from validation.results import ConnectivityScores, Estimate, ForecastScores, RunResults
+from validation.results import Estimate, RunResults
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ CONNECTIVITY_METRICS = (
     Metric(
         "auroc",
         "AUROC",
-        "Area under the receiver operating characteristic: the chance that a true connection ranks above an absent one.",
+        "Area under the receiver operating characteristic: the chance that a true connection ranks above an absent "
+        "pair.",
         chance=0.5,
     ),
     Metric("signed_auroc", "signed AUROC", "As AUROC, but the sign of the score must be right as well."),
-    Metric("sign_accuracy", "sign accuracy", "Share of the true connections whose excitatory or inhibitory sign is right."),
+    Metric("sign_accuracy", "sign accuracy", "Share of the true connections inferred with the right sign."),
     Metric(
         "weight_correlation",
         "weight r",
@@ -96,7 +97,7 @@ def connectivity_table(results: RunResults) -> Table | None:
     return Table(
         "Recovery of the true connections, self-connections excluded",
         CONNECTIVITY_METRICS,
-        _rows(results, results.scores.connectivity, CONNECTIVITY_METRICS, columns),
+        _rows(results, [s.method for s in results.scores.connectivity], CONNECTIVITY_METRICS, columns),
         [Cell("" if value is None else format_number(value)) for value in chance],
     )
 
@@ -104,8 +105,8 @@ def connectivity_table(results: RunResults) -> Table | None:
 def forecast_table(results: RunResults, index: int) -> Table:
     """Forecasting of held-out data at the `index`-th horizon; bits per spike only at the first."""
     scores = results.scores.forecast
-    columns: list[list[Estimate | None]] = [[getattr(s, m.field)[index] for s in scores] for m in FORECAST_METRICS]
-    metrics = FORECAST_METRICS
+    metrics: tuple[Metric, ...] = FORECAST_METRICS
+    columns: list[list[Estimate | None]] = [[getattr(s, m.field)[index] for s in scores] for m in metrics]
     if index == 0 and results.modality == "spikes":
         metrics = (*metrics, BITS)
         columns.append([s.bits_per_spike for s in scores])
@@ -113,7 +114,7 @@ def forecast_table(results: RunResults, index: int) -> Table:
     return Table(
         f"Forecasts {horizon_text(steps, results.dt_s)} ahead on held-out data",
         metrics,
-        _rows(results, scores, metrics, columns),
+        _rows(results, [s.method for s in scores], metrics, columns),
     )
 
 
@@ -134,7 +135,7 @@ def horizon_text(steps: int, dt_s: float) -> str:
 
 def _rows(
     results: RunResults,
-    scores: Sequence[ConnectivityScores] | Sequence[ForecastScores],
+    methods: Sequence[str],
     metrics: Sequence[Metric],
     columns: Sequence[Sequence[Estimate | None]],
 ) -> list[Row]:
@@ -144,8 +145,8 @@ def _rows(
         values = [e.value for e in column if e is not None and is_defined(e.value)]
         best.append((min if metric.lower_is_better else max)(values, default=None))
     return [
-        Row(s.method, results.labels.get(s.method, s.method), [_cell(c[k], b) for c, b in zip(columns, best, strict=True)])
-        for k, s in enumerate(scores)
+        Row(method, results.labels.get(method, method), [_cell(c[k], b) for c, b in zip(columns, best, strict=True)])
+        for k, method in enumerate(methods)
     ]
 
 
