@@ -198,10 +198,10 @@ def _spike_times(units: DynamicTable) -> nap.TsGroup:
         observed = [np.asarray(units["obs_intervals"][k], float) for k in range(len(units))]
         distinct = {intervals.tobytes(): intervals for intervals in observed}.values()
         support = reduce(nap.IntervalSet.intersect, [nap.IntervalSet(each[:, 0], each[:, 1]) for each in distinct])
-    elif len(spikes):
+    elif len(np.unique(spikes)) > 1:
         support = nap.IntervalSet(spikes.min(), spikes.max())
     else:
-        raise InputError("The recording holds no spikes at all; check the file.")
+        raise InputError("The file holds spikes at fewer than 2 times: nothing can be inferred from it.")
     return nap.TsGroup({k: nap.Ts(train, time_support=support) for k, train in enumerate(trains)}, time_support=support)
 
 

@@ -1,0 +1,392 @@
+"""NWB: our files come back exactly and are good NWB; those of other programs are read."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pynapple as nap
+import pynwb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel
+
+from synapsnet.errors import InputError
+from synapsnet.io import nwb, read, read_simulation, write_recording, write_simulation
+from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
+
+names = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=8)
+
+
+@st.composite
+def spike_trains(draw: st.DrawFn, n_neurons: int, duration_s: float) -> nap.TsGroup:
+    """Some neurons are silent, some fire once."""
+    support = nap.IntervalSet(0, duration_s)
+    times = st.lists(st.integers(0, int(duration_s * 1e6)), max_size=6, unique=True)
+    trains = {k: np.sort(np.array(draw(times), float) / 1e6) for k in range(n_neurons)}
+    return nap.TsGroup({k: nap.Ts(t, time_support=support) for k, t in trains.items()}, time_support=support)
+
+
+@st.composite
+def connectomes(draw: st.DrawFn, n: int) -> Connectome:
+    """With no connection at all, with ones of weight 0 that have a delay, with standard errors."""
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    connected = (rng.random((n, n)) < draw(st.sampled_from([0.0, 0.3, 1.0]))) & ~np.eye(n, dtype=bool)
+    weight = np.where(connected, rng.normal(size=(n, n)), 0.0)
+    return Connectome(
+        weight=weight,
+        delay_s=draw(st.sampled_from([None, np.where(connected, rng.uniform(0, 0.01, (n, n)), np.nan)])),
+        standard_error=draw(st.sampled_from([None, np.where(connected, rng.random((n, n)), 0.0)])),
+        unit=draw(st.sampled_from(["mV", "a.u."])),
+    )
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> Recording:
+    n = draw(st.integers(2, 4))
+    lengths = draw(st.lists(st.integers(2, 6), min_size=1, max_size=3))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    modality = draw(st.sampled_from(["spikes", "calcium"]))
+    shape = (sum(lengths), n)
+    values = rng.poisson(2, shape) if modality == "spikes" else rng.normal(size=shape)
+    variables = draw(st.lists(names, max_size=3, unique=True))
+    return Recording.from_array(
+        values,
+        draw(st.sampled_from([0.005, 1 / 30, 1 / 6.3])),
+        modality,
+        segments=lengths,
+        behaviour=rng.normal(size=(sum(lengths), len(variables))) if variables else None,
+        behaviour_names=variables or None,
+        neurons=neuron_table(
+            n,
+            ids=draw(st.lists(names, min_size=n, max_size=n, unique=True)),
+            cell_type=draw(st.lists(names, min_size=n, max_size=n)),
+            position_um=draw(st.sampled_from([None, rng.normal(size=(n, 3))])),
+        ),
+        connectome=draw(st.none() | connectomes(n)),
+        spike_times=draw(st.none() | spike_trains(n, 20.0)),
+        metadata=draw(st.dictionaries(names, st.integers() | st.floats(allow_nan=False) | names, max_size=3)),
+        require_varying=False,
+    )
+
+
+def assert_same_spikes(read_back: nap.TsGroup | None, written: nap.TsGroup | None) -> None:
+    assert (read_back is None) == (written is None)
+    if read_back is not None and written is not None:
+        assert list(read_back.index) == list(written.index)
+        assert all(np.array_equal(read_back[k].times(), written[k].times()) for k in written.index)
+        assert np.array_equal(read_back.time_support.values, written.time_support.values)
+
+
+def assert_same_connectome(read_back: Connectome | None, written: Connectome | None) -> None:
+    assert (read_back is None) == (written is None)
+    if read_back is not None and written is not None:
+        for name in ("weight", "delay_s", "standard_error"):
+            a, b = getattr(read_back, name), getattr(written, name)
+            assert (a is None) == (b is None)
+            assert a is None or np.array_equal(a, b, equal_nan=True)
+        assert read_back.unit == written.unit
+
+
+def round_trip(write: Any, read_back: Any, thing: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        write(thing, Path(folder) / "file.nwb")
+        return read_back(Path(folder) / "file.nwb")
+
+
+def read_unchecked(path: Path) -> Recording:
+    return nwb.read(path, notify=lambda line: None)
+
+
+@settings(max_examples=25)
+@given(written=recordings())
+def test_a_recording_comes_back_exactly(written):
+    back = round_trip(write_recording, read_unchecked, written)
+    assert back.modality == written.modality
+    assert back.dt_s == written.dt_s
+    assert back.values.dtype == np.float32
+    assert np.array_equal(back.values, written.values)
+    assert np.array_equal(back.activity.times(), written.activity.times())
+    assert np.array_equal(back.epochs.values, written.epochs.values)
+    assert (back.behaviour is None) == (written.behaviour is None)
+    assert np.array_equal(back.behaviour_values, written.behaviour_values)
+    if written.behaviour is not None:
+        assert list(back.behaviour.columns) == list(written.behaviour.columns)
+    pd.testing.assert_frame_equal(back.neurons, written.neurons)
+    assert back.metadata == written.metadata
+    assert_same_spikes(back.spike_times, written.spike_times)
+    assert_same_connectome(back.connectome, written.connectome)
+
+
+@settings(max_examples=10)
+@given(data=st.data(), n=st.integers(2, 4))
+def test_a_simulation_comes_back_exactly(data, n):
+    written = Simulation(
+        data.draw(spike_trains(n, 20.0)),
+        neuron_table(n, cell_type=["E"] * n),
+        data.draw(connectomes(n)),
+        {"seed": 3, "parameters": {"nested": [1, 2.5, None]}},
+    )
+    back = round_trip(write_simulation, read_simulation, written)
+    assert back.metadata == written.metadata
+    assert back.duration_s == written.duration_s
+    pd.testing.assert_frame_equal(back.neurons, written.neurons)
+    assert_same_spikes(back.spike_times, written.spike_times)
+    assert_same_connectome(back.connectome, written.connectome)
+
+
+def test_reading_a_simulation_as_a_recording_bins_its_spikes(small_simulation, spike_recording, tmp_path):
+    write_simulation(small_simulation, tmp_path / "sim.nwb")
+    lines: list[str] = []
+    binned = read(tmp_path / "sim.nwb", notify=lines.append)
+    assert np.array_equal(binned.values, spike_recording.values)
+    assert lines == ["Spike times are binned at 5 ms."]
+    assert_same_connectome(binned.connectome, small_simulation.connectome)
+    assert read(tmp_path / "sim.nwb", bin_s=0.05).n_steps == 2400
+
+
+@pytest.fixture(scope="module")
+def our_files(small_simulation, spike_recording, calcium_recording, tmp_path_factory) -> dict[str, Path]:
+    """A file of each kind that we write, the spikes with behaviour and two epochs."""
+    folder = tmp_path_factory.mktemp("nwb")
+    paths = {name: folder / f"{name}.nwb" for name in ("simulation", "spikes", "calcium")}
+    write_simulation(small_simulation, paths["simulation"])
+    behaving = Recording.from_array(
+        spike_recording.values[:1000],
+        0.005,
+        "spikes",
+        segments=[400, 600],
+        behaviour=np.random.default_rng(0).normal(size=(1000, 2)),
+        neurons=spike_recording.neurons,
+        spike_times=spike_recording.spike_times,
+        require_varying=False,
+    )
+    write_recording(behaving, paths["spikes"])
+    write_recording(calcium_recording, paths["calcium"])
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["simulation", "spikes", "calcium"])
+def test_our_files_are_valid_nwb(our_files, kind):
+    assert pynwb.validate(path=str(our_files[kind])) == []
+
+
+@pytest.mark.parametrize("kind", ["simulation", "spikes", "calcium"])
+def test_nwbinspector_has_no_critical_findings(our_files, kind):
+    nwbinspector = pytest.importorskip("nwbinspector")
+    findings = list(nwbinspector.inspect_nwbfile(nwbfile_path=str(our_files[kind])))
+    assert findings, "nwbinspector always has a suggestion; none at all means that it did not run"
+    harmless = {"BEST_PRACTICE_SUGGESTION", "BEST_PRACTICE_VIOLATION"}
+    assert [f.message for f in findings if f.importance.name not in harmless] == []
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_writing_and_reading_warn_of_nothing(our_files, calcium_recording, tmp_path):
+    write_recording(calcium_recording, tmp_path / "calcium.nwb")
+    assert read(tmp_path / "calcium.nwb").n_neurons == 20
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.05, 0.5, 0.95])
+@pytest.mark.parametrize("kind", ["simulation", "calcium"])
+def test_refuses_a_truncated_file(our_files, kind, kept, tmp_path):
+    whole = our_files[kind].read_bytes()
+    (tmp_path / "cut.nwb").write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(InputError, match="not a whole NWB file"):
+        read(tmp_path / "cut.nwb")
+
+
+def test_refuses_a_file_of_another_format(tmp_path):
+    (tmp_path / "text.nwb").write_text("neuron,time\n")
+    with pytest.raises(InputError, match="not a whole NWB file"):
+        read(tmp_path / "text.nwb")
+
+
+def test_refuses_a_file_of_a_newer_version(spike_recording, tmp_path, monkeypatch):
+    monkeypatch.setattr("synapsnet.io.nwb_write.FORMAT_VERSION", 99)
+    write_recording(spike_recording, tmp_path / "new.nwb")
+    with pytest.raises(InputError, match="newer version of SynapsNet"):
+        read(tmp_path / "new.nwb")
+
+
+def test_refuses_to_bin_what_is_on_a_grid(our_files):
+    with pytest.raises(InputError, match="leave out bin_s"):
+        read(our_files["calcium"], bin_s=0.01)
+
+
+@pytest.mark.parametrize("bin_s", [0.0, -1.0, float("nan")])
+def test_refuses_an_unusable_bin(our_files, bin_s):
+    with pytest.raises(InputError, match="positive number of seconds"):
+        read(our_files["simulation"], bin_s=bin_s)
+
+
+def test_refuses_a_bin_longer_than_the_recording(our_files):
+    with pytest.raises(InputError, match="as long as one bin of 1000 s"):
+        read(our_files["simulation"], bin_s=1000.0)
+
+
+def test_a_recording_is_not_a_simulation(our_files):
+    with pytest.raises(InputError, match="not a simulation but a recording"):
+        read_simulation(our_files["calcium"])
+
+
+def test_an_unwritable_path_is_refused(spike_recording, tmp_path):
+    with pytest.raises(InputError, match="choose a folder that exists"):
+        write_recording(spike_recording, tmp_path / "missing" / "file.nwb")
+
+
+def test_an_interrupted_write_leaves_the_old_file(spike_recording, tmp_path, monkeypatch):
+    (tmp_path / "file.nwb").write_text("old")
+
+    def fail(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pynwb.NWBHDF5IO, "write", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_recording(spike_recording, tmp_path / "file.nwb")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file.nwb", "old")]
+
+
+# Files of other programs
+
+
+def foreign_file() -> pynwb.NWBFile:
+    return pynwb.NWBFile("another lab's session", "id", datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def save(file: pynwb.NWBFile, path: Path) -> Path:
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(file)
+    return path
+
+
+def with_units(trains: list[list[float]], observed: list[list[list[float]]] | None = None) -> pynwb.NWBFile:
+    file = foreign_file()
+    for k, train in enumerate(trains):
+        options = {} if observed is None else {"obs_intervals": observed[k]}
+        file.add_unit(spike_times=train, id=100 + k, **options)
+    return file
+
+
+def test_units_of_another_program_are_counted_between_the_outermost_spikes(tmp_path):
+    path = save(with_units([[1.0, 1.05, 2.0], [1.55, 3.0]]), tmp_path / "units.nwb")
+    recording = read(path, bin_s=0.5)
+    assert np.array_equal(recording.values, [[2, 0], [0, 1], [1, 0], [0, 0]])  # 3.0 begins a bin that is not whole
+    assert recording.modality == "spikes"
+    assert list(recording.neurons["id"]) == ["100", "101"]
+    assert recording.connectome is None
+
+
+def test_units_of_another_program_are_counted_while_all_of_them_were_observed(tmp_path):
+    trains = [[0.1, 1.2, 1.3, 5.1], [1.6, 5.6, 9.0]]
+    observed = [[[0.0, 2.0], [5.0, 6.0]], [[1.0, 6.0], [8.0, 10.0]]]
+    recording = read(save(with_units(trains, observed), tmp_path / "units.nwb"), bin_s=0.5)
+    assert recording.segments == [(0, 2), (2, 4)]
+    assert np.array_equal(recording.values, [[2, 0], [0, 1], [1, 0], [0, 1]])
+
+
+def test_bins_of_another_program_are_whole(tmp_path):
+    recording = read(save(with_units([[0.1, 0.9], [0.2]], [[[0.0, 1.0]]] * 2), tmp_path / "u.nwb"), bin_s=0.3)
+    assert recording.n_steps == 3  # the last 0.1 s is no bin
+
+
+def test_the_cell_types_of_another_program_are_kept(tmp_path):
+    file = foreign_file()
+    file.add_unit_column("cell_type", "by waveform")
+    for kind in ("narrow", "wide"):
+        file.add_unit(spike_times=[0.1, 0.2, 0.9] if kind == "wide" else [0.4, 1.0], cell_type=kind)
+    assert list(read(save(file, tmp_path / "u.nwb"), bin_s=0.1).neurons["cell_type"]) == ["narrow", "wide"]
+
+
+@pytest.mark.parametrize(
+    ("trains", "message"),
+    [
+        ([[0.1, 0.5]], "at least 2 neurons; `units` .* has 1"),
+        ([[], []], "spikes at fewer than 2 times"),
+        ([[0.5], []], "spikes at fewer than 2 times"),
+        ([[0.5, 0.501], []], "as long as one bin"),
+        ([[0.1, 0.5, 0.9], []], "never changes in neuron 1"),
+    ],
+)
+def test_refuses_units_of_which_nothing_can_be_inferred(trains, message, tmp_path):
+    path = save(with_units(trains), tmp_path / "units.nwb")
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def with_fluorescence(values: Any, kind: type = DfOverF, **clock: Any) -> pynwb.NWBFile:
+    file = foreign_file()
+    plane = file.create_imaging_plane(
+        name="plane",
+        optical_channel=OpticalChannel(name="green", description="green", emission_lambda=510.0),
+        description="plane",
+        device=file.create_device(name="microscope"),
+        excitation_lambda=920.0,
+        indicator="GCaMP6s",
+        location="VISp",
+    )
+    ophys = file.create_processing_module("ophys", "fluorescence")
+    segmentation = ImageSegmentation()
+    ophys.add(segmentation)
+    rois = segmentation.create_plane_segmentation(name="rois", description="cells", imaging_plane=plane)
+    for _ in range(values.shape[1]):
+        rois.add_roi(pixel_mask=[(0, 0, 1.0)])
+    container = kind()
+    ophys.add(container)
+    region = rois.create_roi_table_region("all", region=list(range(values.shape[1])))
+    container.create_roi_response_series(name="traces", data=values, rois=region, unit="a.u.", **clock)
+    return file
+
+
+@pytest.fixture
+def traces() -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).normal(size=(60, 3))
+
+
+def test_fluorescence_at_a_fixed_rate_is_one_epoch(traces, tmp_path):
+    path = save(with_fluorescence(traces, rate=30.0, starting_time=5.0), tmp_path / "ophys.nwb")
+    recording = read(path)
+    assert recording.modality == "calcium"
+    assert recording.dt_s == pytest.approx(1 / 30)
+    assert recording.segments == [(0, 60)]
+    assert recording.activity.times()[0] == 5.0
+    assert np.array_equal(recording.values, traces.astype(np.float32))
+
+
+def test_gaps_between_frames_become_epoch_borders(traces, tmp_path):
+    times = np.arange(60) / 10
+    times[20:] += 0.1  # one frame lost
+    times[45:] += 30.0
+    lines: list[str] = []
+    path = save(with_fluorescence(traces, kind=Fluorescence, timestamps=times), tmp_path / "ophys.nwb")
+    recording = read(path, notify=lines.append)
+    assert recording.segments == [(0, 20), (20, 45), (45, 60)]
+    assert np.array_equal(recording.values, traces.astype(np.float32))
+    assert lines == ["Reading Fluorescence/traces.", "2 gaps between frames became epoch borders."]
+
+
+@pytest.mark.parametrize("times", [np.zeros(60), -np.arange(60.0)])
+def test_refuses_timestamps_that_do_not_increase(traces, times, tmp_path):
+    path = save(with_fluorescence(traces, timestamps=times), tmp_path / "ophys.nwb")
+    with pytest.raises(InputError, match="do not increase"):
+        read(path)
+
+
+def test_refuses_missing_values_of_another_program(traces, tmp_path):
+    traces[5, 2] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite values in neuron 2"):
+        read(save(with_fluorescence(traces, rate=30.0), tmp_path / "ophys.nwb"))
+
+
+def test_refuses_a_file_without_activity(tmp_path):
+    with pytest.raises(InputError, match="neither spike times in `units` nor DfOverF or Fluorescence"):
+        read(save(foreign_file(), tmp_path / "empty.nwb"))
+
+
+def test_another_programs_file_is_not_a_simulation(tmp_path):
+    with pytest.raises(InputError, match="an NWB file of another program"):
+        read_simulation(save(foreign_file(), tmp_path / "empty.nwb"))
