@@ -27,7 +27,7 @@ Styles = dict[str, MethodStyle]
 MAX_NEURONS = 400  # more rows than a screen has pixels for; keeps the page small
 MAX_CURVE_POINTS = 500
 INK, GRID = "#1b1f24", "#e4e7eb"
-# Blue (inhibitory) over white (none) to red (excitatory), dark at both ends: also readable without hue.
+# Blue (inhibitory) over white (none) to red (excitatory), dark at both ends: strength shows in greyscale too.
 DIVERGING = [[0.0, "#053061"], [0.25, "#4393c3"], [0.5, "#ffffff"], [0.75, "#d6604d"], [1.0, "#67001f"]]
 
 
@@ -40,15 +40,23 @@ def base_layout(**changes: Any) -> dict[str, Any]:
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
         "hoverlabel": {"namelength": -1},
-        "legend": {"orientation": "h", "yanchor": "top", "y": -0.18, "x": 0, "itemwidth": 40},
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "itemwidth": 40},
         "modebar": {"bgcolor": "rgba(255,255,255,0.7)", "color": "#8a9099", "activecolor": INK},
     } | changes
 
 
 def axis_style(title: str, **more: Any) -> dict[str, Any]:
     """The look that all axes share."""
-    look = {"gridcolor": GRID, "zerolinecolor": "#9aa1a9", "linecolor": "#9aa1a9", "ticks": "outside", "ticklen": 4}
-    return look | {"title": {"text": title, "standoff": 8}} | more
+    look = {
+        "gridcolor": GRID,
+        "zerolinecolor": "#9aa1a9",
+        "linecolor": "#9aa1a9",
+        "ticks": "outside",
+        "ticklen": 4,
+        "automargin": True,
+        "title": {"text": title, "standoff": 8},
+    }
+    return look | more
 
 
 def method_label(results: RunResults, method: str) -> str:
@@ -114,7 +122,15 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -
             zmax=limit,
             colorscale=DIVERGING,
             hoverongaps=False,
-            colorbar={"title": {"text": escape(color_title), "side": "right"}, "thickness": 10, "outlinewidth": 0},
+            # Below, so that matrices side by side have one size whatever their colour bars' labels.
+            colorbar={
+                "title": {"text": escape(color_title), "side": "bottom"},
+                "orientation": "h",
+                "y": -0.14,
+                "yanchor": "top",
+                "thickness": 10,
+                "outlinewidth": 0,
+            },
             hovertemplate="pre %{x}<br>post %{y}<br><b>%{z:.3g}</b><extra></extra>",
         ),
         base_layout(
@@ -126,7 +142,7 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -
     borders = np.flatnonzero(types[1:] != types[:-1]) + 0.5
     edges = [-0.5, *borders, len(types) - 0.5]
     ticks = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= 0.05 * len(types)]
-    labels = [escape(f"{types[int(t)]} ({(types == types[int(t)]).sum()})") for t in ticks]
+    labels = [escape(str(types[int(t)])) for t in ticks]
     shared = {"tickvals": ticks, "ticktext": labels, "ticks": "", "showgrid": False, "constrain": "domain"}
     figure.update_xaxes(axis_style("presynaptic", **shared))
     figure.update_yaxes(axis_style("postsynaptic", **shared, autorange="reversed", scaleanchor="x", tickangle=-90))
@@ -167,8 +183,9 @@ def precision_recall_figure(results: RunResults, styles: Styles) -> go.Figure:
     figure.add_hline(
         chance,
         line={"color": INK, "width": 1, "dash": "dash"},
-        annotation={"text": f"chance {format_number(chance)}", "xanchor": "right", "yanchor": "bottom"},
+        annotation_text=f"chance {format_number(chance)}",
+        annotation_position="top left",  # where curves are high
     )
-    figure.update_xaxes(axis_style("recall (share of the true connections found)", range=[0, 1.005]))
-    figure.update_yaxes(axis_style("precision (share of the found that are true)", range=[0, 1.02]))
+    figure.update_xaxes(axis_style("recall", range=[0, 1.005]))
+    figure.update_yaxes(axis_style("precision", range=[0, 1.02]))
     return figure

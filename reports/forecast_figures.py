@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from reports.figures import INK, FloatArray, Styles, axis_style, base_layout, line_style, marker_style, method_label
-from reports.numbers import format_number
+from reports.numbers import format_duration, format_number
 from validation.results import Estimate, ForecastScores, RunResults
 
 MAX_STEPS_SHOWN = 300  # at first sight; the rest is a drag away
@@ -61,7 +61,8 @@ def horizon_figure(
             customdata=np.column_stack([low, high]),
             hovertemplate="%{x} steps: <b>%{y:.3g}</b> [%{customdata[0]:.3g}, %{customdata[1]:.3g}]",
         )
-    figure.update_xaxes(axis_style(f"forecast horizon (steps of {results.dt_s * 1000:.3g} ms)"))
+    ticks = sorted({step for scores in results.scores.forecast for step in scores.horizon_steps})
+    figure.update_xaxes(axis_style(f"steps ahead (of {format_duration(results.dt_s)})", type="log", tickvals=ticks))
     figure.update_yaxes(axis_style(title))
     _keep_readable(figure, levels)
     return figure
@@ -137,12 +138,15 @@ def forecast_figure(results: RunResults, styles: Styles, horizon_steps: int, sho
                     **({"secondary_y": True} if spikes else {}),
                 )
     figure.update_annotations(x=0, xanchor="left", font={"size": 12})
-    figure.update_layout(base_layout(height=rows * ROW_PX + 110, bargap=0))
+    figure.update_layout(base_layout(height=rows * ROW_PX + 130, bargap=0, dragmode="pan", uirevision="keep"))
+    figure.update_layout(margin_t=50)  # the buttons must not cover the first neuron's name
     last = time[min(len(time), MAX_STEPS_SHOWN) - 1]
-    figure.update_xaxes(axis_style("", range=[float(time[0]), float(last)]))
+    figure.update_xaxes(axis_style("", range=[float(time[0]), float(last)], domain=[0, 1]))
     figure.update_xaxes(title_text="time (s)", row=rows, col=1)
-    figure.update_yaxes(axis_style("dF/F", nticks=4))
+    figure.update_yaxes(axis_style("activity", nticks=4, fixedrange=True))
     if spikes:
         figure.update_yaxes(axis_style("spikes", tickformat="d", nticks=3, showgrid=False), secondary_y=False)
-        figure.update_yaxes(axis_style("expected", rangemode="tozero", nticks=4), secondary_y=True)
+        figure.update_yaxes(
+            axis_style("expected", rangemode="tozero", nticks=4, tickmode="auto", showgrid=False), secondary_y=True
+        )
     return figure

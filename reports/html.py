@@ -203,12 +203,12 @@ def _connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
             choice="Inferred by",
             shape="matrix",
         )
-    if run.truth is not None and run.inferred:
+    if run.truth is not None and run.truth.adjacency.any() and run.inferred:
         yield Panel(
             "Precision and recall",
-            "All pairs ranked by the size of their score, the surest first. Follow a curve to the right: as more of "
-            "the true connections are found, how many of those reported are true? Higher is better; the dashed line "
-            "is guessing.",
+            "All pairs ranked by the size of their score, the surest first. From left to right a method reports more "
+            "pairs: recall is the share of the true connections among them, precision the share of them that are true. "
+            "Higher is better; the dashed line is guessing.",
             {"": precision_recall_figure(run, styles)},
             shape="wide",
         )

@@ -2,15 +2,27 @@
 
 // A finger that drags over a plot wants to scroll the page.
 const touch = matchMedia("(pointer: coarse)").matches;
-const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+const config = {
+  displaylogo: false,
+  responsive: true,
+  showSendToCloud: false, // nothing leaves this page
+  plotlyServerURL: "",
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+};
 
 /** Draw the plot of a figure that its reader has chosen. */
 function draw(figure) {
+  const plot = figure.querySelector(".plot");
   const choice = figure.querySelector("select")?.selectedIndex ?? 0;
   // Parsed anew each time, because plotly changes what it is given.
   const { data, layout } = JSON.parse(figure.querySelectorAll("script")[choice].textContent);
   if (touch) layout.dragmode = false;
-  return Plotly.react(figure.querySelector(".plot"), data, layout, config);
+  if (layout.height) {
+    // Plotly forgets a height of its own when it fits a plot to the page.
+    plot.style.height = `${layout.height}px`;
+    delete layout.height;
+  }
+  return Plotly.react(plot, data, layout, config);
 }
 
 /** Sort a table by one of its columns; a second time turns the order. Undefined scores stay last. */
@@ -37,11 +49,9 @@ for (const table of document.querySelectorAll("table")) {
 }
 
 // Paper is narrower than most windows, and plots do not notice by themselves that they are printed.
-const fit = (plot) => Plotly.relayout(plot, { width: plot.clientWidth || null });
-const free = (plot) => Plotly.relayout(plot, { width: null, autosize: true });
-const plots = () => document.querySelectorAll(".js-plotly-plot");
-const paper = matchMedia("print");
-paper.addEventListener("change", () => plots().forEach(paper.matches ? fit : free));
+matchMedia("print").addEventListener("change", () => {
+  for (const plot of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(plot, { autosize: true });
+});
 
 // One figure after the other, so that the page answers while it draws.
 (async () => {

@@ -70,9 +70,10 @@ def _forecast(results: RunResults, scores: Mapping[str, ForecastScores], index: 
     ahead = horizon_text(scores[MODEL].horizon_steps[index], results.dt_s)
     best = _best(skill)
     theirs = f"; {_name(results, best)}, the best comparator, reaches {format_estimate(skill[best])}" if best else ""
+    meaning = " (0 is the mean itself, 1 is perfect)" if index == 0 else ""
     yield Statement(
-        f"Forecasting {ahead} ahead, {name} has skill {format_estimate(ours)} over the mean (0 is the mean itself, "
-        f"1 is perfect){theirs}{_overlap(ours, skill.get(best))}."
+        f"Forecasting {ahead} ahead, {name} has skill {format_estimate(ours)} over the mean{meaning}{theirs}"
+        f"{_overlap(ours, skill.get(best))}."
     )
     if best and skill[best].value > ours.value:
         yield Statement(f"{_name(results, best)} forecasts {ahead} ahead better than {name}.", warning=True)

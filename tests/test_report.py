@@ -353,6 +353,12 @@ def test_page_of_the_least_possible_run() -> None:
     assert "Confidence intervals" in render([with_scores(bare, forecast=[], seconds={})], "Report")
 
 
+def test_page_of_unconnected_neurons() -> None:
+    nothing = Connectome(np.zeros((20, 20)))
+    page = render([replace(make_run(), truth=nothing, inferred={MODEL: nothing})], "Report")
+    assert "True connectivity" in page and "Precision and recall" not in page
+
+
 # Browser
 
 
@@ -407,6 +413,13 @@ def test_browser_draws_every_figure_without_errors_or_requests(page: Any) -> Non
     assert page.execute_script("return performance.getEntriesByType('resource').length") == 0
 
 
+def test_browser_offers_no_upload(page: Any) -> None:
+    titles = {
+        button.get_attribute("data-title").lower() for button in page.find_elements("css selector", ".modebar-btn")
+    }
+    assert len(titles) > 2 and not any("cloud" in title or "send" in title for title in titles)
+
+
 def test_browser_shows_hostile_names_as_text(page: Any) -> None:
     assert HOSTILE in page.find_element("css selector", "#run-3 h2").text
     assert HOSTILE in {legend.text for legend in page.find_elements("css selector", "#run-3 .legendtext")}
@@ -453,3 +466,18 @@ def test_browser_needs_no_sideways_scrolling(page: Any, width: int) -> None:
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
     wait(page, f"return [...document.querySelectorAll('.main-svg')].every(s => s.clientWidth <= {width})")
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_browser_fits_plots_to_paper_and_back(page: Any) -> None:
+    sizes = "return [...document.querySelectorAll('.main-svg')].map(s => [s.clientWidth, s.clientHeight])"
+    overflow = (
+        "return [...document.querySelectorAll('.plot')].filter("
+        "p => p.querySelector('.main-svg').clientWidth > p.clientWidth || p.scrollHeight > p.clientHeight + 1).length"
+    )
+    before = page.execute_script(sizes)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    wait(page, "return matchMedia('print').matches")
+    assert page.execute_script(sizes) != before and page.execute_script(overflow) == 0
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    wait(page, "return !matchMedia('print').matches")
+    assert page.execute_script(sizes) == before and page.execute_script(overflow) == 0
