@@ -81,7 +81,7 @@ def cell_type_blocks(
         except KeyError as error:
             raise InputError(
                 f"The [post][pre] tables need an entry for every pair of the cell types {', '.join(types)}; "
-                f"{error.args[0]!r} is missing."
+                f"{str(error.args[0])!r} is missing."
             ) from None
         return blocks[np.ix_(index, index)]
 

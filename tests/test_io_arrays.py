@@ -233,9 +233,9 @@ def test_never_loads_a_pickle(tmp_path, counts):
     np.savez(tmp_path / "data.npz", z=counts, notes=objects)
     np.save(tmp_path / "data.npy", objects, allow_pickle=True)
     assert read(tmp_path / "data.npz", dt_s=0.1).n_steps == 40  # beside it, the numbers can be read
-    with pytest.raises(InputError, match="notes .* pickled Python objects, which are never loaded"):
+    with pytest.raises(InputError, match=r"notes .* pickled Python objects, which are never loaded"):
         read(tmp_path / "data.npz", key="notes", dt_s=0.1)
-    with pytest.raises(InputError, match="holds pickled Python objects, .* never loaded"):
+    with pytest.raises(InputError, match=r"holds pickled Python objects, .* never loaded"):
         read(tmp_path / "data.npy", dt_s=0.1)
 
 
@@ -257,7 +257,7 @@ def test_refuses_a_truncated_npz(save, counts, kept):
 def test_refuses_a_zip_that_is_not_npz(tmp_path):
     with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
         archive.writestr("notes.txt", "hello")
-    with pytest.raises(InputError, match="notes.txt in .* is truncated or not a NumPy array"):
+    with pytest.raises(InputError, match=r"notes.txt in .* is truncated or not a NumPy array"):
         read(tmp_path / "data.npz", dt_s=0.1)
 
 

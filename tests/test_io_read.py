@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-
 import numpy as np
 import pytest
 
@@ -45,7 +42,7 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_an_option_of_another_reader_is_refused_with_those_of_this_one(spikes_npz):
-    with pytest.raises(InputError, match="bin_s cannot be used with .* takes the options key, dt_s, fs_hz, modality"):
+    with pytest.raises(InputError, match=r"bin_s cannot be used with .* takes the options key, dt_s, fs_hz, modality"):
         read(spikes_npz, bin_s=0.1)
 
 
@@ -64,7 +61,7 @@ def test_a_silent_neuron_is_refused_unless_it_is_dropped(tmp_path, spike_recordi
     counts = spike_recording.values.copy()
     counts[:, 4] = 0
     np.savez(tmp_path / "silent.npz", z=counts, dt=0.005)
-    with pytest.raises(InputError, match="never changes in neuron 4: .*--min-rate"):
+    with pytest.raises(InputError, match=r"never changes in neuron 4: .*--min-rate"):
         read(tmp_path / "silent.npz")
     assert read(tmp_path / "silent.npz", min_rate_hz=0.01).n_neurons == 19
 
@@ -136,7 +133,7 @@ def test_a_file_is_replaced_only_when_it_is_whole(tmp_path):
 def test_a_new_file_has_the_usual_permissions(tmp_path):
     write_text(tmp_path / "ours", "")
     (tmp_path / "usual").touch()
-    assert stat.S_IMODE(os.stat(tmp_path / "ours").st_mode) == stat.S_IMODE(os.stat(tmp_path / "usual").st_mode)
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_a_folder_is_not_overwritten(tmp_path):

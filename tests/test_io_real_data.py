@@ -38,11 +38,12 @@ def test_neuropixels_trials_until_the_light(real_data):
     path = real_data(NEUROPIXELS)
     recording = read(path, key="z", dt_s=0.01, until="light")
     with np.load(path) as arrays:
-        sham = arrays["kind"] == "sham"
+        sham, ramp = arrays["kind"] == "sham", arrays["stimulus_name"] == "raised_cosine"
     lengths = np.array([stop - start for start, stop in recording.segments])
     assert (recording.n_neurons, recording.modality) == (371, "spikes")
     assert set(lengths[sham]) == {150}
-    assert set(lengths[~sham]) <= {50, 51}  # the light comes at 0.5 s, ramps become visible a bin later
+    assert set(lengths[~sham & ~ramp]) == {50}  # the light comes at 0.5 s
+    assert set(lengths[~sham & ramp]) == {51}  # and rises from zero
 
 
 @pytest.mark.parametrize("name", ["fluorescence", "deconvolved"])

@@ -152,7 +152,7 @@ def test_refuses_behaviour_that_is_not_finite(counts):
 
 
 def test_refuses_a_neuron_table_of_another_size(counts):
-    with pytest.raises(InputError, match="must have 3 rows .* got 2 rows"):
+    with pytest.raises(InputError, match=r"must have 3 rows .* got 2 rows"):
         Recording.from_array(counts, 0.01, "spikes", neurons=neuron_table(2))
 
 
@@ -203,7 +203,7 @@ def test_connectome_scores_are_weights_over_their_standard_errors():
 
 def test_simulation_refuses_parts_of_different_sizes():
     trains = nap.TsGroup({0: nap.Ts([0.1, 0.2])}, time_support=nap.IntervalSet(0, 1))
-    with pytest.raises(InputError, match="2 neurons needs 2 spike trains .* got 1 and 2"):
+    with pytest.raises(InputError, match=r"2 neurons needs 2 spike trains .* got 1 and 2"):
         Simulation(trains, neuron_table(2), Connectome(np.zeros((2, 2))))
 
 

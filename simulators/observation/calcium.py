@@ -75,8 +75,9 @@ class Indicator:
 
 
 # Peak, time to peak (45 and 179 ms) and half decay after it (142 and 550 ms) for one spike in mouse V1 are those of
-# Chen et al. 2013, Nature 499:295; the time constants are the ones that yield them. Published somatic answers stay
-# near linear over the spike counts of a sparsely active neuron: saturation at 30 spikes is our choice.
+# Chen et al. 2013, Nature 499:295; the time constants are the ones that yield them in calcium. Published somatic
+# answers stay near linear over the spike counts of a sparsely active neuron: saturation at 30 spikes is our choice, and
+# makes the half decay of fluorescence 3% longer.
 INDICATORS = {
     "GCaMP6f": Indicator(peak=0.19, rise_s=0.01747, decay_s=0.17835, half_saturation=30.0),
     "GCaMP6s": Indicator(peak=0.23, rise_s=0.07063, decay_s=0.68605, half_saturation=30.0),
