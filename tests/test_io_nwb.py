@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel
 
+from simulators import observe_spikes
 from synapsnet.errors import InputError
 from synapsnet.io import nwb, read, read_simulation, write_recording, write_simulation
 from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
@@ -37,7 +38,7 @@ def connectomes(draw: st.DrawFn, n: int) -> Connectome:
     """With no connection at all, with ones of weight 0 that have a delay, with standard errors."""
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     connected = (rng.random((n, n)) < draw(st.sampled_from([0.0, 0.3, 1.0]))) & ~np.eye(n, dtype=bool)
-    weight = np.where(connected, rng.normal(size=(n, n)), 0.0)
+    weight = np.where(connected & (rng.random((n, n)) < 0.8), rng.normal(size=(n, n)), 0.0)
     return Connectome(
         weight=weight,
         delay_s=draw(st.sampled_from([None, np.where(connected, rng.uniform(0, 0.01, (n, n)), np.nan)])),
@@ -147,7 +148,21 @@ def test_reading_a_simulation_as_a_recording_bins_its_spikes(small_simulation, s
     assert np.array_equal(binned.values, spike_recording.values)
     assert lines == ["Spike times are binned at 5 ms."]
     assert_same_connectome(binned.connectome, small_simulation.connectome)
-    assert read(tmp_path / "sim.nwb", bin_s=0.05).n_steps == 2400
+
+
+@pytest.mark.parametrize("bin_s", [0.001, 0.003, 1 / 30, 0.1, 0.7])
+def test_binning_a_file_is_observing_its_spikes(our_files, small_simulation, bin_s):
+    observed, binned = observe_spikes(small_simulation, bin_s=bin_s), read(our_files["simulation"], bin_s=bin_s)
+    assert np.array_equal(binned.values, observed.values)
+    assert binned.activity.times() == pytest.approx(observed.activity.times())
+
+
+@pytest.mark.parametrize("n_bins", [2, 3, 6, 7, 12])
+def test_an_epoch_of_whole_bins_loses_none_to_rounding(n_bins, tmp_path):
+    """For example 0.3 / 0.1 is a little less than 3."""
+    trains = [(np.arange(k, n_bins, 2) / 10 + 0.05).tolist() for k in (0, 1)]
+    path = save(with_units(trains, [[[0.0, n_bins / 10]]] * 2), tmp_path / "units.nwb")
+    assert np.array_equal(read(path, bin_s=0.1).values.sum(axis=1), np.ones(n_bins))
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,8 @@ def driven(simulate_once: Any, small_simulation: Simulation) -> Simulation:
         {
             (1, 0): (STRONG_MV, STRONG_DELAY_MS),
             (2, 0): (STRONG_MV, LATE_DELAY_MS),
-            (3, 0): (1.02 * THRESHOLD_MV, 1.0),
-            (4, 0): (0.98 * THRESHOLD_MV, 1.0),
+            (3, 0): (1.01 * THRESHOLD_MV, 1.0),
+            (4, 0): (0.99 * THRESHOLD_MV, 1.0),
             (5, 0): (-STRONG_MV, 1.0),
             (6, 1): (STRONG_MV, 1.0),
         }
@@ -102,7 +102,7 @@ def test_latencies_differ_by_the_difference_of_the_delays(driven):
 
 
 def test_the_weight_is_the_peak_of_the_potential(driven):
-    """Two percent above threshold evokes every spike, two percent below none."""
+    """One percent above threshold evokes every spike, one percent below none."""
     answered = spikes(driven, 0, 0.5)
     assert len(spikes(driven, 3, 0.5)) == np.sum(answered < driven.duration_s - 0.02)
     assert len(spikes(driven, 4, 0.5)) == 0
