@@ -11,8 +11,8 @@ neurons and applied to each separately, predicts the neuron's next activity. The
     \eta_i(t) &= I_i(t) + D\big(I_i(t),\; x_i(t-1 \ldots t-M),\; e_i,\; b(t-1)\big) && \text{shared decoder}
 
 Spikes: :math:`\eta` is the log odds (Bernoulli) or log rate (Poisson) of the next bin. Calcium:
-:math:`\eta` is the mean of the next frame. An imaging frame is longer than a synapse is slow, so
-most of an interaction falls *within* a frame. For inference only, the innovations
+:math:`\eta` is the mean of the next frame, linear in the current. An imaging frame is longer than a
+synapse is slow, so most of an interaction falls *within* a frame. For inference only, the innovations
 :math:`r = x - \eta` therefore interact through the same `W`, weighted by a kernel at lag 0:
 :math:`r_i(t) = \sum_j W_{ij} k_j(0) r_j(t) + \epsilon_i(t)`, a structural vector autoregression
 (Sims 1980) with density
@@ -20,8 +20,12 @@ most of an interaction falls *within* a frame. For inference only, the innovatio
 .. math:: \log p(x_t \mid \text{past}) = \log|\det(I - W \operatorname{diag} k(0))|
           - \textstyle\sum_i \big(\epsilon_i^2 / 2\sigma_i^2 + \log \sigma_i\big) + \text{const}.
 
-The determinant is what tells the two directions of a same-frame interaction, and a common target,
-apart. Forecasts use :math:`\eta` alone and never see the frame that they predict.
+Forecasts use :math:`\eta` alone and never see the frame that they predict.
+
+`W` has a Laplace prior: cortical connectivity is sparse. That is what tells the direction of a
+same-frame interaction, which alone would fit both: the prior gives it to the direction for which
+there is evidence at a lag. Both the prior and the step size of training need the scale of a weight
+that is worth noticing, so `W` is parametrised in units of its standard error.
 """
 
 from __future__ import annotations
@@ -41,25 +45,27 @@ class Synapses(nn.Module):
 
     Parameters
     ----------
-    n_neurons : int
+    unit : (N, N) tensor
+        Size of a barely noticeable weight: about its standard error.
     n_lags : int
         Length L of the kernels in steps.
     """
 
-    def __init__(self, n_neurons: int, n_lags: int) -> None:
+    def __init__(self, unit: Tensor, n_lags: int) -> None:
         super().__init__()
+        n_neurons = len(unit)
         self.raw_weight = nn.Parameter(torch.zeros(n_neurons, n_neurons))
         kernel = torch.zeros(n_neurons, n_lags + 1)
-        kernel[:, 0] = 0.5
+        kernel[:, 0] = 0.5  # at lag 0; used by the Gaussian likelihood only
         kernel[:, 1:] = 0.5 ** torch.arange(n_lags)
         self.raw_kernel = nn.Parameter(kernel)
-        self.register_buffer("off_diagonal", 1 - torch.eye(n_neurons))
-        self.off_diagonal: Tensor
+        self.register_buffer("unit", unit * (1 - torch.eye(n_neurons)))
+        self.unit: Tensor
 
     @property
     def weight(self) -> Tensor:
         """(N, N) connectivity `[post, pre]` without self-connections."""
-        return self.raw_weight * self.off_diagonal
+        return self.raw_weight * self.unit
 
     @property
     def kernel(self) -> Tensor:
@@ -83,22 +89,27 @@ class Decoder(nn.Module):
     n_steps : int
         Steps M of its own past that a neuron sees.
     n_embedding, n_behaviour, n_hidden : int
+    linear_current : bool
+        Keep the prediction linear in the current, so that `W` has a scale.
     """
 
-    def __init__(self, n_steps: int, n_embedding: int, n_behaviour: int, n_hidden: int) -> None:
+    def __init__(self, n_steps: int, n_embedding: int, n_behaviour: int, n_hidden: int, linear_current: bool) -> None:
         super().__init__()
         self.past = nn.Linear(n_steps, n_hidden)
-        self.current = nn.Parameter(torch.randn(n_hidden) / 10)
+        self.current = None if linear_current else nn.Parameter(torch.randn(n_hidden) / 10)
         self.embedding = nn.Linear(n_embedding, n_hidden + 1, bias=False)
-        self.behaviour = nn.Linear(n_embedding, n_behaviour, bias=False)
+        self.behaviour = nn.Parameter(torch.zeros(n_behaviour, n_embedding))
         self.linear_past = nn.Parameter(torch.zeros(n_steps))
         self.readout = nn.Parameter(torch.zeros(n_hidden))
 
     def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
         identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
-        hidden = torch.relu(self.past(past) + current.unsqueeze(-1) * self.current + identity[:, :-1])
-        tuning = behaviour @ self.behaviour(embedding).T  # a neuron's tuning to behaviour is read off its embedding
+        drive = self.past(past) + identity[:, :-1]
+        if self.current is not None:
+            drive = drive + current.unsqueeze(-1) * self.current
+        hidden = torch.relu(drive)
+        tuning = behaviour @ self.behaviour @ embedding.T  # a neuron's tuning to behaviour is read off its embedding
         return current + past @ self.linear_past + hidden @ self.readout + identity[:, -1] + tuning
 
 
@@ -113,8 +124,10 @@ class SynapsNetModel(nn.Module):
     n_lags, n_steps : int
         Synaptic kernel length L and own past M, in steps; L <= M.
     n_embedding, n_hidden, n_behaviour : int
-    connected : bool
-        False leaves out `W`: the ablation in which neurons are independent.
+    weight_unit : (N, N) tensor or None
+        See `Synapses`; None leaves out `W`: the ablation in which neurons are independent.
+    sparsity : float
+        Strength of the Laplace prior: the penalty, in nat, of a weight of one unit.
     """
 
     def __init__(
@@ -127,15 +140,17 @@ class SynapsNetModel(nn.Module):
         n_embedding: int,
         n_hidden: int,
         n_behaviour: int,
-        connected: bool,
+        weight_unit: Tensor | None,
+        sparsity: float,
     ) -> None:
         super().__init__()
         n_neurons = len(offset)
         self.likelihood: Likelihood = likelihood
         self.n_steps = n_steps
-        self.synapses = Synapses(n_neurons, n_lags) if connected else None
+        self.sparsity = sparsity
+        self.synapses = None if weight_unit is None else Synapses(weight_unit, n_lags)
         self.embedding = nn.Parameter(torch.randn(n_neurons, n_embedding) / 10)
-        self.decoder = Decoder(n_steps, n_embedding, n_behaviour, n_hidden)
+        self.decoder = Decoder(n_steps, n_embedding, n_behaviour, n_hidden, linear_current=likelihood == "gaussian")
         self.log_noise = nn.Parameter(torch.zeros(n_neurons))  # log sigma_i; gaussian only
         self.register_buffer("offset", offset)
         self.offset: Tensor
@@ -189,6 +204,19 @@ class SynapsNetModel(nn.Module):
         same_frame = self._same_frame()
         identity = torch.eye(len(same_frame), device=same_frame.device)
         return nll - torch.linalg.slogdet(identity - same_frame)[1] / len(same_frame)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        """(B, N) expected information, per step, on the prediction `eta`."""
+        if self.likelihood == "gaussian":
+            return torch.exp(-2 * self.log_noise).expand_as(eta)
+        mean = self.mean(eta)
+        return mean * (1 - mean) if self.likelihood == "bernoulli" else mean
+
+    def negative_log_prior(self) -> Tensor:
+        """Of the whole of `W`, in nat, up to a constant."""
+        if self.synapses is None:
+            return torch.zeros((), device=self.offset.device)
+        return self.sparsity * self.synapses.raw_weight.abs().sum()
 
     def _same_frame(self) -> Tensor:
         assert self.synapses is not None

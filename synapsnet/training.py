@@ -1,4 +1,4 @@
-"""Fit a SynapsNet to an array: contiguous train / gap / validation, early stopping, resume.
+"""Fit a SynapsNet to an array: maximum a posteriori, early stopping on validation, checkpoints, resume.
 
 Data stay on the device; a batch is a stretch of consecutive steps, so that windows are views. The
 learning rate is a pure function of the update's number, and everything else that training depends
@@ -23,7 +23,7 @@ from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 
 WARM_UP = 0.1  # share of all updates in which the learning rate rises
-CONNECTIVITY_STEP = 2.0  # W learns faster than the decoder: its gradient is spread over N^2 entries
+CONNECTIVITY_STEP = 30.0  # W, in units of its standard error, has further to go than the decoder
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Te
 
 def stretches(segments: Segments, n_steps: int, length: int) -> Segments:
     """Cut epochs into stretches with up to `length` targets each, overlapping by the M steps of past."""
-    cut = []
-    for start, stop in segments:
-        for first in range(start + n_steps, stop, length):
-            cut.append((first - n_steps, min(first + length, stop)))
-    return cut
+    return [
+        (first - n_steps, min(first + length, stop))
+        for start, stop in segments
+        for first in range(start + n_steps, stop, length)
+    ]
 
 
 def batches(segments: Segments, n_steps: int, batch_steps: int) -> list[Segments]:
@@ -149,8 +149,7 @@ def train(
             f"{model.n_steps + 1} are needed; record longer epochs or use fewer history steps."
         )
     connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
-    chosen = {id(p) for p in connectivity}
-    others = [p for p in model.parameters() if id(p) not in chosen]
+    others = [p for name, p in model.named_parameters() if name != "synapses.raw_weight"]
     optimiser = torch.optim.Adam([{"params": others}, {"params": connectivity}] if connectivity else others)
     shuffle = torch.Generator().manual_seed(seed)
     history = History([], [], -1)
@@ -158,6 +157,7 @@ def train(
     if resume and checkpoint is not None and (checkpoint / STATE).exists():
         history, best = _restore(checkpoint, model, optimiser, shuffle)
     total = schedule.epochs * len(todo)
+    n_targets = sum(b - a - model.n_steps for part in todo for a, b in part)
 
     for epoch in range(len(history.train), schedule.epochs):
         if epoch - history.best_epoch > schedule.patience:
@@ -170,7 +170,9 @@ def train(
                 group["lr"] = rate * factor
             optimiser.zero_grad()
             loss = batch_loss(model, values, behaviour, todo[k])
-            loss.backward()
+            # The likelihood is a mean over targets and neurons, the prior a sum over W.
+            posterior = loss + model.negative_log_prior() / (n_targets * values.shape[1])
+            posterior.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             running += loss.detach()
             progress((epoch * len(todo) + done + 1) / total)
@@ -242,10 +244,10 @@ def _restore(
         tensors = safetensors.torch.load_file(folder / STATE, device=str(device))
         with safetensors.safe_open(folder / STATE, "pt") as file:
             history = History(**json.loads(file.metadata()["history"]))
-        model.load_state_dict(_section(tensors, "model."))
-        best = _section(tensors, "best.")
+        model.load_state_dict(section(tensors, "model."))
+        best = section(tensors, "best.")
         states: dict[int, dict[str, Tensor]] = {}
-        for key, value in _section(tensors, "optimiser.").items():
+        for key, value in section(tensors, "optimiser.").items():
             index, name = key.split(".", 1)
             states.setdefault(int(index), {})[name] = value.cpu() if name == "step" else value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
@@ -258,5 +260,6 @@ def _restore(
     return history, best
 
 
-def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix`, by the rest of their names."""
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,255 @@
+"""SynapsNet as an estimator: `fit` a recording, read `connectivity_`, `forecast`, `save` and `load`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+import torch
+
+from synapsnet.deconvolution import deconvolve
+from synapsnet.errors import InputError
+from synapsnet.files import atomic_path, write_text
+from synapsnet.fitted import FittedModel
+from synapsnet.model import Likelihood
+from synapsnet.recording import Connectome, Recording
+from synapsnet.settings import Settings
+from synapsnet.training import History, section
+
+FORMAT_VERSION = 1
+PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
+
+SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
+HISTORY_S = 0.050  # own past of spike models: refractoriness and bursts
+CALCIUM_LAGS, CALCIUM_HISTORY = 2, 8  # frames; the indicator, not the synapse, is slow
+DRIVE_HISTORY = 4  # frames, of deconvolved calcium
+
+
+class SynapsNet:
+    """Directed functional connectivity and forecasts of a recorded population.
+
+    On spikes one model serves both. On calcium there are two of the same kind: one forecasts the
+    fluorescence; the other infers the connectivity from the deconvolved drive, which must not
+    forecast because deconvolution looks ahead.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+    **settings
+        Those of `Settings`.
+
+    Attributes
+    ----------
+    connectivity_ : Connectome
+        `weight[post, pre]`, here in log odds or log rate per presynaptic spike, or in standard deviations
+        per standard deviation for calcium, with its standard error (from the Fisher information of
+        one weight with all else known, so a lower bound). Zero with `connectivity="none"`.
+    embedding_ : (N, n_embedding) array
+    history_ : dict of str -> History
+        Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or out of range, or CUDA is asked for and absent.
+
+    Examples
+    --------
+    >>> model = SynapsNet(seed=1).fit(recording)  # doctest: +SKIP
+    >>> model.connectivity_.scores  # doctest: +SKIP
+    """
+
+    connectivity_: Connectome
+    embedding_: npt.NDArray[np.float32]
+    history_: dict[str, History]
+
+    def __init__(self, *, device: Literal["auto", "cpu", "cuda"] = "auto", **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.device = _device(device)
+
+    def fit(
+        self,
+        recording: Recording,
+        *,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        progress: Callable[[float], None] = lambda fraction: None,
+    ) -> Self:
+        """Fit to all of `recording`: train on its earlier part, stop on its last.
+
+        Parameters
+        ----------
+        recording : Recording
+            Hold out what you want to test on beforehand (`synapsnet.splits.holdout`).
+        checkpoint : Path, optional
+            Folder for the state of training after each epoch.
+        resume : bool
+            Continue from `checkpoint`; the result is that of an uninterrupted fit.
+        progress : callable
+            Called with the fraction done.
+
+        Raises
+        ------
+        InputError
+            If epochs are shorter than the history, the likelihood does not fit the data, or training
+            diverges.
+        """
+        likelihood = self._likelihood(recording)
+        dt_s = recording.dt_s
+        if recording.modality == "spikes":
+            n_lags = self.settings.n_lags or max(1, round(SYNAPSE_S / dt_s))
+            n_steps = self.settings.n_history or max(n_lags, round(HISTORY_S / dt_s))
+        else:
+            n_lags = self.settings.n_lags or CALCIUM_LAGS
+            n_steps = self.settings.n_history or max(n_lags, CALCIUM_HISTORY)
+        if n_lags > n_steps:
+            raise InputError(f"Synaptic kernels of {n_lags} steps need a history as long; got {n_steps} steps.")
+        infer = recording.modality == "calcium" and self.settings.connectivity == "free"
+
+        def part(k: int) -> Callable[[float], None]:
+            return lambda fraction: progress((k + fraction) / (1 + infer))
+
+        folder = checkpoint
+        self._forecaster = FittedModel.fit(
+            recording, recording.values, likelihood, n_lags, n_steps, self.settings, self.device,
+            checkpoint=folder and folder / "forecast", resume=resume, progress=part(0),
+        )  # fmt: skip
+        self.history_ = {"forecast": self._forecaster.history}
+        inferrer = self._forecaster
+        if infer:
+            n_drive = max(n_lags, self.settings.n_history or DRIVE_HISTORY)
+            inferrer = FittedModel.fit(
+                recording, deconvolve(recording), likelihood, n_lags, n_drive, self.settings, self.device,
+                checkpoint=folder and folder / "inference", resume=resume, progress=part(1),
+            )  # fmt: skip
+            self.history_["inference"] = inferrer.history
+        self.connectivity_ = inferrer.connectivity
+        self.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
+        return self
+
+    def forecast(
+        self, recording: Recording, horizon: int, *, progress: Callable[[float], None] = lambda fraction: None
+    ) -> npt.NDArray[np.float32]:
+        """Expected activity at every step, forecast from up to `horizon` steps before.
+
+        Forecasts further ahead than one step feed the expected activity back; behaviour is held at its
+        last known value.
+
+        Parameters
+        ----------
+        recording : Recording
+            T steps of the neurons that were fitted.
+        horizon : int
+            Steps H.
+        progress : callable
+            Called with the fraction done.
+
+        Returns
+        -------
+        (H, T, N) float32 array
+            `[h - 1, t]` is the forecast of step t made with everything up to step t - h. NaN where that
+            is not within the epoch or has not enough history.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, or the recording has other neurons or behaviour.
+        """
+        if not hasattr(self, "_forecaster"):
+            raise InputError("This SynapsNet is not fitted; call fit, or load a fitted one.")
+        return self._forecaster.forecast(recording, horizon, progress)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `model.safetensors` and `model.json` into `folder`.
+
+        The JSON comes last: a folder that has it is whole.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"forecaster.{name}": value for name, value in self._forecaster.state_dict().items()}
+        tensors |= {
+            "connectivity.weight": torch.from_numpy(np.ascontiguousarray(self.connectivity_.weight)),
+            "connectivity.standard_error": torch.from_numpy(np.ascontiguousarray(self.connectivity_.standard_error)),
+            "embedding": torch.from_numpy(self.embedding_.copy()),
+        }
+        with atomic_path(folder / PARAMETERS) as path:
+            safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path)
+        description = {
+            "format_version": FORMAT_VERSION,
+            "settings": self.settings.model_dump(mode="json"),
+            "model": self._forecaster.shape,
+            "connectivity_unit": self.connectivity_.unit,
+            "history": {name: vars(history) for name, history in self.history_.items()},
+        }
+        write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> SynapsNet:
+        """Read what `save` wrote; its forecasts are those of the saved model.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no fitted model, a damaged one, or one of another version.
+        """
+        folder = Path(folder)
+        try:
+            described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{folder} holds no fitted model ({DESCRIPTION} is missing); fit one first.") from error
+        except ValueError as error:
+            raise InputError(f"{folder / DESCRIPTION} is damaged; fit the model again.") from error
+        if not isinstance(described, dict) or described.get("format_version") != FORMAT_VERSION:
+            found = described.get("format_version") if isinstance(described, dict) else None
+            raise InputError(
+                f"The model in {folder} has format {found}, this version reads {FORMAT_VERSION}; fit it again."
+            )
+        try:
+            loaded = cls(device=device, **described["settings"])
+            tensors = safetensors.torch.load_file(folder / PARAMETERS)
+            loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
+                loaded.device
+            )
+            loaded.connectivity_ = Connectome(
+                tensors["connectivity.weight"].numpy(),
+                standard_error=tensors["connectivity.standard_error"].numpy(),
+                unit=described["connectivity_unit"],
+            )
+            loaded.embedding_ = tensors["embedding"].numpy()
+            loaded.history_ = {name: History(**history) for name, history in described["history"].items()}
+        except (OSError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+            raise InputError(
+                f"The model in {folder} is damaged ({str(error).splitlines()[0]}); fit it again."
+            ) from error
+        return loaded
+
+    def _likelihood(self, recording: Recording) -> Likelihood:
+        chosen = self.settings.likelihood
+        if recording.modality == "calcium":
+            if chosen not in ("auto", "gaussian"):
+                raise InputError(f"Calcium needs the Gaussian likelihood; got {chosen!r}.")
+            return "gaussian"
+        if chosen == "gaussian":
+            raise InputError("Spikes need the Bernoulli or the Poisson likelihood; got 'gaussian'.")
+        most = float(recording.values.max())
+        if chosen == "bernoulli" and most > 1:
+            raise InputError(
+                f"The Bernoulli likelihood needs at most one spike per bin; there are {most:g}. Use shorter bins or "
+                "likelihood='poisson'."
+            )
+        if chosen == "auto":
+            return "bernoulli" if most <= 1 else "poisson"
+        return chosen
+
+
+def _device(name: str) -> torch.device:
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"The device must be auto, cpu or cuda; got {name!r}.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("There is no CUDA device that PyTorch can use; choose --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,269 @@
+"""One SynapsNetModel with the normalisation of its data: fit it, forecast with it, read its connectivity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from synapsnet.errors import InputError
+from synapsnet.model import Likelihood, SynapsNetModel
+from synapsnet.recording import Connectome, Recording
+from synapsnet.settings import Settings
+from synapsnet.splits import Segments, split_rows
+from synapsnet.training import History, Schedule, batches, stretches, train, windows
+
+FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
+CALIBRATION_WINDOWS = 16_384
+
+
+class FittedModel(nn.Module):
+    """A model, what it needs to see a recording's activity as it was trained, and how far to trust its roll-outs.
+
+    Parameters
+    ----------
+    shape : dict
+        JSON-serialisable sizes and options of the model; with `state_dict()` all that is to be saved.
+    model : SynapsNetModel
+    """
+
+    history: History
+    connectivity: Connectome
+    centre: Tensor
+    scale: Tensor
+    behaviour_centre: Tensor
+    behaviour_scale: Tensor
+    rollout_gain: Tensor
+    rollout_offset: Tensor
+
+    def __init__(self, shape: dict[str, Any], model: SynapsNetModel) -> None:
+        super().__init__()
+        self.shape, self.model = shape, model
+        n, n_behaviour, horizon = shape["n_neurons"], shape["n_behaviour"], shape["horizon"]
+        self.register_buffer("centre", torch.zeros(n))
+        self.register_buffer("scale", torch.ones(n))
+        self.register_buffer("behaviour_centre", torch.zeros(n_behaviour))
+        self.register_buffer("behaviour_scale", torch.ones(n_behaviour))
+        self.register_buffer("rollout_gain", torch.ones(horizon))
+        self.register_buffer("rollout_offset", torch.zeros(horizon, n))
+
+    @classmethod
+    def fit(
+        cls,
+        recording: Recording,
+        activity: npt.NDArray[np.float32],
+        likelihood: Likelihood,
+        n_lags: int,
+        n_steps: int,
+        settings: Settings,
+        device: torch.device,
+        *,
+        checkpoint: Path | None,
+        resume: bool,
+        progress: Callable[[float], None],
+    ) -> FittedModel:
+        """Normalise on the training part, build a model of the data's size and train it.
+
+        `activity`, (T, N), takes the place of the recording's own.
+        """
+        training, validation = split_rows(recording.segments, settings.validation_fraction, gap=n_steps)
+        spikes = likelihood != "gaussian"
+        values = torch.from_numpy(activity)
+        behaviour = torch.from_numpy(recording.behaviour_values)
+        rows = torch.cat([torch.arange(a, b) for a, b in training])
+        mean, spread = values[rows].mean(0), values[rows].std(0)
+        shape = {
+            "likelihood": likelihood,
+            "n_neurons": recording.n_neurons,
+            "n_lags": n_lags,
+            "n_steps": n_steps,
+            "n_embedding": settings.n_embedding,
+            "n_hidden": settings.n_hidden,
+            "n_behaviour": behaviour.shape[1],
+            "connected": settings.connectivity == "free",
+            "sparsity": settings.sparsity,
+            "horizon": settings.horizon,
+        }
+        fitted = cls.build(shape, *_start(mean, spread, likelihood, len(rows)), settings.seed)
+        if not spikes:
+            fitted.centre, fitted.scale = mean, _not_zero(spread)
+        if shape["n_behaviour"]:
+            fitted.behaviour_centre = behaviour[rows].mean(0)
+            fitted.behaviour_scale = _not_zero(behaviour[rows].std(0))
+        fitted.to(device)
+        x, b = fitted.normalise(values.to(device), behaviour.to(device))
+        schedule = Schedule(
+            epochs=settings.epochs or (8 if spikes else 15),
+            patience=settings.patience,
+            batch_steps=settings.batch_steps or (512 if spikes else 256),
+            learning_rate=settings.learning_rate,
+        )
+        fitted.history = train(
+            fitted.model, x, b, training, validation, schedule,
+            seed=settings.seed, checkpoint=checkpoint, resume=resume, progress=progress,
+        )  # fmt: skip
+        fitted.connectivity = fitted._connectivity(x, b, training, schedule.batch_steps)
+        fitted._calibrate(x, b, training)
+        return fitted
+
+    @classmethod
+    def build(cls, shape: dict[str, Any], offset: Tensor, weight_unit: Tensor, seed: int) -> FittedModel:
+        """A model of the given shape, its initial parameters drawn with `seed`."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = SynapsNetModel(
+                offset,
+                shape["likelihood"],
+                n_lags=shape["n_lags"],
+                n_steps=shape["n_steps"],
+                n_embedding=shape["n_embedding"],
+                n_hidden=shape["n_hidden"],
+                n_behaviour=shape["n_behaviour"],
+                weight_unit=weight_unit if shape["connected"] else None,
+                sparsity=shape["sparsity"],
+            )
+        return cls(shape, model)
+
+    @classmethod
+    def restore(cls, shape: dict[str, Any], state: dict[str, Tensor]) -> FittedModel:
+        """The model that had this `shape` and this `state_dict()`."""
+        n = shape["n_neurons"]
+        fitted = cls.build(shape, torch.zeros(n), torch.ones(n, n), seed=0)
+        fitted.load_state_dict(state)
+        return fitted
+
+    def normalise(self, values: Tensor, behaviour: Tensor) -> tuple[Tensor, Tensor]:
+        """Activity and behaviour as the model sees them."""
+        return (values - self.centre) / self.scale, (behaviour - self.behaviour_centre) / self.behaviour_scale
+
+    def forecast(
+        self, recording: Recording, horizon: int, progress: Callable[[float], None]
+    ) -> npt.NDArray[np.float32]:
+        """See `synapsnet.estimator.SynapsNet.forecast`."""
+        n_neurons, n_behaviour, reach = (self.shape[name] for name in ("n_neurons", "n_behaviour", "horizon"))
+        if not 1 <= horizon <= reach:
+            raise InputError(f"The horizon must lie between 1 and the {reach} steps of the fit; got {horizon}.")
+        if recording.n_neurons != n_neurons or recording.behaviour_values.shape[1] != n_behaviour:
+            raise InputError(
+                f"The model was fitted to {n_neurons} neurons and {n_behaviour} behavioural variables; the recording "
+                f"has {recording.n_neurons} and {recording.behaviour_values.shape[1]}."
+            )
+        device, n_steps = self.centre.device, self.model.n_steps
+        x, b = self.normalise(
+            torch.from_numpy(recording.values).to(device), torch.from_numpy(recording.behaviour_values).to(device)
+        )
+        result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
+        for first, last in stretches(recording.segments, n_steps, self._batch()):
+            end = next(stop for start, stop in recording.segments if start <= first < stop)
+            target = first + n_steps  # of the first window, one step ahead
+            rolled = self._roll_out(x[first:last], b[first:last], horizon)
+            rolled = rolled * self.rollout_gain[:horizon, None, None] + self.rollout_offset[:horizon, None]
+            rolled = rolled * self.scale + self.centre
+            if self.model.likelihood != "gaussian":
+                rolled.clamp_(min=0)
+            for h in range(horizon):
+                kept = min(last, end - h) - target
+                if kept > 0:
+                    result[h, target + h : target + h + kept] = rolled[h, :kept].cpu().numpy()
+            progress(last / recording.n_steps)
+        progress(1.0)
+        return result
+
+    def _batch(self) -> int:
+        return max(1, FORECAST_BATCH_VALUES // (self.shape["n_neurons"] * self.shape["n_steps"]))
+
+    @torch.no_grad()
+    def _roll_out(self, x: Tensor, b: Tensor, horizon: int) -> Tensor:
+        """(H, B, N) expected activity after each of the B windows before the steps M.. of a stretch."""
+        past, context, _ = windows(x, b, self.model.n_steps)
+        steps = []
+        for _ in range(horizon):
+            steps.append(self.model.mean(self.model(past, context)))
+            past = torch.cat([past[..., 1:], steps[-1].unsqueeze(-1)], dim=-1)
+        return torch.stack(steps)
+
+    def _calibrate(self, x: Tensor, b: Tensor, training: Segments) -> None:
+        """Regress activity on its roll-out in the training part: a gain per step ahead, an offset per neuron.
+
+        Feeding back the expected activity through a nonlinear decoder biases what comes after (Jensen's
+        inequality), towards rest for skewed activity. One step ahead needs no correction.
+        """
+        horizon, n_steps = self.shape["horizon"], self.model.n_steps
+        every = stretches(training, n_steps + horizon - 1, max(1, self._batch() // horizon))
+        n_windows = sum(stop - start - n_steps - horizon + 1 for start, stop in every)
+        sums = torch.zeros(5, horizon, x.shape[1], dtype=torch.float64, device=x.device)
+        for start, stop in every[:: max(1, n_windows // CALIBRATION_WINDOWS)]:
+            rolled = self._roll_out(x[start : stop - horizon + 1], b[start : stop - horizon + 1], horizon)
+            seen = torch.stack([x[start + n_steps + h : stop - horizon + 1 + h] for h in range(horizon)])
+            moments = (torch.ones_like(seen), rolled, seen, rolled * rolled, rolled * seen)
+            sums += torch.stack([moment.sum(1, dtype=torch.float64) for moment in moments])
+        count, expected, observed, power, product = sums
+        if not (count > 0).all():  # epochs too short to look so far ahead
+            return
+        covariance = (product - expected * observed / count).sum(1)
+        variance = (power - expected**2 / count).sum(1)
+        gain = torch.where(variance > 0, covariance / variance.clamp(min=1e-12), torch.zeros_like(variance))
+        gain = gain.clamp(0, 1)
+        self.rollout_gain[1:] = gain[1:]
+        self.rollout_offset[1:] = ((observed - gain[:, None] * expected) / count)[1:]
+
+    def _connectivity(self, x: Tensor, b: Tensor, training: Segments, batch_steps: int) -> Connectome:
+        """Weights in units of the prediction, with standard errors from their Fisher information.
+
+        The decoder may amplify the current; its mean gain over the training part, a number for each
+        postsynaptic neuron, belongs to the weight.
+        """
+        model, synapses, n = self.model, self.model.synapses, self.shape["n_neurons"]
+        unit = {
+            "bernoulli": "log odds per presynaptic spike",
+            "poisson": "log rate per presynaptic spike",
+            "gaussian": "SD per SD",
+        }[model.likelihood]
+        if synapses is None:
+            return Connectome(np.zeros((n, n), np.float32), standard_error=np.ones((n, n), np.float32), unit=unit)
+        gain = torch.zeros(n, device=x.device)
+        information = torch.zeros(n, n, device=x.device)
+        centred = model.offset.new_zeros(n)
+        total = 0
+        for batch in batches(training, model.n_steps, batch_steps):
+            for start, stop in batch:
+                past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
+                with torch.no_grad():
+                    sent = synapses.filtered(past)
+                current = (sent @ synapses.weight.T).detach().requires_grad_()
+                eta = model.decode(current, past, context)
+                gain += torch.autograd.grad(eta.sum(), current)[0].sum(0)
+                with torch.no_grad():
+                    if total == 0:
+                        centred = sent.mean(0)
+                    information += model.fisher_information(eta).T @ (sent - centred).square()
+                total += len(sent)
+        weight = (gain / total).unsqueeze(1) * synapses.weight.detach()
+        error = information.clamp(min=1e-12).rsqrt()
+        return Connectome(weight.cpu().numpy(), standard_error=error.detach().cpu().numpy(), unit=unit)
+
+
+def _not_zero(spread: Tensor) -> Tensor:
+    """The spread, or 1 of what is constant in the training part."""
+    return torch.where(spread > 0, spread, torch.ones_like(spread))
+
+
+def _start(mean: Tensor, spread: Tensor, likelihood: Likelihood, n_steps: int) -> tuple[Tensor, Tensor]:
+    """Offset that predicts the mean, and the size of a barely noticeable weight (its standard error)."""
+    if likelihood == "gaussian":  # on z-scored activity
+        n = len(mean)
+        return torch.zeros_like(mean), torch.full((n, n), 1 / math.sqrt(n_steps), device=mean.device)
+    mean = mean.clamp(min=1 / n_steps)  # silent in the training part: no more than one spike in all of it
+    spread = spread.clamp(min=1 / math.sqrt(n_steps))
+    if likelihood == "bernoulli":
+        mean = mean.clamp(max=1 - 1 / n_steps)
+        offset, information = torch.log(mean / (1 - mean)), mean * (1 - mean)
+    else:
+        offset, information = torch.log(mean), mean
+    return offset, torch.rsqrt(n_steps * torch.outer(information, spread.square()))

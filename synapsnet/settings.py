@@ -1,0 +1,53 @@
+"""What determines a fit of SynapsNet besides the recording."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from synapsnet.parameters import Parameters
+
+
+class Settings(Parameters):
+    """Parameters of `synapsnet.estimator.SynapsNet`.
+
+    Attributes
+    ----------
+    connectivity : {"free", "none"}
+        "none" is the ablation W = 0: every neuron by itself.
+    likelihood : {"auto", "bernoulli", "poisson", "gaussian"}
+        "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike, else Poisson.
+    n_lags, n_history : int or None
+        Length of the synaptic kernels and of a neuron's own past in steps. None is 30 ms and 50 ms for
+        spikes, 2 and 8 frames for calcium.
+    n_embedding, n_hidden : int
+        Dimensions of the neurons' embeddings, hidden units of the shared decoder.
+    sparsity : float
+        Strength of the Laplace prior on `W`, in nat per standard error; 2 was chosen on seed 1 of the
+        demo's network.
+    epochs, patience, batch_steps, learning_rate
+        See `synapsnet.training.Schedule`; None chooses by the modality.
+    horizon : int
+        Steps that forecasts reach.
+    validation_fraction : float
+        Share of the recording, at its end, on which training is stopped.
+    seed : int
+    """
+
+    title: ClassVar[str] = "SynapsNet"
+
+    connectivity: Literal["free", "none"] = "free"
+    likelihood: Literal["auto", "bernoulli", "poisson", "gaussian"] = "auto"
+    n_lags: int | None = Field(None, ge=1)
+    n_history: int | None = Field(None, ge=1)
+    n_embedding: int = Field(8, ge=1)
+    n_hidden: int = Field(16, ge=1)
+    sparsity: float = Field(2.0, ge=0)
+    epochs: int | None = Field(None, ge=1)
+    patience: int = Field(3, ge=1)
+    batch_steps: int | None = Field(None, ge=1)
+    learning_rate: float = Field(0.005, gt=0)
+    horizon: int = Field(16, ge=1)
+    validation_fraction: float = Field(0.1, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
