@@ -24,39 +24,70 @@ CONNECTIVITY_METRICS = (
     Metric(
         "auprc",
         "AUPRC",
-        "Area under the precision-recall curve: 1 if every true connection ranks above every absent one; chance is the "
-        "share of pairs that are connected.",
+        "Area under the precision-recall curve (average precision), pairs ranked by absolute score: 1 if every true "
+        "connection ranks above every absent one; chance is the share of pairs that are connected.",
     ),
     Metric(
         "auroc",
         "AUROC",
-        "Area under the receiver operating characteristic: the chance that a true connection ranks above an absent "
-        "pair.",
+        "Area under the receiver operating characteristic: the chance that a true connection has a larger absolute "
+        "score than an absent pair, ties counting half.",
         chance=0.5,
     ),
-    Metric("signed_auroc", "signed AUROC", "As AUROC, but the sign of the score must be right as well."),
-    Metric("sign_accuracy", "sign accuracy", "Share of the true connections inferred with the right sign."),
+    Metric(
+        "signed_auroc",
+        "signed AUROC",
+        "Mean of two AUROCs: excitatory connections against all other pairs ranked by score, and inhibitory "
+        "connections against all other pairs ranked by minus the score.",
+        chance=0.5,
+    ),
+    Metric(
+        "sign_accuracy",
+        "sign accuracy",
+        "Share of the true connections whose score has the right sign; a score of 0 counts as wrong.",
+    ),
     Metric(
         "weight_correlation",
         "weight r",
-        "Pearson correlation of true and inferred strength over all pairs, absent ones included.",
+        "Pearson correlation of true and inferred weight over all pairs, absent ones included.",
         chance=0.0,
     ),
     Metric(
         "direction_accuracy",
         "direction",
-        "Share of the one-way connections whose true direction scores above the reverse one.",
+        "Among pairs connected in one direction only, the share whose absolute score is larger in that direction than "
+        "in the reverse one, ties counting half.",
         chance=0.5,
     ),
 )
 FORECAST_METRICS = (
-    Metric("mse", "MSE", "Mean squared error on held-out data; lower is better.", lower_is_better=True),
-    Metric("r2", "R²", "Share of the variance explained; 0 for a forecast as good as the held-out mean."),
-    Metric("correlation", "correlation", "Correlation of forecast and observation per neuron, averaged over neurons."),
+    Metric(
+        "mse",
+        "MSE",
+        "Mean squared error over held-out steps and neurons, in squared units of the activity; lower is better.",
+        lower_is_better=True,
+    ),
+    Metric(
+        "r2",
+        "R²",
+        "1 − squared error / variance of each neuron, averaged over neurons; 0 for a forecast as good as the neuron's "
+        "held-out mean, negative for a worse one. Neurons without held-out variance are left out.",
+    ),
+    Metric(
+        "correlation",
+        "correlation",
+        "Pearson correlation of forecast and observation over time per neuron, averaged over the neurons that have "
+        "one; none for a constant forecast.",
+    ),
     Metric("skill_over_mean", "skill over mean", "1 − MSE / MSE of always forecasting each neuron's mean in training."),
     Metric("skill_over_copy", "skill over copy", "1 − MSE / MSE of copying the last observed value."),
 )
-BITS = Metric("bits_per_spike", "bits/spike", "Log-likelihood gain over the mean rate, per spike, one step ahead.")
+BITS = Metric(
+    "bits_per_spike",
+    "bits/spike",
+    "Gain in Poisson log likelihood over each neuron's mean rate in training, one step ahead, summed over neurons and "
+    "divided by the number of held-out spikes, in bits. Forecasts are clipped below at 0.0001 spikes per bin.",
+)
 
 
 @dataclass(frozen=True)

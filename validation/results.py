@@ -14,7 +14,10 @@ from synapsnet.recording import Connectome, Modality
 
 
 class Estimate(BaseModel):
-    """A score with its 95% confidence interval."""
+    """A score with its 95% confidence interval.
+
+    NaN where it is not defined; only the limits are NaN if there are no resamples.
+    """
 
     value: float
     low: float
@@ -24,7 +27,7 @@ class Estimate(BaseModel):
 class ConnectivityScores(BaseModel):
     """How well one method's scores agree with the true connectome, off-diagonal pairs only.
 
-    A metric is None where it is not defined (no signs, no one-way pairs).
+    `validation.connectivity` defines the metrics. One is None where it is not defined (no edges, no one-way pairs).
     """
 
     method: str
@@ -37,7 +40,11 @@ class ConnectivityScores(BaseModel):
 
 
 class ForecastScores(BaseModel):
-    """How well one method forecasts held-out activity, one entry per horizon."""
+    """How well one method forecasts held-out activity, one entry per horizon.
+
+    `validation.forecasting` defines the metrics. A value is NaN where it is not defined (the correlation of a
+    constant forecast).
+    """
 
     method: str
     horizon_steps: list[int]
