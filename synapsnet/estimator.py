@@ -100,13 +100,12 @@ class SynapsNet:
             diverges.
         """
         likelihood = self._likelihood(recording)
-        dt_s = recording.dt_s
         if recording.modality == "spikes":
-            n_lags = self.settings.n_lags or max(1, round(SYNAPSE_S / dt_s))
-            n_steps = self.settings.n_history or max(n_lags, round(HISTORY_S / dt_s))
+            n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
         else:
-            n_lags = self.settings.n_lags or CALCIUM_LAGS
-            n_steps = self.settings.n_history or max(n_lags, CALCIUM_HISTORY)
+            n_lags, n_steps = CALCIUM_LAGS, CALCIUM_HISTORY
+        n_lags = self.settings.n_lags or min(n_lags, self.settings.n_history or n_lags)
+        n_steps = self.settings.n_history or max(n_lags, n_steps)
         if n_lags > n_steps:
             raise InputError(f"Synaptic kernels of {n_lags} steps need a history as long; got {n_steps} steps.")
         infer = recording.modality == "calcium" and self.settings.connectivity == "free"
@@ -115,19 +114,19 @@ class SynapsNet:
             return lambda fraction: progress((k + fraction) / (1 + infer))
 
         folder = checkpoint
-        self._forecaster = FittedModel.fit(
+        forecaster = inferrer = FittedModel.fit(
             recording, recording.values, likelihood, n_lags, n_steps, self.settings, self.device,
             checkpoint=folder and folder / "forecast", resume=resume, progress=part(0),
         )  # fmt: skip
-        self.history_ = {"forecast": self._forecaster.history}
-        inferrer = self._forecaster
+        history = {"forecast": forecaster.history}
         if infer:
             n_drive = max(n_lags, self.settings.n_history or DRIVE_HISTORY)
             inferrer = FittedModel.fit(
                 recording, deconvolve(recording), likelihood, n_lags, n_drive, self.settings, self.device,
                 checkpoint=folder and folder / "inference", resume=resume, progress=part(1),
             )  # fmt: skip
-            self.history_["inference"] = inferrer.history
+            history["inference"] = inferrer.history
+        self._forecaster, self.history_ = forecaster, history
         self.connectivity_ = inferrer.connectivity
         self.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
         return self
@@ -158,20 +157,28 @@ class SynapsNet:
         Raises
         ------
         InputError
-            If the model is not fitted, or the recording has other neurons or behaviour.
+            If the model is not fitted, the horizon is longer than the fit's, or the recording has other
+            neurons or behaviour, another modality or another time step.
         """
-        if not hasattr(self, "_forecaster"):
-            raise InputError("This SynapsNet is not fitted; call fit, or load a fitted one.")
-        return self._forecaster.forecast(recording, horizon, progress)
+        return self._fitted().forecast(recording, horizon, progress)
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.json` into `folder`.
 
-        The JSON comes last: a folder that has it is whole.
+        The JSON goes first and comes last: a folder that has it is whole.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, or `folder` cannot be written to.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"forecaster.{name}": value for name, value in self._forecaster.state_dict().items()}
+        folder, forecaster = Path(folder), self._fitted()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / DESCRIPTION).unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"Cannot save a model in {folder}: {error.strerror}; choose another folder.") from error
+        tensors = {f"forecaster.{name}": value for name, value in forecaster.state_dict().items()}
         tensors |= {
             "connectivity.weight": torch.from_numpy(np.ascontiguousarray(self.connectivity_.weight)),
             "connectivity.standard_error": torch.from_numpy(np.ascontiguousarray(self.connectivity_.standard_error)),
@@ -182,7 +189,7 @@ class SynapsNet:
         description = {
             "format_version": FORMAT_VERSION,
             "settings": self.settings.model_dump(mode="json"),
-            "model": self._forecaster.shape,
+            "model": forecaster.shape,
             "connectivity_unit": self.connectivity_.unit,
             "history": {name: vars(history) for name, history in self.history_.items()},
         }
@@ -222,11 +229,16 @@ class SynapsNet:
             )
             loaded.embedding_ = tensors["embedding"].numpy()
             loaded.history_ = {name: History(**history) for name, history in described["history"].items()}
-        except (OSError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        except (OSError, KeyError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:
             raise InputError(
                 f"The model in {folder} is damaged ({str(error).splitlines()[0]}); fit it again."
             ) from error
         return loaded
+
+    def _fitted(self) -> FittedModel:
+        if not hasattr(self, "_forecaster"):
+            raise InputError("This SynapsNet is not fitted; call fit, or load a fitted one.")
+        return self._forecaster
 
     def _likelihood(self, recording: Recording) -> Likelihood:
         chosen = self.settings.likelihood

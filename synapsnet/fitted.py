@@ -21,6 +21,7 @@ from synapsnet.training import History, Schedule, batches, stretches, train, win
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 CALIBRATION_WINDOWS = 16_384
+SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
 
 class FittedModel(nn.Module):
@@ -45,6 +46,7 @@ class FittedModel(nn.Module):
     def __init__(self, shape: dict[str, Any], model: SynapsNetModel) -> None:
         super().__init__()
         self.shape, self.model = shape, model
+        self.dt_s = float(shape["dt_s"])
         n, n_behaviour, horizon = shape["n_neurons"], shape["n_behaviour"], shape["horizon"]
         self.register_buffer("centre", torch.zeros(n))
         self.register_buffer("scale", torch.ones(n))
@@ -77,7 +79,7 @@ class FittedModel(nn.Module):
         values = torch.from_numpy(activity)
         behaviour = torch.from_numpy(recording.behaviour_values)
         rows = torch.cat([torch.arange(a, b) for a, b in training])
-        mean, spread = values[rows].mean(0), values[rows].std(0)
+        mean, spread = values[rows].mean(0), _spread(values[rows])
         shape = {
             "likelihood": likelihood,
             "n_neurons": recording.n_neurons,
@@ -89,13 +91,14 @@ class FittedModel(nn.Module):
             "connected": settings.connectivity == "free",
             "sparsity": settings.sparsity,
             "horizon": settings.horizon,
+            "dt_s": recording.dt_s,
         }
         fitted = cls.build(shape, *_start(mean, spread, likelihood, len(rows)), settings.seed)
         if not spikes:
-            fitted.centre, fitted.scale = mean, _not_zero(spread)
+            fitted.centre, fitted.scale = mean, _one_if_zero(spread)
         if shape["n_behaviour"]:
             fitted.behaviour_centre = behaviour[rows].mean(0)
-            fitted.behaviour_scale = _not_zero(behaviour[rows].std(0))
+            fitted.behaviour_scale = _one_if_zero(_spread(behaviour[rows]))
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         schedule = Schedule(
@@ -154,6 +157,12 @@ class FittedModel(nn.Module):
                 f"The model was fitted to {n_neurons} neurons and {n_behaviour} behavioural variables; the recording "
                 f"has {recording.n_neurons} and {recording.behaviour_values.shape[1]}."
             )
+        modality = "calcium" if self.model.likelihood == "gaussian" else "spikes"
+        if recording.modality != modality or not math.isclose(recording.dt_s, self.dt_s, rel_tol=0.01):
+            raise InputError(
+                f"The model was fitted to {modality} in steps of {self.dt_s:g} s; the recording holds "
+                f"{recording.modality} in steps of {recording.dt_s:g} s."
+            )
         device, n_steps = self.centre.device, self.model.n_steps
         x, b = self.normalise(
             torch.from_numpy(recording.values).to(device), torch.from_numpy(recording.behaviour_values).to(device)
@@ -166,7 +175,7 @@ class FittedModel(nn.Module):
             rolled = rolled * self.rollout_gain[:horizon, None, None] + self.rollout_offset[:horizon, None]
             rolled = rolled * self.scale + self.centre
             if self.model.likelihood != "gaussian":
-                rolled.clamp_(min=0)
+                rolled.clamp_(min=0, max=1 if self.model.likelihood == "bernoulli" else None)
             for h in range(horizon):
                 kept = min(last, end - h) - target
                 if kept > 0:
@@ -228,8 +237,8 @@ class FittedModel(nn.Module):
         if synapses is None:
             return Connectome(np.zeros((n, n), np.float32), standard_error=np.ones((n, n), np.float32), unit=unit)
         gain = torch.zeros(n, device=x.device)
-        information = torch.zeros(n, n, device=x.device)
-        centred = model.offset.new_zeros(n)
+        # Sums over the training part of the information on the prediction, times powers of what arrives.
+        powers = torch.zeros(3, n, n, dtype=torch.float64, device=x.device)
         total = 0
         for batch in batches(training, model.n_steps, batch_steps):
             for start, stop in batch:
@@ -240,18 +249,24 @@ class FittedModel(nn.Module):
                 eta = model.decode(current, past, context)
                 gain += torch.autograd.grad(eta.sum(), current)[0].sum(0)
                 with torch.no_grad():
-                    if total == 0:
-                        centred = sent.mean(0)
-                    information += model.fisher_information(eta).T @ (sent - centred).square()
+                    information = model.fisher_information(eta).T
+                    powers += torch.stack([information @ sent**power for power in range(3)])
                 total += len(sent)
         weight = (gain / total).unsqueeze(1) * synapses.weight.detach()
-        error = information.clamp(min=1e-12).rsqrt()
-        return Connectome(weight.cpu().numpy(), standard_error=error.detach().cpu().numpy(), unit=unit)
+        # What a shift of the postsynaptic neuron's offset explains as well is no information on the weight.
+        known = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
+        error = known.clamp(min=SMALLEST_INFORMATION).rsqrt().float()
+        return Connectome(weight.cpu().numpy(), standard_error=error.cpu().numpy(), unit=unit)
 
 
-def _not_zero(spread: Tensor) -> Tensor:
-    """The spread, or 1 of what is constant in the training part."""
-    return torch.where(spread > 0, spread, torch.ones_like(spread))
+def _spread(values: Tensor) -> Tensor:
+    """Standard deviation of each column; exactly 0 if it is constant, whatever the rounding."""
+    return torch.where(values.amax(0) > values.amin(0), values.std(0), 0.0)
+
+
+def _one_if_zero(spread: Tensor) -> Tensor:
+    """The scale of what varies in the training part; what does not is only centred."""
+    return torch.where(spread > 0, spread, 1.0)
 
 
 def _start(mean: Tensor, spread: Tensor, likelihood: Likelihood, n_steps: int) -> tuple[Tensor, Tensor]:

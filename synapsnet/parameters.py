@@ -12,7 +12,7 @@ from synapsnet.errors import InputError
 class Parameters(BaseModel):
     """Base class of everything that is configured.
 
-    A subclass declares its parameters as annotated fields, and what it is in `title`.
+    A subclass declares its parameters as annotated fields, and what it is in `title`, for example "network 'x'".
 
     Raises
     ------
@@ -38,7 +38,8 @@ def _sentence(kind: type[Parameters], error: ValidationError) -> str:
     problem = error.errors()[0]
     parameter = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{kind.title} has no parameter {parameter!r}; it has {', '.join(kind.model_fields)}."
+        who = kind.title[0].upper() + kind.title[1:]
+        return f"{who} has no parameter {parameter!r}; it has {', '.join(kind.model_fields)}."
     reason = problem["msg"].removeprefix("Value error, ")
     where = f"parameter {parameter!r} of " if parameter else ""
     got = f"; got {problem['input']!r}" if parameter else ""

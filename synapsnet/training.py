@@ -7,6 +7,7 @@ on is in the checkpoint: a run that was interrupted continues to the same result
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -131,31 +132,37 @@ def train(
     checkpoint : Path, optional
         Folder for the state after each epoch.
     resume : bool
-        Continue from the state in `checkpoint` if there is one.
+        Continue from the state in `checkpoint` if there is one. It must be of the same data and settings.
     progress : callable
         Called with the fraction done.
 
     Raises
     ------
     InputError
-        If no epoch is longer than the window, or the loss is not finite.
+        If a part has no epoch longer than the window, the loss is not finite, or the checkpoint is
+        damaged, of another fit, or cannot be written.
     """
     todo = batches(training, model.n_steps, schedule.batch_steps)
     check = batches(validation, model.n_steps, 4 * schedule.batch_steps)
-    if not todo or not check:
-        longest = max(stop - start for start, stop in [*training, *validation])
-        raise InputError(
-            f"Every epoch is too short for the history window: the longest has {longest} steps after the split, "
-            f"{model.n_steps + 1} are needed; record longer epochs or use fewer history steps."
-        )
+    for name, segments, part in (("training", training, todo), ("validation", validation, check)):
+        if not part:
+            longest = max(stop - start for start, stop in segments)
+            raise InputError(
+                f"Every epoch of the {name} part is too short for the history window: the longest has {longest} steps, "
+                f"{model.n_steps + 1} are needed; record longer epochs or use fewer history steps."
+            )
     connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
     others = [p for name, p in model.named_parameters() if name != "synapses.raw_weight"]
     optimiser = torch.optim.Adam([{"params": others}, {"params": connectivity}] if connectivity else others)
     shuffle = torch.Generator().manual_seed(seed)
     history = History([], [], -1)
     best = {name: value.clone() for name, value in model.state_dict().items()}
-    if resume and checkpoint is not None and (checkpoint / STATE).exists():
-        history, best = _restore(checkpoint, model, optimiser, shuffle)
+    identity = ""
+    if checkpoint is not None:
+        identity = _identity(model, values, behaviour, training, validation, schedule, seed)
+        _make_folder(checkpoint)
+        if resume and (checkpoint / STATE).exists():
+            history, best = _restore(checkpoint, model, optimiser, shuffle, identity)
     total = schedule.epochs * len(todo)
     n_targets = sum(b - a - model.n_steps for part in todo for a, b in part)
 
@@ -194,7 +201,7 @@ def train(
         if improved:
             best = {name: value.clone() for name, value in model.state_dict().items()}
         if checkpoint is not None:
-            _save(checkpoint, model, optimiser, shuffle, history, best)
+            _save(checkpoint, model, optimiser, shuffle, history, best, identity)
     model.load_state_dict(best)
     progress(1.0)
     return history
@@ -216,6 +223,31 @@ def _rise_and_fall(fraction: float) -> float:
 STATE = "checkpoint.safetensors"
 
 
+def _identity(
+    model: SynapsNetModel,
+    values: Tensor,
+    behaviour: Tensor,
+    training: Segments,
+    validation: Segments,
+    schedule: Schedule,
+    seed: int,
+) -> str:
+    """Hash of everything that determines the result, so that no other fit is continued by mistake."""
+    options = [vars(schedule), seed, training, validation, model.likelihood, model.n_steps, model.sparsity]
+    digest = hashlib.sha256(json.dumps(options).encode())
+    for tensor in (*model.state_dict().values(), values, behaviour):
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot keep a checkpoint in {folder}: {error.strerror}; choose another folder.") from error
+
+
 def _save(
     folder: Path,
     model: SynapsNetModel,
@@ -223,6 +255,7 @@ def _save(
     shuffle: torch.Generator,
     history: History,
     best: dict[str, Tensor],
+    identity: str,
 ) -> None:
     """One file, replaced in one rename, so that a kill at any moment leaves a whole checkpoint."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
@@ -230,31 +263,38 @@ def _save(
     tensors["shuffle"] = shuffle.get_state()
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
-    losses = json.dumps(vars(history))
-    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"history": json.dumps(vars(history)), "identity": identity}
     with atomic_path(folder / STATE) as path:
-        safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, path, {"history": losses})
+        safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, path, facts)
 
 
 def _restore(
-    folder: Path, model: SynapsNetModel, optimiser: torch.optim.Optimizer, shuffle: torch.Generator
+    folder: Path,
+    model: SynapsNetModel,
+    optimiser: torch.optim.Optimizer,
+    shuffle: torch.Generator,
+    identity: str,
 ) -> tuple[History, dict[str, Tensor]]:
     try:
         device = next(model.parameters()).device
-        tensors = safetensors.torch.load_file(folder / STATE, device=str(device))
         with safetensors.safe_open(folder / STATE, "pt") as file:
-            history = History(**json.loads(file.metadata()["history"]))
-        model.load_state_dict(section(tensors, "model."))
+            facts = file.metadata()
+        if facts["identity"] != identity:
+            raise ValueError("it is of other data or other settings")
+        history = History(**json.loads(facts["history"]))
+        tensors = safetensors.torch.load_file(folder / STATE, device=str(device))
         best = section(tensors, "best.")
+        for state in (best, section(tensors, "model.")):
+            model.load_state_dict(state)
         states: dict[int, dict[str, Tensor]] = {}
         for key, value in section(tensors, "optimiser.").items():
             index, name = key.split(".", 1)
             states.setdefault(int(index), {})[name] = value.cpu() if name == "step" else value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
         shuffle.set_state(tensors["shuffle"].cpu())
-    except (safetensors.SafetensorError, KeyError, RuntimeError, ValueError) as error:
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"The checkpoint in {folder} does not belong to this model or is damaged ({str(error).splitlines()[0]}); "
+            f"The checkpoint in {folder} does not belong to this fit or is damaged ({str(error).splitlines()[0]}); "
             "fit again without --resume."
         ) from error
     return history, best

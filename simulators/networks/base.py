@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from synapsnet.errors import InputError
+from synapsnet.parameters import Parameters
 from synapsnet.recording import Connectome, FloatArray
 
 IndexArray = npt.NDArray[np.integer[Any]]
@@ -48,7 +47,7 @@ class Model:
     method: str = "euler"
 
 
-class Network(BaseModel, ABC):
+class Network(Parameters, ABC):
     """Base class of all networks: a validated, immutable set of parameters that knows its network.
 
     To add a network, subclass this in a file of its own and list it in `simulators.networks.NETWORKS`.
@@ -59,14 +58,13 @@ class Network(BaseModel, ABC):
         If a parameter is unknown or out of its range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
     name: ClassVar[str]
 
-    def __init__(self, **parameters: Any) -> None:
-        try:
-            super().__init__(**parameters)
-        except ValidationError as error:
-            raise InputError(_sentence(type(self), error)) from None
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            cls.title = f"network {cls.name!r}"
 
     @abstractmethod
     def neurons(self) -> pd.DataFrame:
@@ -87,18 +85,3 @@ class Network(BaseModel, ABC):
     @abstractmethod
     def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
         """(E,) values in SI units of the model's synaptic parameters, for the edges `pre[k]` -> `post[k]`."""
-
-    def parameters(self) -> dict[str, Any]:
-        """The parameters as JSON-serialisable values, for a recording's metadata."""
-        return self.model_dump(mode="json")
-
-
-def _sentence(network: type[Network], error: ValidationError) -> str:
-    problem = error.errors()[0]
-    parameter = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"Network {network.name!r} has no parameter {parameter!r}; it has {', '.join(network.model_fields)}."
-    reason = problem["msg"].removeprefix("Value error, ")
-    where = f"parameter {parameter!r} of " if parameter else ""
-    got = f"; got {problem['input']!r}" if parameter else ""
-    return f"Unusable {where}network {network.name!r}: {reason[0].lower()}{reason[1:].rstrip('.')}{got}."
