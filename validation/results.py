@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from synapsnet.recording import Connectome, Modality
 
@@ -18,6 +18,8 @@ class Estimate(BaseModel):
 
     NaN where it is not defined; only the limits are NaN if there are no resamples.
     """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # NaN: the correlation of a constant, say
 
     value: float
     low: float

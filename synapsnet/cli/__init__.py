@@ -1,0 +1,23 @@
+"""The command line: the only part that knows all others."""
+
+from __future__ import annotations
+
+import sys
+
+from synapsnet.cli.app import app
+from synapsnet.cli.console import complain
+from synapsnet.errors import InputError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run `synapsnet`; input that cannot be used ends in one sentence and exit code 2, Ctrl-C in 130."""
+    try:
+        app()
+    except InputError as error:
+        complain(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        complain("Interrupted. A fit goes on from its last epoch with the same command and --resume.")
+        sys.exit(130)

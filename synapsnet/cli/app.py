@@ -1,0 +1,282 @@
+"""The commands of `synapsnet`. What takes long to import is imported where it is used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from synapsnet.cli.console import OUT, facts, notify, progress
+from synapsnet.errors import InputError
+
+app = typer.Typer(
+    help="Can connectivity inferred from population activity be believed? Simulate, observe, fit, score, report.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+
+Seed = Annotated[int, typer.Option(help="Seed of everything that is random.", min=0)]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="What to write.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")]
+DEMO_NETWORK = "lif-random"
+
+
+@app.command()
+def simulate(
+    output: Output,
+    network: Annotated[str, typer.Option(help="Name of the network.")] = DEMO_NETWORK,
+    duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
+    seed: Seed = 0,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter of the network, NAME=VALUE; repeatable.")
+    ] = None,
+) -> None:
+    """Simulate a network with known connectivity.
+
+    Example: `synapsnet simulate --network lif-random --duration 1200 --seed 1 -o sim.nwb`
+    """
+    import simulators
+    from simulators.networks import network_class
+    from synapsnet.io import write_simulation
+
+    _parent(output)
+    chosen = network_class(network)(**dict(_assignment(text) for text in parameter or []))
+    with progress() as steps:
+        simulation = simulators.simulate(
+            chosen, duration_s=duration, seed=seed, notify=notify, progress=lambda done: steps("simulating", done)
+        )
+        steps("writing", None)
+        write_simulation(simulation, output)
+    info(output)
+
+
+@app.command()
+def observe(
+    simulation: Annotated[Path, typer.Argument(help="File that `synapsnet simulate` wrote.")],
+    output: Output,
+    modality: Annotated[Literal["calcium", "spikes"], typer.Option("--as", help="What is recorded.")],
+    seed: Seed = 0,
+    bin_ms: Annotated[float, typer.Option("--bin", help="Spikes: width of the bins in milliseconds.")] = 5.0,
+    loss: Annotated[float, typer.Option(help="Spikes: probability that a spike is missed.")] = 0.0,
+    contamination: Annotated[float, typer.Option(help="Spikes: fraction of a unit's spikes fired by others.")] = 0.0,
+    indicator: Annotated[str, typer.Option(help="Calcium: name of the indicator.")] = "GCaMP6f",
+    frame_rate: Annotated[float, typer.Option(help="Calcium: frames per second.")] = 30.0,
+    noise: Annotated[float, typer.Option(help="Calcium: noise level nu, % per square root of Hz.")] = 1.0,
+    drift: Annotated[float, typer.Option(help="Calcium: standard deviation of the baseline in dF/F.")] = 0.02,
+) -> None:
+    """Record a simulation as an experiment would see it.
+
+    Example: `synapsnet observe sim.nwb --as calcium --noise 2 --seed 1 -o rec.nwb`
+    """
+    from simulators import observe_calcium, observe_spikes
+    from synapsnet.io import read_simulation, write_recording
+
+    _parent(output)
+    simulated = read_simulation(simulation)
+    if modality == "spikes":
+        recording = observe_spikes(simulated, bin_s=bin_ms / 1e3, loss=loss, contamination=contamination, seed=seed)
+    else:
+        recording = observe_calcium(
+            simulated, indicator=indicator, frame_rate_hz=frame_rate, noise_level=noise, drift=drift, seed=seed
+        )
+    write_recording(recording, output)
+    info(output)
+
+
+@app.command()
+def fit(
+    recording: Annotated[Path, typer.Argument(help="suite2p folder, NWB file, .npz or .npy.")],
+    output: Output,
+    seed: Seed = 0,
+    device: Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    test_fraction: Annotated[float, typer.Option(help="Share of the recording, at its end, held out.")] = 0.1,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part at most.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Another setting of SynapsNet, NAME=VALUE; repeatable.")
+    ] = None,
+    fs: Annotated[float | None, typer.Option(help="Frame rate in Hz, where the file does not say it.")] = None,
+    dt: Annotated[float | None, typer.Option(help="Time step in seconds, where the file does not say it.")] = None,
+    bin_ms: Annotated[float | None, typer.Option("--bin", help="Spike times: width of the bins in ms.")] = None,
+    key: Annotated[str | None, typer.Option(help="npz: name of the activity array.")] = None,
+    modality: Annotated[Literal["calcium", "spikes"] | None, typer.Option(help="npz: what it is.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="npz: trials x bins array; each trial is used up to its first non-zero bin.")
+    ] = None,
+    behaviour: Annotated[str | None, typer.Option(help="npz: name of the behaviour array.")] = None,
+    transpose: Annotated[bool, typer.Option("--transpose", help="npz: neurons x time.")] = False,
+    trace: Annotated[Literal["dff", "spks"] | None, typer.Option(help="suite2p: which trace.")] = None,
+    min_rate: Annotated[float, typer.Option(help="Spikes: drop neurons that fire more slowly, in Hz.")] = 0.0,
+) -> None:
+    """Fit SynapsNet and its W = 0 ablation to a recording, simulated or real.
+
+    Examples
+    --------
+    - `synapsnet fit rec.nwb -o run/`
+    - `synapsnet fit suite2p/ --fs 6 -o run/`
+    - `synapsnet fit session.npz --key z --dt 0.01 --until light --min-rate 1 -o run/`
+    """
+    from synapsnet.io import read
+    from synapsnet.run import fit_run
+    from synapsnet.settings import Settings
+
+    given: dict[str, Any] = {"seed": seed, "epochs": epochs} | dict(_assignment(text) for text in setting or [])
+    settings = Settings(**given)
+    data = read(
+        recording,
+        min_rate_hz=min_rate,
+        notify=notify,
+        fs_hz=fs,
+        dt_s=dt,
+        bin_s=None if bin_ms is None else bin_ms / 1e3,
+        key=key,
+        modality=modality,
+        until=until,
+        behaviour=behaviour,
+        transpose=transpose or None,
+        trace=trace,
+    )
+    with progress() as steps:
+        fit_run(
+            data,
+            output,
+            settings=settings,
+            device=device,
+            test_fraction=test_fraction,
+            source=recording.resolve().name,
+            resume=resume,
+            overwrite=overwrite,
+            progress=steps,
+        )
+    OUT.print(f"Fitted: {output}. Next: synapsnet score {output}", markup=False)
+
+
+@app.command()
+def score(
+    run: RunFolder,
+    against: Annotated[
+        str | None, typer.Option(help="Comparators, separated by commas; default all.", metavar="NAMES")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Fit the comparators to the same data and score everybody on what was held out.
+
+    Example: `synapsnet score run/ --against lagged-correlation,var`
+    """
+    from validation.scoring import score_run
+
+    names = None if against is None else [name.strip() for name in against.split(",") if name.strip()]
+    with progress() as steps:
+        score_run(run, against=names, seed=seed, device=device, progress=steps)
+    _print_scores(run)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Scored runs, a section of the page each.")],
+    output: Output = Path("report.html"),
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "SynapsNet report",
+) -> None:
+    """Write one self-contained HTML page from scored runs.
+
+    Example: `synapsnet report run/ -o report.html`
+    """
+    from reports.html import write_report
+    from validation.scoring import load_results
+
+    _parent(output)
+    write_report([load_results(run) for run in runs], output, title)
+    OUT.print(f"Report: {output.resolve()}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="Simulation, recording, or run folder.", metavar="FILE")],
+    fs: Annotated[float | None, typer.Option(help="Frame rate in Hz, where the file does not say it.")] = None,
+    dt: Annotated[float | None, typer.Option(help="Time step in seconds, where the file does not say it.")] = None,
+    key: Annotated[str | None, typer.Option(help="npz: name of the activity array.")] = None,
+) -> None:
+    """Say what a file or folder holds.
+
+    Example: `synapsnet info rec.nwb`
+    """
+    from synapsnet.io import describe
+
+    if (path / "run.json").is_file():
+        from synapsnet.run import RECORDING, read_description
+
+        run = read_description(path)
+        facts(f"{path}: run ({'complete' if run.complete else 'interrupted'})", {"fitted to": run.source})
+        path = path / RECORDING
+    facts(str(path), describe(path, notify=notify, fs_hz=fs, dt_s=dt, key=key))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all that is made.")] = Path("demo"),
+    duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
+    neurons: Annotated[int, typer.Option(help="Size of the network.")] = 100,
+    seed: Seed = 1,
+    device: Device = "auto",
+) -> None:
+    """Do everything once: simulate, record as spikes and as calcium, fit, score, report.
+
+    Example: `synapsnet demo --seed 1 -o demo`
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    simulation = output / "simulation.nwb"
+    simulate(simulation, DEMO_NETWORK, duration, seed, [f"n_neurons={neurons}"])
+    runs = []
+    modalities: tuple[Literal["spikes", "calcium"], ...] = ("spikes", "calcium")
+    for modality in modalities:
+        recording, run = output / f"{modality}.nwb", output / modality
+        observe(simulation, recording, modality, seed)
+        fit(recording, run, seed, device, overwrite=True)
+        score(run, seed=seed, device=device)
+        runs.append(run)
+    report(runs, output / "report.html", "SynapsNet demo: one network, seen as spikes and as calcium")
+
+
+def _print_scores(run: Path) -> None:
+    from rich.table import Table
+
+    from reports.tables import connectivity_table, forecast_table, timing_table
+    from validation.scoring import load_results
+
+    results = load_results(run)
+    horizons = results.scores.forecast[0].horizon_steps
+    tables = [connectivity_table(results), forecast_table(results, 0), forecast_table(results, len(horizons) - 1)]
+    for content in [*tables, timing_table(results)]:
+        if content is None:
+            continue
+        table = Table(title=content.caption, title_justify="left", title_style="bold")
+        table.add_column("method")
+        for metric in content.columns:
+            table.add_column(metric.name, justify="right")
+        for row in content.rows:
+            table.add_row(row.label, *(f"[bold]{cell.text}[/]" if cell.best else cell.text for cell in row.cells))
+        OUT.print(table)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """NAME=VALUE with VALUE as JSON, or as text where it is none."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set needs NAME=VALUE; got {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _parent(path: Path) -> None:
+    """Refuse an output without a folder before the work, not after it."""
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"The folder of {path} does not exist; create it first.")

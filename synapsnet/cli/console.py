@@ -1,0 +1,74 @@
+"""What the user sees in the terminal: progress, notices, tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+PLAIN_EVERY_S = 15.0  # without a terminal (a log file, CI) a line now and then
+
+
+def complain(sentence: str) -> None:
+    """Print an error."""
+    ERR.print("Error:", style="bold red", end=" ")
+    ERR.print(sentence, markup=False)
+
+
+def notify(sentence: str) -> None:
+    """Print what was assumed, dropped or done."""
+    ERR.print(sentence, style="dim", markup=False)
+
+
+class Steps:
+    """Progress over named steps, one line each; call it with a step and its fraction done (None: unknown)."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+        self._what = ""
+        self._started = self._printed = time.monotonic()
+
+    def __call__(self, what: str, fraction: float | None) -> None:
+        """Report that `what` is `fraction` done."""
+        if what != self._what:
+            self.finish()
+            self._what, self._started = what, time.monotonic()
+            self._task = self._bars.add_task(what, total=None if fraction is None else 1.0)
+        assert self._task is not None
+        if fraction is not None:
+            self._bars.update(self._task, total=1.0, completed=fraction)
+            if not ERR.is_terminal and time.monotonic() - self._printed > PLAIN_EVERY_S:
+                self._printed = time.monotonic()
+                notify(f"{what}: {fraction:.0%}")
+
+    def finish(self) -> None:
+        """Close the current step and say how long it took."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            notify(f"{self._what}: {time.monotonic() - self._started:.1f} s")
+        self._task = None
+
+
+@contextmanager
+def progress() -> Iterator[Steps]:
+    """Show progress bars on a terminal, plain lines elsewhere."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as bars:
+        steps = Steps(bars)
+        yield steps
+        steps.finish()
+
+
+def facts(title: str, values: dict[str, str]) -> None:
+    """Print facts by name."""
+    table = Table(title=title, show_header=False, box=None, title_justify="left", title_style="bold")
+    for name, value in values.items():
+        table.add_row(name, value)
+    OUT.print(table)

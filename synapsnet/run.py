@@ -1,0 +1,226 @@
+"""A run: one recording, SynapsNet and its W = 0 ablation fitted to all but the held-out end of it, in a folder.
+
+run.json                the settings, versions, times
+recording.nwb           what was fitted and what is held out
+synapsnet/              the model, see `synapsnet.estimator.SynapsNet.save`
+synapsnet-independent/  the ablation
+checkpoint/             while it is being fitted
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from synapsnet.errors import InputError
+from synapsnet.estimator import SynapsNet
+from synapsnet.files import write_text
+from synapsnet.io import read, write_recording
+from synapsnet.recording import Recording
+from synapsnet.settings import Settings
+from synapsnet.splits import holdout
+
+FORMAT_VERSION = 1
+DESCRIPTION, RECORDING, CHECKPOINT = "run.json", "recording.nwb", "checkpoint"
+MODELS: dict[str, Literal["free", "none"]] = {"synapsnet": "free", "synapsnet-independent": "none"}
+GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
+PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "scikit-learn", "brian2")
+
+Progress = Callable[[str, float | None], None]  # what is being done, and the fraction of it (None: not known)
+
+
+class RunDescription(BaseModel):
+    """Content of `run.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    settings: dict[str, Any]
+    test_fraction: float
+    gap_steps: int
+    device: Literal["cpu", "cuda"]
+    source: str
+    versions: dict[str, str]
+    seconds: dict[str, float] = {}
+
+    @property
+    def complete(self) -> bool:
+        return set(self.seconds) == set(MODELS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run, read from its folder.
+
+    Attributes
+    ----------
+    folder : Path
+    description : RunDescription
+    recording : Recording
+        All of it, with its ground truth if it has one.
+    training, test : Recording
+        What was fitted, and what is held out.
+    models : dict of name -> SynapsNet
+    """
+
+    folder: Path
+    description: RunDescription
+    recording: Recording
+    training: Recording
+    test: Recording
+    models: dict[str, SynapsNet]
+
+
+def fit_run(
+    recording: Recording,
+    folder: str | Path,
+    *,
+    settings: Settings | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    test_fraction: float = 0.1,
+    source: str = "",
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = lambda what, fraction: None,
+) -> None:
+    """Fit SynapsNet and its ablation and keep everything in `folder`.
+
+    Parameters
+    ----------
+    recording : Recording
+    folder : path
+    settings : Settings, optional
+        Their `connectivity` is not used: both are fitted.
+    device : {"auto", "cpu", "cuda"}
+    test_fraction : float
+        Share of the recording, at its end, that is held out.
+    source : str
+        Where the recording comes from, for the report.
+    resume : bool
+        Continue what was interrupted; the result is that of an uninterrupted run.
+    overwrite : bool
+        Replace a run that is there.
+    progress : callable
+
+    Raises
+    ------
+    InputError
+        If the folder holds another run, or the recording cannot be fitted; nothing is overwritten then.
+    """
+    folder, settings = Path(folder), settings or Settings()
+    gap = max(MIN_GAP_STEPS, math.ceil(GAP_S / recording.dt_s))
+    training, _ = holdout(recording, test_fraction, gap)
+    models = {
+        name: SynapsNet(device=device, **settings.model_dump() | {"connectivity": connectivity})
+        for name, connectivity in MODELS.items()
+    }
+    for model in models.values():
+        model.check(training)
+    description = RunDescription(
+        settings=settings.model_dump(mode="json"),
+        test_fraction=test_fraction,
+        gap_steps=gap,
+        device="cuda" if models["synapsnet"].device.type == "cuda" else "cpu",
+        source=source,
+        versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+    )
+    description = _prepare(folder, description, recording, resume, overwrite)
+    hidden = training.without_ground_truth()
+    for name, model in models.items():
+        if name in description.seconds:
+            continue
+        started = time.perf_counter()
+        what = "fitting SynapsNet" if name == "synapsnet" else "fitting its W = 0 ablation"
+        model.fit(
+            hidden,
+            checkpoint=folder / CHECKPOINT / name,
+            resume=resume,
+            progress=lambda fraction, what=what: progress(what, fraction),  # type: ignore[misc]
+        )
+        model.save(folder / name)
+        description.seconds[name] = time.perf_counter() - started
+        _describe(folder, description)
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+
+
+def load_run(folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Run:
+    """Read a complete run.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run, one that was interrupted, or one of another version.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    if not description.complete:
+        raise InputError(f"The run in {folder} was interrupted; finish it with `synapsnet fit ... --resume`.")
+    recording = read(folder / RECORDING)
+    training, test = holdout(recording, description.test_fraction, description.gap_steps)
+    models = {name: SynapsNet.load(folder / name, device=device) for name in MODELS}
+    return Run(folder, description, recording, training, test, models)
+
+
+def read_description(folder: Path) -> RunDescription:
+    """Read `run.json`; InputError as in `load_run`."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise InputError(f"{folder} is not a run folder ({DESCRIPTION} is missing); make one with `synapsnet fit`.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = content.get("format_version")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged; fit the recording again.") from error
+    if found != FORMAT_VERSION:
+        raise InputError(
+            f"The run in {folder} is from another version of SynapsNet (format {found}, this one reads "
+            f"{FORMAT_VERSION}); fit the recording again."
+        )
+    try:
+        return RunDescription.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path} is damaged ({error.errors()[0]['msg']}); fit the recording again.") from error
+
+
+def _prepare(
+    folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool
+) -> RunDescription:
+    """Make the folder ready; the description of what is there already if it is to be resumed."""
+    if (folder / DESCRIPTION).exists() and resume:
+        there = read_description(folder)
+        for name in ("settings", "test_fraction", "device", "source"):
+            was, wanted = getattr(there, name), getattr(description, name)
+            if was != wanted:
+                raise InputError(
+                    f"The run in {folder} was started with {name} {was}, not {wanted}; resume it with the same options."
+                )
+        return there
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give the folder of a run (-o).")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / DESCRIPTION).exists():
+            raise InputError(f"{folder} is not empty and not a run; give a new folder (-o).")
+        if not overwrite:
+            raise InputError(f"{folder} holds a run already; add --overwrite to replace it or --resume to finish it.")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot create {folder}: {error.strerror}; choose a folder that is writable.") from error
+    write_recording(recording, folder / RECORDING)
+    _describe(folder, description)
+    return description
+
+
+def _describe(folder: Path, description: RunDescription) -> None:
+    write_text(folder / DESCRIPTION, description.model_dump_json(indent=1))

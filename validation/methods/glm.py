@@ -1,0 +1,113 @@
+"""Poisson generalised linear model with exponential coupling filters.
+
+Pillow et al. 2008, Nature 454:995, with one coupling filter. Solved neuron by neuron by scikit-learn.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+from sklearn.linear_model import PoissonRegressor
+
+from synapsnet.recording import Connectome, Recording
+from validation.methods.base import align, drive
+
+Array = npt.NDArray[np.float32]
+
+COUPLING_TAU_S = 0.010
+OWN_TAUS_S = (0.0025, 0.020, 0.100)  # refractoriness, bursts, slow adaptation
+PENALTY = 1e-6  # keeps silent presynaptic neurons from making the problem singular
+MIN_SPIKES_TO_START = 200
+MAX_LOG_RATE = 5.0  # without a bound one bad roll-out overflows
+
+
+class GLM:
+    """Log rate of a neuron: filtered spikes of all others and three filters of its own; O(T N^3).
+
+    Connectivity is the coupling over its standard error, from the Fisher information. On calcium the
+    deconvolved drive takes the place of counts: it is proportional to them, so this is a
+    quasi-Poisson model whose dispersion enters the standard error; coupling decays within a frame.
+    Forecasts are for spikes only: the drive cannot forecast, because deconvolution looks ahead.
+    """
+
+    def infer(self, recording: Recording) -> Connectome:
+        """See `validation.methods.base.Method`."""
+        if getattr(self, "fitted_to_", None) is not recording:  # else fitted already, for its forecasts
+            self.fit(recording)
+        return self.connectivity_
+
+    def fit(self, recording: Recording) -> Self:
+        """See `validation.methods.base.Forecaster`."""
+        values = drive(recording)
+        decays = np.exp(-recording.dt_s / np.array([COUPLING_TAU_S, *OWN_TAUS_S]))
+        self.decays_ = decays.astype(np.float32)
+        filtered = [_filtered(values, recording.segments, decay) for decay in self.decays_]
+        rows = np.concatenate([np.arange(a + 1, b) for a, b in recording.segments])
+        design = [trace[rows - 1] for trace in filtered]
+        self.scale_ = np.stack([np.where((s := trace.std(axis=0)) > 0, s, 1) for trace in design]).astype(np.float32)
+        design = [trace / scale for trace, scale in zip(design, self.scale_, strict=True)]
+        n = values.shape[1]
+        self.coupling_ = np.zeros((n, n), np.float32)
+        self.own_ = np.zeros((len(OWN_TAUS_S), n), np.float32)
+        self.intercept_ = np.zeros(n, np.float32)
+        error = np.ones((n, n))
+        features = np.concatenate([design[0], np.empty((len(rows), len(OWN_TAUS_S)), np.float32)], axis=1)
+        for k in range(n):
+            response = values[rows, k]
+            if not response.any():
+                self.intercept_[k] = -MAX_LOG_RATE  # silent throughout: nothing to learn
+                continue
+            features[:, n:] = np.stack([trace[:, k] for trace in design[1:]], axis=1)
+            features[:, k] = 0  # no coupling to itself
+            # Newton steps on a part of the data first: close to the solution few are needed on all of it.
+            glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
+            start = len(response) // 8
+            if np.count_nonzero(response[:start]) > MIN_SPIKES_TO_START:
+                glm.fit(features[:start], response[:start])
+            glm.fit(features, response)
+            self.coupling_[k], self.own_[:, k], self.intercept_[k] = glm.coef_[:n], glm.coef_[n:], glm.intercept_
+            rate = glm.predict(features)
+            dispersion = 1.0 if recording.modality == "spikes" else float(np.mean((response - rate) ** 2 / rate))
+            error[k] = _standard_error(features, rate, dispersion)[:n]
+            features[:, k] = design[0][:, k]
+        np.fill_diagonal(self.coupling_, 0)
+        unit = self.scale_[0]  # to log rate per filtered spike
+        self.connectivity_ = Connectome(self.coupling_ / unit, standard_error=error / unit, unit="log rate per spike")
+        self.fitted_to_ = recording
+        return self
+
+    def forecast(self, recording: Recording, horizon: int) -> Array:
+        """See `validation.methods.base.Forecaster`."""
+        result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
+        filtered = [_filtered(recording.values, recording.segments, decay) for decay in self.decays_]
+        for start, stop in recording.segments:
+            state = np.stack([trace[start : stop - 1] for trace in filtered])  # (filters, R, N)
+            steps = []
+            for _ in range(horizon):
+                coupling, own = state[0] / self.scale_[0], state[1:] / self.scale_[1:, None]
+                log_rate = coupling @ self.coupling_.T + (own * self.own_[:, None]).sum(axis=0) + self.intercept_
+                steps.append(np.exp(np.minimum(log_rate, MAX_LOG_RATE)))
+                state = state * self.decays_[:, None, None] + steps[-1]
+            align(steps, result, start, stop, order=1)
+        return result
+
+
+def _filtered(values: Array, segments: list[tuple[int, int]], decay: float) -> Array:
+    """Exponentially filtered activity up to and including each step; every epoch starts at its mean."""
+    result = np.empty_like(values)
+    rest = values.mean(axis=0) / (1 - decay)
+    for start, stop in segments:
+        result[start:stop] = lfilter([1.0], [1.0, -decay], values[start:stop], axis=0, zi=decay * rest[None])[0]
+    return result
+
+
+def _standard_error(features: Array, rate: Array, dispersion: float) -> npt.NDArray[np.float64]:
+    """Of each coefficient, the intercept being estimated too."""
+    weighted = features * rate[:, None]
+    centre = weighted.sum(axis=0, dtype=np.float64) / rate.sum(dtype=np.float64)
+    information = (weighted.T @ features).astype(np.float64) - rate.sum(dtype=np.float64) * np.outer(centre, centre)
+    information[np.diag_indices_from(information)] += 1e-3  # the column of the neuron itself is empty
+    return np.sqrt(dispersion * np.diag(np.linalg.inv(information)).clip(min=0))

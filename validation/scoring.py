@@ -1,0 +1,230 @@
+"""Score a run: SynapsNet and its ablation beside the comparators, on the same training and held-out parts.
+
+scores.json              `validation.results.Scores`
+inferred.safetensors     what each method inferred: `method.weight`, `method.standard_error`
+example.safetensors      forecasts of a few neurons, drawn in the report
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+from pydantic import ValidationError
+
+from synapsnet.errors import InputError
+from synapsnet.files import atomic_path, write_text
+from synapsnet.recording import Connectome, Recording
+from synapsnet.run import Progress, Run, load_run
+from validation.connectivity import score_connectivity
+from validation.forecasting import score_forecasts
+from validation.methods import FORECASTING, INFERENCE, LABELS
+from validation.results import ForecastExample, RunResults, Scores
+
+SCORES, INFERRED, EXAMPLE = "scores.json", "inferred.safetensors", "example.safetensors"
+HORIZONS = (1, 2, 4, 8, 16)
+REFERENCES = ("copy-last", "mean")  # always there: skills are measured against them
+EXAMPLE_NEURONS, EXAMPLE_STEPS, EXAMPLE_HORIZONS = 4, 600, (1, 4, 16)
+N_RESAMPLES = 200
+
+Array = npt.NDArray[np.float32]
+
+
+def comparators() -> list[str]:
+    """Names of all methods that SynapsNet can be compared with."""
+    names = [*INFERENCE, *(name for table in FORECASTING.values() for name in table)]
+    return [name for name in dict.fromkeys(names) if name not in REFERENCES]
+
+
+def score_run(
+    folder: str | Path,
+    *,
+    against: Sequence[str] | None = None,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    progress: Progress = lambda what, fraction: None,
+) -> Scores:
+    """Fit the comparators to the training part of a run, score everybody, and keep that in its folder.
+
+    Parameters
+    ----------
+    folder : path
+        A complete run.
+    against : sequence of str, optional
+        Names among `comparators()`; default all of them.
+    seed : int
+        Of the bootstrap.
+    device, progress
+        See `synapsnet.run.fit_run`.
+
+    Raises
+    ------
+    InputError
+        If a method is not known, or the folder holds no complete run.
+    """
+    chosen = comparators() if against is None else [_known(name) for name in against]
+    run = load_run(folder, device=device)
+    training, test = run.training.without_ground_truth(), run.test.without_ground_truth()
+    inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}
+    forecasts: dict[str, Array] = {}
+    seconds = dict(run.description.seconds)
+    for name, model in run.models.items():
+        progress(f"forecasting with {LABELS[name]}", None)
+        forecasts[name] = model.forecast(test, max(HORIZONS))[[h - 1 for h in HORIZONS]]
+    able = FORECASTING[training.modality]
+    for name in [*chosen, *REFERENCES]:
+        progress(f"fitting {LABELS[name]}", None)
+        started = time.perf_counter()
+        method: Any = (INFERENCE.get(name) or able[name])()
+        if name in able:
+            method.fit(training)
+        if name in INFERENCE:
+            inferred[name] = method.infer(training)
+        seconds[name] = time.perf_counter() - started
+        if name in able:
+            progress(f"forecasting with {LABELS[name]}", None)
+            forecasts[name] = method.forecast(test, max(HORIZONS))[[h - 1 for h in HORIZONS]]
+    progress("scoring", None)
+    scores = _score(run, inferred, forecasts, seconds, seed)
+    _save(run.folder, scores, inferred, _example(test, forecasts))
+    return scores
+
+
+def load_results(folder: str | Path) -> RunResults:
+    """All that a report shows of a scored run.
+
+    Raises
+    ------
+    InputError
+        If the run is not complete or not scored.
+    """
+    run = load_run(folder, device="cpu")
+    try:
+        scores = Scores.model_validate_json((run.folder / SCORES).read_text(encoding="utf-8"))
+        arrays = safetensors.numpy.load_file(run.folder / INFERRED)
+        example = safetensors.numpy.load_file(run.folder / EXAMPLE)
+    except FileNotFoundError as error:
+        raise InputError(f"The run in {run.folder} is not scored; run `synapsnet score {run.folder}` first.") from error
+    except (ValidationError, ValueError, OSError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"The scores in {run.folder} are damaged; run `synapsnet score {run.folder}` again."
+        ) from error
+    recording = run.recording
+    names = [key.removesuffix(".weight") for key in arrays if key.endswith(".weight")]
+    unit = run.models["synapsnet"].connectivity_.unit
+    predicted: dict[str, dict[int, npt.NDArray[np.floating[Any]]]] = {}
+    for key, values in example.items():
+        if key.startswith("predicted."):
+            _, method, horizon = key.split(".")
+            predicted.setdefault(method, {})[int(horizon)] = values
+    return RunResults(
+        title=_title(recording, run.description.source),
+        modality=recording.modality,
+        dt_s=recording.dt_s,
+        n_neurons=recording.n_neurons,
+        n_steps=recording.n_steps,
+        neurons=recording.neurons,
+        setup={
+            "source": run.description.source,
+            "SynapsNet": run.description.settings,
+            "held out": {"fraction": run.description.test_fraction, "gap in steps": run.description.gap_steps},
+            "recording": recording.metadata,
+            "versions": run.description.versions,
+        },
+        truth=recording.connectome,
+        inferred={
+            name: Connectome(
+                arrays[f"{name}.weight"],
+                standard_error=arrays[f"{name}.standard_error"],
+                unit=unit if name == "synapsnet" else "a.u.",
+            )
+            for name in sorted(names, key=list(LABELS).index)
+        },
+        scores=scores,
+        example=ForecastExample(example["time_s"], example["neurons"], example["observed"], predicted),
+        labels=LABELS,
+        device=run.description.device,
+    )
+
+
+def _known(name: str) -> str:
+    if name in comparators():
+        return name
+    nearest = difflib.get_close_matches(name, comparators(), n=1, cutoff=0.0)[0]
+    raise InputError(f"There is no method {name!r}; did you mean {nearest!r}? There are: {', '.join(comparators())}.")
+
+
+def _score(
+    run: Run, inferred: dict[str, Connectome], forecasts: dict[str, Array], seconds: dict[str, float], seed: int
+) -> Scores:
+    truth = run.recording.connectome
+    n = run.recording.n_neurons
+    n_edges = None if truth is None else int(truth.adjacency.sum())
+    connectivity = (
+        []
+        if truth is None
+        else [
+            score_connectivity(name, truth, connectome, n_resamples=N_RESAMPLES, seed=seed)
+            for name, connectome in inferred.items()
+        ]
+    )
+    return Scores(
+        edge_density=None if n_edges is None else n_edges / (n * (n - 1)),
+        n_edges=n_edges,
+        connectivity=connectivity,
+        forecast=score_forecasts(
+            run.test,
+            forecasts,
+            HORIZONS,
+            training_mean=run.training.values.mean(axis=0, dtype=np.float64),
+            n_resamples=N_RESAMPLES,
+            seed=seed,
+        ),
+        seconds={name: spent for name, spent in seconds.items() if name not in REFERENCES},
+        interval=f"95% percentile bootstrap with {N_RESAMPLES} resamples of this one run: over postsynaptic neurons "
+        "for connectivity, over about 50 contiguous blocks of held-out time for forecasts",
+    )
+
+
+def _example(test: Recording, forecasts: dict[str, Array]) -> dict[str, npt.NDArray[Any]]:
+    """Held-out activity and forecasts of the neurons that vary most, in the longest epoch."""
+    start, stop = max(test.segments, key=lambda segment: segment[1] - segment[0])
+    stop = min(stop, start + EXAMPLE_STEPS)
+    neurons = np.sort(np.argsort(test.values.var(axis=0))[::-1][:EXAMPLE_NEURONS])
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "time_s": test.activity.times()[start:stop],
+        "neurons": neurons,
+        "observed": test.values[start:stop, neurons],
+    }
+    for name, forecast in forecasts.items():
+        for h in EXAMPLE_HORIZONS:
+            arrays[f"predicted.{name}.{h}"] = forecast[HORIZONS.index(h), start:stop][:, neurons]
+    return arrays
+
+
+def _save(folder: Path, scores: Scores, inferred: dict[str, Connectome], example: dict[str, npt.NDArray[Any]]) -> None:
+    """The JSON comes last: a folder that has it is scored."""
+    (folder / SCORES).unlink(missing_ok=True)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, connectome in inferred.items():
+        error = connectome.standard_error
+        arrays[f"{name}.weight"] = connectome.weight.astype(np.float32)
+        arrays[f"{name}.standard_error"] = np.ones_like(connectome.weight, np.float32) if error is None else error
+    for name, content in ((INFERRED, arrays), (EXAMPLE, example)):
+        with atomic_path(folder / name) as path:
+            safetensors.numpy.save_file({key: np.ascontiguousarray(value) for key, value in content.items()}, path)
+    write_text(folder / SCORES, scores.model_dump_json(indent=1))
+
+
+def _title(recording: Recording, source: str) -> str:
+    if recording.modality == "spikes":
+        what = f"Spikes in bins of {recording.dt_s * 1e3:g} ms"
+    else:
+        what = f"Calcium at {1 / recording.dt_s:.3g} Hz"
+    return f"{what}: {source}" if source else what
