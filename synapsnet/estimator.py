@@ -19,7 +19,8 @@ from synapsnet.fitted import FittedModel
 from synapsnet.model import Likelihood
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
-from synapsnet.training import History, section
+from synapsnet.splits import split_rows
+from synapsnet.training import History, require_windows, section
 
 FORMAT_VERSION = 1
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
@@ -99,15 +100,7 @@ class SynapsNet:
             If epochs are shorter than the history, the likelihood does not fit the data, or training
             diverges.
         """
-        likelihood = self._likelihood(recording)
-        if recording.modality == "spikes":
-            n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
-        else:
-            n_lags, n_steps = CALCIUM_LAGS, CALCIUM_HISTORY
-        n_lags = self.settings.n_lags or min(n_lags, self.settings.n_history or n_lags)
-        n_steps = self.settings.n_history or max(n_lags, n_steps)
-        if n_lags > n_steps:
-            raise InputError(f"Synaptic kernels of {n_lags} steps need a history as long; got {n_steps} steps.")
+        likelihood, n_lags, n_steps = self.check(recording)
         infer = recording.modality == "calcium" and self.settings.connectivity == "free"
 
         def part(k: int) -> Callable[[float], None]:
@@ -130,6 +123,21 @@ class SynapsNet:
         self.connectivity_ = inferrer.connectivity
         self.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
         return self
+
+    def check(self, recording: Recording) -> tuple[Likelihood, int, int]:
+        """Refuse at once what `fit` would refuse; the likelihood, kernel length and history that it would use."""
+        likelihood = self._likelihood(recording)
+        if recording.modality == "spikes":
+            n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
+        else:
+            n_lags, n_steps = CALCIUM_LAGS, CALCIUM_HISTORY
+        n_lags = self.settings.n_lags or min(n_lags, self.settings.n_history or n_lags)
+        n_steps = self.settings.n_history or max(n_lags, n_steps)
+        if n_lags > n_steps:
+            raise InputError(f"Synaptic kernels of {n_lags} steps need a history as long; got {n_steps} steps.")
+        training, validation = split_rows(recording.segments, self.settings.validation_fraction, gap=n_steps)
+        require_windows(training, validation, n_steps)
+        return likelihood, n_lags, n_steps
 
     def forecast(
         self, recording: Recording, horizon: int, *, progress: Callable[[float], None] = lambda fraction: None

@@ -102,6 +102,17 @@ def batches(segments: Segments, n_steps: int, batch_steps: int) -> list[Segments
     return grouped
 
 
+def require_windows(training: Segments, validation: Segments, n_steps: int) -> None:
+    """Refuse parts of which no epoch is longer than the M steps of past; InputError."""
+    for name, segments in (("training", training), ("validation", validation)):
+        longest = max(stop - start for start, stop in segments)
+        if longest <= n_steps:
+            raise InputError(
+                f"Every epoch of the {name} part is too short for the history window: the longest has {longest} steps, "
+                f"{n_steps + 1} are needed; record longer epochs or use fewer history steps."
+            )
+
+
 def train(
     model: SynapsNetModel,
     values: Tensor,
@@ -142,15 +153,9 @@ def train(
         If a part has no epoch longer than the window, the loss is not finite, or the checkpoint is
         damaged, of another fit, or cannot be written.
     """
+    require_windows(training, validation, model.n_steps)
     todo = batches(training, model.n_steps, schedule.batch_steps)
     check = batches(validation, model.n_steps, 4 * schedule.batch_steps)
-    for name, segments, part in (("training", training, todo), ("validation", validation, check)):
-        if not part:
-            longest = max(stop - start for start, stop in segments)
-            raise InputError(
-                f"Every epoch of the {name} part is too short for the history window: the longest has {longest} steps, "
-                f"{model.n_steps + 1} are needed; record longer epochs or use fewer history steps."
-            )
     connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
     others = [p for name, p in model.named_parameters() if name != "synapses.raw_weight"]
     optimiser = torch.optim.Adam([{"params": others}, {"params": connectivity}] if connectivity else others)
