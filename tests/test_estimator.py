@@ -1,0 +1,694 @@
+"""The estimator: recovery, forecasts that do not look ahead, no leaks from what is held out, save and load."""
+
+from __future__ import annotations
+
+import json
+import pickletools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from synapsnet.errors import InputError
+from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
+from synapsnet.recording import Recording
+from synapsnet.splits import holdout
+
+N = 20
+OFF_DIAGONAL = ~np.eye(N, dtype=bool)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def fitted_spikes(spike_recording: Recording) -> SynapsNet:
+    return SynapsNet(seed=0).fit(spike_recording.without_ground_truth())
+
+
+@pytest.fixture(scope="module")
+def fitted_calcium(calcium_recording: Recording) -> SynapsNet:
+    return SynapsNet(seed=0).fit(calcium_recording.without_ground_truth())
+
+
+def quick(recording: Recording, **settings: Any) -> SynapsNet:
+    """One pass over the data, or as many as asked for."""
+    return SynapsNet(**{"epochs": 1, "horizon": 4, **settings}).fit(recording)
+
+
+def start_of(recording: Recording, n_steps: int = 1500) -> Recording:
+    return recording.select_rows([(0, n_steps)])
+
+
+def with_values(recording: Recording, values: Any) -> Recording:
+    """The same recording of other activity."""
+    lengths = [stop - start for start, stop in recording.segments]
+    behaviour = None if recording.behaviour is None else recording.behaviour_values
+    return Recording.from_array(
+        values, recording.dt_s, recording.modality, segments=lengths, behaviour=behaviour, require_varying=False
+    )
+
+
+def toy(modality: Any = "calcium", n_steps: int = 600, n: int = 3, seed: int = 0, **more: Any) -> Recording:
+    """Independent neurons: noise, or spikes that come several in a bin."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n_steps, n)) if modality == "calcium" else rng.poisson(0.3, (n_steps, n))
+    return Recording.from_array(values, 0.02, modality, **more)
+
+
+def everything(model: SynapsNet) -> dict[str, Any]:
+    """All that was fitted, as arrays."""
+    found = {name: value.numpy() for name, value in model._forecaster.state_dict().items()}
+    found |= {"weight": model.connectivity_.weight, "error": model.connectivity_.standard_error}
+    found["embedding_"] = model.embedding_
+    found |= {f"losses of {k}": np.array(h.train + h.validation) for k, h in model.history_.items()}
+    return found
+
+
+def identical(one: SynapsNet, other: SynapsNet) -> bool:
+    first, second = everything(one), everything(other)
+    return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
+
+
+# ------------------------------------------------------------------------------------------ connectivity
+
+
+def test_recovers_the_connectome_from_spikes(fitted_spikes, small_simulation):
+    """Seeds 0, 1, 2 of the fit have AUPRC .70, .69, .65 and AUROC .86, .83, .81; chance is .15 and .5."""
+    true, found = small_simulation.connectome.adjacency, np.abs(fitted_spikes.connectivity_.scores)
+    assert true[OFF_DIAGONAL].mean() < 0.2
+    assert average_precision_score(true[OFF_DIAGONAL], found[OFF_DIAGONAL]) > 0.55
+    assert roc_auc_score(true[OFF_DIAGONAL], found[OFF_DIAGONAL]) > 0.75
+    assert (
+        average_precision_score(true.T[OFF_DIAGONAL], found[OFF_DIAGONAL]) < 0.3
+    )  # it is [post, pre], not its transpose
+
+
+def test_the_signs_of_recovered_connections_are_true(fitted_spikes, small_simulation):
+    weight, found = small_simulation.connectome.weight, fitted_spikes.connectivity_
+    sure = (weight != 0) & (np.abs(found.scores) > 4)
+    assert sure.sum() > 10
+    assert (np.sign(found.weight[sure]) == np.sign(weight[sure])).mean() > 0.9
+
+
+def test_recovers_something_of_the_connectome_from_calcium(fitted_calcium, small_simulation):
+    """Seeds 0, 1, 2 of the fit have AUPRC .41, .46, .42; chance is .15."""
+    true, found = small_simulation.connectome.adjacency, np.abs(fitted_calcium.connectivity_.scores)
+    assert average_precision_score(true[OFF_DIAGONAL], found[OFF_DIAGONAL]) > 0.3
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_what_is_fitted_has_its_shape_and_unit(request, modality):
+    model = request.getfixturevalue(f"fitted_{modality}")
+    found = model.connectivity_
+    assert found.weight.shape == found.standard_error.shape == (N, N)
+    assert not np.diagonal(found.weight).any()
+    assert found.weight[OFF_DIAGONAL].all()
+    assert (found.standard_error > 0).all()
+    assert np.isfinite(found.standard_error).all()
+    assert found.unit == {"spikes": "log odds per presynaptic spike", "calcium": "SD per SD"}[modality]
+    assert model.embedding_.shape == (N, 8)
+    assert set(model.history_) == ({"forecast"} if modality == "spikes" else {"forecast", "inference"})
+    for history in model.history_.values():
+        assert history.validation[history.best_epoch] == min(history.validation)
+
+
+def test_standard_errors_are_those_of_the_fisher_information():
+    """Independent Poisson neurons and a single lag: by hand 1 / sqrt(T rate var(pre)), but for what chance adds."""
+    recording = toy("spikes", 8000)
+    found = quick(recording, likelihood="poisson", n_lags=1, n_history=1, epochs=2).connectivity_
+    training = recording.values[: round(0.9 * 8000)]
+    by_hand = 1 / np.sqrt(len(training) * np.outer(training.mean(0), training.var(0)))
+    assert found.standard_error == pytest.approx(by_hand, rel=0.08)
+    assert np.abs(found.scores).max() < 4  # there is nothing to find
+
+
+def test_a_known_weight_is_found_with_its_size():
+    """Neuron 1 follows each spike of neuron 0 with log odds raised by 2; nobody follows neuron 1."""
+    rng = np.random.default_rng(0)
+    spikes = np.zeros((6000, 3))
+    for t in range(1, len(spikes)):
+        odds = np.array([-1.5, -2.0 + 2.0 * spikes[t - 1, 0], -1.5])
+        spikes[t] = rng.random(3) < 1 / (1 + np.exp(-odds))
+    recording = Recording.from_array(spikes, 0.02, "spikes")
+    found = quick(recording, n_lags=1, n_history=1, epochs=8, batch_steps=100).connectivity_
+    assert found.weight[1, 0] == pytest.approx(2.0, abs=3.5 * float(found.standard_error[1, 0]))
+    others = found.scores.copy()
+    others[1, 0] = 0
+    assert np.abs(others).max() < 4 < found.scores[1, 0]
+
+
+@pytest.mark.parametrize("name", ["spike_recording", "calcium_recording"])
+def test_without_connectivity_it_is_zero_and_neurons_forecast_themselves_alone(request, name):
+    recording = start_of(request.getfixturevalue(name))
+    model = quick(recording, connectivity="none")
+    assert model.connectivity_.weight.shape == (N, N)
+    assert not model.connectivity_.weight.any()
+    assert not model.connectivity_.scores.any()
+    assert set(model.history_) == {"forecast"}
+    values = recording.values.copy()
+    values[:, 3] = 1 - values[:, 3]
+    before, after = model.forecast(recording, 4), model.forecast(with_values(recording, values), 4)
+    others = np.arange(N) != 3
+    assert np.array_equal(before[..., others], after[..., others], equal_nan=True)
+    assert not np.array_equal(before[..., 3], after[..., 3], equal_nan=True)
+
+
+def test_scale_and_offset_of_calcium_hardly_change_the_connectivity(calcium_recording):
+    recording = start_of(calcium_recording, 2500)
+    rng = np.random.default_rng(0)
+    changed = recording.values * rng.uniform(0.1, 30, N) + rng.uniform(-5, 5, N)
+    settings = {"epochs": 4}
+    one = quick(recording, **settings).connectivity_.scores
+    other = quick(with_values(recording, changed), **settings).connectivity_.scores
+    assert np.corrcoef(one[OFF_DIAGONAL], other[OFF_DIAGONAL])[0, 1] > 0.99
+
+
+def test_another_order_of_neurons_gives_statistically_the_same_connectivity(fitted_spikes, spike_recording):
+    """Not exactly: a neuron's initial embedding is drawn by its place. What the data say outweighs that."""
+    order = np.random.default_rng(0).permutation(N)
+    other = SynapsNet(seed=0).fit(spike_recording.select_neurons(order).without_ground_truth()).connectivity_
+    expected = fitted_spikes.connectivity_.select(order)
+    assert np.corrcoef(other.scores[OFF_DIAGONAL], expected.scores[OFF_DIAGONAL])[0, 1] > 0.95
+    assert np.corrcoef(other.scores[OFF_DIAGONAL], fitted_spikes.connectivity_.scores[OFF_DIAGONAL])[0, 1] < 0.5
+
+
+# ---------------------------------------------------------------------------------------------- forecasts
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_forecasts_depend_on_nothing_after_the_step_they_are_made_at(request, modality):
+    """`[h - 1, t]` sees data up to t - h: whatever comes later leaves it as it is, bit for bit."""
+    model = request.getfixturevalue(f"fitted_{modality}")
+    recording = start_of(
+        request.getfixturevalue("spike_recording" if modality == "spikes" else "calcium_recording"), 300
+    )
+    before = model.forecast(recording, 5)
+    for step in (100, 299):
+        values = recording.values.copy()
+        values[step:] = np.random.default_rng(0).integers(0, 2, values[step:].shape)
+        after = model.forecast(with_values(recording, values), 5)
+        for h in range(1, 6):
+            assert np.array_equal(before[h - 1, : step + h], after[h - 1, : step + h], equal_nan=True)
+            if step + h < 300:
+                assert (before[h - 1, step + h] != after[h - 1, step + h]).all()
+
+
+def test_forecasts_further_ahead_start_from_the_same_last_step(fitted_spikes, spike_recording):
+    """What is known at t - h, and no less: its last step changes the forecast of t."""
+    recording = start_of(spike_recording, 100)
+    values = recording.values.copy()
+    values[50] = 1 - values[50]
+    before, after = fitted_spikes.forecast(recording, 5), fitted_spikes.forecast(with_values(recording, values), 5)
+    for h in range(1, 6):
+        differs = (before[h - 1] != after[h - 1]) & np.isfinite(before[h - 1])
+        assert np.flatnonzero(differs.any(1))[0] == 50 + h
+
+
+def test_forecasts_are_nan_exactly_where_the_epoch_has_not_enough_history():
+    lengths = [40, 9, 8, 3, 60]
+    recording = toy("calcium", 120, segments=lengths)
+    model = quick(toy("calcium"), n_history=8)
+    forecast = model.forecast(recording, 4)
+    assert forecast.shape == (4, 120, 3)
+    assert forecast.dtype == np.float32
+    for h in range(1, 5):
+        expected = np.concatenate([np.arange(length) >= 8 + h - 1 for length in lengths])
+        assert np.array_equal(np.isfinite(forecast[h - 1]).all(1), expected)
+        assert np.array_equal(np.isnan(forecast[h - 1]).all(1), ~expected)
+
+
+def test_an_epoch_is_forecast_as_if_it_were_alone():
+    recording = toy("calcium", 100, segments=[60, 40])
+    model = quick(toy("calcium"))
+    both, second = model.forecast(recording, 4), model.forecast(recording.select_rows([(60, 100)]), 4)
+    assert both[:, 60:] == pytest.approx(second, abs=1e-6, nan_ok=True)
+
+
+def test_forecasts_do_not_depend_on_how_they_are_batched(monkeypatch, fitted_spikes, spike_recording):
+    recording = start_of(spike_recording, 200)
+    whole = fitted_spikes.forecast(recording, 4)
+    monkeypatch.setattr("synapsnet.fitted.FORECAST_BATCH_VALUES", 7 * N * 10)
+    seen: list[float] = []
+    assert fitted_spikes.forecast(recording, 4, progress=seen.append) == pytest.approx(whole, abs=1e-6, nan_ok=True)
+    assert len(seen) > 10
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+@pytest.mark.parametrize("horizon", [0, -1, 5])
+def test_refuses_a_horizon_out_of_reach(horizon):
+    with pytest.raises(InputError, match=f"horizon must lie between 1 and the 4 steps of the fit; got {horizon}"):
+        quick(toy()).forecast(toy(), horizon)
+
+
+def test_calibration_leaves_forecasts_of_one_step_alone(fitted_calcium, calcium_recording):
+    """They are what the model says; further ahead the roll-out is pulled to where the training part was."""
+    recording = start_of(calcium_recording, 200)
+    fitted = fitted_calcium._forecaster
+    assert fitted.rollout_gain[0] == 1
+    assert not fitted.rollout_offset[0].any()
+    assert (fitted.rollout_gain[1:] != 1).any()
+    calibrated = fitted_calcium.forecast(recording, 8)
+    gain, offset = fitted.rollout_gain.clone(), fitted.rollout_offset.clone()
+    try:
+        fitted.rollout_gain.fill_(1)
+        fitted.rollout_offset.fill_(0)
+        plain = fitted_calcium.forecast(recording, 8)
+    finally:
+        fitted.rollout_gain, fitted.rollout_offset = gain, offset
+    assert np.array_equal(calibrated[0], plain[0], equal_nan=True)
+    assert not np.array_equal(calibrated[7], plain[7], equal_nan=True)
+
+
+def test_forecasts_of_calcium_beat_the_mean_at_every_horizon_and_the_last_value(calcium_recording):
+    """On held-out data, and the first step best."""
+    early, late = holdout(calcium_recording, 0.3, 16)
+    model = SynapsNet(epochs=6, seed=0).fit(early)
+    forecast = model.forecast(late, 8)
+    known = np.isfinite(forecast[7]).all(1)
+    target, mean = late.values[known], early.values.mean(0)
+    error = [np.mean((forecast[h - 1][known] - target) ** 2) for h in range(1, 9)]
+    last = [np.mean((late.values[np.flatnonzero(known) - h] - target) ** 2) for h in range(1, 9)]
+    assert max(error) < np.mean((mean - target) ** 2)
+    assert all(ours < copied for ours, copied in zip(error, last, strict=True))
+    assert error == sorted(error)
+
+
+def test_forecasts_of_spikes_are_probabilities_or_counts(fitted_spikes, spike_recording):
+    forecast = fitted_spikes.forecast(start_of(spike_recording, 500), 16)
+    assert np.nanmin(forecast) >= 0
+    assert np.nanmax(forecast) <= 1
+    busy = np.random.default_rng(0).random((800, 3)) < [0.97, 0.9, 0.03]
+    model = quick(Recording.from_array(busy, 0.02, "spikes"))
+    assert model._forecaster.model.likelihood == "bernoulli"
+    assert np.nanmax(model.forecast(Recording.from_array(busy, 0.02, "spikes"), 4)) <= 1
+
+
+def test_several_spikes_in_a_bin_are_poisson():
+    """One neuron fires more after a busy bin of the other; the forecast is a count and knows it."""
+    rng = np.random.default_rng(0)
+    driver = rng.poisson(1.0, 3000)
+    follower = rng.poisson(np.exp(-0.5 + 0.4 * np.concatenate([[0], driver[:-1]])))
+    recording = Recording.from_array(np.stack([driver, follower], axis=1), 0.05, "spikes")
+    model = quick(recording, epochs=6, batch_steps=50)
+    assert model.connectivity_.unit == "log rate per presynaptic spike"
+    assert model.connectivity_.weight[1, 0] == pytest.approx(0.4, abs=0.1)
+    assert abs(model.connectivity_.scores[0, 1]) < 4 < model.connectivity_.scores[1, 0]
+    forecast = model.forecast(recording, 1)[0]
+    known = np.isfinite(forecast[:, 1])
+    assert forecast[known].mean(0) == pytest.approx(recording.values[known].mean(0), rel=0.1)
+    assert np.corrcoef(forecast[known, 1], recording.values[known, 1])[0, 1] > 0.3
+    assert forecast[known].max() > 1
+
+
+def test_behaviour_improves_forecasts_of_what_it_drives():
+    rng = np.random.default_rng(0)
+    behaviour = np.cumsum(rng.normal(size=1500))
+    behaviour = 40 + 7 * behaviour / behaviour.std()  # in its own unit, far from zero
+    drive = np.outer(np.concatenate([[0], (behaviour[:-1] - 40) / 7]), [1.0, -1.0, 0.0])
+    values = drive + rng.normal(size=(1500, 3))
+    error = {}
+    for name, known in (("with", behaviour[:, None]), ("without", None)):
+        recording = Recording.from_array(values, 0.02, "calcium", behaviour=known)
+        early, late = holdout(recording, 0.3, 8)
+        forecast = quick(early, epochs=15, connectivity="none", n_history=1, n_lags=1).forecast(late, 1)[0, 1:]
+        error[name] = ((forecast - late.values[1:]) ** 2).mean(0)
+    assert (error["with"][:2] < 0.95 * error["without"][:2]).all()
+    assert error["with"][2] == pytest.approx(error["without"][2], rel=0.1)
+
+
+# ------------------------------------------------------------------------------------------------- leakage
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_nothing_fitted_knows_what_is_held_out(request, modality):
+    recording = start_of(request.getfixturevalue("spike_recording" if modality == "spikes" else "calcium_recording"))
+    early, _ = holdout(recording, 0.3, 16)
+    values = recording.values.copy()
+    values[early.n_steps :] = np.random.default_rng(0).integers(0, 2, values[early.n_steps :].shape) * 1000
+    other, _ = holdout(with_values(recording, values), 0.3, 16)
+    assert identical(quick(early), quick(other))
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_the_validation_part_changes_no_normalisation_and_trains_nothing(modality):
+    """It decides when to stop, and nothing else: with a single epoch there is nothing to decide."""
+    recording = toy(modality, behaviour=np.arange(600.0)[:, None])
+    values = recording.values.copy()
+    values[540:] = np.random.default_rng(1).integers(0, 3, (60, 3))
+    changed = Recording.from_array(values, 0.02, modality, behaviour=np.r_[np.arange(540.0), np.full(60, 9e3)][:, None])
+    one, other = quick(recording)._forecaster, quick(changed)._forecaster
+    assert one.history.train == other.history.train
+    assert one.history.validation != other.history.validation
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+    assert one.behaviour_centre == pytest.approx(recording.behaviour_values[:540].mean(), rel=1e-5)
+    if modality == "calcium":
+        assert one.centre.numpy() == pytest.approx(recording.values[:540].mean(0), abs=1e-5)
+        assert one.scale.numpy() == pytest.approx(recording.values[:540].std(0), rel=1e-2)
+
+
+def test_the_ground_truth_is_not_looked_at(spike_recording):
+    recording = start_of(spike_recording)
+    assert recording.connectome is not None
+    assert identical(quick(recording), quick(recording.without_ground_truth()))
+
+
+def test_same_seed_same_result_other_seed_other_result(calcium_recording):
+    recording = start_of(calcium_recording)
+    one = quick(recording, seed=1)
+    torch.rand(7)  # the global generator has no part in it
+    assert identical(one, quick(recording, seed=1))
+    assert not identical(one, quick(recording, seed=2))
+
+
+def test_fitting_leaves_the_global_generators_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    quick(toy())
+    assert torch.equal(torch.rand(1), expected)
+
+
+# ------------------------------------------------------------------------------------ interrupt and resume
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.8])
+def test_an_interrupted_fit_resumes_to_the_same_result(tmp_path, fraction):
+    """While the forecasting model trains, and while the one for the connectivity does."""
+
+    def interrupt(done: float) -> None:
+        if done >= fraction:
+            raise KeyboardInterrupt
+
+    recording, settings = toy(n_steps=1500), {"epochs": 3, "horizon": 4}
+    with pytest.raises(KeyboardInterrupt):
+        SynapsNet(**settings).fit(recording, checkpoint=tmp_path, progress=interrupt)
+    resumed = SynapsNet(**settings).fit(recording, checkpoint=tmp_path, resume=True)
+    assert identical(resumed, SynapsNet(**settings).fit(recording))
+
+
+def test_refuses_to_resume_from_another_recording(tmp_path):
+    SynapsNet(epochs=1).fit(toy(), checkpoint=tmp_path)
+    with pytest.raises(InputError, match="does not belong to this fit"):
+        SynapsNet(epochs=1).fit(toy(seed=1), checkpoint=tmp_path, resume=True)
+
+
+def test_progress_rises_to_one():
+    seen: list[float] = []
+    SynapsNet(epochs=2).fit(toy(), progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_a_refit_that_is_interrupted_leaves_the_earlier_fit_whole():
+    model = quick(toy())
+    before = everything(model)
+
+    def interrupt(done: float) -> None:
+        if done > 0.6:  # the forecasting model is ready
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(toy(seed=1), progress=interrupt)
+    after = everything(model)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+# ------------------------------------------------------------------------------------------- save and load
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+@pytest.mark.parametrize("connectivity", ["free", "none"])
+def test_save_and_load_are_exact(tmp_path, modality, connectivity):
+    recording = toy(modality, behaviour=np.random.default_rng(1).normal(size=(600, 2)))
+    model = quick(recording, connectivity=connectivity, n_hidden=5, seed=3)
+    model.save(tmp_path / "new" / "model")
+    loaded = SynapsNet.load(tmp_path / "new" / "model", device="cpu")
+    assert identical(loaded, model)
+    assert loaded.settings == model.settings
+    assert loaded.history_ == model.history_
+    assert loaded.connectivity_.unit == model.connectivity_.unit
+    assert np.array_equal(loaded.forecast(recording, 4), model.forecast(recording, 4), equal_nan=True)
+
+
+def test_nothing_saved_is_a_pickle(tmp_path):
+    SynapsNet(epochs=1).fit(toy(), checkpoint=tmp_path / "checkpoint").save(tmp_path)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert {path.suffix for path in files} == {".json", ".safetensors"}
+    assert len(files) == 4
+    for path in files:
+        with pytest.raises(Exception, match=r"."), path.open("rb") as file:
+            list(pickletools.genops(file))
+    source = Path(__file__).parents[1] / "synapsnet"
+    for path in source.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not any(word in text for word in ("import pickle", "torch.load(", "torch.save(", "import joblib")), path
+
+
+def _describe(folder: Path, **changes: Any) -> None:
+    described = json.loads((folder / DESCRIPTION).read_text())
+    (folder / DESCRIPTION).write_text(json.dumps({**described, **changes}))
+
+
+def _without(folder: Path, name: str) -> None:
+    described = json.loads((folder / DESCRIPTION).read_text())
+    del described[name]
+    (folder / DESCRIPTION).write_text(json.dumps(described))
+
+
+def _drop(folder: Path, name: str) -> None:
+    tensors = safetensors.torch.load_file(folder / PARAMETERS)
+    del tensors[name]
+    safetensors.torch.save_file(tensors, folder / PARAMETERS)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no description": (lambda f: (f / DESCRIPTION).unlink(), "holds no fitted model .*json is missing"),
+    "broken description": (lambda f: _truncate(f / DESCRIPTION), "json is damaged"),
+    "binary description": (lambda f: (f / DESCRIPTION).write_bytes(b"\xff\xfe\x00"), "json is damaged"),
+    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 1"),
+    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 1; fit it again"),
+    "no version": (lambda f: _without(f, "format_version"), "has format None"),
+    "no settings": (lambda f: _without(f, "settings"), "is damaged .*settings"),
+    "other settings": (lambda f: _describe(f, settings={"colour": 3}), "no parameter 'colour'"),
+    "settings of another kind": (lambda f: _describe(f, settings=[]), "is damaged"),
+    "no sizes": (lambda f: _without(f, "model"), "is damaged .*model"),
+    "other sizes": (lambda f: _describe(f, model={"n_neurons": 3}), "is damaged"),
+    "no history": (lambda f: _without(f, "history"), "is damaged .*history"),
+    "other history": (lambda f: _describe(f, history={"forecast": {"x": 1}}), "is damaged"),
+    "history of another kind": (lambda f: _describe(f, history=[]), "is damaged"),
+    "no parameters": (lambda f: (f / PARAMETERS).unlink(), "is damaged"),
+    "broken parameters": (lambda f: _truncate(f / PARAMETERS), "is damaged"),
+    "a missing parameter": (lambda f: _drop(f, "forecaster.model.embedding"), "is damaged"),
+    "no connectivity": (lambda f: _drop(f, "connectivity.weight"), "is damaged .*connectivity.weight"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_refuses_a_damaged_folder(tmp_path, what):
+    quick(toy()).save(tmp_path)
+    SynapsNet.load(tmp_path)
+    damage, sentence = DAMAGE[what]
+    damage(tmp_path)
+    with pytest.raises(InputError, match=sentence):
+        SynapsNet.load(tmp_path)
+
+
+def test_refuses_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"holds no fitted model .* fit one first"):
+        SynapsNet.load(tmp_path / "absent")
+
+
+def test_refuses_to_save_where_a_file_is(tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(InputError, match=r"Cannot save a model in .*taken"):
+        quick(toy()).save(tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_an_interrupted_save_over_another_model_leaves_no_mixture(tmp_path, monkeypatch):
+    quick(toy()).save(tmp_path)
+    other = quick(toy(), seed=1)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("synapsnet.estimator.write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        other.save(tmp_path)
+    with pytest.raises(InputError, match="holds no fitted model"):
+        SynapsNet.load(tmp_path)
+
+
+def test_the_description_is_readable(tmp_path):
+    quick(toy()).save(tmp_path)
+    described = json.loads((tmp_path / DESCRIPTION).read_text())
+    assert described["format_version"] == FORMAT_VERSION
+    assert described["settings"]["epochs"] == 1
+    assert described["model"]["n_neurons"] == 3
+
+
+# --------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"n_hiden": 3}, "SynapsNet has no parameter 'n_hiden'; it has connectivity, likelihood, n_lags, .*seed"),
+        ({"epochs": 0}, "parameter 'epochs' of SynapsNet: input should be greater than or equal to 1; got 0"),
+        ({"sparsity": -1}, "parameter 'sparsity' of SynapsNet: .*; got -1"),
+        ({"learning_rate": float("nan")}, "parameter 'learning_rate' of SynapsNet"),
+        ({"validation_fraction": 1}, "parameter 'validation_fraction' of SynapsNet: .* less than 1; got 1"),
+        ({"connectivity": "full"}, "parameter 'connectivity' of SynapsNet: .*'free' or 'none'; got 'full'"),
+        ({"likelihood": "normal"}, "parameter 'likelihood' of SynapsNet: .*; got 'normal'"),
+        ({"device": "tpu"}, "device must be auto, cpu or cuda; got 'tpu'"),
+    ],
+)
+def test_refuses_unusable_settings(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        SynapsNet(**settings)
+
+
+def test_refuses_cuda_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"no CUDA device .* --device cpu or auto"):
+        SynapsNet(device="cuda")
+    assert SynapsNet(device="auto").device == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("modality", "likelihood", "sentence"),
+    [
+        ("calcium", "poisson", "Calcium needs the Gaussian likelihood; got 'poisson'"),
+        ("spikes", "gaussian", "Spikes need the Bernoulli or the Poisson likelihood"),
+        ("spikes", "bernoulli", "at most one spike per bin; there are [2-9]. Use shorter bins or likelihood='poisson'"),
+    ],
+)
+def test_refuses_a_likelihood_that_does_not_fit_the_data(modality, likelihood, sentence):
+    with pytest.raises(InputError, match=sentence):
+        SynapsNet(likelihood=likelihood).fit(toy(modality))
+
+
+def test_refuses_kernels_longer_than_the_history():
+    with pytest.raises(InputError, match="kernels of 5 steps need a history as long; got 3"):
+        SynapsNet(n_lags=5, n_history=3).fit(toy())
+
+
+def test_a_short_history_shortens_the_default_kernels(spike_recording):
+    model = quick(start_of(spike_recording), n_history=2)
+    assert model._forecaster.shape["n_lags"] == model._forecaster.shape["n_steps"] == 2
+
+
+def test_the_default_history_and_kernels_are_in_seconds(spike_recording, calcium_recording):
+    shape = quick(start_of(spike_recording))._forecaster.shape
+    assert (shape["n_lags"], shape["n_steps"]) == (6, 10)
+    assert (quick(toy("spikes"))._forecaster.shape["n_lags"], shape["dt_s"]) == (2, 0.005)
+    slow = Recording.from_array(toy("spikes").values, 0.5, "spikes")
+    assert quick(slow)._forecaster.shape["n_steps"] == 1
+
+
+def test_refuses_epochs_shorter_than_the_history():
+    trials = toy("spikes", 600, segments=[6] * 100)
+    with pytest.raises(
+        InputError, match=r"training part is too short for the history window: .* 6 steps, 11 are needed"
+    ):
+        SynapsNet(n_history=10).fit(trials)
+    with pytest.raises(InputError, match="too short to hold out"):
+        SynapsNet(n_history=10).fit(toy(n_steps=20))
+
+
+def test_fits_trials_of_which_some_are_too_short():
+    trials = toy("spikes", 600, segments=[20, 2, 28] * 12)
+    assert np.isfinite(quick(trials).connectivity_.scores).all()
+
+
+def test_epochs_too_short_for_the_horizon_are_no_obstacle():
+    trials = toy("calcium", 600, segments=[12] * 50)
+    model = quick(trials, horizon=16, n_history=8)
+    forecast = model.forecast(trials, 16)
+    assert np.isfinite(forecast[3]).any()
+    assert np.isnan(forecast[4:]).all()
+
+
+def test_says_so_when_training_diverges():
+    values = np.random.default_rng(0).normal(size=(600, 3))
+    values[550, 0] = 1e30
+    with pytest.raises(InputError, match=r"diverged .* use a learning rate below"):
+        quick(Recording.from_array(values, 0.02, "calcium"))
+
+
+@pytest.mark.parametrize("use", [lambda model: model.forecast(toy(), 1), lambda model: model.save("nowhere")])
+def test_refuses_to_use_what_is_not_fitted(use):
+    with pytest.raises(InputError, match="not fitted"):
+        use(SynapsNet())
+
+
+def test_refuses_to_forecast_another_kind_of_recording():
+    model = quick(toy())
+    with pytest.raises(InputError, match=r"fitted to 3 neurons and 0 .* has 4 and 0"):
+        model.forecast(toy(n=4), 1)
+    with pytest.raises(InputError, match="0 behavioural variables; the recording has 3 and 1"):
+        model.forecast(toy(behaviour=np.zeros((600, 1))), 1)
+    with pytest.raises(InputError, match=r"fitted to calcium in steps of 0.02 s; the recording holds spikes in"):
+        model.forecast(toy("spikes"), 1)
+    with pytest.raises(InputError, match=r"holds calcium in steps of 0.05 s"):
+        model.forecast(Recording.from_array(toy().values, 0.05, "calcium"), 1)
+
+
+# ------------------------------------------------------------------------------- silent and constant neurons
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "poisson"])
+def test_a_neuron_silent_in_the_training_part_breaks_nothing(likelihood):
+    values = np.minimum(toy("spikes", 2000).values, 1)
+    values[:1850, 1] = 0
+    values[1850::10, 1] = 1
+    model = quick(Recording.from_array(values, 0.02, "spikes"), likelihood=likelihood, epochs=3)
+    for name, array in everything(model).items():
+        assert np.isfinite(array).all(), name
+    assert np.abs(model.connectivity_.scores[1]).max() < 2  # there is no evidence on it
+    assert np.abs(model.connectivity_.scores[:, 1]).max() < 2
+    forecast = model.forecast(Recording.from_array(values, 0.02, "spikes"), 4)
+    assert np.isfinite(forecast[3, 20:]).all()
+    assert np.nanmax(forecast[:, :1800, 1]) < 0.05
+
+
+def test_a_trace_constant_in_the_training_part_breaks_nothing():
+    """The mean of a constant in single precision is not that constant: its spread must not be taken for a scale."""
+    recording = toy("calcium", 2000)
+    values = recording.values.copy()
+    values[:1850, 1] = 0.1
+    model = quick(with_values(recording, values), epochs=3)
+    assert model._forecaster.scale[1] == 1
+    for name, array in everything(model).items():
+        assert np.isfinite(array).all(), name
+    without = quick(recording.select_neurons([0, 2]), epochs=3)
+    forecast = model.forecast(with_values(recording, values), 4)
+    assert np.abs(forecast[0, 100:1800, 1] - 0.1).max() < 0.1
+    alone = without.forecast(recording.select_neurons([0, 2]), 4)
+    assert np.nanmax(np.abs(forecast[0, 100:1800][:, [0, 2]] - alone[0, 100:1800])) < 0.3  # the others hardly notice
+
+
+def test_behaviour_constant_in_the_training_part_breaks_nothing():
+    behaviour = np.full((600, 1), 0.1)
+    behaviour[580:] = 5.0
+    recording = toy(behaviour=behaviour)
+    model = quick(recording)
+    assert model._forecaster.behaviour_scale.tolist() == [1]
+    assert np.isfinite(model.forecast(recording, 4)[3, 20:]).all()
