@@ -18,14 +18,14 @@ from validation.methods.base import align, drive
 Array = npt.NDArray[np.float32]
 
 COUPLING_TAU_S = 0.010
-OWN_TAUS_S = (0.0025, 0.020, 0.100)  # refractoriness, bursts, slow adaptation
+OWN_TAUS_S = (0.0025, 0.030, 0.100)  # refractoriness, bursts, slow adaptation
 PENALTY = 1e-6  # keeps silent presynaptic neurons from making the problem singular
 MIN_SPIKES_TO_START = 200
 MAX_LOG_RATE = 5.0  # without a bound one bad roll-out overflows
 
 
 class GLM:
-    """Log rate of a neuron: filtered spikes of all others and three filters of its own; O(T N^3).
+    """Log rate of a neuron: filtered spikes of all neurons and three more filters of its own; O(T N^3).
 
     Connectivity is the coupling over its standard error, from the Fisher information. On calcium the
     deconvolved drive takes the place of counts: it is proportional to them, so this is a
@@ -61,7 +61,6 @@ class GLM:
                 self.intercept_[k] = -MAX_LOG_RATE  # silent throughout: nothing to learn
                 continue
             features[:, n:] = np.stack([trace[:, k] for trace in design[1:]], axis=1)
-            features[:, k] = 0  # no coupling to itself
             # Newton steps on a part of the data first: close to the solution few are needed on all of it.
             glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
             start = len(response) // 8
@@ -72,10 +71,10 @@ class GLM:
             rate = glm.predict(features)
             dispersion = 1.0 if recording.modality == "spikes" else float(np.mean((response - rate) ** 2 / rate))
             error[k] = _standard_error(features, rate, dispersion)[:n]
-            features[:, k] = design[0][:, k]
-        np.fill_diagonal(self.coupling_, 0)
+        weight = self.coupling_.copy()
+        np.fill_diagonal(weight, 0)  # of itself, every neuron sees all filters
         unit = self.scale_[0]  # to log rate per filtered spike
-        self.connectivity_ = Connectome(self.coupling_ / unit, standard_error=error / unit, unit="log rate per spike")
+        self.connectivity_ = Connectome(weight / unit, standard_error=error / unit, unit="log rate per spike")
         self.fitted_to_ = recording
         return self
 
@@ -109,5 +108,5 @@ def _standard_error(features: Array, rate: Array, dispersion: float) -> npt.NDAr
     weighted = features * rate[:, None]
     centre = weighted.sum(axis=0, dtype=np.float64) / rate.sum(dtype=np.float64)
     information = (weighted.T @ features).astype(np.float64) - rate.sum(dtype=np.float64) * np.outer(centre, centre)
-    information[np.diag_indices_from(information)] += 1e-3  # the column of the neuron itself is empty
+    information[np.diag_indices_from(information)] += PENALTY * len(rate)
     return np.sqrt(dispersion * np.diag(np.linalg.inv(information)).clip(min=0))
