@@ -301,10 +301,16 @@ def test_forecasts_of_spikes_are_probabilities_or_counts(fitted_spikes, spike_re
     forecast = fitted_spikes.forecast(start_of(spike_recording, 500), 16)
     assert np.nanmin(forecast) >= 0
     assert np.nanmax(forecast) <= 1
-    busy = np.random.default_rng(0).random((800, 3)) < [0.97, 0.9, 0.03]
-    model = quick(Recording.from_array(busy, 0.02, "spikes"))
-    assert model._forecaster.model.likelihood == "bernoulli"
-    assert np.nanmax(model.forecast(Recording.from_array(busy, 0.02, "spikes"), 4)) <= 1
+    counting = quick(toy("spikes"), likelihood="poisson")
+    counts = Recording.from_array(np.minimum(toy("spikes").values, 1), 0.02, "spikes")
+    chances = quick(counts)
+    assert chances._forecaster.model.likelihood == "bernoulli"
+    for push in (-10.0, 10.0):  # however far calibration goes
+        for one in (counting, chances):
+            one._forecaster.rollout_offset[1:] = push
+            assert np.nanmin(one.forecast(counts, 4)) >= 0
+        assert np.nanmax(chances.forecast(counts, 4)) <= 1
+    assert np.nanmax(counting.forecast(counts, 4)) > 5
 
 
 def test_several_spikes_in_a_bin_are_poisson():
@@ -365,6 +371,8 @@ def test_the_validation_part_changes_no_normalisation_and_trains_nothing(modalit
     assert one.history.validation != other.history.validation
     for name, value in one.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
+    assert np.array_equal(one.connectivity.weight, other.connectivity.weight)
+    assert np.array_equal(one.connectivity.standard_error, other.connectivity.standard_error)
     assert one.behaviour_centre == pytest.approx(recording.behaviour_values[:540].mean(), rel=1e-5)
     if modality == "calcium":
         assert one.centre.numpy() == pytest.approx(recording.values[:540].mean(0), abs=1e-5)

@@ -44,7 +44,8 @@ class GLM:
         values = drive(recording)
         decays = np.exp(-recording.dt_s / np.array([COUPLING_TAU_S, *OWN_TAUS_S]))
         self.decays_ = decays.astype(np.float32)
-        filtered = [_filtered(values, recording.segments, decay) for decay in self.decays_]
+        self.mean_ = values.mean(axis=0)
+        filtered = self._filtered(values, recording.segments)
         rows = np.concatenate([np.arange(a + 1, b) for a, b in recording.segments])
         design = [trace[rows - 1] for trace in filtered]
         self.scale_ = np.stack([np.where((s := trace.std(axis=0)) > 0, s, 1) for trace in design]).astype(np.float32)
@@ -81,7 +82,7 @@ class GLM:
     def forecast(self, recording: Recording, horizon: int) -> Array:
         """See `validation.methods.base.Forecaster`."""
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
-        filtered = [_filtered(recording.values, recording.segments, decay) for decay in self.decays_]
+        filtered = self._filtered(recording.values, recording.segments)
         for start, stop in recording.segments:
             state = np.stack([trace[start : stop - 1] for trace in filtered])  # (filters, R, N)
             steps = []
@@ -93,14 +94,16 @@ class GLM:
             align(steps, result, start, stop, order=1)
         return result
 
-
-def _filtered(values: Array, segments: list[tuple[int, int]], decay: float) -> Array:
-    """Exponentially filtered activity up to and including each step; every epoch starts at its mean."""
-    result = np.empty_like(values)
-    rest = values.mean(axis=0) / (1 - decay)
-    for start, stop in segments:
-        result[start:stop] = lfilter([1.0], [1.0, -decay], values[start:stop], axis=0, zi=decay * rest[None])[0]
-    return result
+    def _filtered(self, values: Array, segments: list[tuple[int, int]]) -> list[Array]:
+        """Exponentially filtered activity up to and including each step; every epoch starts at the training mean."""
+        traces = []
+        for decay in self.decays_:
+            trace = np.empty_like(values)
+            before = decay / (1 - decay) * self.mean_[None]
+            for start, stop in segments:
+                trace[start:stop] = lfilter([1.0], [1.0, -decay], values[start:stop], axis=0, zi=before)[0]
+            traces.append(trace)
+        return traces
 
 
 def _standard_error(features: Array, rate: Array, dispersion: float) -> npt.NDArray[np.float64]:
