@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+# Threads that wait by spinning are several times slower as soon as anything else wants a core.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before PyTorch is imported
 
 from synapsnet.cli.app import app
 from synapsnet.cli.console import complain

@@ -9,8 +9,10 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 from scipy.signal import lfilter
 from sklearn.linear_model import PoissonRegressor
+from threadpoolctl import threadpool_limits
 
 from synapsnet.recording import Connectome, Recording
 from validation.methods.base import align, drive
@@ -51,27 +53,18 @@ class GLM:
         self.scale_ = np.stack([np.where((s := trace.std(axis=0)) > 0, s, 1) for trace in design]).astype(np.float32)
         design = [trace / scale for trace, scale in zip(design, self.scale_, strict=True)]
         n = values.shape[1]
-        self.coupling_ = np.zeros((n, n), np.float32)
-        self.own_ = np.zeros((len(OWN_TAUS_S), n), np.float32)
-        self.intercept_ = np.zeros(n, np.float32)
-        error = np.ones((n, n))
-        features = np.concatenate([design[0], np.empty((len(rows), len(OWN_TAUS_S)), np.float32)], axis=1)
-        for k in range(n):
-            response = values[rows, k]
-            if not response.any():
-                self.intercept_[k] = -MAX_LOG_RATE  # silent throughout: nothing to learn
-                continue
-            features[:, n:] = np.stack([trace[:, k] for trace in design[1:]], axis=1)
-            # Newton steps on a part of the data first: close to the solution few are needed on all of it.
-            glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
-            start = len(response) // 8
-            if np.count_nonzero(response[:start]) > MIN_SPIKES_TO_START:
-                glm.fit(features[:start], response[:start])
-            glm.fit(features, response)
-            self.coupling_[k], self.own_[:, k], self.intercept_[k] = glm.coef_[:n], glm.coef_[n:], glm.intercept_
-            rate = glm.predict(features)
-            dispersion = 1.0 if recording.modality == "spikes" else float(np.mean((response - rate) ** 2 / rate))
-            error[k] = _standard_error(features, rate, dispersion)[:n]
+
+        def solve(k: int) -> tuple[Array, float, npt.NDArray[np.float64]]:
+            features = np.concatenate([design[0], *(trace[:, k : k + 1] for trace in design[1:])], axis=1)
+            return _solve(features, values[rows, k], dispersed=recording.modality == "calcium")
+
+        # A neuron per core: one matrix product over all cores stalls whenever anything else wants a core.
+        with threadpool_limits(1):
+            solved = Parallel(n_jobs=-1, prefer="threads")(delayed(solve)(k) for k in range(n))
+        coefficients = np.stack([coefficient for coefficient, _, _ in solved])
+        self.coupling_, self.own_ = coefficients[:, :n], coefficients[:, n:].T
+        self.intercept_ = np.array([intercept for _, intercept, _ in solved], np.float32)
+        error = np.stack([errors[:n] for _, _, errors in solved])
         weight = self.coupling_.copy()
         np.fill_diagonal(weight, 0)  # of itself, every neuron sees all filters
         unit = self.scale_[0]  # to log rate per filtered spike
@@ -104,6 +97,21 @@ class GLM:
                 trace[start:stop] = lfilter([1.0], [1.0, -decay], values[start:stop], axis=0, zi=before)[0]
             traces.append(trace)
         return traces
+
+
+def _solve(features: Array, response: Array, dispersed: bool) -> tuple[Array, float, npt.NDArray[np.float64]]:
+    """Coefficients, intercept, and standard errors of the coefficients."""
+    if not response.any():  # silent throughout: nothing to learn
+        return np.zeros(features.shape[1], np.float32), -MAX_LOG_RATE, np.ones(features.shape[1])
+    glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
+    # Newton steps on a part of the data first: close to the solution few are needed on all of it.
+    start = len(response) // 8
+    if np.count_nonzero(response[:start]) > MIN_SPIKES_TO_START:
+        glm.fit(features[:start], response[:start])
+    glm.fit(features, response)
+    rate = glm.predict(features)
+    dispersion = float(np.mean((response - rate) ** 2 / rate)) if dispersed else 1.0
+    return glm.coef_.astype(np.float32), float(glm.intercept_), _standard_error(features, rate, dispersion)
 
 
 def _standard_error(features: Array, rate: Array, dispersion: float) -> npt.NDArray[np.float64]:
