@@ -16,12 +16,9 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run `synapsnet`; input that cannot be used ends in one sentence and exit code 2, Ctrl-C in 130."""
+    """Run `synapsnet`; input that cannot be used ends in one sentence and exit code 2."""
     try:
         app()
     except InputError as error:
         complain(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        complain("Interrupted. A fit goes on from its last epoch with the same command and --resume.")
-        sys.exit(130)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from synapsnet.cli.console import OUT, facts, notify, progress
+from synapsnet.cli.console import OUT, complain, facts, notify, progress
 from synapsnet.errors import InputError
 
 app = typer.Typer(
@@ -142,18 +142,22 @@ def fit(
         transpose=transpose or None,
         trace=trace,
     )
-    with progress() as steps:
-        fit_run(
-            data,
-            output,
-            settings=settings,
-            device=device,
-            test_fraction=test_fraction,
-            source=recording.resolve().name,
-            resume=resume,
-            overwrite=overwrite,
-            progress=steps,
-        )
+    try:
+        with progress() as steps:
+            fit_run(
+                data,
+                output,
+                settings=settings,
+                device=device,
+                test_fraction=test_fraction,
+                source=recording.resolve().name,
+                resume=resume,
+                overwrite=overwrite,
+                progress=steps,
+            )
+    except KeyboardInterrupt:
+        complain("Interrupted. The same command with --resume goes on from the last epoch, to the same result.")
+        raise typer.Exit(130) from None
     OUT.print(f"Fitted: {output}. Next: synapsnet score {output}", markup=False)
 
 
@@ -257,7 +261,7 @@ def _print_scores(run: Path) -> None:
         if content is None:
             continue
         table = Table(title=content.caption, title_justify="left", title_style="bold")
-        table.add_column("method")
+        table.add_column("method", overflow="fold")
         for metric in content.columns:
             table.add_column(metric.name, justify="right")
         for row in content.rows:

@@ -20,10 +20,10 @@ from validation.methods.base import align, drive
 Array = npt.NDArray[np.float32]
 
 COUPLING_TAU_S = 0.010
-OWN_TAUS_S = (0.0025, 0.030, 0.100)  # refractoriness, bursts, slow adaptation
+OWN_TAUS_S = (0.0025, 0.030, 0.100)  # of spikes: refractoriness, bursts, slow adaptation
+OWN_FRAMES = (2.0,)  # of calcium: what deconvolution leaves of the decay
 PENALTY = 1e-6  # keeps silent presynaptic neurons from making the problem singular
-MIN_SPIKES_TO_START = 200
-MAX_LOG_RATE = 5.0  # without a bound one bad roll-out overflows
+SILENT_LOG_RATE = -12.0
 
 
 class GLM:
@@ -32,7 +32,8 @@ class GLM:
     Connectivity is the coupling over its standard error, from the Fisher information. On calcium the
     deconvolved drive takes the place of counts: it is proportional to them, so this is a
     quasi-Poisson model whose dispersion enters the standard error; coupling decays within a frame.
-    Forecasts are for spikes only: the drive cannot forecast, because deconvolution looks ahead.
+    Forecasts are for spikes only: the drive cannot forecast, because deconvolution looks ahead. Iterating
+    an exponential runs away easily; an expected count is bounded by the highest in training.
     """
 
     def infer(self, recording: Recording) -> Connectome:
@@ -44,9 +45,9 @@ class GLM:
     def fit(self, recording: Recording) -> Self:
         """See `validation.methods.base.Forecaster`."""
         values = drive(recording)
-        decays = np.exp(-recording.dt_s / np.array([COUPLING_TAU_S, *OWN_TAUS_S]))
-        self.decays_ = decays.astype(np.float32)
+        self.decays_ = _decays(recording)
         self.mean_ = values.mean(axis=0)
+        self.highest_ = np.log(values.max(axis=0).clip(min=1e-6))
         filtered = self._filtered(values, recording.segments)
         rows = np.concatenate([np.arange(a + 1, b) for a, b in recording.segments])
         design = [trace[rows - 1] for trace in filtered]
@@ -82,7 +83,7 @@ class GLM:
             for _ in range(horizon):
                 coupling, own = state[0] / self.scale_[0], state[1:] / self.scale_[1:, None]
                 log_rate = coupling @ self.coupling_.T + (own * self.own_[:, None]).sum(axis=0) + self.intercept_
-                steps.append(np.exp(np.minimum(log_rate, MAX_LOG_RATE)))
+                steps.append(np.exp(np.minimum(log_rate, self.highest_)))
                 state = state * self.decays_[:, None, None] + steps[-1]
             align(steps, result, start, stop, order=1)
         return result
@@ -99,16 +100,29 @@ class GLM:
         return traces
 
 
+def _decays(recording: Recording) -> Array:
+    """Fraction that each filter keeps from step to step: first that of couplings, then those of the neuron's own."""
+    dt_s = recording.dt_s
+    if recording.modality == "calcium":
+        own = [frames * dt_s for frames in OWN_FRAMES]
+    else:
+        own = [tau for tau in OWN_TAUS_S if tau >= dt_s / 2]  # faster ones cannot be told from the coupling filter
+    return np.exp(-dt_s / np.array([COUPLING_TAU_S, *own])).astype(np.float32)
+
+
 def _solve(features: Array, response: Array, dispersed: bool) -> tuple[Array, float, npt.NDArray[np.float64]]:
     """Coefficients, intercept, and standard errors of the coefficients."""
     if not response.any():  # silent throughout: nothing to learn
-        return np.zeros(features.shape[1], np.float32), -MAX_LOG_RATE, np.ones(features.shape[1])
+        return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
     glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
+    glm.coef_, glm.intercept_ = np.zeros(features.shape[1], np.float32), np.log(response.mean())
     # Newton steps on a part of the data first: close to the solution few are needed on all of it.
     start = len(response) // 8
-    if np.count_nonzero(response[:start]) > MIN_SPIKES_TO_START:
-        glm.fit(features[:start], response[:start])
-    glm.fit(features, response)
+    start_is_enough = np.count_nonzero(response[:start]) > 2 * features.shape[1]
+    with np.errstate(over="ignore", invalid="ignore"):  # a Newton step too far, which the line search takes back
+        if start_is_enough:
+            glm.fit(features[:start], response[:start])
+        glm.fit(features, response)
     rate = glm.predict(features)
     dispersion = float(np.mean((response - rate) ** 2 / rate)) if dispersed else 1.0
     return glm.coef_.astype(np.float32), float(glm.intercept_), _standard_error(features, rate, dispersion)
