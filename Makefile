@@ -1,12 +1,13 @@
-# make demo   set up the environment and run the main job: simulate, observe, fit, score, report
-# make test   set up the environment and run all tests
-# make check  style, types and the direction of imports
+# make demo     set up the environment and run the main job: simulate, observe, fit, score, report
+# make test     set up the environment and run all tests
+# make picture  the README's picture, from the demo's report (needs chromium)
+# make check    style, types and the direction of imports
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test check clean
+.PHONY: demo test check picture clean
 
 demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
@@ -24,6 +25,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+picture: $(INSTALLED)
+	test -f demo/report.html || $(MAKE) demo
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1900 \
+		--virtual-time-budget=10000 --screenshot=docs/demo.png "file://$(CURDIR)/demo/report.html"
 
 clean:
 	rm -rf .venv demo
