@@ -20,7 +20,8 @@ from synapsnet.splits import Segments, split_rows
 from synapsnet.training import History, Schedule, batches, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
-CALIBRATION_WINDOWS = 16_384
+FORECAST_ROWS = 512
+CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
 
@@ -40,6 +41,8 @@ class FittedModel(nn.Module):
     scale: Tensor
     behaviour_centre: Tensor
     behaviour_scale: Tensor
+    lowest: Tensor
+    highest: Tensor
     rollout_gain: Tensor
     rollout_offset: Tensor
 
@@ -52,6 +55,8 @@ class FittedModel(nn.Module):
         self.register_buffer("scale", torch.ones(n))
         self.register_buffer("behaviour_centre", torch.zeros(n_behaviour))
         self.register_buffer("behaviour_scale", torch.ones(n_behaviour))
+        self.register_buffer("lowest", torch.zeros(n))
+        self.register_buffer("highest", torch.ones(n))
         self.register_buffer("rollout_gain", torch.ones(horizon))
         self.register_buffer("rollout_offset", torch.zeros(horizon, n))
 
@@ -99,6 +104,8 @@ class FittedModel(nn.Module):
         if shape["n_behaviour"]:
             fitted.behaviour_centre = behaviour[rows].mean(0)
             fitted.behaviour_scale = _one_if_zero(_spread(behaviour[rows]))
+        fitted.lowest = (values[rows].amin(0) - fitted.centre) / fitted.scale
+        fitted.highest = (values[rows].amax(0) - fitted.centre) / fitted.scale
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         schedule = Schedule(
@@ -172,10 +179,7 @@ class FittedModel(nn.Module):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
             rolled = self._roll_out(x[first:last], b[first:last], horizon)
-            rolled = rolled * self.rollout_gain[:horizon, None, None] + self.rollout_offset[:horizon, None]
             rolled = rolled * self.scale + self.centre
-            if self.model.likelihood != "gaussian":
-                rolled.clamp_(min=0, max=1 if self.model.likelihood == "bernoulli" else None)
             for h in range(horizon):
                 kept = min(last, end - h) - target
                 if kept > 0:
@@ -192,35 +196,50 @@ class FittedModel(nn.Module):
         """(H, B, N) expected activity after each of the B windows before the steps M.. of a stretch."""
         past, context, _ = windows(x, b, self.model.n_steps)
         steps = []
-        for _ in range(horizon):
-            steps.append(self.model.mean(self.model(past, context)))
+        for h in range(horizon):
+            expected = self.model.mean(self.model(past, context))
+            steps.append(self._corrected(expected, h))
             past = torch.cat([past[..., 1:], steps[-1].unsqueeze(-1)], dim=-1)
         return torch.stack(steps)
 
+    def _corrected(self, expected: Tensor, h: int) -> Tensor:
+        """Expected activity h + 1 steps ahead, calibrated, and within what was seen in the training part."""
+        bounded = torch.clamp(expected, self.lowest, self.highest)
+        return torch.clamp(bounded * self.rollout_gain[h] + self.rollout_offset[h], self.lowest, self.highest)
+
+    @torch.no_grad()
     def _calibrate(self, x: Tensor, b: Tensor, training: Segments) -> None:
         """Regress activity on its roll-out in the training part: a gain per step ahead, an offset per neuron.
 
         Feeding back the expected activity through a nonlinear decoder biases what comes after (Jensen's
-        inequality), towards rest for skewed activity. One step ahead needs no correction.
+        inequality), and through W it can run away; so each step is corrected before it is fed back. One
+        step ahead needs no gain.
         """
         horizon, n_steps = self.shape["horizon"], self.model.n_steps
-        every = stretches(training, n_steps + horizon - 1, max(1, self._batch() // horizon))
-        n_windows = sum(stop - start - n_steps - horizon + 1 for start, stop in every)
-        sums = torch.zeros(5, horizon, x.shape[1], dtype=torch.float64, device=x.device)
-        for start, stop in every[:: max(1, n_windows // CALIBRATION_WINDOWS)]:
-            rolled = self._roll_out(x[start : stop - horizon + 1], b[start : stop - horizon + 1], horizon)
-            seen = torch.stack([x[start + n_steps + h : stop - horizon + 1 + h] for h in range(horizon)])
-            moments = (torch.ones_like(seen), rolled, seen, rolled * rolled, rolled * seen)
-            sums += torch.stack([moment.sum(1, dtype=torch.float64) for moment in moments])
-        count, expected, observed, power, product = sums
-        if not (count > 0).all():  # epochs too short to look so far ahead
+        ends = [torch.arange(a + n_steps, b - horizon + 1) for a, b in training if b - a >= n_steps + horizon]
+        if not ends:  # epochs too short to look so far ahead
             return
-        covariance = (product - expected * observed / count).sum(1)
-        variance = (power - expected**2 / count).sum(1)
-        gain = torch.where(variance > 0, covariance / variance.clamp(min=1e-12), torch.zeros_like(variance))
-        gain = gain.clamp(0, 1)
-        self.rollout_gain[1:] = gain[1:]
-        self.rollout_offset[1:] = ((observed - gain[:, None] * expected) / count)[1:]
+        every = torch.cat(ends)  # first steps after a window with so many steps to follow
+        wanted = min(CALIBRATION_WINDOWS, CALIBRATION_VALUES // (x.shape[1] * n_steps))
+        first = every[:: max(1, len(every) // wanted)].to(x.device)
+        past = x[first[:, None] + torch.arange(-n_steps, 0, device=x.device)].transpose(1, 2)
+        context = b[first - 1]
+        for h in range(horizon):
+            expected = torch.cat(
+                [
+                    self.model.mean(self.model(past[k : k + FORECAST_ROWS], context[k : k + FORECAST_ROWS]))
+                    for k in range(0, len(first), FORECAST_ROWS)
+                ]
+            )
+            if h > 0:
+                seen, expected = x[first + h], torch.clamp(expected, self.lowest, self.highest)
+                centre, level = expected.mean(0), seen.mean(0)
+                deviation = expected - centre
+                power = deviation.square().sum()
+                gain = (deviation * (seen - level)).sum() / power.clamp(min=SMALLEST_INFORMATION)
+                self.rollout_gain[h] = gain.clamp(0, 1)
+                self.rollout_offset[h] = level - self.rollout_gain[h] * centre
+            past = torch.cat([past[..., 1:], self._corrected(expected, h).unsqueeze(-1)], dim=-1)
 
     def _connectivity(self, x: Tensor, b: Tensor, training: Segments, batch_steps: int) -> Connectome:
         """Weights in units of the prediction, with standard errors from their Fisher information.
