@@ -93,15 +93,19 @@ def _ablation(full: Estimate, without: Estimate, ahead: str) -> Statement:
             f"{format_estimate(without)}. These forecasts are no evidence for the connectivity.",
             warning=True,
         )
-    return Statement(
-        f"Without any connectivity (W = 0) the skill {ahead} ahead falls to {format_estimate(without)}"
-        f"{_overlap(full, without)}: the connections carry part of the forecast."
+    overlap = _overlap(full, without)
+    meaning = (
+        "which leaves open whether the connections carry part of the forecast"
+        if "do not" not in overlap
+        else "so the connections carry part of the forecast"
     )
+    falls = f"the skill {ahead} ahead falls to {format_estimate(without)}{overlap}"
+    return Statement(f"Without any connectivity (W = 0) {falls}, {meaning}.")
 
 
 def _best(scores: Mapping[str, Estimate]) -> str:
     """The comparator with the highest value, or "" without comparators."""
-    rivals = {method: e.value for method, e in scores.items() if method not in (MODEL, ABLATION)}
+    rivals = {method: e.value for method, e in scores.items() if method not in (MODEL, ABLATION, "mean")}
     return max(rivals, key=lambda method: rivals[method], default="")
 
 

@@ -36,7 +36,8 @@ class SynapsNet:
 
     On spikes one model serves both. On calcium there are two of the same kind: one forecasts the
     fluorescence; the other infers the connectivity from the deconvolved drive, which must not
-    forecast because deconvolution looks ahead.
+    forecast because deconvolution looks ahead. It is deconvolved as a whole, so that the part on which
+    its training is stopped is not quite independent of the part on which it is trained.
 
     Parameters
     ----------

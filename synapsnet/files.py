@@ -21,11 +21,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If `path` is a folder, or the folder it lies in does not exist or cannot be written to.
+        If `path` is a folder or a device, or the folder it lies in does not exist or cannot be written to.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"Cannot write {path}: it is a folder; give the name of a file.")
+    path = Path(path).resolve()  # of a link, what it points to is replaced
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "not a regular file"
+        raise InputError(f"Cannot write {path}: it is {what}; give the name of a file.")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:

@@ -220,8 +220,8 @@ class FittedModel(nn.Module):
         if not ends:  # epochs too short to look so far ahead
             return
         every = torch.cat(ends)  # first steps after a window with so many steps to follow
-        wanted = min(CALIBRATION_WINDOWS, CALIBRATION_VALUES // (x.shape[1] * n_steps))
-        first = every[:: max(1, len(every) // wanted)].to(x.device)
+        wanted = max(1, min(CALIBRATION_WINDOWS, CALIBRATION_VALUES // (x.shape[1] * n_steps)))
+        first = every[:: math.ceil(len(every) / wanted)].to(x.device)
         past = x[first[:, None] + torch.arange(-n_steps, 0, device=x.device)].transpose(1, 2)
         context = b[first - 1]
         for h in range(horizon):

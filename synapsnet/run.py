@@ -9,6 +9,7 @@ checkpoint/             while it is being fitted
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
@@ -20,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synapsnet.errors import InputError
@@ -33,6 +35,7 @@ from synapsnet.splits import holdout
 FORMAT_VERSION = 1
 DESCRIPTION, RECORDING, CHECKPOINT = "run.json", "recording.nwb", "checkpoint"
 MODELS: dict[str, Literal["free", "none"]] = {"synapsnet": "free", "synapsnet-independent": "none"}
+SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # what `validation.scoring` adds
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
 PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "scikit-learn", "brian2")
 
@@ -50,6 +53,7 @@ class RunDescription(BaseModel):
     gap_steps: int
     device: Literal["cpu", "cuda"]
     source: str
+    recording_hash: str
     versions: dict[str, str]
     seconds: dict[str, float] = {}
 
@@ -132,6 +136,7 @@ def fit_run(
         gap_steps=gap,
         device="cuda" if models["synapsnet"].device.type == "cuda" else "cpu",
         source=source,
+        recording_hash=_hash(recording),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     )
     description = _prepare(folder, description, recording, resume, overwrite)
@@ -163,7 +168,7 @@ def load_run(folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "au
     """
     folder = Path(folder)
     description = read_description(folder)
-    if not description.complete:
+    if not description.complete or not (folder / RECORDING).is_file():
         raise InputError(f"The run in {folder} was interrupted; finish it with `synapsnet fit ... --resume`.")
     recording = read(folder / RECORDING)
     training, test = holdout(recording, description.test_fraction, description.gap_steps)
@@ -196,30 +201,52 @@ def _prepare(
     folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool
 ) -> RunDescription:
     """Make the folder ready; the description of what is there already if it is to be resumed."""
-    if (folder / DESCRIPTION).exists() and resume:
+    ours = (folder / DESCRIPTION).exists()
+    if ours and resume:
         there = read_description(folder)
-        for name in ("settings", "test_fraction", "device", "source"):
-            was, wanted = getattr(there, name), getattr(description, name)
-            if was != wanted:
-                raise InputError(
-                    f"The run in {folder} was started with {name} {was}, not {wanted}; resume it with the same options."
-                )
+        _require_same(folder, there, description)
+        if not (folder / RECORDING).is_file():  # interrupted while it was written
+            write_recording(recording, folder / RECORDING)
         return there
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give the folder of a run (-o).")
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / DESCRIPTION).exists():
+        if not ours:
             raise InputError(f"{folder} is not empty and not a run; give a new folder (-o).")
         if not overwrite:
             raise InputError(f"{folder} holds a run already; add --overwrite to replace it or --resume to finish it.")
-        shutil.rmtree(folder)
+        read_description(folder)  # refuses a `run.json` of another program
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot create {folder}: {error.strerror}; choose a folder that is writable.") from error
-    write_recording(recording, folder / RECORDING)
+    for name in (CHECKPOINT, *MODELS):  # ours, and nothing else that may lie there
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in SCORED:
+        (folder / name).unlink(missing_ok=True)
     _describe(folder, description)
+    write_recording(recording, folder / RECORDING)
     return description
+
+
+def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -> None:
+    """Refuse to continue a run with another recording or other options."""
+    if there.recording_hash != wanted.recording_hash:
+        raise InputError(f"The run in {folder} was started with another recording; resume it with the same one.")
+    was, now = ({**d.settings, "test_fraction": d.test_fraction, "device": d.device} for d in (there, wanted))
+    for name, value in was.items():
+        if now.get(name) != value:
+            raise InputError(
+                f"The run in {folder} was started with {name} {value}, not {now.get(name)}; "
+                "resume it with the same options."
+            )
+
+
+def _hash(recording: Recording) -> str:
+    digest = hashlib.sha256(repr((recording.dt_s, recording.modality, recording.segments)).encode())
+    for array in (recording.values, recording.behaviour_values):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _describe(folder: Path, description: RunDescription) -> None:

@@ -50,4 +50,4 @@ class Settings(Parameters):
     learning_rate: float = Field(default=0.005, gt=0)
     horizon: int = Field(default=16, ge=1)
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)

@@ -216,6 +216,7 @@ def test_names_that_are_not_known_get_the_nearest(ok, refused, files, tmp_path):
     assert "no parameter 'n_hiden'" in refused(
         "fit", files / "calcium.nwb", "-o", tmp_path / "other", "--set", "n_hiden=3"
     )
+    assert "always fitted" in refused("fit", files / "calcium.nwb", "-o", tmp_path / "x", "--set", "connectivity=none")
     assert "NAME=VALUE" in refused("fit", files / "calcium.nwb", "-o", tmp_path / "other", "--set", "n_hidden")
 
 
@@ -234,6 +235,46 @@ def test_folders_that_are_not_runs(ok, refused, files, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("precious")
     assert "not empty" in refused("fit", files / "calcium.nwb", "-o", tmp_path / "full", "--overwrite")
     assert (tmp_path / "full" / "thesis.txt").read_text() == "precious"
+
+
+def test_links_and_foreign_files_survive(ok, refused, files, tmp_path):
+    target, link = tmp_path / "target.nwb", tmp_path / "link.nwb"
+    target.write_text("old")
+    link.symlink_to(target)
+    ok("observe", files / "sim.nwb", "--as", "spikes", "-o", link)
+    assert link.is_symlink()
+    assert read(target).n_neurons == 20
+    run = tmp_path / "run"
+    ok("fit", files / "calcium.nwb", "-o", run, "--epochs", 1)
+    (run / "notes.txt").write_text("precious")
+    ok("fit", files / "calcium.nwb", "-o", run, "--epochs", 1, "--overwrite")
+    assert (run / "notes.txt").read_text() == "precious"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "run.json").write_text('{"program": "another"}')
+    refused("fit", files / "calcium.nwb", "-o", other, "--overwrite")
+    assert (other / "run.json").read_text() == '{"program": "another"}'
+
+
+def test_a_run_is_resumed_with_its_own_recording_only(ok, refused, files, calcium_recording, tmp_path):
+    from synapsnet.io import write_recording
+
+    run, other = tmp_path / "run", tmp_path / "calcium.nwb"
+    ok("fit", files / "calcium.nwb", "-o", run, "--epochs", 1)
+    write_recording(calcium_recording.select_rows([(0, 2000)]), other)
+    assert "another recording" in refused("fit", other, "-o", run, "--epochs", 1, "--resume")
+    assert "epochs 1, not 2" in refused("fit", files / "calcium.nwb", "-o", run, "--epochs", 2, "--resume")
+    ok("fit", files / "calcium.nwb", "-o", run, "--epochs", 1, "--resume")  # nothing is left to do
+
+
+def test_trials_too_short_for_far_horizons_are_scored_as_far_as_they_reach(ok, tmp_path):
+    trials = np.random.default_rng(0).normal(size=(80, 3, 14))
+    np.savez(tmp_path / "short.npz", activity=trials, fs=10.0)
+    ok("fit", tmp_path / "short.npz", "-o", tmp_path / "run", "--epochs", 1)
+    ok("score", tmp_path / "run")
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["forecast"][0]["horizon_steps"] == [1, 2, 4]
+    ok("report", tmp_path / "run", "-o", tmp_path / "report.html")
 
 
 def test_a_suite2p_folder_asks_for_its_frame_rate_and_is_fitted(ok, refused, tmp_path):

@@ -21,13 +21,13 @@ from pydantic import ValidationError
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
 from synapsnet.recording import Connectome, Recording
-from synapsnet.run import Progress, Run, load_run
+from synapsnet.run import SCORED, Progress, Run, load_run
 from validation.connectivity import score_connectivity
 from validation.forecasting import score_forecasts
 from validation.methods import FORECASTING, INFERENCE, LABELS
 from validation.results import ForecastExample, RunResults, Scores
 
-SCORES, INFERRED, EXAMPLE = "scores.json", "inferred.safetensors", "example.safetensors"
+SCORES, INFERRED, EXAMPLE = SCORED
 HORIZONS = (1, 2, 4, 8, 16)
 REFERENCES = ("copy-last", "mean")  # always there: skills are measured against them
 EXAMPLE_NEURONS, EXAMPLE_STEPS, EXAMPLE_HORIZONS = 4, 600, (1, 4, 16)
@@ -74,11 +74,14 @@ def score_run(
     inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}
     forecasts: dict[str, Array] = {}
     seconds = dict(run.description.seconds)
+    horizons = [h for h in HORIZONS if h <= run.models["synapsnet"].settings.horizon]
     for name, model in run.models.items():
         progress(f"forecasting with {LABELS[name]}", None)
-        forecasts[name] = model.forecast(test, max(HORIZONS))[[h - 1 for h in HORIZONS]]
+        forecasts[name] = model.forecast(test, max(horizons))[[h - 1 for h in horizons]]
     able = FORECASTING[training.modality]
     for name in [*chosen, *REFERENCES]:
+        if name not in INFERENCE and name not in able:
+            continue  # it forecasts the other modality only
         progress(f"fitting {LABELS[name]}", None)
         started = time.perf_counter()
         method: Any = (INFERENCE.get(name) or able[name])()
@@ -89,10 +92,11 @@ def score_run(
         seconds[name] = time.perf_counter() - started
         if name in able:
             progress(f"forecasting with {LABELS[name]}", None)
-            forecasts[name] = method.forecast(test, max(HORIZONS))[[h - 1 for h in HORIZONS]]
+            forecasts[name] = method.forecast(test, max(horizons))[[h - 1 for h in horizons]]
     progress("scoring", None)
-    scores = _score(run, inferred, forecasts, seconds, seed)
-    _save(run.folder, scores, inferred, _example(test, forecasts))
+    horizons, forecasts = _reached(horizons, forecasts)
+    scores = _score(run, inferred, forecasts, horizons, seconds, seed)
+    _save(run.folder, scores, inferred, _example(test, forecasts, horizons))
     return scores
 
 
@@ -160,8 +164,22 @@ def _known(name: str) -> str:
     raise InputError(f"There is no method {name!r}; did you mean {nearest!r}? There are: {', '.join(comparators())}.")
 
 
+def _reached(horizons: list[int], forecasts: dict[str, Array]) -> tuple[list[int], dict[str, Array]]:
+    """Leave out horizons that no held-out epoch is long enough for."""
+    finite = np.logical_and.reduce([np.isfinite(forecast[:, :, 0]) for forecast in forecasts.values()])
+    kept = np.flatnonzero(finite.any(axis=1))
+    if not len(kept):
+        raise InputError("No held-out epoch is long enough for the history of all methods; record longer epochs.")
+    return [horizons[k] for k in kept], {name: forecast[kept] for name, forecast in forecasts.items()}
+
+
 def _score(
-    run: Run, inferred: dict[str, Connectome], forecasts: dict[str, Array], seconds: dict[str, float], seed: int
+    run: Run,
+    inferred: dict[str, Connectome],
+    forecasts: dict[str, Array],
+    horizons: list[int],
+    seconds: dict[str, float],
+    seed: int,
 ) -> Scores:
     truth = run.recording.connectome
     n = run.recording.n_neurons
@@ -181,7 +199,7 @@ def _score(
         forecast=score_forecasts(
             run.test,
             forecasts,
-            HORIZONS,
+            horizons,
             training_mean=run.training.values.mean(axis=0, dtype=np.float64),
             n_resamples=N_RESAMPLES,
             seed=seed,
@@ -192,7 +210,7 @@ def _score(
     )
 
 
-def _example(test: Recording, forecasts: dict[str, Array]) -> dict[str, npt.NDArray[Any]]:
+def _example(test: Recording, forecasts: dict[str, Array], horizons: list[int]) -> dict[str, npt.NDArray[Any]]:
     """Held-out activity and forecasts of the neurons that vary most, in the longest epoch."""
     start, stop = max(test.segments, key=lambda segment: segment[1] - segment[0])
     stop = min(stop, start + EXAMPLE_STEPS)
@@ -203,8 +221,9 @@ def _example(test: Recording, forecasts: dict[str, Array]) -> dict[str, npt.NDAr
         "observed": test.values[start:stop, neurons],
     }
     for name, forecast in forecasts.items():
-        for h in EXAMPLE_HORIZONS:
-            arrays[f"predicted.{name}.{h}"] = forecast[HORIZONS.index(h), start:stop][:, neurons]
+        for k, h in enumerate(horizons):
+            if h in EXAMPLE_HORIZONS:
+                arrays[f"predicted.{name}.{h}"] = forecast[k, start:stop][:, neurons]
     return arrays
 
 

@@ -22,3 +22,6 @@ def main() -> None:
     except InputError as error:
         complain(str(error))
         sys.exit(2)
+    except MemoryError:
+        complain("This needs more memory than there is; use fewer neurons, larger time steps or a shorter recording.")
+        sys.exit(2)

@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Seed = Annotated[int, typer.Option(help="Seed of everything that is random.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**63 - 1)]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="What to write.")]
 RunFolder = Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")]
@@ -44,7 +44,7 @@ def simulate(
     from simulators.networks import network_class
     from synapsnet.io import write_simulation
 
-    _parent(output)
+    _parent(output, ".nwb")
     chosen = network_class(network)(**dict(_assignment(text) for text in parameter or []))
     with progress() as steps:
         simulation = simulators.simulate(
@@ -76,7 +76,7 @@ def observe(
     from simulators import observe_calcium, observe_spikes
     from synapsnet.io import read_simulation, write_recording
 
-    _parent(output)
+    _parent(output, ".nwb")
     simulated = read_simulation(simulation)
     if modality == "spikes":
         recording = observe_spikes(simulated, bin_s=bin_ms / 1e3, loss=loss, contamination=contamination, seed=seed)
@@ -126,8 +126,11 @@ def fit(
     from synapsnet.run import fit_run
     from synapsnet.settings import Settings
 
-    given: dict[str, Any] = {"seed": seed, "epochs": epochs} | dict(_assignment(text) for text in setting or [])
-    settings = Settings(**given)
+    more = dict(_assignment(text) for text in setting or [])
+    taken = {"seed": "--seed", "epochs": "--epochs", "connectivity": "nothing: both variants are always fitted"}
+    for name in taken.keys() & more.keys():
+        raise InputError(f"--set cannot be used for {name}; use {taken[name]}.")
+    settings = Settings(seed=seed, epochs=epochs, **more)
     data = read(
         recording,
         min_rate_hz=min_rate,
@@ -156,7 +159,7 @@ def fit(
                 progress=steps,
             )
     except KeyboardInterrupt:
-        complain("Interrupted. The same command with --resume goes on from the last epoch, to the same result.")
+        complain("Interrupted. `synapsnet fit` with the same options and --resume goes on, to the same result.")
         raise typer.Exit(130) from None
     OUT.print(f"Fitted: {output}. Next: synapsnet score {output}", markup=False)
 
@@ -195,7 +198,7 @@ def report(
     from reports.html import write_report
     from validation.scoring import load_results
 
-    _parent(output)
+    _parent(output, ".html")
     write_report([load_results(run) for run in runs], output, title)
     OUT.print(f"Report: {output.resolve()}", markup=False, soft_wrap=True)
 
@@ -234,6 +237,8 @@ def demo(
 
     Example: `synapsnet demo --seed 1 -o demo`
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file; give a folder (-o).")
     output.mkdir(parents=True, exist_ok=True)
     simulation = output / "simulation.nwb"
     simulate(simulation, DEMO_NETWORK, duration, seed, [f"n_neurons={neurons}"])
@@ -280,7 +285,9 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _parent(path: Path) -> None:
-    """Refuse an output without a folder before the work, not after it."""
+def _parent(path: Path, suffix: str) -> None:
+    """Refuse an output without a folder, or of the wrong kind, before the work, not after it."""
+    if path.suffix != suffix:
+        raise InputError(f"The output must be named *{suffix}; got {path}.")
     if not path.resolve().parent.is_dir():
         raise InputError(f"The folder of {path} does not exist; create it first.")

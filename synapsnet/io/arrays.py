@@ -84,6 +84,8 @@ def read(
         raise InputError(
             f"Activity must be time x neurons or trials x neurons x bins; {key} in {path} has shape {activity.shape}."
         )
+    if activity.size == 0:
+        raise InputError(f"Activity must not be empty; {key} in {path} has shape {activity.shape}.")
     trials = np.swapaxes(activity, -1, -2) if transpose else activity
     lengths = None
     if trials.ndim == 2:

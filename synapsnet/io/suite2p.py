@@ -64,6 +64,7 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
     fluorescence = _load(plane, "F.npy")
     kept = _cells(plane, fluorescence, notify)
     if trace == "spks":
+        notify("spks is deconvolved, which looks ahead: forecasts of it score better than they would in real time.")
         values = _oriented(_load(plane, "spks.npy"), "spks.npy", fluorescence, notify)[kept]
     else:
         neuropil = _oriented(_load(plane, "Fneu.npy"), "Fneu.npy", fluorescence, notify)

@@ -35,7 +35,9 @@ class _Autoregression:
     def fit(self, recording: Recording) -> Self:
         """See `validation.methods.base.Forecaster`."""
         spikes = recording.modality == "spikes"
-        self.order_ = max(1, round(SPIKE_HISTORY_S / recording.dt_s)) if spikes else CALCIUM_FRAMES
+        order = max(1, round(SPIKE_HISTORY_S / recording.dt_s)) if spikes else CALCIUM_FRAMES
+        longest = max(stop - start for start, stop in recording.segments)
+        self.order_ = min(order, longest - 1)
         past = lagged(recording.values, recording.segments, self.order_)
         after = targets(recording.values, recording.segments, self.order_)
         self.centre_, spread = after.mean(axis=0), after.std(axis=0)
