@@ -32,6 +32,10 @@ def test_the_commands_that_it_names_exist():
     assert set(re.findall(r"make (\w+)", README)) <= set(targets)
 
 
+def test_it_has_no_placeholder():
+    assert not re.search(r"^[A-Z]{4,}$", README, re.MULTILINE)
+
+
 def test_its_files_exist():
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
