@@ -206,6 +206,15 @@ def test_bad_input_ends_in_a_sentence(refused, files, tmp_path):
     assert not run.exists()
 
 
+def test_options_that_do_not_apply_are_refused(refused, files, tmp_path):
+    printed = refused("observe", files / "sim.nwb", "--as", "spikes", "--noise", 4, "-o", tmp_path / "r.nwb")
+    assert "noise_level cannot be chosen for spikes" in printed
+    printed = " ".join(refused("fit", files / "calcium.nwb", "--fs", 30, "-o", tmp_path / "run").split())
+    assert "fs_hz (--fs) cannot be used" in printed
+    assert "takes bin_s (--bin)" in printed
+    assert "must be named *.nwb" in refused("observe", files / "sim.nwb", "--as", "spikes", "-o", tmp_path / "r.txt")
+
+
 def test_names_that_are_not_known_get_the_nearest(ok, refused, files, tmp_path):
     assert "did you mean 'lif-random'" in refused("simulate", "--network", "lif-randon", "-o", tmp_path / "s.nwb")
     assert "did you mean 'GCaMP6f'" in refused(

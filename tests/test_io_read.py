@@ -42,7 +42,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_an_option_of_another_reader_is_refused_with_those_of_this_one(spikes_npz):
-    with pytest.raises(InputError, match=r"bin_s cannot be used with .* takes the options key, dt_s, fs_hz, modality"):
+    with pytest.raises(
+        InputError, match=r"bin_s \(--bin\) cannot .* takes key \(--key\), dt_s \(--dt\), fs_hz \(--fs\), modality"
+    ):
         read(spikes_npz, bin_s=0.1)
 
 

@@ -61,13 +61,19 @@ def observe(
     output: Output,
     modality: Annotated[Literal["calcium", "spikes"], typer.Option("--as", help="What is recorded.")],
     seed: Seed = 0,
-    bin_ms: Annotated[float, typer.Option("--bin", help="Spikes: width of the bins in milliseconds.")] = 5.0,
-    loss: Annotated[float, typer.Option(help="Spikes: probability that a spike is missed.")] = 0.0,
-    contamination: Annotated[float, typer.Option(help="Spikes: fraction of a unit's spikes fired by others.")] = 0.0,
-    indicator: Annotated[str, typer.Option(help="Calcium: name of the indicator.")] = "GCaMP6f",
-    frame_rate: Annotated[float, typer.Option(help="Calcium: frames per second.")] = 30.0,
-    noise: Annotated[float, typer.Option(help="Calcium: noise level nu, % per square root of Hz.")] = 1.0,
-    drift: Annotated[float, typer.Option(help="Calcium: standard deviation of the baseline in dF/F.")] = 0.02,
+    bin_ms: Annotated[float | None, typer.Option("--bin", help="Spikes: width of the bins in ms; default 5.")] = None,
+    loss: Annotated[float | None, typer.Option(help="Spikes: probability that one is missed; default 0.")] = None,
+    contamination: Annotated[
+        float | None, typer.Option(help="Spikes: fraction of a unit's spikes fired by others; default 0.")
+    ] = None,
+    indicator: Annotated[str | None, typer.Option(help="Calcium: its name; default GCaMP6f.")] = None,
+    frame_rate: Annotated[float | None, typer.Option(help="Calcium: frames per second; default 30.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Calcium: noise level nu, % per square root of Hz; default 1.")
+    ] = None,
+    drift: Annotated[
+        float | None, typer.Option(help="Calcium: standard deviation of the baseline in dF/F; default 0.02.")
+    ] = None,
 ) -> None:
     """Record a simulation as an experiment would see it.
 
@@ -77,13 +83,15 @@ def observe(
     from synapsnet.io import read_simulation, write_recording
 
     _parent(output, ".nwb")
-    simulated = read_simulation(simulation)
-    if modality == "spikes":
-        recording = observe_spikes(simulated, bin_s=bin_ms / 1e3, loss=loss, contamination=contamination, seed=seed)
-    else:
-        recording = observe_calcium(
-            simulated, indicator=indicator, frame_rate_hz=frame_rate, noise_level=noise, drift=drift, seed=seed
-        )
+    bin_s = None if bin_ms is None else bin_ms / 1e3
+    spikes = {"bin_s": bin_s, "loss": loss, "contamination": contamination}
+    calcium = {"indicator": indicator, "frame_rate_hz": frame_rate, "noise_level": noise, "drift": drift}
+    own, foreign = (spikes, calcium) if modality == "spikes" else (calcium, spikes)
+    if unused := [name for name, value in foreign.items() if value is not None]:
+        raise InputError(f"{', '.join(unused)} cannot be chosen for {modality}; leave it out.")
+    options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+    record = observe_spikes if modality == "spikes" else observe_calcium
+    recording = record(read_simulation(simulation), seed=seed, **options)
     write_recording(recording, output)
     info(output)
 

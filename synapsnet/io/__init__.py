@@ -79,9 +79,15 @@ def _read_unchecked(path: Path, notify: Notify, options: dict[str, Any]) -> Reco
     unknown = [name for name in given if name not in known]
     if unknown:
         raise InputError(
-            f"{', '.join(unknown)} cannot be used with {path}; {reader.LAYOUT} takes the options {', '.join(known)}."
+            f"{', '.join(map(_flag, unknown))} cannot be used with {path}; {reader.LAYOUT} takes "
+            f"{', '.join(map(_flag, known))}."
         )
     return reader.read(path, notify=notify, **given)
+
+
+def _flag(option: str) -> str:
+    """An option's name in Python and on the command line."""
+    return f"{option} (--{option.removesuffix('_s').removesuffix('_hz')})"
 
 
 def _reader_of(path: Path) -> Reader:
