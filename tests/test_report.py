@@ -6,7 +6,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -395,10 +395,14 @@ def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return browser
 
 
-def wait(browser: Any, condition: str) -> None:
+def settle(browser: Any, holds: Callable[[], bool]) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 30).until(lambda b: b.execute_script(condition))
+    WebDriverWait(browser, 60).until(lambda _: holds())
+
+
+def wait(browser: Any, condition: str) -> None:
+    settle(browser, lambda: browser.execute_script(condition))
 
 
 def test_browser_draws_every_figure_without_errors_or_requests(page: Any) -> None:
@@ -457,7 +461,8 @@ def test_browser_changes_the_inferred_matrix(page: Any) -> None:
     figure = next(f for f in page.find_elements("css selector", "#run-1 figure") if "Inferred" in f.text)
     before = figure.find_element("css selector", ".heatmaplayer image").get_attribute("href")
     figure.find_element("css selector", "select option:nth-child(2)").click()
-    assert figure.find_element("css selector", ".heatmaplayer image").get_attribute("href") != before
+    image = '[...document.querySelectorAll("#run-1 .heatmaplayer image")].map(i => i.getAttribute("href"))'
+    settle(page, lambda: before not in page.execute_script(f"return {image}"))
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -465,7 +470,7 @@ def test_browser_needs_no_sideways_scrolling(page: Any, width: int) -> None:
     device = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 800}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
     wait(page, f"return [...document.querySelectorAll('.main-svg')].every(s => s.clientWidth <= {width})")
-    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    settle(page, lambda: page.execute_script("return document.documentElement.scrollWidth") <= width)
 
 
 def test_browser_fits_plots_to_paper_and_back(page: Any) -> None:
@@ -477,7 +482,8 @@ def test_browser_fits_plots_to_paper_and_back(page: Any) -> None:
     before = page.execute_script(sizes)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     wait(page, "return matchMedia('print').matches")
-    assert page.execute_script(sizes) != before and page.execute_script(overflow) == 0
+    # The page redraws its plots some time after the medium has changed.
+    settle(page, lambda: page.execute_script(sizes) != before and page.execute_script(overflow) == 0)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     wait(page, "return !matchMedia('print').matches")
-    assert page.execute_script(sizes) == before and page.execute_script(overflow) == 0
+    settle(page, lambda: page.execute_script(sizes) == before and page.execute_script(overflow) == 0)
