@@ -110,6 +110,7 @@ class SynapsNet:
         folder = checkpoint
         forecaster = inferrer = FittedModel.fit(
             recording, recording.values, likelihood, n_lags, n_steps, self.settings, self.device,
+            forecasts=True,
             checkpoint=folder and folder / "forecast", resume=resume, progress=part(0),
         )  # fmt: skip
         history = {"forecast": forecaster.history}
@@ -117,6 +118,7 @@ class SynapsNet:
             n_drive = max(n_lags, self.settings.n_history or DRIVE_HISTORY)
             inferrer = FittedModel.fit(
                 recording, deconvolve(recording), likelihood, n_lags, n_drive, self.settings, self.device,
+                forecasts=False,
                 checkpoint=folder and folder / "inference", resume=resume, progress=part(1),
             )  # fmt: skip
             history["inference"] = inferrer.history

@@ -20,7 +20,6 @@ from synapsnet.splits import Segments, split_rows
 from synapsnet.training import History, Schedule, batches, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
-FORECAST_ROWS = 512
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
@@ -71,13 +70,15 @@ class FittedModel(nn.Module):
         settings: Settings,
         device: torch.device,
         *,
+        forecasts: bool,
         checkpoint: Path | None,
         resume: bool,
         progress: Callable[[float], None],
     ) -> FittedModel:
         """Normalise on the training part, build a model of the data's size and train it.
 
-        `activity`, (T, N), takes the place of the recording's own.
+        `activity`, (T, N), takes the place of the recording's own. Roll-outs are calibrated
+        if the model `forecasts`.
         """
         training, validation = split_rows(recording.segments, settings.validation_fraction, gap=n_steps)
         spikes = likelihood != "gaussian"
@@ -119,7 +120,8 @@ class FittedModel(nn.Module):
             seed=settings.seed, checkpoint=checkpoint, resume=resume, progress=progress,
         )  # fmt: skip
         fitted.connectivity = fitted._connectivity(x, b, training, schedule.batch_steps)
-        fitted._calibrate(x, b, training)
+        if forecasts:
+            fitted._calibrate(x, b, training)
         return fitted
 
     @classmethod
@@ -224,13 +226,10 @@ class FittedModel(nn.Module):
         first = every[:: math.ceil(len(every) / wanted)].to(x.device)
         past = x[first[:, None] + torch.arange(-n_steps, 0, device=x.device)].transpose(1, 2)
         context = b[first - 1]
+        size = self._batch()
         for h in range(horizon):
-            expected = torch.cat(
-                [
-                    self.model.mean(self.model(past[k : k + FORECAST_ROWS], context[k : k + FORECAST_ROWS]))
-                    for k in range(0, len(first), FORECAST_ROWS)
-                ]
-            )
+            parts = zip(torch.split(past, size), torch.split(context, size), strict=True)
+            expected = torch.cat([self.model.mean(self.model(*part)) for part in parts])
             if h > 0:
                 seen, expected = x[first + h], torch.clamp(expected, self.lowest, self.highest)
                 centre, level = expected.mean(0), seen.mean(0)

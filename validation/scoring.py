@@ -7,7 +7,6 @@ example.safetensors      forecasts of a few neurons, drawn in the report
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import safetensors.numpy
 from pydantic import ValidationError
 
-from synapsnet.errors import InputError
+from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import atomic_path, write_text
 from synapsnet.recording import Connectome, Recording
 from synapsnet.run import SCORED, Progress, Run, load_run
@@ -160,8 +159,7 @@ def load_results(folder: str | Path) -> RunResults:
 def _known(name: str) -> str:
     if name in comparators():
         return name
-    nearest = difflib.get_close_matches(name, comparators(), n=1, cutoff=0.0)[0]
-    raise InputError(f"There is no method {name!r}; did you mean {nearest!r}? There are: {', '.join(comparators())}.")
+    raise unknown_name("method", name, comparators())
 
 
 def _reached(horizons: list[int], forecasts: dict[str, Array]) -> tuple[list[int], dict[str, Array]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 from simulators.networks.base import Model, Network
 from simulators.networks.cell_types import LifCellTypes
 from simulators.networks.lif import LifConnectome, LifRandom
-from synapsnet.errors import InputError
+from synapsnet.errors import unknown_name
 
 NETWORKS: dict[str, type[Network]] = {network.name: network for network in (LifRandom, LifCellTypes)}
 
@@ -24,5 +22,4 @@ def network_class(name: str) -> type[Network]:
     """
     if name in NETWORKS:
         return NETWORKS[name]
-    nearest = difflib.get_close_matches(name, NETWORKS, n=1, cutoff=0.0)[0]
-    raise InputError(f"There is no network {name!r}; did you mean {nearest!r}? There are: {', '.join(NETWORKS)}.")
+    raise unknown_name("network", name, NETWORKS)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from synapsnet.errors import InputError
+from synapsnet.errors import InputError, unknown_name
 from synapsnet.recording import FloatArray, Recording, Simulation
 
 # Median of |x - y| for independent x, y of a normal distribution with standard deviation 1
@@ -198,5 +197,4 @@ def _ornstein_uhlenbeck(n_steps: int, step: float, rng: np.random.Generator) -> 
 def _named(name: str) -> Indicator:
     if name in INDICATORS:
         return INDICATORS[name]
-    nearest = difflib.get_close_matches(name, INDICATORS, n=1, cutoff=0.0)[0]
-    raise InputError(f"There is no indicator {name!r}; did you mean {nearest!r}? There are: {', '.join(INDICATORS)}.")
+    raise unknown_name("indicator", name, INDICATORS)
