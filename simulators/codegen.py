@@ -3,7 +3,7 @@
 Brian2 keeps its device, preferences and logging in globals: in a process of its own they cannot touch those of
 the caller, and the caller does not wait for Brian2 to be imported.
 
-    python codegen.py FOLDER        FOLDER/model.json: a `simulators.networks.base.Model` and `n_neurons`
+    python codegen.py FOLDER        FOLDER/model.json: a `simulators.base.Model` and `n_neurons`
 
 The program that results knows the equations and the number of neurons. Everything else it reads at its start from
 its working directory, so that one compilation serves all seeds, connectivities, parameters and durations:
@@ -67,13 +67,14 @@ def write_program(model: dict[str, Any], folder: str) -> None:
     b2.prefs.codegen.cpp.headers += ["<vector>", "<fstream>"]
     b2.defaultclock.dt = model["dt_s"] * b2.second
     namespace = {name: value * getattr(b2, unit) for name, (value, unit) in model["constants"].items()}
+    namespace["external"] = 0 * b2.volt
 
     neurons = b2.NeuronGroup(
         model["n_neurons"],
         model["equations"] + "\nfirst_edge : integer (constant)\nend_edge : integer (constant)",
         threshold=model["threshold"],
         reset=model["reset"],
-        refractory=model["refractory_s"] * b2.second,
+        refractory=model["refractory"],
         method=model["method"],
         namespace=namespace,
         name="neurons",

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators import cache
-from simulators.networks.base import Model
+from simulators.base import Model
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 

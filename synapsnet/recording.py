@@ -35,6 +35,9 @@ class Connectome:
         Transmission delay in seconds where known, NaN where there is no connection.
     standard_error : (N, N) float array or None
         Standard error of `weight`, for connectivity that was inferred.
+    effective : (N, N) float array or None
+        Of a part of a network: `weight` plus what passes through the neurons that are not in this part,
+        in the same unit. The diagonal must be zero.
     unit : str
         Unit of `weight`.
 
@@ -47,6 +50,7 @@ class Connectome:
     weight: FloatArray
     delay_s: FloatArray | None = None
     standard_error: FloatArray | None = None
+    effective: FloatArray | None = None
     unit: str = "mV"
 
     def __post_init__(self) -> None:
@@ -57,7 +61,7 @@ class Connectome:
             raise InputError("Connectome weight holds NaN or infinite values; use 0 for 'no connection'.")
         if np.diagonal(self.weight).any():
             raise InputError("Connectome weight has self-connections; set its diagonal to 0.")
-        for name in ("delay_s", "standard_error"):
+        for name in ("delay_s", "standard_error", "effective"):
             matrix = getattr(self, name)
             if matrix is not None and matrix.shape != shape:
                 raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
@@ -85,12 +89,8 @@ class Connectome:
         """The connectome among the neurons at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=int)
         grid = np.ix_(chosen, chosen)
-        return replace(
-            self,
-            weight=self.weight[grid],
-            delay_s=None if self.delay_s is None else self.delay_s[grid],
-            standard_error=None if self.standard_error is None else self.standard_error[grid],
-        )
+        matrices = {name: getattr(self, name) for name in ("weight", "delay_s", "standard_error", "effective")}
+        return replace(self, **{name: matrix[grid] for name, matrix in matrices.items() if matrix is not None})
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,8 @@ class Simulation:
         Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`; see `neuron_table`.
     connectome : Connectome
         Ground truth.
+    behaviour : pynapple.TsdFrame, (T, B), or None
+        What an experimenter would know of the inputs, on a clock of its own: running speed, stimuli, light.
     metadata : dict
         JSON-serialisable facts about how it was made (network name, parameters, seed, versions).
     """
@@ -112,6 +114,7 @@ class Simulation:
     spike_times: nap.TsGroup
     neurons: pd.DataFrame
     connectome: Connectome
+    behaviour: nap.TsdFrame | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,6 +132,15 @@ class Simulation:
     @property
     def duration_s(self) -> float:
         return float(self.spike_times.time_support.tot_length())
+
+    def behaviour_on_grid(self, dt_s: float, n_steps: int) -> tuple[FloatArray, list[str]] | None:
+        """(n_steps, B) mean of the behaviour in each time bin, and its names; None if there is no behaviour."""
+        if self.behaviour is None:
+            return None
+        step = np.minimum((self.behaviour.times() / dt_s + 1e-6).astype(int), n_steps)
+        samples = np.maximum(np.bincount(step, minlength=n_steps + 1)[:n_steps], 1)
+        sums = [np.bincount(step, weights=column, minlength=n_steps + 1)[:n_steps] for column in self.behaviour.values.T]
+        return np.stack(sums, axis=1) / samples[:, None], [str(name) for name in self.behaviour.columns]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from simulators import NETWORKS, Network, simulate
 from simulators.networks import LifCellTypes, LifConnectome, LifRandom, network_class
-from simulators.networks.lif import psp_peak
+from simulators.neurons.lif import psp_peak
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Simulation
 
@@ -270,7 +270,7 @@ def test_refuses_a_negative_seed():
         ({"tau_ms": 0.0}, "'tau_ms'.*greater than 0"),
         ({"noise_mv": -1.0}, "'noise_mv'.*greater than or equal to 0"),
         ({"drive_mv": float("nan")}, "'drive_mv'.*finite"),
-        ({"neurons": 5}, "no parameter 'neurons'; it has noise_mv, .*n_neurons"),
+        ({"neurons": 5}, "no parameter 'neurons'; it has dt_ms, .*n_neurons"),
         ({"shortest_delay_ms": 4.0}, "shortest delay, 4.0 ms, must not exceed the longest, 3.0 ms"),
     ],
 )

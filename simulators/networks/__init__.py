@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.networks.base import Model, Network
+from simulators.base import Model, Network
 from simulators.networks.cell_types import LifCellTypes
 from simulators.networks.lif import LifConnectome, LifRandom
 from synapsnet.errors import unknown_name

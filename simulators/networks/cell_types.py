@@ -14,7 +14,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from simulators.connectivity import cell_type_blocks
-from simulators.networks.lif import LifNetwork, Probability
+from simulators.neurons.lif import LifNetwork
+from simulators.units import Probability
 from synapsnet.recording import Connectome, FloatArray, neuron_table
 
 CELL_TYPES = ("excitatory", "Pvalb", "Sst")
@@ -63,6 +64,10 @@ class LifCellTypes(LifNetwork):
 
     def neurons(self) -> pd.DataFrame:
         return neuron_table(self.n_neurons, cell_type=self._types())
+
+    def strength_mv(self) -> FloatArray:
+        own = {kind: np.mean([row[kind] for row in STRENGTH_MV.values()]) for kind in CELL_TYPES}
+        return np.array([own[kind] for kind in self._types()])
 
     def connect(self, rng: np.random.Generator) -> Connectome:
         return cell_type_blocks(self._types(), PROBABILITY, STRENGTH_MV, rng)

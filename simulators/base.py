@@ -1,0 +1,137 @@
+"""What a network is: parameters, a neuron model in Brian2's language, and who is connected to whom."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import field_serializer, field_validator
+
+from simulators.inputs import Inputs
+from simulators.topologies import Topology, topology
+from simulators.units import Positive
+from synapsnet.parameters import Parameters
+from synapsnet.recording import Connectome, FloatArray
+
+IndexArray = npt.NDArray[np.integer[Any]]
+SHEET_UM_PER_NEURON = 25.0
+SHEET_THICKNESS_UM = 100.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything about a network that is compiled, in Brian2's language.
+
+    Attributes
+    ----------
+    equations, threshold, reset : str
+        Of the neurons. Variables declared as `name : unit (constant)` get their values from
+        `Network.neuron_values`, so that other values need no compilation. The equations may read
+        `external`, a time-varying input in volt: the depolarisation that it would cause at rest (see
+        `simulators.inputs`).
+    on_pre : str
+        What a spike does when it arrives.
+    synapse : str
+        Equations of the synapses; the values come from `Network.synapse_values`.
+    each_step : str
+        What else happens to each neuron at the start of every step, for example external Poisson
+        spikes, or noise where the integration method takes none.
+    constants : dict of name -> (value in SI units, name of Brian2's unit)
+        For example `{"tau": (0.02, "second")}`.
+    refractory : str
+        How long, for example "2*ms", or while which condition holds, for example "v > -40*mV".
+    dt_s : float
+    method : str
+        Brian2's name of the integration method.
+    """
+
+    equations: str
+    threshold: str
+    reset: str
+    on_pre: str
+    dt_s: float
+    synapse: str = "w : volt"
+    each_step: str = ""
+    constants: dict[str, tuple[float, str]] = field(default_factory=dict)
+    refractory: str = "0*ms"
+    method: str = "euler"
+
+
+class Network(Parameters, ABC):
+    """Base class of all networks: a validated, immutable set of parameters that knows its network.
+
+    To add a network, subclass this in a file of its own and list it in `simulators.networks.NETWORKS`.
+
+    Parameters
+    ----------
+    dt_ms : float
+        Step of the integration.
+    topology : Topology, its name, or a dict of its name and parameters, optional
+        Who is connected to whom, instead of the network's own wiring.
+    inputs : Inputs or a dict of its parameters
+        What varies in time: shared input, stimuli, running, light.
+
+    Raises
+    ------
+    InputError
+        If a parameter is unknown or out of its range.
+    """
+
+    name: ClassVar[str]
+
+    dt_ms: Positive = 0.1
+    topology: Topology | None = None
+    inputs: Inputs = Inputs()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            cls.title = f"network {cls.name!r}"
+
+    @field_validator("topology", mode="before")
+    @classmethod
+    def _named_topology(cls, described: Any) -> Any:
+        return None if described is None else topology(described)
+
+    @field_serializer("topology")
+    def _described_topology(self, chosen: Topology | None) -> dict[str, Any] | None:
+        return None if chosen is None else {"name": chosen.name} | chosen.parameters()
+
+    @abstractmethod
+    def neurons(self) -> pd.DataFrame:
+        """Neuron table with N rows, see `synapsnet.recording.neuron_table`."""
+
+    @abstractmethod
+    def strength_mv(self) -> FloatArray:
+        """(N,) mean weight of each neuron's outgoing connections, for a topology; negative for inhibitory ones."""
+
+    @abstractmethod
+    def connect(self, rng: np.random.Generator) -> Connectome:
+        """Draw the network's own connectome: weights in `[post, pre]` with a delay for each."""
+
+    def place(self, rng: np.random.Generator) -> FloatArray:
+        """(N, 3) positions in micrometre: at random in a sheet as thick as what a microscope sees of a layer."""
+        n = len(self.neurons())
+        side = SHEET_UM_PER_NEURON * np.sqrt(n)
+        return rng.uniform(0, [side, side, SHEET_THICKNESS_UM], (n, 3))
+
+    @abstractmethod
+    def model(self) -> Model:
+        """Equations and constants."""
+
+    @abstractmethod
+    def neuron_values(self, rng: np.random.Generator) -> dict[str, FloatArray]:
+        """(N,) values in SI units of the model's per-neuron parameters and initial conditions.
+
+        Two names have a meaning for `simulators.inputs`: `drive`, the constant input, and `noise`, the standard
+        deviation of the private noise, both in volt of the depolarisation that they would cause without spikes.
+        """
+
+    @abstractmethod
+    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
+        """(E,) values in SI units of the model's synaptic parameters, for the edges `pre[k]` -> `post[k]`."""

@@ -1,0 +1,71 @@
+"""Excitatory and inhibitory neurons connected at random (Erdos-Renyi): the wiring of networks of any neuron model."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field, model_validator
+
+from simulators.base import Network
+from simulators.topologies import ErdosRenyi
+from simulators.units import NotNegative, Probability
+from synapsnet.recording import Connectome, FloatArray, neuron_table
+
+
+class RandomlyWired(Network):
+    """What networks of two randomly connected populations share.
+
+    Parameters
+    ----------
+    n_neurons : int
+    excitatory_fraction : float
+        The first so many neurons are excitatory, the others inhibitory.
+    connection_probability : float
+        Of each ordered pair of neurons.
+    epsp_mv, ipsp_mv : float
+        Mean size of an excitatory and an inhibitory postsynaptic potential; weights are lognormal.
+    weight_sigma : float
+        Standard deviation of the logarithm of the weights.
+    shortest_delay_ms, longest_delay_ms : float
+        Delays are uniform between these.
+    """
+
+    n_neurons: int = Field(100, ge=2)
+    excitatory_fraction: Probability = 0.8
+    connection_probability: Probability = 0.1
+    epsp_mv: NotNegative = 0.7
+    ipsp_mv: NotNegative = 2.8
+    weight_sigma: NotNegative = 0.5
+    shortest_delay_ms: NotNegative = 1.0
+    longest_delay_ms: NotNegative = 3.0
+
+    @model_validator(mode="after")
+    def _delays_are_a_range(self) -> Self:
+        if self.shortest_delay_ms > self.longest_delay_ms:
+            raise ValueError(
+                f"The shortest delay, {self.shortest_delay_ms} ms, must not exceed the longest, "
+                f"{self.longest_delay_ms} ms"
+            )
+        return self
+
+    def neurons(self) -> pd.DataFrame:
+        types = np.where(self.excitatory(), "excitatory", "inhibitory")
+        return neuron_table(self.n_neurons, cell_type=types.tolist())
+
+    def strength_mv(self) -> FloatArray:
+        return np.where(self.excitatory(), self.epsp_mv, -self.ipsp_mv)
+
+    def connect(self, rng: np.random.Generator) -> Connectome:
+        return ErdosRenyi(
+            probability=self.connection_probability,
+            weight_sigma=self.weight_sigma,
+            shortest_delay_ms=self.shortest_delay_ms,
+            longest_delay_ms=self.longest_delay_ms,
+        ).connect(self.neurons(), self.strength_mv(), rng)
+
+    def excitatory(self) -> npt.NDArray[np.bool_]:
+        """(N,) which neurons are excitatory."""
+        return np.arange(self.n_neurons) < round(self.excitatory_fraction * self.n_neurons)
