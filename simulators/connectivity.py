@@ -1,4 +1,4 @@
-"""Weights and delays of connections: lognormal and uniform; and wiring by cell type.
+"""Parts of a wiring: weights and delays of connections, choosing partners, and blocks of cell types.
 
 Weights are the peak of the postsynaptic potential in mV; those of inhibitory neurons are negative.
 Everything is `[post, pre]`.
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 
+BoolArray = npt.NDArray[np.bool_]
 DELAY_RANGE_S = (1e-3, 3e-3)
 
 
@@ -61,7 +62,7 @@ def cell_type_blocks(
 
 
 def weigh(
-    connected: npt.NDArray[np.bool_],
+    connected: BoolArray,
     strength_mv: npt.ArrayLike,
     rng: np.random.Generator,
     *,
@@ -72,13 +73,8 @@ def weigh(
 
     Parameters
     ----------
-    connected : (N, N) bool array, `[post, pre]`
-        The diagonal is ignored.
-    strength_mv : (N,) or (N, N) array
-        Mean weight of each neuron's outgoing connections, or of each pair `[post, pre]`.
-    rng : numpy Generator
-    weight_sigma : float
-        Standard deviation of the logarithm of the weights (lognormal, with the given mean).
+    connected, strength_mv, rng, weight_sigma
+        See `lognormal_weights`.
     delay_range_s : (float, float)
         Delays are uniform between these.
 
@@ -88,16 +84,46 @@ def weigh(
         If sigma or the delays are negative.
     """
     shortest, longest = delay_range_s
-    if not weight_sigma >= 0:
-        raise InputError(f"The sigma of lognormal weights must be 0 or more; got {weight_sigma}.")
     if not 0 <= shortest <= longest:
         raise InputError(f"Delays must lie between 0 and a longest delay in seconds; got {shortest} to {longest}.")
-    absent = ~connected
-    np.fill_diagonal(absent, True)
+    weight = lognormal_weights(connected, strength_mv, rng, weight_sigma=weight_sigma)
+    delay_s = rng.uniform(shortest, longest, connected.shape)
+    delay_s[weight == 0] = np.nan
+    return Connectome(weight=weight, delay_s=delay_s, unit="mV")
+
+
+def lognormal_weights(
+    connected: BoolArray, strength_mv: npt.ArrayLike, rng: np.random.Generator, *, weight_sigma: float
+) -> FloatArray:
+    """(N, N) lognormal weights of the given connections.
+
+    Parameters
+    ----------
+    connected : (N, N) bool array, `[post, pre]`
+        The diagonal is ignored.
+    strength_mv : (N,) or (N, N) array
+        Mean weight of each neuron's outgoing connections, or of each pair `[post, pre]`. Where it is zero there is
+        no connection.
+    rng : numpy Generator
+    weight_sigma : float
+        Standard deviation of the logarithm of the weights (lognormal, with the given mean).
+
+    Raises
+    ------
+    InputError
+        If sigma is negative.
+    """
+    if not weight_sigma >= 0:
+        raise InputError(f"The sigma of lognormal weights must be 0 or more; got {weight_sigma}.")
     # exp(-sigma^2 / 2) makes the mean of the lognormal 1; in place, for networks of 10,000 neurons
     weight = rng.lognormal(-(weight_sigma**2) / 2, weight_sigma, connected.shape)
     weight *= np.asarray(strength_mv)
-    weight[absent] = 0.0
-    delay_s = rng.uniform(shortest, longest, connected.shape)
-    delay_s[absent] = np.nan
-    return Connectome(weight=weight, delay_s=delay_s, unit="mV")
+    weight[~connected] = 0.0
+    np.fill_diagonal(weight, 0.0)
+    return weight
+
+
+def lowest(values: FloatArray, count: int) -> BoolArray:
+    """Mark the `count` lowest of each row; no two values of a row may be equal."""
+    last = np.partition(values, count - 1, axis=1)[:, count - 1]
+    return values <= last[:, None]

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulators.topologies.assemblies import Assemblies
 from simulators.topologies.base import Topology
+from simulators.topologies.chain import Chain
+from simulators.topologies.distance_dependent import DistanceDependent
 from simulators.topologies.erdos_renyi import ErdosRenyi
+from simulators.topologies.fixed_in_degree import FixedInDegree
+from simulators.topologies.motifs import Motifs
+from simulators.topologies.ring import Ring
+from simulators.topologies.small_world import SmallWorld
 from synapsnet.errors import InputError, unknown_name
 
-TOPOLOGIES: dict[str, type[Topology]] = {topology.name: topology for topology in (ErdosRenyi,)}
+TOPOLOGIES: dict[str, type[Topology]] = {
+    topology.name: topology
+    for topology in (ErdosRenyi, FixedInDegree, DistanceDependent, SmallWorld, Ring, Assemblies, Chain, Motifs)
+}
 
-__all__ = ["TOPOLOGIES", "ErdosRenyi", "Topology", "topology"]
+__all__ = [
+    "TOPOLOGIES",
+    "Assemblies",
+    "Chain",
+    "DistanceDependent",
+    "ErdosRenyi",
+    "FixedInDegree",
+    "Motifs",
+    "Ring",
+    "SmallWorld",
+    "Topology",
+    "topology",
+]
 
 
 def topology(described: Topology | str | dict[str, Any]) -> Topology:

@@ -7,23 +7,25 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from simulators.topologies.base import BoolArray, Topology
+from simulators.topologies.base import UniformDelays
 from simulators.units import Probability
+from synapsnet.recording import Connectome, FloatArray
 
 
-class ErdosRenyi(Topology):
+class ErdosRenyi(UniformDelays):
     """Connections at random.
 
     Parameters
     ----------
     probability : float
         Of each ordered pair of neurons.
-    The others are those of `Topology`.
+    The others are those of `UniformDelays`.
     """
 
     name: ClassVar[str] = "erdos-renyi"
 
     probability: Probability = 0.1
 
-    def adjacency(self, neurons: pd.DataFrame, rng: np.random.Generator) -> BoolArray:
-        return rng.random((len(neurons), len(neurons))) < self.probability
+    def connect(self, neurons: pd.DataFrame, strength_mv: FloatArray, rng: np.random.Generator) -> Connectome:
+        connected = rng.random((len(neurons), len(neurons))) < self.probability
+        return self.weigh(connected, strength_mv, rng)
