@@ -1,86 +1,31 @@
-"""Two-photon calcium imaging: indicator kinetics, saturation, noise and a slowly drifting baseline."""
+"""Two-photon calcium imaging of a simulation: indicator, neuropil, drift, bleaching, noise and lost frames."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
+import pynapple as nap
 
-from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import FloatArray, Recording, Simulation
+from simulators.observation.indicators import Indicator, calcium_trace, named_indicator
+from simulators.observation.optics import (
+    kept_frames,
+    neuropil_weights,
+    planes_by_depth,
+    relative_noise,
+    resting_noise_sd,
+    slow_baseline,
+)
+from synapsnet.deconvolution import deconvolve
+from synapsnet.errors import InputError
+from synapsnet.recording import FloatArray, Recording, Simulation, check_varying
 
-# Median of |x - y| for independent x, y of a normal distribution with standard deviation 1
-_MEDIAN_ABSOLUTE_DIFFERENCE = 0.674490 * np.sqrt(2)
+Trace = Literal["dff", "fluorescence", "deconvolved"]
 
-
-@dataclass(frozen=True)
-class Indicator:
-    """How a calcium indicator answers to spikes.
-
-    Attributes
-    ----------
-    peak : float
-        Peak dF/F of the answer to a single spike.
-    rise_s, decay_s : float
-        Time constants: the answer is exp(-t / decay) - exp(-t / rise), scaled to its peak.
-    half_saturation : float
-        Calcium, in units of the peak that one spike causes, at which fluorescence is half its maximum.
-    hill : float
-        Hill exponent; with 1, fluorescence is linear in calcium far below `half_saturation`.
-
-    Raises
-    ------
-    InputError
-        If a value is not positive, or the rise is not faster than the decay.
-    """
-
-    peak: float
-    rise_s: float
-    decay_s: float
-    half_saturation: float
-    hill: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(f"An indicator's {name} must be a positive number; got {value}.")
-        if not self.rise_s < self.decay_s:
-            raise InputError(f"An indicator must rise faster than it decays; got {self.rise_s} s and {self.decay_s} s.")
-
-    @property
-    def time_to_peak_s(self) -> float:
-        """Time from a spike to the peak of its answer."""
-        ratio = self.decay_s / self.rise_s
-        return float(self.decay_s * np.log(ratio) / (ratio - 1))
-
-    @property
-    def scale(self) -> float:
-        """Factor that gives the difference of the two exponentials a peak of 1."""
-        peak_s = self.time_to_peak_s
-        return float(1 / (np.exp(-peak_s / self.decay_s) - np.exp(-peak_s / self.rise_s)))
-
-    def kernel(self, time_s: npt.ArrayLike) -> FloatArray:
-        """Calcium at `time_s` after a spike, with a peak of 1; 0 before it."""
-        after_s = np.maximum(np.asarray(time_s, float), 0.0)
-        return self.scale * (np.exp(-after_s / self.decay_s) - np.exp(-after_s / self.rise_s))
-
-    def fluorescence(self, calcium: FloatArray) -> FloatArray:
-        """dF/F at a concentration of calcium, by the Hill equation; a single spike's 1 gives `peak`."""
-        power = calcium**self.hill
-        half = self.half_saturation**self.hill
-        return self.peak * (1 + half) * power / (power + half)
-
-
-# Peak, time to peak (45 and 179 ms) and half decay after it (142 and 550 ms) for one spike in mouse V1 are those of
-# Chen et al. 2013, Nature 499:295; the time constants are the ones that yield them in calcium. Published somatic
-# answers stay near linear over the spike counts of a sparsely active neuron: saturation at 30 spikes is our choice, and
-# makes the half decay of fluorescence 3% longer.
-INDICATORS = {
-    "GCaMP6f": Indicator(peak=0.19, rise_s=0.01747, decay_s=0.17835, half_saturation=30.0),
-    "GCaMP6s": Indicator(peak=0.23, rise_s=0.07063, decay_s=0.68605, half_saturation=30.0),
-}
+MOTION_S = 0.5  # mean duration of a bout of motion; our choice
 
 
 def observe_calcium(
@@ -89,11 +34,29 @@ def observe_calcium(
     indicator: str | Indicator = "GCaMP6f",
     frame_rate_hz: float = 30.0,
     noise_level: float = 1.0,
+    shot_fraction: float = 0.0,
     drift: float = 0.02,
     drift_time_s: float = 60.0,
+    bleaching_half_time_s: float | None = None,
+    neuropil: float = 0.0,
+    neuropil_length_um: float = 50.0,
+    neuropil_shared: float = 0.3,
+    n_planes: int = 1,
+    dropout: float = 0.0,
+    min_epoch_s: float = 0.0,
+    trace: Trace = "dff",
     seed: int = 0,
 ) -> Recording:
-    """DF/F of every neuron, sampled once a frame.
+    """Fluorescence of every neuron, sampled once a frame.
+
+    With brightness b(t) = 2^(-t / half time), which is 1 at the start::
+
+        signal = indicator's dF/F + neuropil * (dF/F of the surroundings) + drift
+        fluorescence = b (1 + signal) + noise
+        dF/F = signal + noise / b
+
+    so that F0 is what the neuron emits at rest at that time, as a running baseline finds it: bleaching leaves
+    the signal in dF/F as it is and raises the noise.
 
     Parameters
     ----------
@@ -101,52 +64,106 @@ def observe_calcium(
     indicator : str or Indicator
         A name in `INDICATORS`, or your own.
     frame_rate_hz : float
+        Of the whole volume, if there are several planes.
     noise_level : float
         nu of Rupprecht et al. 2021 (CASCADE): the median of |dF/F(t + 1) - dF/F(t)| over the square root of
-        the frame rate, in percent per square root of Hz. Around 1 is a good recording of single
-        neurons, 3 or more is typical of large fields of view. The noise is Gaussian and white.
+        the frame rate, in percent per square root of Hz, at rest and before bleaching. Around 1 is a good
+        recording of single neurons, 3 or more is typical of large fields of view. The noise is white.
+    shot_fraction : float
+        Share of the resting noise's variance that is photon noise, whose variance is proportional to
+        fluorescence. It is drawn from a normal distribution, not Poisson's, to which a resting neuron's
+        1 / (shot_fraction * variance) photons a frame must come close.
     drift : float
         Standard deviation of the baseline in dF/F.
     drift_time_s : float
         Correlation time of the baseline (an Ornstein-Uhlenbeck process).
+    bleaching_half_time_s : float, optional
+        After this time, half of the brightness is gone. Default: no bleaching.
+    neuropil : float
+        Contamination by the surroundings: the factor of their dF/F. Without the correction for which Chen et al.
+        2013, Nature 499:295, subtract 0.7 of the neuropil's fluorescence, about that.
+    neuropil_length_um : float
+        Other neurons contribute to the neuropil around a neuron by exp(-distance / length). The default is our
+        choice.
+    neuropil_shared : float
+        Fraction of the neuropil that is the same mean over the field of view everywhere. The default is our choice.
+    n_planes : int
+        Planes that are imaged one after the other. Neurons are assigned to them by depth, as many to each
+        plane; plane p is sampled p / n_planes of a frame after plane 0.
+    dropout : float
+        Fraction of frames lost to motion, in bouts of 0.5 s on average. They become gaps between epochs.
+    min_epoch_s : float
+        What is left between two bouts for a shorter time than this is left out as well.
+    trace : {"dff", "fluorescence", "deconvolved"}
+        "fluorescence" is in units of the resting brightness at the start; "deconvolved" is the drive that
+        `synapsnet.deconvolution` finds in the dF/F: it depends on later frames.
     seed : int
-        Of noise and drift.
+        Of noise, drift and dropout.
 
     Returns
     -------
     Recording
-        Of modality "calcium", with the simulation's true spike times and connectome. Each frame is one
-        instant, in the middle of its time bin.
+        Of modality "calcium", with the simulation's behaviour, true spike times and connectome. Each frame is
+        one instant, in the middle of its time bin or of its plane's part of it.
 
     Raises
     ------
     InputError
-        If a parameter is out of its range, the indicator is unknown, or there are fewer than two frames.
+        If a parameter is out of its range, the indicator is unknown, there are fewer than two frames, a neuron
+        never changes, or contamination is asked for without positions.
     """
     if isinstance(indicator, str):
-        indicator = _named(indicator)
+        indicator = named_indicator(indicator)
     if not (np.isfinite(frame_rate_hz) and simulation.duration_s * frame_rate_hz >= 2):
         raise InputError(
             f"The frame rate must give at least 2 frames in the {simulation.duration_s:g} s; got {frame_rate_hz} Hz."
         )
-    for name, value in (("noise level", noise_level), ("drift", drift)):
-        if not (np.isfinite(value) and value >= 0):
-            raise InputError(f"The {name} must be 0 or more; got {value}.")
-    if not (np.isfinite(drift_time_s) and drift_time_s > 0):
-        raise InputError(f"The drift time must be a positive number of seconds; got {drift_time_s}.")
+    _check("noise level", noise_level, noise_level >= 0, "0 or more")
+    _check("shot fraction", shot_fraction, 0 <= shot_fraction <= 1, "in [0, 1]")
+    _check("drift", drift, drift >= 0, "0 or more")
+    _check("drift time", drift_time_s, drift_time_s > 0, "a positive number of seconds")
+    if bleaching_half_time_s is not None:
+        _check("bleaching half time", bleaching_half_time_s, bleaching_half_time_s > 0, "a positive number of seconds")
+    _check("neuropil factor", neuropil, neuropil >= 0, "0 or more")
+    _check("neuropil length", neuropil_length_um, neuropil_length_um > 0, "a positive number of micrometres")
+    _check("shared part of the neuropil", neuropil_shared, 0 <= neuropil_shared <= 1, "in [0, 1]")
+    _check("number of planes", n_planes, n_planes >= 1 and n_planes % 1 == 0, "a whole number of 1 or more")
+    _check("dropout", dropout, 0 <= dropout < 1, "a fraction in [0, 1)")
+    _check("shortest epoch", min_epoch_s, min_epoch_s >= 0, "0 s or more")
+    _check("seed", seed, seed >= 0, "a whole number of 0 or more")
+    if trace not in get_args(Trace):
+        raise InputError(f"The trace must be one of {', '.join(get_args(Trace))}; got {trace!r}.")
     rng = np.random.default_rng(seed)
     dt_s = 1 / frame_rate_hz
     n_frames = int(simulation.duration_s * frame_rate_hz + 1e-6)
-    noise_sd = noise_level / 100 * np.sqrt(frame_rate_hz) / _MEDIAN_ABSOLUTE_DIFFERENCE
-    activity = np.empty((n_frames, simulation.n_neurons), np.float32)
-    for k in range(simulation.n_neurons):
-        calcium = calcium_trace(simulation.spike_times[k].times(), indicator, dt_s, n_frames)
-        baseline = drift * _ornstein_uhlenbeck(n_frames, dt_s / drift_time_s, rng)
-        activity[:, k] = indicator.fluorescence(calcium) + baseline + noise_sd * rng.standard_normal(n_frames)
-    return Recording.from_array(
+    n_neurons = simulation.n_neurons
+    # Each plane is sampled in the middle of its part of the frame
+    phases = (planes_by_depth(simulation.neurons["z_um"].to_numpy(float), n_planes) + 0.5) / n_planes
+
+    def answer(neuron: int, phase: float) -> FloatArray:
+        spikes = simulation.spike_times[neuron].times()
+        return indicator.fluorescence(calcium_trace(spikes, indicator, dt_s, n_frames, phase))
+
+    surroundings: FloatArray = np.zeros((1, n_neurons))
+    if neuropil:
+        weights = neuropil_weights(_positions_um(simulation), neuropil_length_um, neuropil_shared)
+        surroundings = _mixtures(answer, neuropil * weights, phases, n_frames)
+    noise_sd = resting_noise_sd(noise_level, frame_rate_hz)
+    brightness = 0.5 ** ((np.arange(n_frames) + 0.5) * dt_s / (bleaching_half_time_s or np.inf))
+    activity = np.empty((n_frames, n_neurons), np.float32)
+    for k in range(n_neurons):
+        baseline = drift * slow_baseline(n_frames, dt_s / drift_time_s, rng)
+        signal = answer(k, phases[k]) + surroundings[:, k] + baseline
+        light = brightness * (1 + signal)
+        noise = noise_sd * relative_noise(light, shot_fraction) * rng.standard_normal(n_frames)
+        activity[:, k] = light + noise if trace == "fluorescence" else signal + noise / brightness
+    behaviour, behaviour_names = simulation.behaviour_on_grid(dt_s, n_frames) or (None, None)
+    recording = Recording.from_array(
         activity,
         dt_s,
         "calcium",
+        behaviour=behaviour,
+        behaviour_names=behaviour_names,
         neurons=simulation.neurons,
         connectome=simulation.connectome,
         spike_times=simulation.spike_times,
@@ -157,44 +174,61 @@ def observe_calcium(
                 "indicator": asdict(indicator),
                 "frame_rate_hz": frame_rate_hz,
                 "noise_level": noise_level,
+                "shot_fraction": shot_fraction,
                 "drift": drift,
                 "drift_time_s": drift_time_s,
+                "bleaching_half_time_s": bleaching_half_time_s,
+                "neuropil": neuropil,
+                "neuropil_length_um": neuropil_length_um,
+                "neuropil_shared": neuropil_shared,
+                "n_planes": int(n_planes),
+                "dropout": dropout,
+                "min_epoch_s": min_epoch_s,
+                "trace": trace,
                 "seed": int(seed),
             }
         },
+        require_varying=False,
     )
+    if dropout:
+        kept = kept_frames(n_frames, dropout, MOTION_S / dt_s, min_epoch_s / dt_s - 1e-6, rng)
+        if not kept:
+            raise InputError(
+                f"A dropout of {dropout} leaves no epoch of {min_epoch_s:g} s; lose fewer frames or keep shorter epochs."
+            )
+        recording = recording.select_rows(kept)
+    if trace == "deconvolved":
+        drive = nap.TsdFrame(t=recording.activity.times(), d=deconvolve(recording), time_support=recording.epochs)
+        recording = replace(recording, activity=drive)
+    check_varying(recording)
+    return recording
 
 
-def calcium_trace(
-    spike_times_s: npt.NDArray[np.float64], indicator: Indicator, dt_s: float, n_frames: int
-) -> FloatArray:
-    """Sum of the kernels of all spikes at the times (k + 1/2) dt, exactly and in one pass.
-
-    Each of the kernel's two exponentials decays by a constant factor from frame to frame, and a
-    spike enters at the first frame after it with what has decayed by then.
-    """
-    first_frame = np.ceil(spike_times_s / dt_s - 0.5).astype(np.int64)
-    seen = (first_frame < n_frames) & (spike_times_s >= 0)
-    first_frame = first_frame[seen]
-    since_spike = (first_frame + 0.5) * dt_s - spike_times_s[seen]
-
-    def exponential(tau_s: float) -> FloatArray:
-        entering = np.bincount(first_frame, weights=np.exp(-since_spike / tau_s), minlength=n_frames)
-        return lfilter([1.0], [1.0, -np.exp(-dt_s / tau_s)], entering)
-
-    # Rounding can leave less than nothing long after a spike
-    return indicator.scale * np.maximum(exponential(indicator.decay_s) - exponential(indicator.rise_s), 0.0)
+def _mixtures(
+    answer: Callable[[int, float], FloatArray], weights: FloatArray, phases: FloatArray, n_frames: int
+) -> npt.NDArray[np.float32]:
+    """(T, N) mixtures of all neurons' answers, each at the time at which the neuron that sees it is sampled."""
+    mixtures = np.empty((n_frames, len(phases)), np.float32)
+    answers = np.empty_like(mixtures)
+    for phase in np.unique(phases):
+        for k in range(len(phases)):
+            answers[:, k] = answer(k, phase)
+        here = phases == phase
+        mixtures[:, here] = answers @ weights[here].T.astype(np.float32)
+    return mixtures
 
 
-def _ornstein_uhlenbeck(n_steps: int, step: float, rng: np.random.Generator) -> FloatArray:
-    """Stationary process of standard deviation 1 in steps of `step` correlation times."""
-    keep = np.exp(-step)
-    shocks = np.sqrt(1 - keep**2) * rng.standard_normal(n_steps)
-    shocks[0] = rng.standard_normal()  # starts in its stationary distribution
-    return lfilter([1.0], [1.0, -keep], shocks)
+def _positions_um(simulation: Simulation) -> FloatArray:
+    position_um = simulation.neurons[["x_um", "y_um", "z_um"]].to_numpy(float)
+    unknown = ~np.isfinite(position_um).all(axis=1)
+    if unknown.any():
+        raise InputError(
+            "Neuropil contamination needs the position of every neuron, but this simulation does not know that of "
+            f"{unknown.sum()} of {len(unknown)}; simulate it with positions, or set neuropil to 0."
+        )
+    return position_um
 
 
-def _named(name: str) -> Indicator:
-    if name in INDICATORS:
-        return INDICATORS[name]
-    raise unknown_name("indicator", name, INDICATORS)
+def _check(name: str, value: float, valid: bool, expected: str) -> None:
+    if not (np.isfinite(value) and valid):
+        raise InputError(f"The {name} must be {expected}; got {value}.")
