@@ -6,15 +6,20 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
+import pandas as pd
 import pynapple as nap
 
 from simulators import engine
+from simulators.inputs import STEP_S, Signals
 from simulators.networks import NETWORKS, Network, network_class
 from simulators.observation import observe_calcium, observe_spikes
+from simulators.units import MILLI
 from synapsnet.errors import InputError
-from synapsnet.recording import Simulation
+from synapsnet.recording import Connectome, FloatArray, Simulation
 
 __all__ = ["NETWORKS", "Network", "observe_calcium", "observe_spikes", "simulate"]
+
+SILENT_AFTER_S = 1.0
 
 
 def simulate(
@@ -47,7 +52,8 @@ def simulate(
     Raises
     ------
     InputError
-        If there is no such network, the duration or the seed is unusable, or there is no C++ compiler.
+        If there is no such network, the duration, the seed or an input is unusable, or the network stays
+        silent or explodes.
     """
     if isinstance(network, str):
         network = network_class(network)()
@@ -56,26 +62,36 @@ def simulate(
         raise InputError(f"The duration must be at least one step of {model.dt_s} s; got {duration_s} s.")
     if seed < 0:
         raise InputError(f"The seed must be a whole number of 0 or more; got {seed}.")
-    # Independent streams: a longer list of initial values must not change the connectome.
-    for_connectome, for_values, for_noise = np.random.SeedSequence(seed).spawn(3)
-    connectome = network.connect(np.random.default_rng(for_connectome))
     n_steps = round(duration_s / model.dt_s)
+    # Independent streams: a longer list of initial values must not change the connectome.
+    for_connectome, for_values, for_noise, for_places, for_inputs = np.random.SeedSequence(seed).spawn(5)
+    neurons, connectome = _wiring(network, np.random.default_rng(for_connectome), np.random.default_rng(for_places))
+    values = network.neuron_values(np.random.default_rng(for_values))
+    signals = None
+    if not network.inputs.off:
+        signals = _signals(network, neurons, values, n_steps * model.dt_s, np.random.default_rng(for_inputs))
     spikes = engine.run(
         model,
         engine.RunInputs(
             connectome=connectome,
-            neuron_values=network.neuron_values(np.random.default_rng(for_values)),
+            neuron_values=values,
             synapse_values=network.synapse_values(connectome, *engine.edges(connectome)),
             seed=int(for_noise.generate_state(1)[0]),
             n_steps=n_steps,
+            signals=signals,
         ),
         progress=progress,
         notify=notify,
     )
+    if not len(spikes.neuron) and duration_s >= SILENT_AFTER_S:
+        raise InputError(
+            f"The network stayed silent: no spike (0 Hz) in {duration_s:g} s; raise its drive, noise or excitation."
+        )
     return Simulation(
         spike_times=_spike_trains(spikes, connectome.n_neurons, n_steps * model.dt_s),
-        neurons=network.neurons(),
+        neurons=neurons,
         connectome=connectome,
+        behaviour=None if signals is None else _behaviour(signals),
         metadata={
             "network": network.name,
             "parameters": network.parameters(),
@@ -84,6 +100,40 @@ def simulate(
             "versions": {package: version(package) for package in ("synapsnet", "brian2", "numpy")},
         },
     )
+
+
+def _wiring(
+    network: Network, rng: np.random.Generator, rng_places: np.random.Generator
+) -> tuple[pd.DataFrame, Connectome]:
+    """The neurons, each with a place, and who is connected to whom."""
+    neurons = network.neurons()
+    neurons[["x_um", "y_um", "z_um"]] = network.place(rng_places)
+    if network.topology is None:
+        return neurons, network.connect(rng)
+    neurons = network.topology.arrange(neurons, rng_places)
+    return neurons, network.topology.connect(neurons, network.strength_mv(), rng)
+
+
+def _signals(
+    network: Network, neurons: pd.DataFrame, values: dict[str, FloatArray], duration_s: float, rng: np.random.Generator
+) -> Signals:
+    """Draw the inputs; what they share of the noise is taken from `values`."""
+    steps = STEP_S / (network.dt_ms * MILLI)
+    if not np.isclose(steps, max(1, round(steps))):
+        raise InputError(f"Inputs change every ms, so dt_ms must divide 1 ms; got {network.dt_ms} ms.")
+    nothing = np.zeros(len(neurons))
+    drive_v, noise_v = values.get("drive", nothing), values.get("noise", nothing)
+    signals = network.inputs.draw(neurons, drive_v, noise_v, duration_s, rng)
+    if "noise" in values:
+        values["noise"] = np.sqrt(1 - network.inputs.shared_fraction) * noise_v
+    return signals
+
+
+def _behaviour(signals: Signals) -> nap.TsdFrame | None:
+    if not signals.behaviour_names:
+        return None
+    times = (np.arange(len(signals.behaviour)) + 0.5) * STEP_S
+    return nap.TsdFrame(t=times, d=signals.behaviour, columns=signals.behaviour_names)
 
 
 def _spike_trains(spikes: engine.Spikes, n_neurons: int, duration_s: float) -> nap.TsGroup:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
@@ -56,6 +57,11 @@ def store(key: str, payload: bytes) -> None:
     """Keep `payload` under `key`, replacing what was there."""
     with atomic_path(cache_dir() / key) as temporary:
         temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+
+
+def lock(key: str) -> FileLock:
+    """A lock of all processes on `key`; the system releases that of a killed one."""
+    return FileLock(cache_dir() / f"lock-{key}")
 
 
 @contextmanager

@@ -1,19 +1,25 @@
-"""Writes the C++ of a network; run as a script, in a process of its own.
+"""Turns a network into a program, or runs it without one; run as a script, in a process of its own.
 
 Brian2 keeps its device, preferences and logging in globals: in a process of its own they cannot touch those of
 the caller, and the caller does not wait for Brian2 to be imported.
 
-    python codegen.py FOLDER        FOLDER/model.json: a `simulators.base.Model` and `n_neurons`
+    python codegen.py write     writes the C++ of the network into the working directory
+    python codegen.py run       runs it there with numpy, where there is no compiler
 
-The program that results knows the equations and the number of neurons. Everything else it reads at its start from
-its working directory, so that one compilation serves all seeds, connectivities, parameters and durations:
+Both read `model.json`: a `simulators.base.Model`, `n_neurons` and `has_inputs`. The program knows the equations
+and the number of neurons. Everything else it reads at its start from its working directory, so that one
+compilation serves all seeds, connectivities, parameters and durations:
 
     run                      seed, number of time steps
     first_edge, end_edge     int32 per neuron: its outgoing edges, a range in the list of edges
     edge_post                int32 per edge: the postsynaptic neuron
     NAME files               float64 values of what the arguments `object.variable=NAME` name
+    inputs                   float32 per millisecond and signal, if `has_inputs`
+    input_weights            float64 per neuron and signal
 
-It writes the fraction done to its standard output and what its SpikeMonitor saw into `results/`.
+It writes the fraction done to its standard output and what its SpikeMonitor saw into `results/`. It ends with exit
+code `EXPLODED`, and the time and rate on its standard error, when the network fires too much to go on; this script ends
+with `UNUSABLE` and a sentence when Brian2 refuses the model.
 """
 
 from __future__ import annotations
@@ -24,6 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import brian2 as b2
+import numpy as np
+
+EXPLODED = 3
+UNUSABLE = 4
+MOST_HZ = 250.0  # mean rate over `CHECKED_S`; cortex never fires like this
+CHECKED_S = 0.5
+INPUT_STEP_S = 1e-3
 
 # One seed per run; Brian2's own `seed()` would be compiled in.
 READ_RUN = """
@@ -35,67 +48,192 @@ set_variable_by_name("neurons.end_edge", "end_edge");
 """
 
 # Brian2's loop asks the operating system for the time in every step and knows its duration when it is compiled;
-# this one does neither.
+# this one does neither. Objects with a clock of their own update the inputs.
 RUN = """
 defaultclock.set_interval(0.0, run_steps * defaultclock.dt[0]);
+size_t spikes_before = 0;
 for (int64_t step = 0; defaultclock.running(); step++) {
     if (step % (1 + run_steps / 200) == 0) std::cout << double(step) / run_steps << std::endl;
-    for (auto& object : network.objects) if (object.second) object.second();
+    if (step % %STEPS_CHECKED% == 0) {
+        const double per_neuron = double(_dynamic_array_spikes_i.size() - spikes_before) / %N_NEURONS%;
+        spikes_before = _dynamic_array_spikes_i.size();
+        if (per_neuron > %MOST_SPIKES%) {
+            std::cerr << step * defaultclock.dt[0] << " " << per_neuron / %CHECKED_S%;
+            return %EXPLODED%;
+        }
+    }
+    for (auto& object : network.objects)
+        if (object.second && (object.first == &defaultclock || step % %STEPS_PER_INPUT% == 0)) object.second();
     defaultclock.tick();
 }
 """
 
-EDGE_POST = """
-static inline int32_t edge_post(int32_t edge) {
-    static const std::vector<int32_t> post = [] {
-        std::ifstream file("edge_post", std::ios::binary | std::ios::ate);
-        std::vector<int32_t> values(file.tellg() / sizeof(int32_t));
-        file.seekg(0);
-        file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(int32_t));
-        return values;
-    }();
-    return post.at(edge);
+READ_ARRAY = """
+template <typename T> static std::vector<T> read_array(const char* name) {
+    std::ifstream file(name, std::ios::binary | std::ios::ate);
+    std::vector<T> values(file.tellg() / sizeof(T));
+    file.seekg(0);
+    file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(T));
+    return values;
 }
 """
 
+EDGE_POST = (
+    READ_ARRAY
+    + """
+static inline int32_t edge_post(int32_t edge) {
+    static const std::vector<int32_t> post = read_array<int32_t>("edge_post");
+    return post.at(edge);
+}
+"""
+)
 
-def write_program(model: dict[str, Any], folder: str) -> None:
-    """Write the C++ project of `model` into `folder`."""
+# Called for neuron 0, 1, ... in every millisecond; a row is read when it is due: memory does not grow with time.
+EXTERNAL_INPUT = (
+    READ_ARRAY
+    + """
+static inline double external_input(int32_t neuron) {
+    static const std::vector<double> weights = read_array<double>("input_weights");
+    static std::vector<float> row(weights.size() / %N_NEURONS%);
+    static std::ifstream file("inputs", std::ios::binary);
+    if (neuron == 0) file.read(reinterpret_cast<char*>(row.data()), row.size() * sizeof(float));
+    double sum = 0.0;
+    for (size_t k = 0; k < row.size(); k++) sum += weights[neuron * row.size() + k] * row[k];
+    return sum;
+}
+"""
+)
+
+
+def write_program(model: dict[str, Any]) -> None:
+    """Write the C++ project of `model` into the working directory."""
     b2.set_device("cpp_standalone", build_on_run=False)
     # Not -march=native: the same binary, and the same numbers, on every machine that shares a cache.
     b2.prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-std=c++11"]
     b2.prefs.codegen.cpp.headers += ["<vector>", "<fstream>"]
+    sizes = {
+        "N_NEURONS": model["n_neurons"],
+        "STEPS_CHECKED": max(1, round(CHECKED_S / model["dt_s"])),
+        "MOST_SPIKES": MOST_HZ * CHECKED_S,
+        "CHECKED_S": CHECKED_S,
+        "STEPS_PER_INPUT": steps_per_input(model),
+        "EXPLODED": EXPLODED,
+    }
+    external_input = _cpp_function(_filled(EXTERNAL_INPUT, sizes))
+    neurons, synapses = _objects(
+        model, "first_edge : integer (constant)\nend_edge : integer (constant)", external_input
+    )
+
+    b2.device.insert_code("main", READ_RUN)
+    synapses.connect(
+        j="edge_post(k) for k in range(first_edge_pre, end_edge_pre)", namespace={"edge_post": _cpp_function(EDGE_POST)}
+    )
+    b2.device.apply_run_args()
+    b2.device.insert_code("after_network_run", _filled(RUN, sizes))
+    network = b2.Network(neurons, synapses, b2.SpikeMonitor(neurons, name="spikes"), name="network")
+    network.run(0 * b2.second)  # sets everything up; the steps are those of RUN
+    b2.device.build(directory=".", compile=False, run=False)
+
+
+def run_with_numpy(model: dict[str, Any]) -> None:
+    """Run `model` without a compiler; the files are those of the program, and so are the results."""
+    b2.prefs.codegen.target = "numpy"
+    seed, n_steps = (int(word) for word in Path("run").read_text().split())
+    n, dt_s = model["n_neurons"], model["dt_s"]
+    b2.seed(seed)
+
+    def external_input(neurons: Any) -> Any:
+        return weights @ next(rows)
+
+    if model["has_inputs"]:
+        weights = np.fromfile("input_weights").reshape(n, -1)
+        rows = iter(np.memmap("inputs", np.float32, "r").reshape(-1, weights.shape[1]))
+    function = b2.Function(external_input, arg_units=[1], return_unit=1, arg_types=["integer"])
+    neurons, synapses = _objects(model, "", function)
+    first, end = np.fromfile("first_edge", np.int32), np.fromfile("end_edge", np.int32)
+    synapses.connect(i=np.repeat(np.arange(n), end - first), j=np.fromfile("edge_post", np.int32))
+    objects = {"neurons": neurons, "synapses": synapses}
+    for path in (path for path in Path().glob("*.*") if path.name.partition(".")[0] in objects):
+        owner, variable = path.name.split(".")
+        setattr(synapses.pre if variable == "delay" else objects[owner], f"{variable}_", np.fromfile(path))
+    spikes = b2.SpikeMonitor(neurons, name="spikes")
+    before = 0
+
+    def check(t: Any) -> None:
+        nonlocal before
+        rate_hz, before = (spikes.num_spikes - before) / n / CHECKED_S, spikes.num_spikes
+        if rate_hz > MOST_HZ:
+            print(t / b2.second, rate_hz, file=sys.stderr)
+            sys.exit(EXPLODED)
+
+    b2.Network(neurons, synapses, spikes, b2.NetworkOperation(check, dt=CHECKED_S * b2.second)).run(
+        n_steps * dt_s * b2.second,
+        report=lambda elapsed, completed, start, duration: print(completed, flush=True),
+        report_period=b2.second,
+    )
+    np.asarray(spikes.i, np.int32).tofile("results/_dynamic_array_spikes_i_")
+    np.asarray(spikes.t / b2.second, np.float64).tofile("results/_dynamic_array_spikes_t_")
+    np.array([spikes.num_spikes], np.int32).tofile("results/_array_spikes_N_")
+
+
+def steps_per_input(model: dict[str, Any]) -> int:
+    """Steps of the integration in one step of the inputs."""
+    return max(1, round(INPUT_STEP_S / model["dt_s"]))
+
+
+def _objects(model: dict[str, Any], more_equations: str, external_input: b2.Function) -> tuple[Any, Any]:
+    """The neurons and their synapses, not yet connected."""
     b2.defaultclock.dt = model["dt_s"] * b2.second
     namespace = {name: value * getattr(b2, unit) for name, (value, unit) in model["constants"].items()}
-    namespace["external"] = 0 * b2.volt
-
+    if model["has_inputs"]:
+        more_equations += "\nexternal : volt"
+    else:
+        namespace["external"] = 0 * b2.volt
     neurons = b2.NeuronGroup(
         model["n_neurons"],
-        model["equations"] + "\nfirst_edge : integer (constant)\nend_edge : integer (constant)",
+        f"{model['equations']}\n{more_equations}",
         threshold=model["threshold"],
         reset=model["reset"],
         refractory=model["refractory"],
         method=model["method"],
-        namespace=namespace,
+        namespace=namespace | {"external_input": external_input},
         name="neurons",
     )
+    if model["has_inputs"]:
+        neurons.run_regularly("external = external_input(i)*volt", dt=INPUT_STEP_S * b2.second)
+    if model["each_step"]:
+        neurons.run_regularly(model["each_step"])
     synapses = b2.Synapses(
         neurons, neurons, model["synapse"], on_pre=model["on_pre"], namespace=namespace, name="synapses"
     )
-    edge_post = b2.Function(
-        lambda edge: edge, arg_units=[1], return_unit=1, arg_types=["integer"], return_type="integer"
-    )
-    edge_post.implementations.add_implementation("cpp", EDGE_POST)
+    return neurons, synapses
 
-    b2.device.insert_code("main", READ_RUN)
-    synapses.connect(j="edge_post(k) for k in range(first_edge_pre, end_edge_pre)", namespace={"edge_post": edge_post})
-    b2.device.apply_run_args()
-    b2.device.insert_code("after_network_run", RUN)
-    network = b2.Network(neurons, synapses, b2.SpikeMonitor(neurons, name="spikes"), name="network")
-    network.run(0 * b2.second)  # sets everything up; the steps are those of RUN
-    b2.device.build(directory=folder, compile=False, run=False)
+
+def _cpp_function(code: str) -> b2.Function:
+    """A function of one whole number that exists in C++ only."""
+    function = b2.Function(lambda index: index, arg_units=[1], return_unit=1, arg_types=["integer"])
+    function.implementations.add_implementation("cpp", code)
+    return function
+
+
+def _filled(code: str, values: dict[str, float]) -> str:
+    for name, value in values.items():
+        code = code.replace(f"%{name}%", str(value))
+    return code
+
+
+def main(task: str) -> None:
+    """Do `task`; what Brian2 says against the model becomes the last line of the standard error."""
+    model = json.loads(Path("model.json").read_text())
+    try:
+        write_program(model) if task == "write" else run_with_numpy(model)
+    except (b2.BrianObjectException, b2.DimensionMismatchError, SyntaxError, KeyError, ValueError, TypeError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        print(" ".join(str(cause).split()), file=sys.stderr)
+        sys.exit(UNUSABLE)
 
 
 if __name__ == "__main__":
-    project = Path(sys.argv[1])
-    write_program(json.loads((project / "model.json").read_text()), str(project))
+    main(sys.argv[1])

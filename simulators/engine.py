@@ -1,7 +1,7 @@
 """Runs a network: compiled once with Brian2, then any seed, connectivity, parameters and duration.
 
 A run is a pure function of the compiled program and the files it reads, so both the program and the spikes are
-cached under a hash of exactly what determines them.
+cached under a hash of exactly what determines them. Where there is no compiler, Brian2 runs the same files with numpy.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ import numpy.typing as npt
 
 from simulators import cache
 from simulators.base import Model
+from simulators.inputs import Signals
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 
 _CODEGEN = Path(__file__).with_name("codegen.py")
+_EXPLODED, _UNUSABLE = 3, 4  # exit codes of `codegen`, which is not imported because it imports Brian2
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class RunInputs:
     seed : int
         Of the noise, 0 to 2^32 - 1.
     n_steps : int
+    signals : Signals or None
+        Inputs that vary in time.
     """
 
     connectome: Connectome
@@ -59,6 +63,7 @@ class RunInputs:
     synapse_values: dict[str, FloatArray]
     seed: int
     n_steps: int
+    signals: Signals | None = None
 
     def files(self) -> dict[str, bytes]:
         """Content of the files that `codegen` documents, by name."""
@@ -68,12 +73,22 @@ class RunInputs:
         values = {f"neurons.{name}": value for name, value in self.neuron_values.items()}
         values |= {f"synapses.{name}": value for name, value in self.synapse_values.items()}
         values["synapses.delay"] = delay_s
-        return {
-            "run": f"{self.seed} {self.n_steps}".encode(),
-            "first_edge": borders[:-1].tobytes(),
-            "end_edge": borders[1:].tobytes(),
-            "edge_post": post.astype(np.int32).tobytes(),
-        } | {name: np.asarray(value, np.float64).tobytes() for name, value in values.items()}
+        inputs = {}
+        if self.signals is not None:
+            inputs = {
+                "inputs": self.signals.signal.astype(np.float32).tobytes(),
+                "input_weights": self.signals.weight_v.astype(np.float64).tobytes(),
+            }
+        return (
+            inputs
+            | {
+                "run": f"{self.seed} {self.n_steps}".encode(),
+                "first_edge": borders[:-1].tobytes(),
+                "end_edge": borders[1:].tobytes(),
+                "edge_post": post.astype(np.int32).tobytes(),
+            }
+            | {name: np.asarray(value, np.float64).tobytes() for name, value in values.items()}
+        )
 
 
 def edges(connectome: Connectome) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -97,63 +112,71 @@ def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], n
     Raises
     ------
     InputError
-        If there is no C++ compiler or no writable cache.
+        If the network explodes, Brian2 refuses its model, or there is no writable cache.
     """
     files = inputs.files()
-    program_key = _program_key(model, inputs.connectome.n_neurons)
-    spikes_key = "spikes-" + _hash(program_key, *(part for name in sorted(files) for part in (name, files[name])))
+    described = asdict(model) | {"n_neurons": inputs.connectome.n_neurons, "has_inputs": inputs.signals is not None}
+    files["model.json"] = json.dumps(described, sort_keys=True).encode()
+    compiler = _compiler()
+    if compiler is None:
+        notify(
+            "Found no C++ compiler and make: simulating with numpy, which takes about 100 times as long. "
+            "Install both (Debian and Ubuntu: apt install g++ make; macOS: xcode-select --install)."
+        )
+    how = _hash(_CODEGEN.read_bytes(), version("brian2"), compiler or version("numpy"))
+    spikes_key = "spikes-" + _hash(how, *(part for name in sorted(files) for part in (name, files[name])))
     cached = cache.load(spikes_key)
     if cached is not None:
         notify("Re-using the cached simulation.")
         progress(1.0)
         return _decode(cached)
-    program = cache.load(program_key)
-    if program is None:
-        notify("Compiling the network (once; about 20 s).")
-        program = _compile(model, inputs.connectome.n_neurons)
-        cache.store(program_key, program)
-    else:
-        notify("Re-using the compiled network.")
+    program = None
+    if compiler is not None:
+        program = _program("program-" + _hash(how, files["model.json"]), files["model.json"], notify)
     spikes = _execute(program, files, progress)
     cache.store(spikes_key, _encode(spikes))
     return spikes
 
 
-def _program_key(model: Model, n_neurons: int) -> str:
-    """Name of the cached program: a hash of all that its code depends on."""
+def _compiler() -> str | None:
+    """Version of the C++ compiler, or None if it or make is missing."""
     compiler = shutil.which(os.environ.get("CXX", "g++"))
-    make = shutil.which("make")
-    if compiler is None or make is None:
-        raise InputError(
-            f"Simulating needs a C++ compiler and make, and found no {'make' if compiler else 'g++'}; "
-            "install both (Debian and Ubuntu: apt install g++ make; macOS: xcode-select --install)."
-        )
-    compiler_version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    described = json.dumps(asdict(model) | {"n_neurons": n_neurons}, sort_keys=True)
-    return "program-" + _hash(described, _CODEGEN.read_bytes(), version("brian2"), compiler_version)
+    if compiler is None or shutil.which("make") is None:
+        return None
+    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
 
 
-def _compile(model: Model, n_neurons: int) -> bytes:
-    """The bytes of the program that simulates `model`."""
-    with cache.work_folder() as folder:
-        (folder / "model.json").write_text(json.dumps(asdict(model) | {"n_neurons": n_neurons}))
-        _call([sys.executable, "-P", str(_CODEGEN), "."], folder)
-        _call(["make", f"-j{os.cpu_count() or 1}"], folder)
-        return (folder / "main").read_bytes()
+def _program(key: str, model: bytes, notify: Callable[[str], None]) -> bytes:
+    """The compiled program, from the cache if it is there; one process compiles it while the others wait."""
+    with cache.lock(key):
+        program = cache.load(key)
+        if program is not None:
+            notify("Re-using the compiled network.")
+            return program
+        notify("Compiling the network (once; about 20 s).")
+        with cache.work_folder() as folder:
+            (folder / "model.json").write_bytes(model)
+            _call([sys.executable, "-P", str(_CODEGEN), "write"], folder)
+            _call(["make", f"-j{os.cpu_count() or 1}"], folder)
+            program = (folder / "main").read_bytes()
+        cache.store(key, program)
+        return program
 
 
-def _execute(program: bytes, files: dict[str, bytes], progress: Callable[[float], None]) -> Spikes:
-    """Run `program` on `files` in a folder of its own."""
+def _execute(program: bytes | None, files: dict[str, bytes], progress: Callable[[float], None]) -> Spikes:
+    """Run `program`, or numpy if there is none, on `files` in a folder of its own."""
     with cache.work_folder() as folder:
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        (folder / "main").write_bytes(program)
-        (folder / "main").chmod(0o700)
         (folder / "results").mkdir()
-        assignments = [f"{name}={name}" for name in sorted(files) if "." in name]
-        complaints = _call(
-            ["./main", "--results_dir", "results/", *assignments], folder, lambda line: progress(float(line))
-        )
+        if program is None:
+            command = [sys.executable, "-P", str(_CODEGEN), "run"]
+        else:
+            (folder / "main").write_bytes(program)
+            (folder / "main").chmod(0o700)
+            assignments = [f"{name}={name}" for name in sorted(files) if name.startswith(("neurons.", "synapses."))]
+            command = ["./main", "--results_dir", "results/", *assignments]
+        complaints = _call(command, folder, lambda line: progress(float(line)))
 
         def result(name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
             return np.fromfile(next(folder.glob(f"results/{name}_*")), dtype)
@@ -161,8 +184,8 @@ def _execute(program: bytes, files: dict[str, bytes], progress: Callable[[float]
         neuron = result("_dynamic_array_spikes_i", np.int32)
         time_s = result("_dynamic_array_spikes_t", np.float64)
         count = result("_array_spikes_N", np.int32)
-        if complaints or not len(neuron) == len(time_s) == count[0]:
-            raise RuntimeError(f"The simulation did not write all its spikes; is the disk full? {complaints}")
+        if (program is not None and complaints) or not len(neuron) == len(time_s) == count[0]:
+            raise InputError(f"The simulation could not write all its spikes; is the disk full? {complaints}".strip())
         progress(1.0)
         return Spikes(neuron, time_s)
 
@@ -191,6 +214,14 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
         finally:
             process.stdout.close()
         complaints = (folder / "stderr").read_text()[-2000:]
+    if process.returncode == _EXPLODED:
+        time_s, rate_hz = (float(word) for word in complaints.split()[-2:])
+        raise InputError(
+            f"The network exploded: at {time_s:.3g} s its neurons fire at {rate_hz:.0f} Hz on average; "
+            "weaken its excitation, drive or connection probability, or strengthen its inhibition."
+        )
+    if process.returncode == _UNUSABLE:
+        raise InputError(f"Brian2 refuses the network's model: {complaints.splitlines()[-1]}")
     if process.returncode:
         raise RuntimeError(f"{command[0]} failed with exit code {process.returncode}: {complaints}")
     return complaints

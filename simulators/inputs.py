@@ -10,8 +10,16 @@ in volt, the depolarisation that it would cause at rest. The signals are piecewi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from simulators.units import NotNegative, Positive, Probability
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+from scipy.signal import lfilter
+
+from simulators.units import MILLI, NotNegative, Positive, Probability
+from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
 from synapsnet.recording import FloatArray
 
@@ -32,8 +40,6 @@ class Signals:
     behaviour : (T, B) float32 array
         What an experimenter would know.
     behaviour_names : B names
-    noise_v : (N,) array or None
-        What the shared input leaves of the private noise.
     """
 
     signal: FloatArray
@@ -75,7 +81,7 @@ class Inputs(Parameters):
     shared_fraction: Probability = 0.0
     shared_time_ms: Positive = 200.0
     stimulus_mv: NotNegative = 0.0
-    n_stimuli: int = 4
+    n_stimuli: Annotated[int, Field(ge=1)] = 4
     stimulus_tuned_fraction: Probability = 0.3
     stimulus_on_s: Positive = 0.5
     stimulus_off_s: NotNegative = 0.5
@@ -84,3 +90,103 @@ class Inputs(Parameters):
     light_mv: NotNegative = 10.0
     light_pulse_ms: Positive = 10.0
     light_period_s: Positive = 1.0
+
+    @property
+    def off(self) -> bool:
+        """Is the input constant."""
+        return not (self.shared_fraction or self.stimulus_mv or self.running_gain or self.light_on)
+
+    def draw(
+        self,
+        neurons: pd.DataFrame,
+        drive_v: FloatArray,
+        noise_v: FloatArray,
+        duration_s: float,
+        rng: np.random.Generator,
+    ) -> Signals:
+        """Draw the signals of one run.
+
+        Parameters
+        ----------
+        neurons : DataFrame with N rows
+        drive_v, noise_v : (N,) arrays
+            Constant input and standard deviation of all noise, in volt.
+        duration_s : float
+        rng : numpy Generator
+
+        Raises
+        ------
+        InputError
+            If the light is on a cell type that no neuron has, or noise that there is not is to be shared.
+        """
+        n_steps = int(np.ceil(duration_s / STEP_S - 1e-6))
+        parts: list[tuple[FloatArray, FloatArray]] = []  # signal, weight
+        behaviour: dict[str, FloatArray] = {}
+        for_shared, for_running, for_stimuli = rng.spawn(3)  # one input more does not change the others
+        if self.shared_fraction:
+            if not noise_v.any():
+                raise InputError("A shared fraction of the noise needs neurons with noise; set noise_mv above 0.")
+            slow = ornstein_uhlenbeck(n_steps, STEP_S / (self.shared_time_ms * MILLI), for_shared)
+            parts.append((slow, np.sqrt(self.shared_fraction) * noise_v))
+        gain = np.ones(n_steps)
+        if self.running_gain:
+            speed = running_speed(n_steps, for_running)
+            behaviour["running_speed_cm_s"] = speed
+            gain += self.running_gain * speed / TOP_SPEED_CM_S
+            parts.append((gain - 1, drive_v))
+        if self.stimulus_mv:
+            shown = self._stimuli(n_steps, for_stimuli)
+            tuned = for_stimuli.random((len(neurons), self.n_stimuli)) < self.stimulus_tuned_fraction
+            for k in range(self.n_stimuli):
+                on = (shown == k).astype(float)
+                behaviour[f"stimulus_{k + 1}"] = on
+                parts.append((on * gain, self.stimulus_mv * MILLI * tuned[:, k]))
+        if self.light_on:
+            lit = neurons["cell_type"].to_numpy() == self.light_on
+            if not lit.any():
+                types = ", ".join(sorted(set(neurons["cell_type"])))
+                raise InputError(f"There is no cell type {self.light_on!r} to put light on; the network has {types}.")
+            since_pulse_s = np.mod(np.arange(n_steps) * STEP_S + STEP_S / 2, self.light_period_s)
+            # the second half of a period, so that the first pulse has a baseline before it
+            after_s = since_pulse_s - self.light_period_s / 2
+            light = ((after_s >= 0) & (after_s < self.light_pulse_ms * MILLI)).astype(float)
+            behaviour["light"] = light
+            parts.append((light, self.light_mv * MILLI * lit))
+        return Signals(
+            signal=np.stack([signal for signal, _ in parts], axis=1, dtype=np.float32),
+            weight_v=np.stack([weight for _, weight in parts], axis=1),
+            behaviour=np.stack([np.zeros(n_steps), *behaviour.values()], axis=1, dtype=np.float32)[:, 1:],
+            behaviour_names=list(behaviour),
+        )
+
+    def _stimuli(self, n_steps: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """(T,) number of the stimulus that is shown, -1 for none; all are shown equally often, in random order."""
+        trial_s = self.stimulus_on_s + self.stimulus_off_s
+        trial, since_onset_s = np.divmod(np.arange(n_steps) * STEP_S + STEP_S / 2, trial_s)
+        n_blocks = int(trial[-1]) // self.n_stimuli + 1
+        order = rng.permuted(np.tile(np.arange(self.n_stimuli), (n_blocks, 1)), axis=1).ravel()
+        # shown after the pause, so that the first stimulus has a baseline before it
+        return np.where(since_onset_s >= self.stimulus_off_s, order[trial.astype(int)], -1)
+
+
+def ornstein_uhlenbeck(n_steps: int, step: float, rng: np.random.Generator) -> FloatArray:
+    """(n_steps,) stationary process of standard deviation 1 in steps of `step` correlation times."""
+    keep = np.exp(-step)
+    shocks = np.sqrt(1 - keep**2) * rng.standard_normal(n_steps)
+    shocks[0] = rng.standard_normal()  # starts in its stationary distribution
+    return lfilter([1.0], [1.0, -keep], shocks)
+
+
+def running_speed(n_steps: int, rng: np.random.Generator) -> FloatArray:
+    """(n_steps,) speed in cm/s: still for 15 s on average, then a bout of 10 s on average at a speed of its own.
+
+    The durations are exponential and the speed follows with a time constant of 0.5 s; these values are our choice.
+    """
+    still_s, bout_s, follow_s = 15.0, 10.0, 0.5
+    n_bouts = int(n_steps * STEP_S / (still_s + bout_s) * 2) + 20
+    durations_s = rng.exponential([still_s, bout_s], (n_bouts, 2)).ravel()
+    speeds = np.stack([np.zeros(n_bouts), rng.uniform(0.3, 1.0, n_bouts) * TOP_SPEED_CM_S], axis=1).ravel()
+    period = np.searchsorted(np.cumsum(durations_s), np.arange(n_steps) * STEP_S)
+    wanted = speeds[np.minimum(period, len(speeds) - 1)]
+    keep = np.exp(-STEP_S / follow_s)
+    return lfilter([1 - keep], [1.0, -keep], wanted)
