@@ -194,7 +194,7 @@ def observe_calcium(
         kept = kept_frames(n_frames, dropout, MOTION_S / dt_s, min_epoch_s / dt_s - 1e-6, rng)
         if not kept:
             raise InputError(
-                f"A dropout of {dropout} leaves no epoch of {min_epoch_s:g} s; lose fewer frames or keep shorter epochs."
+                f"A dropout of {dropout} leaves no epoch of {min_epoch_s:g} s; lose fewer frames or lower min_epoch_s."
             )
         recording = recording.select_rows(kept)
     if trace == "deconvolved":

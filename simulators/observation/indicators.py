@@ -68,7 +68,7 @@ class Indicator:
     def exponentials(self) -> tuple[tuple[float, float], ...]:
         """Weight and time constant in seconds of the exponentials whose sum is the kernel, but for `scale`."""
         slow = ((self.slow_weight, self.slow_decay_s),) if self.slow_weight else ()
-        return ((1.0, self.decay_s), (-1.0 - self.slow_weight, self.rise_s), *slow)
+        return ((1.0, self.decay_s), *slow, (-(1.0 + self.slow_weight), self.rise_s))
 
     @property
     def time_to_peak_s(self) -> float:

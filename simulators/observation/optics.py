@@ -79,10 +79,10 @@ def kept_frames(
         Ranges with fewer frames are left out.
     rng : numpy Generator
     """
-    bout_frames = max(bout_frames, 1.0, dropout / (1 - dropout))
-    pause_frames = max(bout_frames * (1 - dropout) / dropout, 1.0)
+    ends = 1 / max(bout_frames, 1.0, dropout / (1 - dropout))
+    begins = np.clip(ends * dropout / (1 - dropout), np.finfo(float).tiny, 1.0)
     most = n_frames // 2 + 1  # enough even if each lasts one frame
-    lengths = np.minimum(rng.geometric([1 / pause_frames, 1 / bout_frames], (most, 2)), n_frames)
+    lengths = np.minimum(rng.geometric([begins, ends], (most, 2)), n_frames)
     pauses, stops = lengths[:, 0], np.cumsum(lengths).reshape(most, 2)[:, 0]
     starts = stops - pauses
     ranges = ((int(a), int(min(b, n_frames))) for a, b in zip(starts, stops, strict=True) if a < n_frames)
