@@ -1,4 +1,4 @@
-"""Random connectivity: density, cell types, weights and delays."""
+"""Parts of a wiring: weights, delays, blocks of cell types, choosing partners."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from simulators.connectivity import cell_type_blocks, erdos_renyi
+from simulators.connectivity import cell_type_blocks, lowest, weigh
 from synapsnet.errors import InputError
 
 N = 400
@@ -17,61 +18,64 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("probability", [0.02, 0.1, 0.5])
-def test_erdos_renyi_has_the_density_asked_for(probability):
-    pairs = N * (N - 1)
-    found = np.count_nonzero(erdos_renyi(probability, np.ones(N), rng()).weight)
-    assert abs(found - probability * pairs) < 4 * np.sqrt(pairs * probability * (1 - probability))
-
-
-def test_erdos_renyi_connects_each_direction_independently():
-    """Reciprocal pairs are as frequent as chance has it."""
-    adjacency = erdos_renyi(0.2, np.ones(N), rng()).adjacency
-    pairs = N * (N - 1) / 2
-    reciprocal = (adjacency & adjacency.T).sum() / 2
-    assert abs(reciprocal - 0.04 * pairs) < 4 * np.sqrt(pairs * 0.04 * 0.96)
-
-
-def test_probabilities_of_zero_and_one_are_exact():
-    assert not erdos_renyi(0.0, np.ones(5), rng()).weight.any()
-    assert np.array_equal(erdos_renyi(1.0, np.ones(5), rng()).adjacency, ~np.eye(5, dtype=bool))
+def some(n: int = N, probability: float = 0.5) -> np.ndarray:
+    return rng(1).random((n, n)) < probability
 
 
 @given(seed=st.integers(0, 1000), probability=st.floats(0, 1), n=st.integers(2, 12))
-def test_no_neuron_is_connected_to_itself(seed, probability, n):
-    connectome = erdos_renyi(probability, np.ones(n), rng(seed))
-    assert not np.diagonal(connectome.weight).any()
+def test_who_is_connected_stays_but_for_self_connections(seed, probability, n):
+    connected = rng(seed).random((n, n)) < probability
+    before = connected.copy()
+    weight = weigh(connected, np.ones(n), rng(seed)).weight
+    assert np.array_equal(weight != 0, connected & ~np.eye(n, dtype=bool))
+    assert np.array_equal(connected, before)
 
 
 def test_weights_are_lognormal_around_the_mean_asked_for():
-    weight = erdos_renyi(0.5, np.full(N, 0.7), rng(), weight_sigma=0.5).weight
+    weight = weigh(some(), np.full(N, 0.7), rng(), weight_sigma=0.5).weight
     drawn = weight[weight != 0]
     assert drawn.mean() == pytest.approx(0.7, rel=0.01)
-    assert np.log(drawn).std() == pytest.approx(0.5, rel=0.01)
-    assert np.log(drawn).mean() == pytest.approx(np.log(0.7) - 0.125, abs=0.01)
+    assert stats.kstest(np.log(drawn), "norm", (np.log(0.7) - 0.125, 0.5)).pvalue > 0.01
 
 
 def test_without_sigma_all_weights_are_the_mean():
-    weight = erdos_renyi(0.5, np.full(6, -2.0), rng(), weight_sigma=0.0).weight
+    weight = weigh(some(6), np.full(6, -2.0), rng(), weight_sigma=0.0).weight
     assert set(np.unique(weight)) == {-2.0, 0.0}
 
 
 def test_the_presynaptic_neuron_gives_the_sign():
     strength = np.where(np.arange(20) < 16, 1.0, -3.0)
-    weight = erdos_renyi(0.5, strength, rng()).weight
+    weight = weigh(some(20), strength, rng()).weight
     assert (weight[:, :16] >= 0).all()
     assert (weight[:, 16:] <= 0).all()
     assert weight[:, :16].any()
     assert weight[:, 16:].any()
 
 
+def test_a_mean_for_each_pair_is_that_of_post_and_pre():
+    mean = np.arange(1.0, 10.0).reshape(3, 3)
+    weight = weigh(np.ones((3, 3), bool), mean, rng(), weight_sigma=0.0).weight
+    assert np.array_equal(weight, mean * ~np.eye(3, dtype=bool))
+
+
 def test_connections_and_only_they_have_delays_within_their_range():
-    connectome = erdos_renyi(0.3, np.ones(100), rng(), delay_range_s=(0.002, 0.004))
+    connectome = weigh(some(100, 0.3), np.ones(100), rng(), delay_range_s=(0.002, 0.004))
     delays = connectome.delay_s[connectome.adjacency]
     assert np.array_equal(np.isnan(connectome.delay_s), ~connectome.adjacency)
     assert delays.min() >= 0.002
     assert delays.max() <= 0.004
     assert delays.mean() == pytest.approx(0.003, abs=5e-5)
+
+
+def test_a_neuron_without_strength_has_no_outgoing_connections_and_no_delays():
+    connectome = weigh(np.ones((5, 5), bool), np.array([1, 1, 0, -1, -1]), rng())
+    assert not connectome.weight[:, 2].any()
+    assert np.isnan(connectome.delay_s[:, 2]).all()
+
+
+def test_the_lowest_of_each_row_are_those_that_sorting_finds():
+    values = rng().random((7, 9))
+    assert np.array_equal(lowest(values, 4), np.argsort(np.argsort(values, axis=1), axis=1) < 4)
 
 
 TYPES = ["A"] * 150 + ["B"] * 100
@@ -104,12 +108,15 @@ def test_a_pair_of_types_that_is_missing_is_named():
         cell_type_blocks([*TYPES, "C"], PROBABILITY, STRENGTH_MV, rng())
 
 
+@pytest.mark.parametrize("wrong", [1.5, -0.1, float("nan")])
+def test_refuses_probabilities_that_are_none(wrong):
+    with pytest.raises(InputError, match=r"probabilities must lie in \[0, 1\]; got"):
+        cell_type_blocks(TYPES, PROBABILITY | {"A": {"A": wrong, "B": wrong}}, STRENGTH_MV, rng())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"probability": 1.5}, r"probabilities must lie in \[0, 1\]; got 1.5"),
-        ({"probability": -0.1}, r"must lie in \[0, 1\]"),
-        ({"probability": float("nan")}, r"must lie in \[0, 1\]"),
         ({"weight_sigma": -1.0}, "sigma of lognormal weights must be 0 or more; got -1"),
         ({"delay_range_s": (-0.001, 0.001)}, "Delays must lie between 0 and a longest"),
         ({"delay_range_s": (0.003, 0.001)}, "Delays must lie between 0 and a longest"),
@@ -117,4 +124,4 @@ def test_a_pair_of_types_that_is_missing_is_named():
 )
 def test_refuses_unusable_parameters(options, message):
     with pytest.raises(InputError, match=message):
-        erdos_renyi(**{"probability": 0.1, "strength_mv": np.ones(5), "rng": rng(), **options})
+        weigh(some(5), np.ones(5), rng(), **options)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.connectivity import lognormal_weights
+from simulators.connectivity import BoolArray, IndexArray, lognormal_weights
 from simulators.topologies.base import Topology
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from synapsnet.errors import InputError
@@ -78,25 +78,31 @@ class DistanceDependent(Topology):
                 "The topology 'distance-dependent' needs the position of every neuron; "
                 "fill in x_um, y_um and z_um of the neuron table."
             )
-        # float32 and in place throughout, for networks of 10,000 neurons
-        distance_um = np.zeros((len(neurons), len(neurons)), np.float32)
-        for axis in position_um.T:
-            distance_um += (axis[:, None] - axis) ** 2
-        np.sqrt(distance_um, out=distance_um)
-        chance = (distance_um / np.float32(self.width_um)) ** 2
-        chance *= -0.5
-        np.exp(chance, out=chance)
-        chance *= self.probability
-        excitatory = np.flatnonzero(strength_mv > 0)
-        both = chance**2
-        both[np.ix_(excitatory, excitatory)] *= self.reciprocity
-        # One draw for each pair decides on both directions: [both | only one | only the other | none]
-        draw = rng.random(chance.shape, dtype=np.float32)
-        connected = draw < chance
-        reverse = (draw < both) | ((draw >= chance) & (draw < 2 * chance - both))
-        connected = np.tril(connected, -1) | np.tril(reverse, -1).T
+        distance_um = _distance(position_um)
+        connected = self._draw(distance_um, np.flatnonzero(strength_mv > 0), rng)
         weight = lognormal_weights(connected, strength_mv, rng, weight_sigma=self.weight_sigma)
         post, pre = np.nonzero(weight)
         delay_s = np.full(weight.shape, np.nan)
         delay_s[post, pre] = self.shortest_delay_ms * MILLI + distance_um[post, pre] * MICRO / self.velocity_m_s
         return Connectome(weight=weight, delay_s=delay_s, unit="mV")
+
+    def _draw(self, distance_um: FloatArray, excitatory: IndexArray, rng: np.random.Generator) -> BoolArray:
+        """Who is connected: one number for each pair decides on [both directions | one | the other | none]."""
+        chance = (distance_um / np.float32(self.width_um)) ** 2
+        chance *= -0.5
+        np.exp(chance, out=chance)
+        chance *= self.probability
+        both = chance**2
+        both[np.ix_(excitatory, excitatory)] *= self.reciprocity
+        draw = rng.random(chance.shape, dtype=np.float32)
+        forward = draw < chance
+        backward = (draw < both) | ((draw >= chance) & (draw < 2 * chance - both))
+        return np.tril(forward, -1) | np.tril(backward, -1).T
+
+
+def _distance(position_um: FloatArray) -> FloatArray:
+    """(N, N) distances in float32, for networks of 10,000 neurons."""
+    square = np.zeros((len(position_um), len(position_um)), np.float32)
+    for axis in position_um.T:
+        square += (axis[:, None] - axis) ** 2
+    return np.sqrt(square, out=square)
