@@ -139,7 +139,9 @@ class Simulation:
             return None
         step = np.minimum((self.behaviour.times() / dt_s + 1e-6).astype(int), n_steps)
         samples = np.maximum(np.bincount(step, minlength=n_steps + 1)[:n_steps], 1)
-        sums = [np.bincount(step, weights=column, minlength=n_steps + 1)[:n_steps] for column in self.behaviour.values.T]
+        sums = [
+            np.bincount(step, weights=column, minlength=n_steps + 1)[:n_steps] for column in self.behaviour.values.T
+        ]
         return np.stack(sums, axis=1) / samples[:, None], [str(name) for name in self.behaviour.columns]
 
 

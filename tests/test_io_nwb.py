@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def connectomes(draw: st.DrawFn, n: int) -> Connectome:
         weight=weight,
         delay_s=draw(st.sampled_from([None, np.where(connected, rng.uniform(0, 0.01, (n, n)), np.nan)])),
         standard_error=draw(st.sampled_from([None, np.where(connected, rng.random((n, n)), 0.0)])),
+        effective=draw(st.sampled_from([None, np.where(np.eye(n), 0.0, rng.normal(size=(n, n)))])),
         unit=draw(st.sampled_from(["mV", "a.u."])),
     )
 
@@ -87,7 +89,7 @@ def assert_same_spikes(read_back: nap.TsGroup | None, written: nap.TsGroup | Non
 def assert_same_connectome(read_back: Connectome | None, written: Connectome | None) -> None:
     assert (read_back is None) == (written is None)
     if read_back is not None and written is not None:
-        for name in ("weight", "delay_s", "standard_error"):
+        for name in ("weight", "delay_s", "standard_error", "effective"):
             a, b = getattr(read_back, name), getattr(written, name)
             assert (a is None) == (b is None)
             assert a is None or np.array_equal(a, b, equal_nan=True)
@@ -125,12 +127,15 @@ def test_a_recording_comes_back_exactly(written):
 
 
 @settings(max_examples=10)
-@given(data=st.data(), n=st.integers(2, 4))
-def test_a_simulation_comes_back_exactly(data, n):
+@given(data=st.data(), n=st.integers(2, 4), variables=st.lists(names, max_size=3, unique=True))
+def test_a_simulation_comes_back_exactly(data, n, variables):
+    times = np.arange(50) * 0.01 + 0.005
+    behaviour = nap.TsdFrame(t=times, d=np.random.default_rng(n).normal(size=(50, len(variables))), columns=variables)
     written = Simulation(
         data.draw(spike_trains(n, 20.0)),
         neuron_table(n, cell_type=["E"] * n),
         data.draw(connectomes(n)),
+        behaviour if variables else None,
         {"seed": 3, "parameters": {"nested": [1, 2.5, None]}},
     )
     back = round_trip(write_simulation, read_simulation, written)
@@ -139,6 +144,22 @@ def test_a_simulation_comes_back_exactly(data, n):
     pd.testing.assert_frame_equal(back.neurons, written.neurons)
     assert_same_spikes(back.spike_times, written.spike_times)
     assert_same_connectome(back.connectome, written.connectome)
+    assert (back.behaviour is None) == (written.behaviour is None)
+    if back.behaviour is not None:
+        assert list(back.behaviour.columns) == variables
+        assert np.array_equal(back.behaviour.values, behaviour.values)
+        assert np.array_equal(back.behaviour.times(), behaviour.times())
+
+
+def test_reading_a_simulation_with_behaviour_averages_it_in_each_bin(small_simulation, tmp_path):
+    times = (np.arange(120_000) + 0.5) * 1e-3
+    light = nap.TsdFrame(t=times, d=(times % 1 > 0.993)[:, None].astype(float), columns=["light"])
+    write_simulation(replace(small_simulation, behaviour=light), tmp_path / "sim.nwb")
+    binned = read(tmp_path / "sim.nwb", bin_s=0.01)
+    assert list(binned.behaviour.columns) == ["light"]
+    expected = np.zeros(100)
+    expected[99] = 0.7
+    assert binned.behaviour_values[:, 0].reshape(-1, 100) == pytest.approx(np.tile(expected, (120, 1)))
 
 
 def test_reading_a_simulation_as_a_recording_bins_its_spikes(small_simulation, spike_recording, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ import pynapple as nap
 from synapsnet.errors import InputError
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.reader import Notify
-from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
+from synapsnet.recording import Connectome, FloatArray, Recording, Simulation, neuron_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -130,7 +131,18 @@ def _simulation(file: NWBFile, about: dict[str, Any]) -> Simulation:
     neurons = _neurons(file)
     connectome = _connectome(file, len(neurons), about["connectome_unit"])
     assert connectome is not None
-    return Simulation(_spike_times(file.units), neurons, connectome, about["metadata"])
+    behaviour = None
+    if names := about.get("behaviour"):
+        times = file.processing["behavior"][next(iter(names))].timestamps[:]
+        behaviour = _behaviour(file, names, times, nap.IntervalSet(times[0], times[-1]))
+    return Simulation(_spike_times(file.units), neurons, connectome, behaviour, about["metadata"])
+
+
+def _behaviour(file: NWBFile, names: dict[str, Any], times: FloatArray, epochs: nap.IntervalSet) -> nap.TsdFrame | None:
+    if not names:
+        return None
+    variables = [file.processing["behavior"][name].data[:] for name in names]
+    return nap.TsdFrame(t=times, d=np.stack(variables, axis=1), time_support=epochs, columns=list(names.values()))
 
 
 def _recording(file: NWBFile, about: dict[str, Any]) -> Recording:
@@ -141,18 +153,13 @@ def _recording(file: NWBFile, about: dict[str, Any]) -> Recording:
     intervals = file.intervals["valid_epochs"]
     epochs = nap.IntervalSet(intervals["start_time"][:], intervals["stop_time"][:])
     times = series.timestamps[:]
-    behaviour = None
-    if about["behaviour"]:
-        variables = [file.processing["behavior"][name].data[:] for name in about["behaviour"]]
-        columns = list(about["behaviour"].values())
-        behaviour = nap.TsdFrame(t=times, d=np.stack(variables, axis=1), time_support=epochs, columns=columns)
     neurons = _neurons(file)
     return Recording(
         activity=nap.TsdFrame(t=times, d=series.data[:], time_support=epochs),
         dt_s=about["dt_s"],
         modality=about["modality"],
         neurons=neurons,
-        behaviour=behaviour,
+        behaviour=_behaviour(file, about["behaviour"], times, epochs),
         spike_times=None if file.units is None else _spike_times(file.units),
         connectome=_connectome(file, len(neurons), about["connectome_unit"]),
         metadata=about["metadata"],
@@ -187,7 +194,9 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
 
     weight = matrix("weight", 0.0)
     assert weight is not None
-    return Connectome(weight, matrix("delay_s", np.nan), matrix("standard_error", 0.0), unit)
+    return Connectome(
+        weight, matrix("delay_s", np.nan), matrix("standard_error", 0.0), matrix("effective", 0.0), unit=unit
+    )
 
 
 def _spike_times(units: DynamicTable) -> nap.TsGroup:
@@ -217,7 +226,7 @@ def _foreign_units(file: NWBFile, path: Path, bin_s: float | None, notify: Notif
 
 
 def _binned(simulation: Simulation, bin_s: float | None, notify: Notify) -> Recording:
-    return _count(
+    counts = _count(
         simulation.spike_times,
         simulation.neurons,
         bin_s,
@@ -225,6 +234,14 @@ def _binned(simulation: Simulation, bin_s: float | None, notify: Notify) -> Reco
         connectome=simulation.connectome,
         metadata=simulation.metadata,
     )
+    known = simulation.behaviour_on_grid(counts.dt_s, counts.n_steps)
+    if known is None:
+        return counts
+    values, names = known
+    behaviour = nap.TsdFrame(
+        t=counts.activity.times(), d=values.astype(np.float32), time_support=counts.epochs, columns=names
+    )
+    return replace(counts, behaviour=behaviour)
 
 
 def _count(

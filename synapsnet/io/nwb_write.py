@@ -85,7 +85,15 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
     file = _new_file(f"simulated network of {simulation.n_neurons} neurons", simulation.neurons)
     _add_units(file, simulation.spike_times, simulation.neurons)
     _add_connectome(file, simulation.connectome)
-    _add_about(file, "simulation", {"metadata": simulation.metadata, "connectome_unit": simulation.connectome.unit})
+    names: dict[str, Any] = {}
+    if simulation.behaviour is not None:
+        names = _add_behaviour(file, simulation.behaviour, _compressed(simulation.behaviour.times()))
+    about = {
+        "behaviour": names,
+        "metadata": simulation.metadata,
+        "connectome_unit": simulation.connectome.unit,
+    }
+    _add_about(file, "simulation", about)
     _write(file, path)
 
 
@@ -121,23 +129,32 @@ def _add_neuron_columns(table: DynamicTable, neurons: pd.DataFrame) -> None:
 
 def _add_series(file: NWBFile, recording: Recording) -> dict[str, Any]:
     """Activity, behaviour and epochs; returns the variable behind each behavioural series."""
-    from pynwb import TimeSeries
     from pynwb.epoch import TimeIntervals
 
     add = _add_calcium if recording.modality == "calcium" else _add_counts
     series = add(file, recording)
-    names: dict[str, Any] = {}
-    if recording.behaviour is not None:
-        module = file.create_processing_module("behavior", "Behavioural variables on the grid of the activity.")
-        for k, column in enumerate(np.asarray(recording.behaviour.columns).tolist()):
-            name = _series_name(column, taken=set(names))
-            names[name] = column
-            data = _compressed(recording.behaviour.values[:, k])
-            module.add(TimeSeries(name=name, data=data, unit="a.u.", timestamps=series, description=str(column)))
+    names = {} if recording.behaviour is None else _add_behaviour(file, recording.behaviour, series)
     epochs = TimeIntervals(name="valid_epochs", description="Epochs without gaps: trial edges lie between them.")
     for start, end in recording.epochs.values:
         epochs.add_interval(start_time=float(start), stop_time=float(end))
     file.add_time_intervals(epochs)
+    return names
+
+
+def _add_behaviour(file: NWBFile, behaviour: nap.TsdFrame, timestamps: Any) -> dict[str, Any]:
+    """A series for each variable; the others share the times of the first."""
+    from pynwb import TimeSeries
+
+    names: dict[str, Any] = {}
+    module = file.create_processing_module("behavior", "Behavioural variables.")
+    for k, column in enumerate(np.asarray(behaviour.columns).tolist()):
+        name = _series_name(column, taken=set(names))
+        names[name] = column
+        data = _compressed(behaviour.values[:, k])
+        series = TimeSeries(name=name, data=data, unit="a.u.", timestamps=timestamps, description=str(column))
+        module.add(series)
+        if not isinstance(timestamps, TimeSeries):
+            timestamps = series
     return names
 
 
@@ -217,11 +234,12 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
     from pynwb.core import DynamicTable
 
     known = connectome.weight != 0
-    matrices = {"weight": connectome.weight, "delay_s": connectome.delay_s, "standard_error": connectome.standard_error}
+    matrices = {name: getattr(connectome, name) for name in ("weight", "delay_s", "standard_error", "effective")}
     if connectome.delay_s is not None:
         known |= ~np.isnan(connectome.delay_s)
-    if connectome.standard_error is not None:
-        known |= connectome.standard_error != 0
+    for matrix in (connectome.standard_error, connectome.effective):
+        if matrix is not None:
+            known |= matrix != 0
     post, pre = np.nonzero(known)
     table = DynamicTable(
         name="connectome", description="Ground truth: one row for each connection.", id=list(range(len(pre)))
@@ -232,6 +250,7 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
         "weight": f"weight in {connectome.unit}, positive is excitatory",
         "delay_s": "transmission delay in seconds",
         "standard_error": "standard error of the weight",
+        "effective": f"weight in {connectome.unit} with what passes through neurons that were not recorded",
     }
     for name, matrix in matrices.items():
         if matrix is not None:
