@@ -424,7 +424,7 @@ def test_a_recording_says_how_it_was_observed():
         ({"drift": -0.1}, "drift must be 0 or more"),
         ({"drift_time_s": 0.0}, "drift time must be a positive number"),
         ({"shot_fraction": 1.1}, r"shot fraction must be in \[0, 1\]; got 1.1"),
-        ({"bleaching_half_time_s": 0.0}, "bleaching half time must be a positive number of seconds; got 0"),
+        ({"bleaching_half_time_s": 0.0}, "bleaching half time must be 0.05 s or more; got 0"),
         ({"neuropil": -0.1}, "neuropil factor must be 0 or more"),
         ({"neuropil_length_um": 0.0}, "neuropil length must be a positive number of micrometres"),
         ({"neuropil_shared": 2.0}, "shared part of the neuropil must be in"),

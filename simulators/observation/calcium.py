@@ -71,22 +71,23 @@ def observe_calcium(
         recording of single neurons, 3 or more is typical of large fields of view. The noise is white.
     shot_fraction : float
         Share of the resting noise's variance that is photon noise, whose variance is proportional to
-        fluorescence. It is drawn from a normal distribution, not Poisson's, to which a resting neuron's
-        1 / (shot_fraction * variance) photons a frame must come close.
+        fluorescence. It is normal instead of Poisson, which is close where a resting neuron sends many
+        photons a frame: 1 / (shot_fraction * variance in dF/F).
     drift : float
         Standard deviation of the baseline in dF/F.
     drift_time_s : float
         Correlation time of the baseline (an Ornstein-Uhlenbeck process).
     bleaching_half_time_s : float, optional
-        After this time, half of the brightness is gone. Default: no bleaching.
+        After this time, half of the brightness is gone; at least a hundredth of the duration. Default: no bleaching.
     neuropil : float
-        Contamination by the surroundings: the factor of their dF/F. Without the correction for which Chen et al.
-        2013, Nature 499:295, subtract 0.7 of the neuropil's fluorescence, about that.
+        Contamination: the factor of the surroundings' dF/F. Chen et al. 2013, Nature 499:295, correct for it by
+        subtracting 0.7 of the neuropil's fluorescence, so 0.7 stands for an uncorrected recording. The light
+        of the resting neuropil is left out, of F0 as of the noise.
     neuropil_length_um : float
         Other neurons contribute to the neuropil around a neuron by exp(-distance / length). The default is our
         choice.
     neuropil_shared : float
-        Fraction of the neuropil that is the same mean over the field of view everywhere. The default is our choice.
+        Fraction of the neuropil that is the mean over the field of view, near or far. The default is our choice.
     n_planes : int
         Planes that are imaged one after the other. Neurons are assigned to them by depth, as many to each
         plane; plane p is sampled p / n_planes of a frame after plane 0.
@@ -123,7 +124,13 @@ def observe_calcium(
     _check("drift", drift, drift >= 0, "0 or more")
     _check("drift time", drift_time_s, drift_time_s > 0, "a positive number of seconds")
     if bleaching_half_time_s is not None:
-        _check("bleaching half time", bleaching_half_time_s, bleaching_half_time_s > 0, "a positive number of seconds")
+        shortest_s = simulation.duration_s / 100  # what is left of the brightness must still be a float32
+        _check(
+            "bleaching half time",
+            bleaching_half_time_s,
+            bleaching_half_time_s >= shortest_s,
+            f"{shortest_s:g} s or more",
+        )
     _check("neuropil factor", neuropil, neuropil >= 0, "0 or more")
     _check("neuropil length", neuropil_length_um, neuropil_length_um > 0, "a positive number of micrometres")
     _check("shared part of the neuropil", neuropil_shared, 0 <= neuropil_shared <= 1, "in [0, 1]")
