@@ -547,5 +547,5 @@ def test_motifs_ask_for_whole_motifs_of_excitatory_neurons():
     arranged = Motifs().arrange(table, rng())
     with pytest.raises(InputError, match=r"ids of complete motifs; call its arrange\(\) first"):
         Motifs().connect(arranged[1:], strength_mv[1:], rng())
-    with pytest.raises(InputError, match="'excitatory' that have a positive strength"):
+    with pytest.raises(InputError, match="a positive strength of every neuron"):
         Motifs().connect(arranged, -strength_mv, rng())

@@ -1,8 +1,8 @@
 """Nearby neurons are connected more often, in both directions more often than by chance, with lognormal weights.
 
-Song et al. 2005, PLoS Biol 3:e68, thick-tufted layer 5 pyramidal neurons of rat visual cortex, a few tens of
-micrometres apart: 11.6% of possible connections exist, reciprocal pairs are about 4 times as frequent as if the two
-directions were independent, and the logarithm of the EPSP in mV has mean -0.702 and standard deviation 0.9355.
+Song et al. 2005, PLoS Biol 3:e68, neighbouring layer 5 pyramidal neurons of rat visual cortex: 11.6% of possible
+connections exist, reciprocal pairs are about 4 times as frequent as if the two directions were independent, and the
+logarithm of the EPSP in mV has mean -0.702 and standard deviation 0.9355, which makes the mean EPSP 0.77 mV.
 
 Levy & Reyes 2012, J Neurosci 32:5609, mouse auditory cortex: the probability falls with distance as a Gaussian with a
 standard deviation of 85 to 114 um, alike for excitatory and inhibitory neurons.
@@ -25,9 +25,6 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 
 MICRO = 1e-6
-SONG_LOG_MEAN = -0.702
-"""Mean of the logarithm of the EPSP in mV; with the standard deviation below, the mean EPSP is 0.77 mV."""
-SONG_LOG_SIGMA = 0.9355
 
 
 class DistanceDependent(Topology):
@@ -60,7 +57,7 @@ class DistanceDependent(Topology):
     reciprocity: float = Field(4.0, ge=1)
     shortest_delay_ms: NotNegative = 1.0
     velocity_m_s: Positive = 0.3
-    weight_sigma: NotNegative = SONG_LOG_SIGMA
+    weight_sigma: NotNegative = 0.9355
 
     @model_validator(mode="after")
     def _reciprocal_pairs_are_possible(self) -> Self:

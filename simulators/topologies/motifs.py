@@ -123,8 +123,8 @@ class Motifs(Topology):
         connected = np.isfinite(delay_s)
         if not (strength_mv[connected.any(axis=0)] > 0).all():
             raise InputError(
-                "The topology 'motifs' needs neurons of the cell type 'excitatory' that have a positive strength; "
-                "some have none. Use another network, or name no inhibitory neurons 'excitatory'."
+                "The topology 'motifs' needs a positive strength of every neuron of the cell type 'excitatory'; some "
+                "have none. Choose a network whose excitatory neurons excite."
             )
         weight = lognormal_weights(connected, self.weight_factor * strength_mv, rng, weight_sigma=self.weight_sigma)
         return Connectome(weight=weight, delay_s=delay_s, unit="mV")

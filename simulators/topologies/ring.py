@@ -2,7 +2,8 @@
 
 Strong recurrence makes neighbours fire together whether or not they are connected, so that methods infer
 connections between them that do not exist (Das & Fiete 2020, Nat Neurosci 23:1286); `recurrence` takes a network
-there step by step. The profile and the numbers are our choice.
+there step by step: from 0 to 1, 2, 4 and 8, the counts of neighbours in 0.1 s correlate by 0.00, 0.06, 0.12, 0.19 and
+0.25 (80 excitatory and 20 inhibitory LIF neurons, drive 9 mV, one minute). The profile and the numbers are our choice.
 """
 
 from __future__ import annotations
