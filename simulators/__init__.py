@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
+import joblib
 import numpy as np
 import pandas as pd
 import pynapple as nap
 
 from simulators import engine
+from simulators.brian import from_brian
 from simulators.inputs import STEP_S, Signals
 from simulators.networks import NETWORKS, Network, network_class
 from simulators.observation import observe_calcium, observe_spikes
+from simulators.spike_trains import spike_trains
 from simulators.units import MILLI
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Simulation
 
-__all__ = ["NETWORKS", "Network", "observe_calcium", "observe_spikes", "simulate"]
+__all__ = ["NETWORKS", "Network", "from_brian", "observe_calcium", "observe_spikes", "simulate", "simulate_seeds"]
 
 SILENT_AFTER_S = 1.0
 
@@ -88,7 +91,7 @@ def simulate(
             f"The network stayed silent: no spike (0 Hz) in {duration_s:g} s; raise its drive, noise or excitation."
         )
     return Simulation(
-        spike_times=_spike_trains(spikes, connectome.n_neurons, n_steps * model.dt_s),
+        spike_times=spike_trains(spikes.neuron, spikes.time_s, connectome.n_neurons, n_steps * model.dt_s),
         neurons=neurons,
         connectome=connectome,
         behaviour=None if signals is None else _behaviour(signals),
@@ -100,6 +103,33 @@ def simulate(
             "versions": {package: version(package) for package in ("synapsnet", "brian2", "numpy")},
         },
     )
+
+
+def simulate_seeds(
+    network: str | Network, seeds: Sequence[int], *, duration_s: float = 1200.0, processes: int | None = None
+) -> Iterator[Simulation]:
+    """Simulate several seeds of a network side by side, each in a process of its own.
+
+    Parameters
+    ----------
+    network, duration_s
+        See `simulate`.
+    seeds : sequence of int
+    processes : int, optional
+        Default: as many as there are cores.
+
+    Yields
+    ------
+    Simulation
+        Of each seed, in their order; the same as from `simulate`.
+
+    Raises
+    ------
+    InputError
+        See `simulate`.
+    """
+    parallel = joblib.Parallel(n_jobs=processes or joblib.cpu_count(), return_as="generator")
+    return parallel(joblib.delayed(simulate)(network, duration_s=duration_s, seed=seed) for seed in seeds)
 
 
 def _wiring(
@@ -134,11 +164,3 @@ def _behaviour(signals: Signals) -> nap.TsdFrame | None:
         return None
     times = (np.arange(len(signals.behaviour)) + 0.5) * STEP_S
     return nap.TsdFrame(t=times, d=signals.behaviour, columns=signals.behaviour_names)
-
-
-def _spike_trains(spikes: engine.Spikes, n_neurons: int, duration_s: float) -> nap.TsGroup:
-    order = np.argsort(spikes.neuron, kind="stable")
-    borders = np.searchsorted(spikes.neuron[order], np.arange(1, n_neurons))
-    trains = np.split(spikes.time_s[order], borders)
-    epoch = nap.IntervalSet(0, duration_s)
-    return nap.TsGroup({k: nap.Ts(train, time_support=epoch) for k, train in enumerate(trains)}, time_support=epoch)
