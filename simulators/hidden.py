@@ -1,0 +1,258 @@
+"""A part of a simulated network, as an experiment sees it that records some of the neurons and not the others.
+
+The neurons that are not recorded are not without effect: a spike that passes from A to B through a hidden neuron is,
+to the recording, a connection from A to B. In the linear response of a network (for the dynamics: Trousdale et al.
+2012, PLoS Comput Biol 8:e1002408; for the sum over paths: Pernice et al. 2011, PLoS Comput Biol 7:e1002059), an
+additional spike of the observed neuron o makes the hidden neurons fire e more spikes, which are those that its
+postsynaptic potentials evoke, and those that the hidden neurons evoke in each other::
+
+    e = G (W_ho + W_hh e)        and so        e = G (I - W_hh G)^-1 W_ho
+
+where the diagonal of G holds each hidden neuron's gain. What the other observed neurons receive through them adds to
+the direct connections::
+
+    W_effective = W_oo + W_oh G (I - W_hh G)^-1 W_ho
+
+Brinkman, Rieke, Shea-Brown & Buice 2018, PLoS Comput Biol 14:e1006490, derive this sum over all paths through hidden
+neurons; here it is taken at zero frequency, that is, summed over all lags. It holds for potentials that are small
+beside the distance to threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pynapple as nap
+from scipy.linalg import solve_toeplitz
+
+from simulators.positions import positions_um
+from synapsnet.errors import InputError, unknown_name
+from synapsnet.recording import FloatArray, Simulation
+
+By = Literal["random", "field", "type"]
+IndexArray = npt.NDArray[np.intp]
+
+GAIN_BIN_S = 0.005
+GAIN_WINDOW_S = 0.1  # five time constants of a membrane of 20 ms
+
+
+def visible_part(
+    simulation: Simulation,
+    *,
+    fraction: float = 0.5,
+    by: By = "random",
+    cell_types: tuple[str, ...] = (),
+    seed: int = 0,
+) -> Simulation:
+    """The simulation reduced to the neurons that an experiment records, with its direct and its effective connectome.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    fraction : float
+        Of all neurons that is visible; not used by "type".
+    by : {"random", "field", "type"}
+        Which neurons are visible: drawn at random; those nearest to the middle of all neurons, seen from above (x and
+        y); or those of `cell_types`.
+    cell_types : tuple of str
+        For "type".
+    seed : int
+        Of "random".
+
+    Returns
+    -------
+    Simulation
+        The visible neurons in their order. `connectome.weight` are the connections between them,
+        `connectome.effective` adds what passes through the hidden ones, with gains estimated from the spikes of
+        the whole simulation (see `response_gain`). `metadata["visible"]` says which neurons these are.
+
+    Raises
+    ------
+    InputError
+        If fewer than two neurons would be visible, an argument is unknown or does not apply, positions are needed
+        and unknown, the simulation is such a part itself, or see `effective_weight`.
+    """
+    if simulation.connectome.effective is not None:
+        raise InputError(
+            "This simulation is the visible part of another one; take a part of the whole network instead."
+        )
+    visible = _chosen(simulation, fraction, by, cell_types, seed)
+    if len(visible) < 2:
+        raise InputError(
+            f"A recording needs at least 2 neurons, and {len(visible)} of {simulation.n_neurons} would be visible; "
+            "raise the fraction or name more cell types."
+        )
+    hidden = np.setdiff1d(np.arange(simulation.n_neurons), visible)
+    gain = np.zeros(simulation.n_neurons)
+    gain[hidden] = response_gain(simulation, hidden)
+    effective = effective_weight(simulation.connectome.weight, gain, visible)
+    epoch = simulation.spike_times.time_support
+    neurons = simulation.neurons.iloc[visible].reset_index(drop=True)
+    return replace(
+        simulation,
+        spike_times=nap.TsGroup(
+            {new: simulation.spike_times[old] for new, old in enumerate(visible.tolist())}, time_support=epoch
+        ),
+        neurons=neurons,
+        connectome=replace(simulation.connectome.select(visible), effective=effective),
+        metadata=simulation.metadata
+        | {
+            "visible": {
+                "by": by,
+                "cell_types": list(cell_types),
+                "seed": int(seed),
+                "n_simulated": simulation.n_neurons,
+                "indices": visible.tolist(),
+                "ids": neurons["id"].tolist(),
+            }
+        },
+    )
+
+
+def effective_weight(weight: FloatArray, gain: FloatArray, visible: IndexArray) -> FloatArray:
+    """Connectivity of the visible neurons, with what passes through the others.
+
+    Parameters
+    ----------
+    weight : (N, N) array, `[post, pre]`
+        Usually in mV.
+    gain : (N,) array
+        Spikes that a neuron fires in addition per unit of weight received; only those of hidden neurons are used.
+    visible : (M,) array of indices
+
+    Returns
+    -------
+    (M, M) array, `[post, pre]`
+        In the unit of `weight`; paths from a neuron to itself are left out.
+
+    Raises
+    ------
+    InputError
+        If the hidden neurons excite each other so strongly that they have no stationary response.
+    """
+    hidden = np.setdiff1d(np.arange(len(weight)), visible)
+    among_hidden = weight[np.ix_(hidden, hidden)] * gain[hidden]
+    growth = max(np.linalg.eigvals(among_hidden).real, default=0.0)
+    if growth >= 1:
+        raise InputError(
+            f"The {len(hidden)} hidden neurons excite each other so strongly, {growth:.2g} spikes per spike where less "
+            "than 1 is needed, that no effective connectivity exists; make more or other neurons visible."
+        )
+    through_hidden = np.linalg.solve(np.eye(len(hidden)) - among_hidden, weight[np.ix_(hidden, visible)])
+    onto_visible = weight[np.ix_(visible, hidden)] * gain[hidden]
+    effective = weight[np.ix_(visible, visible)] + onto_visible @ through_hidden
+    np.fill_diagonal(effective, 0.0)
+    return effective
+
+
+def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
+    """How many more spikes a neuron fires per unit of weight (usually mV of postsynaptic potential) that it receives.
+
+    The spike count of a neuron is regressed on what arrives at its synapses (each presynaptic spike with its weight,
+    after its delay) up to `GAIN_WINDOW_S` before and after; the gain is the sum of the answers to what came before,
+    less that to what came after. With all inputs in one regression, what a presynaptic neuron does through others
+    is not taken for its own effect; and an input from outside that moves slowly, and drives a neuron and its
+    presynaptic neurons alike, shows before and after and cancels. Each estimate is then drawn towards the mean
+    of its cell type, the more the less certain it is.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    neurons : (H,) array of indices
+
+    Returns
+    -------
+    (H,) array
+        0 where no neuron of the type receives anything.
+
+    Raises
+    ------
+    InputError
+        If the simulation is not longer than the window.
+    """
+    if len(neurons) and simulation.duration_s <= 2 * GAIN_WINDOW_S:
+        raise InputError(
+            f"How hidden neurons answer is estimated from the spikes, which takes more than {2 * GAIN_WINDOW_S:g} s; "
+            f"got {simulation.duration_s:g} s: simulate for longer, a minute or more."
+        )
+    estimates = np.array([_regressed_gain(simulation, neuron) for neuron in neurons.tolist()]).reshape(-1, 2)
+    cell_type = simulation.neurons["cell_type"].to_numpy()[neurons]
+    gain = np.zeros(len(neurons))
+    for name in np.unique(cell_type):
+        gain[cell_type == name] = _shrunk(*estimates[cell_type == name].T)
+    return gain
+
+
+def _regressed_gain(simulation: Simulation, neuron: int) -> tuple[float, float]:
+    """Gain of one neuron and the variance of this estimate: infinite if the neuron receives nothing."""
+    connectome, trains = simulation.connectome, simulation.spike_times
+    presynaptic = np.flatnonzero(connectome.weight[neuron])
+    delay_s = np.zeros(len(presynaptic)) if connectome.delay_s is None else connectome.delay_s[neuron, presynaptic]
+    arrival_s = [trains[k].times() + delay for k, delay in zip(presynaptic.tolist(), delay_s, strict=True)]
+    weight = np.repeat(connectome.weight[neuron, presynaptic], [len(times_s) for times_s in arrival_s])
+    n_bins, n_lags = int(simulation.duration_s / GAIN_BIN_S + 1e-6), round(GAIN_WINDOW_S / GAIN_BIN_S)
+    received = _binned(np.concatenate([np.zeros(0), *arrival_s]), weight, n_bins)
+    if not received.any():
+        return 0.0, np.inf
+    fired = _binned(trains[neuron].times(), None, n_bins)
+    lags = range(-n_lags, n_lags)  # an answer in the bin of the arrival counts as one
+    covariance = np.array([_lagged_product(received, fired, lag) for lag in lags])
+    autocovariance = np.array([_lagged_product(received, received, lag) for lag in range(2 * n_lags)])
+    # The coefficients are R^-1 c, with the Toeplitz matrix R, and the gain is their sum with these signs
+    signs = np.repeat([-1.0, 1.0], n_lags)
+    contrast = solve_toeplitz(autocovariance, signs)
+    noise = max(float(fired.var()), 1 / n_bins)  # of a silent neuron, as if it had fired once
+    return float(contrast @ covariance), noise * float(signs @ contrast) / n_bins
+
+
+def _binned(time_s: FloatArray, weight: FloatArray | None, n_bins: int) -> FloatArray:
+    """Sum of the weights in each bin, less its mean; what arrives after the end counts in the last bin."""
+    index = np.minimum((time_s / GAIN_BIN_S + 1e-6).astype(np.intp), n_bins - 1)
+    sums = np.bincount(index, weight, n_bins)
+    return sums - sums.mean()
+
+
+def _lagged_product(early: FloatArray, late: FloatArray, lag: int) -> float:
+    """Mean of early(t) late(t + lag)."""
+    if lag < 0:
+        return _lagged_product(late, early, -lag)
+    return float(early[: len(early) - lag] @ late[lag:] / len(early))
+
+
+def _shrunk(estimate: FloatArray, variance: FloatArray) -> FloatArray:
+    """Posterior mean of normally distributed values that were estimated with an error of known variance.
+
+    The variance between the values is what the estimates scatter more than their errors explain.
+    """
+    known = np.isfinite(variance)
+    if not known.any():
+        return np.zeros(len(estimate))
+    between = max(0.0, float(estimate[known].var() - variance[known].mean()))
+    precision = 1 / (between + variance)
+    mean = float(precision @ estimate / precision.sum())
+    return mean + (estimate - mean) * between * precision
+
+
+def _chosen(simulation: Simulation, fraction: float, by: str, cell_types: tuple[str, ...], seed: int) -> IndexArray:
+    """Indices of the visible neurons in ascending order."""
+    if by not in get_args(By):
+        raise unknown_name("way to choose neurons", by, get_args(By))
+    if (by == "type") != bool(cell_types):
+        raise InputError(f"Cell types are for by='type', which needs them; got by={by!r} and {list(cell_types)}.")
+    if not 0 < fraction <= 1:
+        raise InputError(f"The fraction of visible neurons must be more than 0 and at most 1; got {fraction}.")
+    if by == "type":
+        names = simulation.neurons["cell_type"]
+        for name in cell_types:
+            if name not in set(names):
+                raise unknown_name("cell type", name, sorted(set(names)))
+        return np.flatnonzero(names.isin(cell_types))
+    n_visible = round(fraction * simulation.n_neurons)
+    if by == "random":
+        return np.sort(np.random.default_rng(seed).choice(simulation.n_neurons, n_visible, replace=False))
+    lateral_um = positions_um(simulation, "A field of view")[:, :2]
+    distance_um = np.linalg.norm(lateral_um - lateral_um.mean(axis=0), axis=1)
+    return np.sort(np.argsort(distance_um, kind="stable")[:n_visible])
