@@ -12,6 +12,7 @@ import pynapple as nap
 
 from simulators import engine
 from simulators.brian import from_brian
+from simulators.hidden import visible_part
 from simulators.inputs import STEP_S, Signals
 from simulators.networks import NETWORKS, Network, network_class
 from simulators.observation import observe_calcium, observe_spikes
@@ -20,7 +21,16 @@ from simulators.units import MILLI
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Simulation
 
-__all__ = ["NETWORKS", "Network", "from_brian", "observe_calcium", "observe_spikes", "simulate", "simulate_seeds"]
+__all__ = [
+    "NETWORKS",
+    "Network",
+    "from_brian",
+    "observe_calcium",
+    "observe_spikes",
+    "simulate",
+    "simulate_seeds",
+    "visible_part",
+]
 
 SILENT_AFTER_S = 1.0
 

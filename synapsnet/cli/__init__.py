@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -21,6 +22,11 @@ def main() -> None:
         app()
     except InputError as error:
         complain(str(error))
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        complain(f"There is no space left on the disk{f' for {error.filename}' if error.filename else ''}; make room.")
         sys.exit(2)
     except MemoryError:
         complain("This needs more memory than there is; use fewer neurons, larger time steps or a shorter recording.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,31 +29,70 @@ DEMO_NETWORK = "lif-random"
 
 @app.command()
 def simulate(
-    output: Output,
-    network: Annotated[str, typer.Option(help="Name of the network.")] = DEMO_NETWORK,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="What to write; with --seeds, a name that holds {seed}."),
+    ],
+    network: Annotated[str, typer.Option(help="Name of the network; see `synapsnet catalogue`.")] = DEMO_NETWORK,
+    topology: Annotated[str | None, typer.Option(help="Who is connected to whom; default the network's own.")] = None,
     duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
     seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(help="So many seeds, from --seed on, side by side.", min=1)] = 1,
     parameter: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter of the network, NAME=VALUE; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="A parameter of the network, topology.NAME or inputs.NAME, NAME=VALUE; repeatable."),
     ] = None,
+    preview: Annotated[Path | None, typer.Option(help="HTML page to write with what the network does.")] = None,
+    beside: Annotated[Path | None, typer.Option(help="Real recording to show beside it in the preview.")] = None,
+    fs: Annotated[float | None, typer.Option(help="Frame rate of --beside in Hz, where it does not say it.")] = None,
 ) -> None:
     """Simulate a network with known connectivity.
 
-    Example: `synapsnet simulate --network lif-random --duration 1200 --seed 1 -o sim.nwb`
+    Examples
+    --------
+    - `synapsnet simulate --network lif-random --duration 1200 --seed 1 -o sim.nwb`
+    - `synapsnet simulate --network adex --topology small-world --set inputs.shared_fraction=0.3 -o sim.nwb`
+    - `synapsnet simulate --seeds 4 -o sim-{seed}.nwb`
+    - `synapsnet simulate --duration 300 --preview page.html --beside suite2p/ --fs 6 -o sim.nwb`
     """
     import simulators
     from simulators.networks import network_class
-    from synapsnet.io import write_simulation
+    from synapsnet.io import read, write_simulation
 
     _parent(output, ".nwb")
-    chosen = network_class(network)(**dict(_assignment(text) for text in parameter or []))
+    if (seeds > 1) != ("{seed}" in output.name):
+        raise InputError(f"Several --seeds need an output whose name holds {{seed}}, one seed must not; got {output}.")
+    if preview is not None:
+        _parent(preview, ".html")
+    if seeds > 1 and preview is not None:
+        raise InputError("--preview shows one seed; leave --seeds out.")
+    if beside is not None and preview is None:
+        raise InputError("--beside belongs to --preview; say where to write the page.")
+    parameters = _nested(parameter or [])
+    if topology is not None:
+        parameters["topology"] = {"name": topology} | dict(parameters.get("topology", {}))
+    chosen = network_class(network)(**parameters)
+    real = None if beside is None else read(beside, notify=notify, fs_hz=fs)
+    if seeds > 1:
+        with progress() as steps:
+            for k, each in enumerate(simulators.simulate_seeds(chosen, range(seed, seed + seeds), duration_s=duration)):
+                write_simulation(each, output.with_name(output.name.replace("{seed}", str(seed + k))))
+                steps("simulating", (k + 1) / seeds)
+        OUT.print(f"Wrote {seeds} simulations: {output}", markup=False)
+        return
     with progress() as steps:
         simulation = simulators.simulate(
             chosen, duration_s=duration, seed=seed, notify=notify, progress=lambda done: steps("simulating", done)
         )
         steps("writing", None)
         write_simulation(simulation, output)
+        if preview is not None:
+            from reports.preview import write_preview
+
+            write_preview(simulation, preview, beside=real)
     info(output)
+    if preview is not None:
+        OUT.print(f"Preview: {preview.resolve()}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -74,12 +114,29 @@ def observe(
     drift: Annotated[
         float | None, typer.Option(help="Calcium: standard deviation of the baseline in dF/F; default 0.02.")
     ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another parameter of the observation, NAME=VALUE; see `synapsnet catalogue`."),
+    ] = None,
+    visible: Annotated[float, typer.Option(help="Fraction of the neurons that is recorded at all.")] = 1.0,
+    by: Annotated[
+        Literal["random", "field", "type"], typer.Option(help="Which: at random, those in a field of view, or by type.")
+    ] = "random",
+    cell_type: Annotated[
+        list[str] | None, typer.Option(help="With --by type: a type that is kept; repeatable.")
+    ] = None,
 ) -> None:
     """Record a simulation as an experiment would see it.
 
-    Example: `synapsnet observe sim.nwb --as calcium --noise 2 --seed 1 -o rec.nwb`
+    Examples
+    --------
+    - `synapsnet observe sim.nwb --as calcium --noise 2 --seed 1 -o rec.nwb`
+    - `synapsnet observe sim.nwb --as spikes --visible 0.5 --set min_rate_hz=0.5 -o rec.nwb`
     """
-    from simulators import observe_calcium, observe_spikes
+    from pydantic import ConfigDict, ValidationError, validate_call
+
+    from simulators import observe_calcium, observe_spikes, visible_part
+    from simulators.catalogue import keyword_parameters
     from synapsnet.io import read_simulation, write_recording
 
     _parent(output, ".nwb")
@@ -90,10 +147,41 @@ def observe(
     if unused := [name for name, value in foreign.items() if value is not None]:
         raise InputError(f"{', '.join(unused)} cannot be chosen for {modality}; leave it out.")
     options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
-    record = observe_spikes if modality == "spikes" else observe_calcium
-    recording = record(read_simulation(simulation), seed=seed, **options)
+    record: Callable[..., Any] = observe_spikes if modality == "spikes" else observe_calcium
+    known = [name for name in keyword_parameters(record) if name not in ("seed", "notify", *own)]
+    for name, value in _nested(parameter or []).items():
+        if name not in known:
+            raise InputError(f"--set knows no {name!r} for {modality}; it knows {', '.join(known)}.")
+        options[name] = value
+    if modality == "spikes":
+        options["notify"] = notify
+    seen = read_simulation(simulation)
+    if visible != 1.0 or by != "random" or cell_type:
+        seen = visible_part(seen, fraction=visible, by=by, cell_types=tuple(cell_type or ()), seed=seed)
+    try:
+        recording = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(record)(seen, seed=seed, **options)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InputError(f"Unusable {problem['loc'][-1]}: {problem['msg']}; got {problem['input']!r}.") from None
     write_recording(recording, output)
     info(output)
+
+
+@app.command()
+def catalogue(
+    name: Annotated[str | None, typer.Argument(help="A network, topology or observation; default the list.")] = None,
+) -> None:
+    """List the networks, topologies and observation models, or explain one with its parameters.
+
+    Example: `synapsnet catalogue small-world`
+    """
+    from simulators.catalogue import entries, explain
+
+    if name is not None:
+        OUT.print(explain(name), markup=False)
+        return
+    for kind, described in entries().items():
+        facts(kind, described)
 
 
 @app.command()
@@ -249,7 +337,7 @@ def demo(
         raise InputError(f"{output} is a file; give a folder (-o).")
     output.mkdir(parents=True, exist_ok=True)
     simulation = output / "simulation.nwb"
-    simulate(simulation, DEMO_NETWORK, duration, seed, [f"n_neurons={neurons}"])
+    simulate(simulation, duration=duration, seed=seed, parameter=[f"n_neurons={neurons}"])
     runs = []
     modalities: tuple[Literal["spikes", "calcium"], ...] = ("spikes", "calcium")
     for modality in modalities:
@@ -291,6 +379,20 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _nested(assignments: list[str]) -> dict[str, Any]:
+    """The assignments as a dictionary; A.B=VALUE goes into a dictionary named A."""
+    nested: dict[str, Any] = {}
+    for name, value in map(_assignment, assignments):
+        owner, dot, inner = name.partition(".")
+        if not dot:
+            nested[name] = value
+        elif isinstance(nested.setdefault(owner, {}), dict):
+            nested[owner][inner] = value
+        else:
+            raise InputError(f"--set {owner} and --set {name} exclude each other; set {owner}.name instead.")
+    return nested
 
 
 def _parent(path: Path, suffix: str) -> None:

@@ -1,0 +1,72 @@
+"""What there is to simulate and to observe, in words, from the code itself."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from simulators.inputs import Inputs
+from simulators.networks import NETWORKS
+from simulators.observation import INDICATORS, observe_calcium, observe_spikes
+from simulators.topologies import TOPOLOGIES
+from synapsnet.errors import unknown_name
+from synapsnet.parameters import Parameters
+
+KINDS: dict[str, dict[str, Any]] = {
+    "networks (simulate --network)": dict(NETWORKS),
+    "topologies (simulate --topology)": dict(TOPOLOGIES),
+    "inputs (simulate --set inputs.NAME=VALUE)": {"inputs": Inputs},
+    "observation (observe --as)": {"calcium": observe_calcium, "spikes": observe_spikes},
+}
+
+
+def entries() -> dict[str, dict[str, str]]:
+    """The first line of what each thing says of itself, by kind and name."""
+    listed = {
+        kind: {name: _text(thing).split("\n")[0] for name, thing in things.items()} for kind, things in KINDS.items()
+    }
+    listed["indicators (observe --as calcium --indicator)"] = {
+        name: f"peak dF/F {each.peak:g} for one spike, {each.time_to_peak_s * 1e3:.0f} ms after it"
+        for name, each in INDICATORS.items()
+    }
+    return listed
+
+
+def explain(name: str) -> str:
+    """All that a network, topology or observation says of itself, and the defaults of its parameters.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    things = {name: thing for things in KINDS.values() for name, thing in things.items()}
+    if name not in things:
+        raise unknown_name("entry", name, things)
+    thing = things[name]
+    if not (isinstance(thing, type) and issubclass(thing, Parameters)):
+        return _text(thing)
+    inherited = [
+        base for base in thing.__mro__[1:] if issubclass(base, Parameters) and "Parameters\n---" in _text(base)
+    ]
+    parts = [_text(thing), *(_parameters(base) for base in inherited)]
+    defaults = "\n".join(
+        f"{field} = {info.get_default(call_default_factory=True)}" for field, info in thing.model_fields.items()
+    )
+    return "\n\n".join([*parts, "Defaults\n--------\n" + defaults])
+
+
+def keyword_parameters(function: Any) -> list[str]:
+    """Names of the parameters that are given by name."""
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+
+
+def _text(thing: Any) -> str:
+    """The docstring, not that of a base class."""
+    return inspect.cleandoc(thing.__doc__ or "")
+
+
+def _parameters(base: type) -> str:
+    section = _text(base).partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    return f"Parameters of {base.__name__}\n{section}"
