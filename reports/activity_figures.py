@@ -205,7 +205,7 @@ def trace_figure(
 
 def lines_figure(time_s: FloatArray, values: FloatArray, names: Sequence[str]) -> go.Figure:
     """A row for each variable over time."""
-    figure = make_subplots(rows=len(names), shared_xaxes=True, vertical_spacing=0.06)
+    figure = make_subplots(rows=len(names), shared_xaxes=True, vertical_spacing=0.3 / len(names))
     for row, name in enumerate(names, start=1):
         figure.add_scatter(
             x=np.round(time_s, 3),

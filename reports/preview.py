@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,83 +14,41 @@ import pynapple as nap
 
 from reports.activity_figures import (
     RATE_BIN_S,
-    curve_figure,
     distribution_figure,
     lines_figure,
     raster_figure,
     trace_figure,
     type_colors,
 )
+from reports.comparison import MAX_SHOWN, N_TRACES, compare, evenly, names_of
 from reports.figures import FloatArray, cell_type_order, matrix_figure
 from reports.html import Panel
 from reports.html import _flat as flat
-from reports.numbers import format_duration, format_number, is_defined
+from reports.numbers import format_duration, format_number
 from reports.page import render_page
 from reports.summary import Statement
-from reports.tables import Cell, Metric, Row, Table
+from reports.tables import Table
 from simulators import observe_calcium
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Recording, Simulation
-from validation.likeness import Likeness, is_dff, observe_like, part_of
+from validation.likeness import Likeness, observe_like, part_of
 from validation.statistics import (
     COUNT_BIN_S,
     MIN_INTERVALS,
-    CalciumStatistics,
-    SpikeStatistics,
-    autocorrelation,
-    binned_spike_times,
-    calcium_statistics,
     count_correlation,
     cv_isi,
     rates_hz,
-    spike_statistics,
     synchrony,
 )
 
-MAX_SHOWN = 200  # neurons in the raster and in the matrix
-N_TRACES = 6
+MAX_COMPARED = 1000  # real neurons: all pairs of more need gigabytes
 TRACES_S = 40.0
 BEHAVIOUR_S = 60.0
 MAX_POINTS = 2000
 MIN_DURATION_S = 1.0
 SYNCHRONY_BIN_S = 0.005
-SIMULATION, RECORDING = "simulation", "recording"
 GREYS = ("#4a5058", "#a0a6ad")
-COLORS = {SIMULATION: "#a63603", RECORDING: "#4a5058"}
-
-SPIKE_METRICS = (
-    Metric("rate_hz", "rate (Hz)", "Spikes per second of each neuron."),
-    Metric(
-        "cv",
-        "CV of intervals",
-        "Standard deviation of a neuron's interspike intervals over their mean: 0 for a clock, 1 for a Poisson "
-        f"process. Not defined for fewer than {MIN_INTERVALS} intervals. Epochs shorter than the intervals make it "
-        "too low.",
-    ),
-    Metric(
-        "local_variation",
-        "local variation",
-        "The same of neighbouring intervals (Shinomoto et al. 2003), which slow changes of the rate leave as it is.",
-    ),
-    Metric(
-        "correlation",
-        "count correlation",
-        f"Pearson correlation of the spike counts of two different neurons in bins of {COUNT_BIN_S * 1e3:g} ms.",
-    ),
-)
-CALCIUM_METRICS = (
-    Metric(
-        "noise_level",
-        "noise level ν (%/√Hz)",
-        "Median of |F(t + 1) − F(t)| over the square root of the frame rate (Rupprecht et al. 2021). It means noise "
-        "only where F is dF/F and most frames hold no activity.",
-    ),
-    Metric("skewness", "skewness", "Of the values of a trace: large where a quiet neuron answers rarely and strongly."),
-    Metric("decay_s", "decay (s)", "Time in which a trace's autocorrelation falls to 1/e."),
-    Metric("persistence", "autocorrelation at 1 s", "Correlation of a trace with itself one second later."),
-    Metric("correlation", "pairwise correlation", "Pearson correlation of two different traces, frame by frame."),
-)
 
 
 @dataclass(frozen=True)
@@ -135,15 +93,15 @@ def render_preview(simulation: Simulation, *, beside: Recording | None = None, t
             f"A preview needs at least {MIN_DURATION_S:g} s of simulation; got {simulation.duration_s:g} s. "
             "Simulate longer (--duration)."
         )
-    likeness = None if beside is None else observe_like(simulation, beside)
-    part = part_of(simulation, _shown(simulation.neurons))
+    part = part_of(simulation, evenly(cell_type_order(simulation.neurons), MAX_SHOWN))
+    likeness = None if beside is None else observe_like(part, _at_most(beside, MAX_COMPARED))
     colors = _type_colors(simulation)
     sections = [
         Section("activity", "Activity", list(_activity(simulation, part, colors))),
         Section("connectivity", "Connectivity", list(_connectivity(simulation, part, colors))),
     ]
     if likeness is not None:
-        sections.append(_comparison(likeness))
+        sections.append(_beside(likeness))
     return render_page(
         "preview.html",
         title=title or f"Preview of {simulation.metadata.get('network', 'a simulation')}",
@@ -155,67 +113,23 @@ def render_preview(simulation: Simulation, *, beside: Recording | None = None, t
     )
 
 
-def summary_table(statistics: Mapping[str, SpikeStatistics | CalciumStatistics], caption: str) -> Table:
-    """Median and quartiles of each statistic, a row for each name.
-
-    Parameters
-    ----------
-    statistics : dict of name -> statistics, all of spikes or all of calcium
-    caption : str
-    """
-    metrics = _metrics(next(iter(statistics.values())))
-    rows = [
-        Row(name, name, [_cell(getattr(found, metric.field)) for metric in metrics])
-        for name, found in statistics.items()
-    ]
-    return Table(caption, metrics, rows)
+def _beside(likeness: Likeness) -> Section:
+    table, sentences, panels = compare(likeness)
+    source = f"{likeness.real.metadata['source']}: " if "source" in likeness.real.metadata else ""
+    return Section(
+        "beside",
+        "Beside a real recording",
+        panels,
+        f"{source}{likeness.real.n_neurons} recorded and {likeness.simulated.n_neurons} simulated neurons over "
+        f"{format_duration(likeness.real.n_steps * likeness.real.dt_s)}. {likeness.how}",
+        sentences or ["In no statistic below do simulation and recording lie apart or differ much in spread."],
+        table,
+    )
 
 
-def disagreements(
-    simulated: SpikeStatistics | CalciumStatistics, real: SpikeStatistics | CalciumStatistics
-) -> list[str]:
-    """A sentence for each statistic whose quartiles, of simulation and recording, do not overlap."""
-    sentences = []
-    for metric in _metrics(real):
-        ours, theirs = (_quartiles(getattr(found, metric.field)) for found in (simulated, real))
-        if ours[2] < theirs[0] or ours[0] > theirs[2]:
-            where = "lower" if ours[2] < theirs[0] else "higher"
-            sentences.append(
-                f"{_capital(metric.name)}: {where} in the simulation, median {format_number(ours[1])} against "
-                f"{format_number(theirs[1])}; the middle halves do not overlap."
-            )
-    return sentences
-
-
-def statistics_of(recording: Recording) -> SpikeStatistics | CalciumStatistics:
-    """Statistics of what was recorded: of spikes as the bins show them, or of calcium."""
-    if recording.modality == "calcium":
-        found = calcium_statistics(recording)
-        # In another unit than dF/F a noise level is a number without meaning
-        return found if is_dff(recording) else replace(found, noise_level=np.full(recording.n_neurons, np.nan))
-    return spike_statistics(binned_spike_times(recording))
-
-
-def _metrics(found: SpikeStatistics | CalciumStatistics) -> tuple[Metric, ...]:
-    return SPIKE_METRICS if isinstance(found, SpikeStatistics) else CALCIUM_METRICS
-
-
-def _quartiles(values: FloatArray) -> FloatArray:
-    known = values[np.isfinite(values)]
-    return np.percentile(known, [25, 50, 75]) if len(known) else np.full(3, np.nan)
-
-
-def _cell(values: FloatArray) -> Cell:
-    low, median, high = _quartiles(values)
-    if not is_defined(median):
-        return Cell(format_number(None))
-    return Cell(format_number(median), f"[{format_number(low)}, {format_number(high)}]", float(median))
-
-
-def _shown(neurons: pd.DataFrame) -> npt.NDArray[np.integer[Any]]:
-    """Neurons by type, at most `MAX_SHOWN`, evenly among them."""
-    order = cell_type_order(neurons)
-    return order[np.linspace(0, len(order) - 1, min(len(order), MAX_SHOWN)).round().astype(int)]
+def _at_most(recording: Recording, n: int) -> Recording:
+    neurons = np.arange(recording.n_neurons)
+    return recording if len(neurons) <= n else recording.select_neurons(evenly(neurons, n))
 
 
 def _types(neurons: pd.DataFrame) -> list[str]:
@@ -225,7 +139,8 @@ def _types(neurons: pd.DataFrame) -> list[str]:
 def _by_type(neurons: pd.DataFrame, values: FloatArray) -> dict[str, FloatArray]:
     """Values of the neurons of each type, in the order of the figures."""
     kinds = neurons["cell_type"].to_numpy()
-    return {str(kind): values[kinds == kind] for kind in dict.fromkeys(kinds[cell_type_order(neurons)])}
+    ordered = dict.fromkeys([*kinds[cell_type_order(neurons)], *kinds])  # the order leaves out some of many neurons
+    return {str(kind): values[kinds == kind] for kind in ordered}
 
 
 def _type_colors(simulation: Simulation) -> dict[str, str]:
@@ -256,8 +171,8 @@ def _statements(simulation: Simulation, part: Simulation) -> Iterator[Statement]
         yield Statement(f"{silent} of the {simulation.n_neurons} neurons never fire.", warning=True)
     if part.n_neurons < simulation.n_neurons:
         yield Statement(
-            f"The raster, the matrix and the correlations are of {part.n_neurons} of the {simulation.n_neurons} "
-            "neurons, evenly from all types; everything else is of all of them."
+            f"The raster, the matrix, the correlations and any comparison are of {part.n_neurons} of the "
+            f"{simulation.n_neurons} neurons, evenly from all types; everything else is of all of them."
         )
 
 
@@ -299,7 +214,7 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
     traces = trace_figure(
         seen.values[rows],
         seen.activity.times()[rows],
-        _names(few.neurons),
+        names_of(few.neurons),
         [colors[k] for k in _types(few.neurons)],
         "ΔF/F",
     )
@@ -335,108 +250,30 @@ def _connectivity(simulation: Simulation, part: Simulation, colors: dict[str, st
     )
     if not truth.adjacency.any():
         return
-    sizes = {"weight": truth.weight} | ({} if truth.delay_s is None else {"delay": truth.delay_s * 1e3})
-    for name, unit, caption in (
-        ("weight", truth.unit, "Of the connections that the neurons of each type send."),
-        ("delay", "ms", "From a spike to its arrival, by the type of the sending neuron."),
-    ):
-        if name in sizes:
-            yield Panel(
-                f"{name.capitalize()}s",
-                caption,
-                {"": distribution_figure(_by_sender(simulation, sizes[name]), f"{name} ({unit})", colors)},
-            )
+    weights = _by_sender(simulation, truth.weight)
+    yield Panel(
+        "Weights",
+        "Of the connections that the neurons of each type send.",
+        {"": distribution_figure(weights, f"weight ({truth.unit})", colors)},
+    )
+    if truth.delay_s is not None:
+        delays = {kind: 1e3 * delay_s for kind, delay_s in _by_sender(simulation, truth.delay_s).items()}
+        yield Panel(
+            "Delays",
+            "From a spike to its arrival, by the type of the sending neuron.",
+            {"": distribution_figure(delays, "delay (ms)", colors)},
+        )
 
 
 def _by_sender(simulation: Simulation, matrix: FloatArray) -> dict[str, FloatArray]:
     """Values of the connections that each type sends; types that send none are left out."""
-    adjacency, kinds = simulation.connectome.adjacency, simulation.neurons["cell_type"].to_numpy()
-    sent = {
-        kind: matrix[:, kinds == kind][adjacency[:, kinds == kind]]
-        for kind in _by_type(simulation.neurons, np.zeros(simulation.n_neurons))
-    }
-    return {kind: values for kind, values in sent.items() if len(values)}
-
-
-def _comparison(likeness: Likeness) -> Section:
-    pair = {SIMULATION: likeness.simulated, RECORDING: likeness.real}
-    found = {name: statistics_of(recording) for name, recording in pair.items()}
-    source = f"{likeness.real.metadata['source']}: " if "source" in likeness.real.metadata else ""
-    duration_s = likeness.real.n_steps * likeness.real.dt_s
-    panels = [_example(name, recording) for name, recording in pair.items()]
-    if likeness.real.modality == "calcium":
-        curves = {}
-        for name, recording in pair.items():
-            curve = np.nanmedian(autocorrelation(recording), axis=1)
-            curves[name] = (np.arange(len(curve)) * recording.dt_s, curve)
-        panels.append(
-            Panel(
-                "Autocorrelation",
-                "Median over neurons. The step at the first frame is noise, the slope after it indicator and activity.",
-                {"": curve_figure(curves, "lag (s)", "correlation", COLORS)},
-            )
-        )
-    panels += [
-        Panel(
-            _capital(metric.name),
-            metric.meaning,
-            {"": distribution_figure({n: getattr(f, metric.field) for n, f in found.items()}, metric.name, COLORS)},
-        )
-        for metric in _metrics(found[RECORDING])
-    ]
-    return Section(
-        "beside",
-        "Beside a real recording",
-        panels,
-        f"{source}{likeness.real.n_neurons} recorded and {likeness.simulated.n_neurons} simulated neurons over "
-        f"{format_duration(duration_s)}. {likeness.how}",
-        disagreements(found[SIMULATION], found[RECORDING])
-        or ["In no statistic below do the middle halves of simulation and recording lie apart."],
-        summary_table(found, "Median over neurons or pairs, and quartiles"),
-    )
-
-
-def _example(name: str, recording: Recording) -> Panel:
-    if recording.modality == "spikes":
-        kept = np.linspace(0, recording.n_neurons - 1, min(recording.n_neurons, MAX_SHOWN)).round().astype(int)
-        part = binned_spike_times(recording.select_neurons(kept))
-        return Panel(
-            f"Spikes, {name}",
-            f"{len(kept)} of {recording.n_neurons} neurons in the longest epoch.",
-            {"": raster_figure(part, [name] * len(kept), COLORS)},
-        )
-    a, b = max(recording.segments, key=lambda segment: segment[1] - segment[0])
-    spare = max(b - a - int(2 * TRACES_S / recording.dt_s), 0) // 2
-    few = np.linspace(0, recording.n_neurons - 1, min(recording.n_neurons, N_TRACES)).round().astype(int)
-    labels = _names(recording.neurons.iloc[few])
-    return Panel(
-        f"Traces, {name}",
-        f"{len(few)} of {recording.n_neurons} neurons, evenly from the list, in the middle of the longest epoch.",
-        {
-            "": trace_figure(
-                recording.values[a + spare : b - spare, few],
-                recording.activity.times()[a + spare : b - spare],
-                labels,
-                [COLORS[name]] * len(few),
-                "ΔF/F" if is_dff(recording) else "",
-            )
-        },
-    )
+    post, pre = np.nonzero(simulation.connectome.adjacency)
+    values, sender = matrix[post, pre], simulation.neurons["cell_type"].to_numpy()[pre]
+    kinds = _by_type(simulation.neurons, np.zeros(simulation.n_neurons))
+    return {kind: values[sender == kind] for kind in kinds if (sender == kind).any()}
 
 
 def _examples(spike_times: nap.TsGroup) -> npt.NDArray[np.integer[Any]]:
     """A few neurons that fire, evenly from all."""
     firing = np.flatnonzero(rates_hz(spike_times) > 0)
-    candidates = firing if len(firing) >= 2 else np.arange(len(spike_times))
-    return candidates[np.linspace(0, len(candidates) - 1, min(len(candidates), N_TRACES)).round().astype(int)]
-
-
-def _names(neurons: pd.DataFrame) -> list[str]:
-    return [
-        f"{kind} {name}" if kind != "unknown" else str(name)
-        for kind, name in zip(neurons["cell_type"], neurons["id"], strict=True)
-    ]
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+    return evenly(firing if len(firing) >= 2 else np.arange(len(spike_times)), N_TRACES)

@@ -15,7 +15,8 @@ import pynapple as nap
 import pytest
 
 from reports.activity_figures import distribution_figure, raster_figure, type_colors
-from reports.preview import MAX_SHOWN, disagreements, render_preview, statistics_of, summary_table, write_preview
+from reports.comparison import MAX_SHOWN, disagreements, statistics_of, summary_table
+from reports.preview import render_preview, write_preview
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
 from validation.likeness import observe_like, part_of
@@ -108,6 +109,11 @@ def test_spikes_are_observed_in_bins_and_epochs_of_the_recording():
     assert list(alike.simulated.neurons["id"]) == [str(k) for k in range(1, 10)]
 
 
+def test_refuses_to_compare_spikes_of_silent_neurons():
+    with pytest.raises(InputError, match="at least 2 simulated neurons that fire; 0 of 10 do"):
+        observe_like(make_simulation(rate_hz=0.0), make_counts())
+
+
 def test_a_part_of_a_simulation_keeps_what_belongs_together():
     simulation = make_simulation()
     part = part_of(simulation, [3, 9])
@@ -125,7 +131,10 @@ def test_a_table_shows_medians_and_quartiles_and_sentences_say_where_they_lie_ap
     low, high = np.percentile(poisson.cv, [25, 75])
     assert cells["recording"]["cv"].interval == f"[{low:.3g}, {high:.3g}]"
     (sentence,) = disagreements(faster, poisson)
-    assert sentence.startswith("Rate (Hz): higher in the simulation")
+    assert sentence.startswith("Rate (Hz): higher in the simulation") and sentence.endswith("middle halves apart.")
+    centred = replace(poisson, cv=1.0 + 3 * (poisson.cv - np.median(poisson.cv)))
+    (sentence,) = disagreements(centred, replace(poisson, cv=1.0 + poisson.cv - np.median(poisson.cv)))
+    assert sentence.startswith("CV of intervals: spread wider in the simulation, middle half ")
     assert disagreements(poisson, poisson) == []
     nothing = replace(poisson, cv=np.full(5, np.nan))
     assert summary_table({"x": nothing}, "caption").rows[0].cells[1].text == "–"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pynapple as nap
 
 from simulators import observe_calcium, observe_spikes
+from synapsnet.errors import InputError
 from synapsnet.recording import Recording, Simulation
 from validation.statistics import noise_level, noise_share
 
@@ -57,7 +58,13 @@ def observe_like(
         If the simulation is shorter than two steps of the recording, or fewer than two neurons fire.
     """
     if recording.modality == "spikes":
-        firing = [k for k in range(simulation.n_neurons) if len(simulation.spike_times[k])]
+        end_s = int(simulation.duration_s / recording.dt_s + 1e-6) * recording.dt_s  # of the last whole bin
+        firing = [k for k in range(simulation.n_neurons) if np.any(simulation.spike_times[k].times() < end_s)]
+        if len(firing) < 2:
+            raise InputError(
+                f"A comparison needs at least 2 simulated neurons that fire; {len(firing)} of {simulation.n_neurons} "
+                "do. Simulate longer, or drive the network more strongly."
+            )
         seen = observe_spikes(part_of(simulation, firing), bin_s=recording.dt_s)
         how = f"Spikes are in bins of {recording.dt_s * 1e3:g} ms; simulated neurons that never fire are left out."
     else:

@@ -1,0 +1,123 @@
+"""How much simulations resemble real recordings, each observed as the recording was: the page docs/realism.md.
+
+    python benchmarks/realism.py --networks lif-random lif-cell-types --output docs/realism.md
+
+Every network has its default parameters and is simulated once; of large ones and of large recordings 200 neurons are
+compared. Absent recordings are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reports.comparison import disagreements, evenly, statistics_of, summary_table
+from reports.figures import cell_type_order
+from reports.tables import Table
+from simulators import NETWORKS, simulate
+from synapsnet.files import write_text
+from synapsnet.io import read
+from synapsnet.recording import Recording, Simulation
+from validation.likeness import observe_like, part_of
+
+MAX_NEURONS = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """A real recording: where it lies, how it is read, and what makes it special."""
+
+    path: str
+    about: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+SOURCES = {
+    "Mouse V1, two-photon GCaMP6, 6 Hz": Source(
+        "mouse_v1_suite2p",
+        "Spontaneous activity of layer 2/3; suite2p's dF/F of 10 cells, which its authors chose among more.",
+        {"fs_hz": 6.0},
+    ),
+    "Mouse V1, two-photon mesoscope GCaMP6s, 6.3 Hz": Source(
+        "mouse_v1_mesoscope/fluorescence.npz",
+        "Visual stimulation; fluorescence of 10 cells less its background, in arbitrary units, so not dF/F.",
+        {"key": "fluorescence", "transpose": True},
+    ),
+    "Mouse visual cortex, Neuropixels, 10 ms": Source(
+        "mouse_visual_neuropixels_pv_opto/session_829720705_pv_opto.npz",
+        "Six visual areas, in trials of 0.5 to 1.5 s up to the onset of light, units of at least 0.5 Hz. Intervals "
+        "longer than a trial are not seen, neither here nor in the simulations that are cut in the same way.",
+        {"key": "z", "dt_s": 0.01, "until": "light", "min_rate_hz": 0.5},
+    ),
+}
+INTRODUCTION = """# Do the simulations look like cortex?
+
+Summary statistics of simulated networks beside those of real recordings. Each simulation ({duration:g} s, default
+parameters, seed {seed}) is observed as the recording was: same time step, epochs and length, same noise. Numbers are
+medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined.
+
+What to keep in mind: the recordings are few, of a few animals, of cells that somebody selected for being active, and of
+mice that move, see and doze; the networks here are in one state, without a shared input unless one is set. Likeness in
+these numbers is no proof of a good model, and no network was fitted to them. Where simulated traces are less skewed and
+forget faster than recorded ones, think first of steady firing: at several spikes a second the answers of a slow
+indicator merge, while a recorded cell is silent for long and then active for seconds, often together with others.
+
+Written by `python benchmarks/realism.py`; do not edit.
+"""
+
+
+def section(title: str, source: Source, recording: Recording, simulations: dict[str, Simulation]) -> str:
+    """A table of all networks beside one recording, and what the table says."""
+    found, how, sentences = {}, "", []
+    for name, simulation in simulations.items():
+        likeness = observe_like(simulation, recording)
+        real = found.setdefault("**recording**", statistics_of(likeness.real))
+        found[name] = statistics_of(likeness.simulated)
+        how = likeness.how
+        apart = disagreements(found[name], real)
+        sentences += [f"- `{name}`", *(f"  - {sentence}" for sentence in apart or ["Nowhere."])]
+    lines = [f"## {title}", "", f"{source.about} {how}", "", *markdown(summary_table(found, title)), ""]
+    return "\n".join(
+        [*lines, "Where the middle halves lie apart, or one is more than twice as wide:", "", *sentences, ""]
+    )
+
+
+def markdown(table: Table) -> list[str]:
+    """A table as lines of markdown."""
+    rows = [["", *(metric.name for metric in table.columns)], ["---"] * (len(table.columns) + 1)]
+    rows += [[row.label, *(f"{cell.text} {cell.interval}".rstrip() for cell in row.cells)] for row in table.rows]
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def main() -> None:
+    """Simulate, compare, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["lif-random", "lif-cell-types"], choices=sorted(NETWORKS))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real recordings")
+    parser.add_argument("--duration", type=float, default=120.0, help="seconds")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=Path("docs/realism.md"))
+    options = parser.parse_args()
+    simulations = {}
+    for name in options.networks:
+        whole = simulate(name, duration_s=options.duration, seed=options.seed, notify=print)
+        simulations[name] = part_of(whole, evenly(cell_type_order(whole.neurons), MAX_NEURONS))
+    sections = [INTRODUCTION.format(duration=options.duration, seed=options.seed)]
+    for title, source in SOURCES.items():
+        path = options.data / source.path
+        if not path.exists():
+            print(f"Left out: {title}, because {path} is absent.")
+            continue
+        recording = read(path, **source.options)
+        chosen = evenly(np.arange(recording.n_neurons), MAX_NEURONS)
+        sections.append(section(title, source, recording.select_neurons(chosen), simulations))
+        print(sections[-1], flush=True)
+    write_text(options.output, "\n".join(sections))
+
+
+if __name__ == "__main__":
+    main()

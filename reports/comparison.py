@@ -1,0 +1,207 @@
+"""What a simulation and a real recording have in common, in numbers, words and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reports.activity_figures import curve_figure, distribution_figure, raster_figure, trace_figure
+from reports.figures import FloatArray
+from reports.html import Panel
+from reports.numbers import format_number, is_defined
+from reports.tables import Cell, Metric, Row, Table
+from synapsnet.recording import Recording
+from validation.likeness import Likeness, is_dff
+from validation.statistics import (
+    COUNT_BIN_S,
+    MIN_INTERVALS,
+    CalciumStatistics,
+    SpikeStatistics,
+    autocorrelation,
+    binned_spike_times,
+    calcium_statistics,
+    spike_statistics,
+)
+
+MAX_SHOWN = 200  # neurons in a raster or a matrix
+N_TRACES = 6
+TRACES_S = 80.0
+SPREAD_FACTOR = 2.0
+SIMULATION, RECORDING = "simulation", "recording"
+COLORS = {SIMULATION: "#a63603", RECORDING: "#4a5058"}
+
+SPIKE_METRICS = (
+    Metric("rate_hz", "rate (Hz)", "Spikes per second of each neuron."),
+    Metric(
+        "cv",
+        "CV of intervals",
+        "Standard deviation of a neuron's interspike intervals over their mean: 0 for a clock, 1 for a Poisson "
+        f"process. Not defined for fewer than {MIN_INTERVALS} intervals. Epochs shorter than the intervals make it "
+        "too low.",
+    ),
+    Metric(
+        "local_variation",
+        "local variation",
+        "The same of neighbouring intervals (Shinomoto et al. 2003), which slow changes of the rate leave as it is.",
+    ),
+    Metric(
+        "correlation",
+        "count correlation",
+        f"Pearson correlation of the spike counts of two different neurons in bins of {COUNT_BIN_S * 1e3:g} ms.",
+    ),
+)
+CALCIUM_METRICS = (
+    Metric(
+        "noise_level",
+        "noise level ν (%/√Hz)",
+        "Median of |F(t + 1) − F(t)| over the square root of the frame rate (Rupprecht et al. 2021). It means noise "
+        "only where F is dF/F and most frames hold no activity.",
+    ),
+    Metric("skewness", "skewness", "Of the values of a trace: large where a quiet neuron answers rarely and strongly."),
+    Metric("decay_s", "decay (s)", "Time in which a trace's autocorrelation falls to 1/e."),
+    Metric("persistence", "autocorrelation at 1 s", "Correlation of a trace with itself one second later."),
+    Metric("correlation", "pairwise correlation", "Pearson correlation of two different traces, frame by frame."),
+)
+
+
+def compare(likeness: Likeness) -> tuple[Table, list[str], list[Panel]]:
+    """Table, sentences and figures of a simulation and a recording that were observed alike."""
+    pair = {SIMULATION: likeness.simulated, RECORDING: likeness.real}
+    found = {name: statistics_of(recording) for name, recording in pair.items()}
+    panels = [_example(name, recording) for name, recording in pair.items()]
+    if likeness.real.modality == "calcium":
+        curves = {}
+        for name, recording in pair.items():
+            curve = np.nanmedian(autocorrelation(recording), axis=1)
+            curves[name] = (np.arange(len(curve)) * recording.dt_s, curve)
+        panels.append(
+            Panel(
+                "Autocorrelation",
+                "Median over neurons. The step at the first frame is noise, the slope after it indicator and activity.",
+                {"": curve_figure(curves, "lag (s)", "correlation", COLORS)},
+            )
+        )
+    panels += [
+        Panel(
+            _capital(metric.name),
+            metric.meaning,
+            {"": distribution_figure({n: getattr(f, metric.field) for n, f in found.items()}, metric.name, COLORS)},
+        )
+        for metric in _metrics(found[RECORDING])
+    ]
+    sentences = disagreements(found[SIMULATION], found[RECORDING])
+    return summary_table(found, "Median over neurons or pairs, and quartiles"), sentences, panels
+
+
+def summary_table(statistics: Mapping[str, SpikeStatistics | CalciumStatistics], caption: str) -> Table:
+    """Median and quartiles of each statistic, a row for each name.
+
+    Parameters
+    ----------
+    statistics : dict of name -> statistics, all of spikes or all of calcium
+    caption : str
+    """
+    metrics = _metrics(next(iter(statistics.values())))
+    rows = [
+        Row(name, name, [_cell(getattr(found, metric.field)) for metric in metrics])
+        for name, found in statistics.items()
+    ]
+    return Table(caption, metrics, rows)
+
+
+def disagreements(
+    simulated: SpikeStatistics | CalciumStatistics, real: SpikeStatistics | CalciumStatistics
+) -> list[str]:
+    """A sentence for each statistic that lies apart or differs much in spread.
+
+    Apart are two distributions whose middle halves do not overlap; much is a factor of `SPREAD_FACTOR` between the
+    distances of their quartiles.
+    """
+    sentences = []
+    for metric in _metrics(real):
+        ours, theirs = (_quartiles(getattr(found, metric.field)) for found in (simulated, real))
+        medians = f"median {format_number(ours[1])} against {format_number(theirs[1])}"
+        widths = ours[2] - ours[0], theirs[2] - theirs[0]
+        if ours[2] < theirs[0] or ours[0] > theirs[2]:
+            where = "lower" if ours[2] < theirs[0] else "higher"
+            sentences.append(f"{_capital(metric.name)}: {where} in the simulation, {medians}; middle halves apart.")
+        elif max(widths) > SPREAD_FACTOR * min(widths):
+            how = "narrower" if widths[0] < widths[1] else "wider"
+            spread = " against ".join(f"{format_number(q[0])} to {format_number(q[2])}" for q in (ours, theirs))
+            sentences.append(f"{_capital(metric.name)}: spread {how} in the simulation, middle half {spread}.")
+    return sentences
+
+
+def statistics_of(recording: Recording) -> SpikeStatistics | CalciumStatistics:
+    """Statistics of what was recorded: of spikes as the bins show them, or of calcium."""
+    if recording.modality == "calcium":
+        found = calcium_statistics(recording)
+        # In another unit than dF/F a noise level is a number without meaning
+        return found if is_dff(recording) else replace(found, noise_level=np.full(recording.n_neurons, np.nan))
+    return spike_statistics(binned_spike_times(recording))
+
+
+def names_of(neurons: pd.DataFrame) -> list[str]:
+    """What a figure calls each neuron."""
+    return [
+        f"{kind} {name}" if kind != "unknown" else str(name)
+        for kind, name in zip(neurons["cell_type"], neurons["id"], strict=True)
+    ]
+
+
+def evenly(neurons: npt.NDArray[np.integer[Any]], n: int) -> npt.NDArray[np.integer[Any]]:
+    """At most `n` of the neurons, evenly spread over the list."""
+    return neurons[np.linspace(0, len(neurons) - 1, min(len(neurons), n)).round().astype(int)]
+
+
+def _metrics(found: SpikeStatistics | CalciumStatistics) -> tuple[Metric, ...]:
+    return SPIKE_METRICS if isinstance(found, SpikeStatistics) else CALCIUM_METRICS
+
+
+def _quartiles(values: FloatArray) -> FloatArray:
+    known = values[np.isfinite(values)]
+    return np.percentile(known, [25, 50, 75]) if len(known) else np.full(3, np.nan)
+
+
+def _cell(values: FloatArray) -> Cell:
+    low, median, high = _quartiles(values)
+    if not is_defined(median):
+        return Cell(format_number(None))
+    return Cell(format_number(median), f"[{format_number(low)}, {format_number(high)}]", float(median))
+
+
+def _example(name: str, recording: Recording) -> Panel:
+    if recording.modality == "spikes":
+        kept = evenly(np.arange(recording.n_neurons), MAX_SHOWN)
+        part = binned_spike_times(recording.select_neurons(kept))
+        return Panel(
+            f"Spikes, {name}",
+            f"{len(kept)} of {recording.n_neurons} neurons in the longest epoch.",
+            {"": raster_figure(part, [name] * len(kept), COLORS)},
+        )
+    a, b = max(recording.segments, key=lambda segment: segment[1] - segment[0])
+    spare = max(b - a - int(TRACES_S / recording.dt_s), 0) // 2
+    few = evenly(np.arange(recording.n_neurons), N_TRACES)
+    labels = names_of(recording.neurons.iloc[few])
+    return Panel(
+        f"Traces, {name}",
+        f"{len(few)} of {recording.n_neurons} neurons, evenly from the list, in the middle of the longest epoch.",
+        {
+            "": trace_figure(
+                recording.values[a + spare : b - spare, few],
+                recording.activity.times()[a + spare : b - spare],
+                labels,
+                [COLORS[name]] * len(few),
+                "ΔF/F" if is_dff(recording) else "",
+            )
+        },
+    )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
