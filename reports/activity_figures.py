@@ -117,7 +117,7 @@ def distribution_figure(groups: Mapping[str, FloatArray], title: str, colors: Ma
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, N_BINS + 1)
-    figure = make_subplots(rows=len(known), shared_xaxes=True, vertical_spacing=0.28 / max(len(known), 1) ** 1.2)
+    figure = make_subplots(rows=len(known), shared_xaxes=True, vertical_spacing=_gap(len(known)))
     for row, (name, values) in enumerate(known.items(), start=1):
         counts = np.histogram(np.clip(values, low, high), edges)[0]
         median = float(np.median(values)) if len(values) else np.nan
@@ -132,17 +132,7 @@ def distribution_figure(groups: Mapping[str, FloatArray], title: str, colors: Ma
         )
         if len(values):
             figure.add_vline(median, line={"color": INK, "width": 1.5, "dash": "dot"}, row=row, col=1)
-        figure.add_annotation(
-            text=f"<b>{escape(name)}</b>  n = {len(values):,}, median {format_number(median)}",
-            xref="x domain" if row == 1 else f"x{row} domain",
-            yref="y domain" if row == 1 else f"y{row} domain",
-            x=0,
-            y=1,
-            xanchor="left",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 12},
-        )
+        _label_row(figure, row, f"<b>{escape(name)}</b>  n = {len(values):,}, median {format_number(median)}")
     figure.update_layout(base_layout(showlegend=False, bargap=0, height=max(260, ROW_PX * len(known) + 90)))
     figure.update_xaxes(axis_style("", range=[low, high], showgrid=False, zeroline=False, ticks=""))
     figure.update_xaxes(title_text=title, ticks="outside", row=len(known), col=1)
@@ -205,7 +195,7 @@ def trace_figure(
 
 def lines_figure(time_s: FloatArray, values: FloatArray, names: Sequence[str]) -> go.Figure:
     """A row for each variable over time."""
-    figure = make_subplots(rows=len(names), shared_xaxes=True, vertical_spacing=0.3 / len(names))
+    figure = make_subplots(rows=len(names), shared_xaxes=True, vertical_spacing=_gap(len(names)))
     for row, name in enumerate(names, start=1):
         figure.add_scatter(
             x=np.round(time_s, 3),
@@ -218,10 +208,11 @@ def lines_figure(time_s: FloatArray, values: FloatArray, names: Sequence[str]) -
             row=row,
             col=1,
         )
-        figure.update_yaxes(axis_style(escape(name), nticks=3, zeroline=False), row=row, col=1)
+        _label_row(figure, row, f"<b>{escape(name)}</b>")
     figure.update_layout(base_layout(showlegend=False, height=max(220, ROW_PX * len(names) + 80)))
-    figure.update_xaxes(axis_style("", showgrid=False, zeroline=False))
-    figure.update_xaxes(title_text="time (s)", row=len(names), col=1)
+    figure.update_xaxes(axis_style("", showgrid=False, zeroline=False, ticks=""))
+    figure.update_xaxes(title_text="time (s)", ticks="outside", row=len(names), col=1)
+    figure.update_yaxes(axis_style("", nticks=3, zeroline=False))
     return figure
 
 
@@ -257,6 +248,26 @@ def type_colors(
         colors[kind] = family[used[family] % len(family)]
         used[family] += 1
     return colors
+
+
+def _gap(n_rows: int) -> float:
+    """Room between the rows of a figure for their labels, as a part of its height."""
+    return float(0.28 / n_rows**1.2)
+
+
+def _label_row(figure: go.Figure, row: int, text: str) -> None:
+    number = "" if row == 1 else str(row)
+    figure.add_annotation(
+        text=text,
+        xref=f"x{number} domain",
+        yref=f"y{number} domain",
+        x=0,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 12},
+    )
 
 
 def _middle(epochs: nap.IntervalSet, window_s: float) -> tuple[float, float]:
