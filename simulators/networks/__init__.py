@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from simulators.base import Model, Network
+from simulators.networks.adex import Adex
 from simulators.networks.cell_types import LifCellTypes
+from simulators.networks.izhikevich import Izhikevich
 from simulators.networks.lif import LifConnectome, LifRandom
+from simulators.networks.microcircuit import Microcircuit
+from simulators.networks.v1 import V1Layer23
 from synapsnet.errors import unknown_name
 
-NETWORKS: dict[str, type[Network]] = {network.name: network for network in (LifRandom, LifCellTypes)}
+_ALL: tuple[type[Network], ...] = (
+    LifRandom,
+    LifCellTypes,
+    Adex,
+    Izhikevich,
+    V1Layer23,
+    Microcircuit,
+)
+NETWORKS: dict[str, type[Network]] = {network.name: network for network in _ALL}
 
-__all__ = ["NETWORKS", "LifCellTypes", "LifConnectome", "LifRandom", "Model", "Network", "network_class"]
+__all__ = [
+    "NETWORKS",
+    "Adex",
+    "Izhikevich",
+    "LifCellTypes",
+    "LifConnectome",
+    "LifRandom",
+    "Microcircuit",
+    "Model",
+    "Network",
+    "V1Layer23",
+    "network_class",
+]
 
 
 def network_class(name: str) -> type[Network]:

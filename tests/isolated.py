@@ -1,0 +1,75 @@
+"""A model's neurons on their own, without noise, in Brian2's interpreter: what they do, and what a synapse does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+import numpy.typing as npt
+
+from simulators import Network
+from synapsnet.recording import Connectome
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Traces:
+    """`time_s` (T,), `v` and, where the model has it, `current` (N, T) in volt; a list of N spike trains in seconds."""
+
+    time_s: FloatArray
+    v: FloatArray
+    current: FloatArray | None
+    spikes_s: list[FloatArray]
+
+
+def run(
+    network: Network,
+    duration_s: float,
+    *,
+    values: dict[str, Any],
+    neurons: list[int],
+    pre: int = 0,
+    weight_mv: float = 0.0,
+    arrivals_s: tuple[float, ...] = (),
+) -> Traces:
+    """Run the given neurons with `values` in place of the network's own; spikes of `pre` arrive at all of them."""
+    model = network.model()
+    n = len(network.neurons())
+    b2.prefs.codegen.target = "numpy"
+    b2.defaultclock.dt = model.dt_s * b2.second
+    namespace = {name: value * getattr(b2, unit) for name, (value, unit) in model.constants.items()}
+    namespace["external"] = 0 * b2.volt
+    group = b2.NeuronGroup(
+        len(neurons),
+        model.equations,
+        threshold=model.threshold,
+        reset=model.reset,
+        refractory=model.refractory,
+        method=model.method,
+        namespace=namespace,
+    )
+    own = {name: value[neurons] for name, value in network.neuron_values(np.random.default_rng(0)).items()}
+    for name, value in (own | {"noise": 0.0} | values).items():
+        setattr(group, f"{name}_", value)
+
+    source = b2.SpikeGeneratorGroup(1, np.zeros(len(arrivals_s), int), np.array(arrivals_s) * b2.second)
+    synapses = b2.Synapses(source, group, model.synapse, on_pre=model.on_pre, namespace=namespace)
+    synapses.connect()
+    weight = np.zeros((n, n))
+    weight[neurons, pre] = weight_mv
+    edges = network.synapse_values(Connectome(weight), np.array(neurons), np.full(len(neurons), pre))
+    for name, value in edges.items():
+        setattr(synapses, f"{name}_", value)
+
+    recorded = ["v", "I"] if "I" in group.variables else ["v"]
+    traces, spikes = b2.StateMonitor(group, recorded, record=True), b2.SpikeMonitor(group)
+    b2.Network(group, source, synapses, traces, spikes).run(duration_s * b2.second)
+    return Traces(
+        time_s=np.asarray(traces.t / b2.second),
+        v=np.asarray(traces.v_),
+        current=np.asarray(traces.I_) if "I" in recorded else None,
+        spikes_s=[np.asarray(train / b2.second) for train in spikes.spike_trains().values()],
+    )
