@@ -55,7 +55,8 @@ class Inputs(Parameters):
     ----------
     shared_fraction : float
         Of the variance of each neuron's noise: so much of it comes from one slow process that all neurons
-        share (a brain state that nobody records), the rest stays private.
+        share (a brain state that nobody records), the rest stays private. Neurons answer to slow input less
+        than to fast noise of the same variance: rates fall unless the drive is raised.
     shared_time_ms : float
         Its correlation time (an Ornstein-Uhlenbeck process).
     stimulus_mv : float
