@@ -60,7 +60,7 @@ class Microcircuit(LifNetwork):
     are then so large that the rates fall far below the full model's (at scale 0.02 to 4 Hz and less); weaker weights
     keep them. Correlations are not those of the full model either way.
 
-    At the defaults, 772 neurons with weights of 0.75 and -3 mV, each population fires within 20% of its rate in the
+    At the defaults, 771 neurons with weights of 0.75 and -3 mV, each population fires within 25% of its rate in the
     full model, except L23E: 0.6 Hz instead of 0.9.
 
     Differences from the paper: pairs have one connection or none, with the expected number of synapses; membrane
