@@ -32,8 +32,7 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 
-EXPLODED = 3
-UNUSABLE = 4
+EXPLODED, UNUSABLE = 70, 71
 MOST_HZ = 250.0  # mean rate over `CHECKED_S`; cortex never fires like this
 CHECKED_S = 0.5
 INPUT_STEP_S = 1e-3

@@ -30,7 +30,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 
 _CODEGEN = Path(__file__).with_name("codegen.py")
-_EXPLODED, _UNUSABLE = 3, 4  # exit codes of `codegen`, which is not imported because it imports Brian2
+_EXPLODED, _UNUSABLE = 70, 71  # exit codes of `codegen`, which is not imported because it imports Brian2
 
 
 @dataclass(frozen=True)
@@ -148,19 +148,25 @@ def _compiler() -> str | None:
 
 def _program(key: str, model: bytes, notify: Callable[[str], None]) -> bytes:
     """The compiled program, from the cache if it is there; one process compiles it while the others wait."""
-    with cache.lock(key):
-        program = cache.load(key)
-        if program is not None:
-            notify("Re-using the compiled network.")
-            return program
-        notify("Compiling the network (once; about 20 s).")
-        with cache.work_folder() as folder:
-            (folder / "model.json").write_bytes(model)
-            _call([sys.executable, "-P", str(_CODEGEN), "write"], folder)
-            _call(["make", f"-j{os.cpu_count() or 1}"], folder)
-            program = (folder / "main").read_bytes()
-        cache.store(key, program)
-        return program
+    program = cache.load(key)
+    if program is None:
+        with cache.lock(key):
+            program = cache.load(key)
+            if program is None:
+                notify("Compiling the network (once; about 20 s).")
+                program = _compile(model)
+                cache.store(key, program)
+                return program
+    notify("Re-using the compiled network.")
+    return program
+
+
+def _compile(model: bytes) -> bytes:
+    with cache.work_folder() as folder:
+        (folder / "model.json").write_bytes(model)
+        _call([sys.executable, "-P", str(_CODEGEN), "write"], folder)
+        _call(["make", f"-j{os.cpu_count() or 1}"], folder)
+        return (folder / "main").read_bytes()
 
 
 def _execute(program: bytes | None, files: dict[str, bytes], progress: Callable[[float], None]) -> Spikes:

@@ -120,7 +120,7 @@ def test_only_the_lit_type_follows_the_light(simulate_once):
     network = LifRandom(n_neurons=N, connection_probability=0.0, inputs={"light_on": "inhibitory", "light_mv": 40.0})
     recording = observe_spikes(simulate_once(network, duration_s=120.0, seed=1), bin_s=0.01)
     assert list(recording.behaviour.columns) == ["light"]
-    lit = np.roll(recording.behaviour_values[:, 0] == 1, 1)  # 10 ms later: the membrane takes its time
+    lit = recording.behaviour_values[:, 0] == 1
     answer = recording.values[lit].mean(axis=0) / recording.values[~lit].mean(axis=0)
     assert answer[16:].min() > 3
     assert answer[:16].max() < 2

@@ -231,8 +231,10 @@ def test_another_seed_gives_other_noise_in_the_same_connectome(small_simulation)
 
 
 def test_parameters_that_are_not_compiled_take_effect(small_simulation):
-    quiet = LifConnectome(connectome=small_simulation.connectome, drive_mv=-50.0)
-    assert not rates_hz(simulate(quiet, duration_s=5.0)).any()
+    quiet = LifConnectome(connectome=small_simulation.connectome, drive_mv=[-50.0] * 10 + [10.0] * 10)
+    rates = rates_hz(simulate(quiet, duration_s=5.0))
+    assert not rates[:10].any()
+    assert rates[10:].min() > 2
 
 
 # Bad input

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from simulators import cache, engine, simulate
+from simulators import cache, engine, simulate, simulate_seeds
+from simulators.base import Model
 from simulators.networks import LifRandom
 from synapsnet.errors import InputError
 from synapsnet.recording import Simulation
@@ -94,7 +99,7 @@ def test_a_damaged_program_is_compiled_again(own_cache, monkeypatch):
         whole = cache.load(program.name)
         damage(program, "a flipped bit")
         assert cache.load(program.name) is None
-        monkeypatch.setattr(engine, "_compile", lambda model, n_neurons, whole=whole: whole)
+        monkeypatch.setattr(engine, "_compile", lambda model, whole=whole: whole)
     again, lines = run()
     assert lines == ["Compiling the network (once; about 20 s)."]
     assert same_spikes(first, again)
@@ -133,11 +138,105 @@ def test_the_callers_random_numbers_are_not_touched(own_cache):
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
-def test_without_a_compiler_says_what_to_install(own_cache, monkeypatch, tmp_path):
+def test_without_a_compiler_numpy_gives_the_same_spikes_and_a_warning(own_cache, monkeypatch, tmp_path):
+    """Brian2 draws the same random numbers everywhere; an input that varies in time is included."""
+    network = LifRandom(n_neurons=20, connection_probability=0.15, inputs={"running_gain": 0.5})
+    compiled = simulate(network, duration_s=1.0, seed=3)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(InputError, match=r"needs a C\+\+ compiler and make, .* apt install g\+\+ make"):
-        run()
+    lines: list[str] = []
+    interpreted = simulate(network, duration_s=1.0, seed=3, notify=lines.append)
+    assert same_spikes(compiled, interpreted)
+    assert sum(len(compiled.spike_times[k]) for k in range(20)) > 50
+    assert len(lines) == 1
+    assert "no C++ compiler and make: simulating with numpy, which takes about 100 times as long" in lines[0]
+    assert "apt install g++ make" in lines[0]
+
+
+def test_an_explosion_is_found_without_a_compiler_too(own_cache, monkeypatch, tmp_path):
+    explosive = LifRandom(n_neurons=20, connection_probability=0.9, epsp_mv=20.0, ipsp_mv=0.0)
+    with pytest.raises(InputError, match=r"exploded: at 0\.5 s its neurons fire at \d+ Hz.*weaken its excitation"):
+        simulate(explosive, duration_s=5.0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(InputError, match=r"exploded: at 0\.5 s its neurons fire at \d+ Hz.*weaken its excitation"):
+        simulate(explosive, duration_s=5.0)
+
+
+def test_a_silent_network_is_refused_with_what_to_change(own_cache):
+    with pytest.raises(InputError, match=r"stayed silent: no spike \(0 Hz\) in 5 s; raise its drive"):
+        simulate(LifRandom(n_neurons=20, drive_mv=-50.0), duration_s=5.0)
+
+
+class WrongUnits(LifRandom):
+    def model(self) -> Model:
+        return replace(
+            super().model(), equations="dv/dt = drive : volt\ndrive : volt (constant)\nI : volt\nnoise : volt"
+        )
+
+
+def test_wrong_units_in_a_model_become_one_sentence(own_cache):
+    with pytest.raises(
+        InputError, match=r"^Brian2 refuses the network's model: Expression 'drive' does not have the expected unit"
+    ) as refused:
+        simulate(WrongUnits(n_neurons=20), duration_s=1.0)
+    assert "\n" not in str(refused.value)
+
+
+SIMULATE = """
+import sys, time
+from pathlib import Path
+from simulators import engine, simulate
+from simulators.networks import LifRandom
+
+def slow(model):
+    time.sleep(2)
+    return Path(sys.argv[1]).read_bytes()
+
+engine._compile = slow
+simulate(LifRandom(n_neurons=20), duration_s=0.5, seed=int(sys.argv[2]), notify=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.fixture
+def slow_compiler(own_cache: Path, tmp_path: Path, monkeypatch: Any) -> Callable[[int], subprocess.Popen[str]]:
+    """Starts a simulation in a process of its own, with an empty cache and a compiler that takes two seconds."""
+    programs = []
+    execute = engine._execute
+    monkeypatch.setattr(engine, "_execute", lambda program, *rest: programs.append(program) or execute(program, *rest))
+    run()
+    (tmp_path / "program").write_bytes(programs[0])
+    for path in own_cache.iterdir():
+        path.unlink()
+    command = [sys.executable, "-c", SIMULATE, str(tmp_path / "program")]
+    return lambda seed: subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, text=True)
+
+
+def test_concurrent_processes_compile_a_network_once(slow_compiler):
+    processes = [slow_compiler(seed) for seed in range(3)]
+    lines = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert sorted(line.split()[0] for line in lines) == ["Compiling", "Re-using", "Re-using"]
+
+
+def test_a_killed_build_leaves_nothing_that_breaks_the_next(slow_compiler):
+    killed = slow_compiler(1)
+    assert killed.stdout is not None
+    assert killed.stdout.readline().startswith("Compiling")
+    killed.kill()
+    killed.communicate()
+    after = slow_compiler(1)
+    assert after.communicate()[0].startswith("Compiling")
+    assert after.returncode == 0
+
+
+def test_seeds_side_by_side_are_those_of_single_runs(own_cache):
+    several = list(simulate_seeds(NETWORK, [3, 1, 2], duration_s=2.0, processes=2))
+    assert [simulation.metadata["seed"] for simulation in several] == [3, 1, 2]
+    for path in own_cache.glob("spikes-*"):
+        path.unlink()
+    assert same_spikes(several[0], run(seed=3)[0])
+    assert not same_spikes(several[0], several[1])
 
 
 def test_a_failing_program_is_reported_with_its_complaint(own_cache, tmp_path):
