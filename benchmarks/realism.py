@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.comparison import disagreements, evenly, statistics_of, summary_table
+from reports.comparison import capital, differences, evenly, statistics_of, summary_table
 from reports.figures import cell_type_order
 from reports.tables import Table
 from simulators import NETWORKS, simulate
@@ -23,6 +23,7 @@ from synapsnet.files import write_text
 from synapsnet.io import read
 from synapsnet.recording import Recording, Simulation
 from validation.likeness import observe_like, part_of
+from validation.statistics import CalciumStatistics, SpikeStatistics
 
 MAX_NEURONS = 200
 
@@ -58,7 +59,9 @@ INTRODUCTION = """# Do the simulations look like cortex?
 
 Summary statistics of simulated networks beside those of real recordings. Each simulation ({duration:g} s, default
 parameters, seed {seed}) is observed as the recording was: same time step, epochs and length, same noise. Numbers are
-medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined.
+medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. Below
+each table, "lower" and "higher" are networks whose middle half does not overlap with that of the recording, "narrower"
+and "wider" those whose middle half does, but is less than half or more than twice as wide.
 
 What to keep in mind: the recordings are few, of a few animals, of cells that somebody selected for being active, and of
 mice that move, see and doze; the networks here are in one state, without a shared input unless one is set. Likeness in
@@ -72,18 +75,22 @@ Written by `python benchmarks/realism.py`; do not edit.
 
 def section(title: str, source: Source, recording: Recording, simulations: dict[str, Simulation]) -> str:
     """A table of all networks beside one recording, and what the table says."""
-    found, how, sentences = {}, "", []
+    found: dict[str, SpikeStatistics | CalciumStatistics] = {}
+    apart: dict[str, dict[str, list[str]]] = {}
+    how = ""
     for name, simulation in simulations.items():
         likeness = observe_like(simulation, recording)
+        how = likeness.how
         real = found.setdefault("**recording**", statistics_of(likeness.real))
         found[name] = statistics_of(likeness.simulated)
-        how = likeness.how
-        apart = disagreements(found[name], real)
-        sentences += [f"- `{name}`", *(f"  - {sentence}" for sentence in apart or ["Nowhere."])]
-    lines = [f"## {title}", "", f"{source.about} {how}", "", *markdown(summary_table(found, title)), ""]
-    return "\n".join(
-        [*lines, "Where the middle halves lie apart, or one is more than twice as wide:", "", *sentences, ""]
-    )
+        for metric, word in differences(found[name], real).items():
+            apart.setdefault(capital(metric.name), {}).setdefault(word, []).append(name)
+    sentences = []
+    for metric_name, words in apart.items():
+        parts = [f"{word} in {', '.join(names)}" for word, names in words.items()]
+        sentences.append(f"- {metric_name}: {'; '.join(parts)}.")
+    table = markdown(summary_table(found, title))
+    return "\n".join([f"## {title}", "", f"{source.about} {how}", "", *table, "", *sentences, ""])
 
 
 def markdown(table: Table) -> list[str]:

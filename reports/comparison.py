@@ -32,6 +32,12 @@ MAX_SHOWN = 200  # neurons in a raster or a matrix
 N_TRACES = 6
 TRACES_S = 80.0
 SPREAD_FACTOR = 2.0
+MEANINGS = {
+    "lower": "lower in the simulation, the middle halves do not overlap",
+    "higher": "higher in the simulation, the middle halves do not overlap",
+    "narrower": "similar, but much less spread in the simulation",
+    "wider": "similar, but much more spread in the simulation",
+}
 SIMULATION, RECORDING = "simulation", "recording"
 COLORS = {SIMULATION: "#a63603", RECORDING: "#4a5058"}
 
@@ -88,13 +94,14 @@ def compare(likeness: Likeness) -> tuple[Table, list[str], list[Panel]]:
         )
     panels += [
         Panel(
-            _capital(metric.name),
+            capital(metric.name),
             metric.meaning,
             {"": distribution_figure({n: getattr(f, metric.field) for n, f in found.items()}, metric.name, COLORS)},
         )
         for metric in _metrics(found[RECORDING])
     ]
-    sentences = disagreements(found[SIMULATION], found[RECORDING])
+    apart = differences(found[SIMULATION], found[RECORDING])
+    sentences = [f"{capital(metric.name)}: {MEANINGS[how]}." for metric, how in apart.items()]
     return summary_table(found, "Median over neurons or pairs, and quartiles"), sentences, panels
 
 
@@ -114,27 +121,23 @@ def summary_table(statistics: Mapping[str, SpikeStatistics | CalciumStatistics],
     return Table(caption, metrics, rows)
 
 
-def disagreements(
+def differences(
     simulated: SpikeStatistics | CalciumStatistics, real: SpikeStatistics | CalciumStatistics
-) -> list[str]:
-    """A sentence for each statistic that lies apart or differs much in spread.
+) -> dict[Metric, str]:
+    """How the simulation differs, for each statistic in which it clearly does.
 
-    Apart are two distributions whose middle halves do not overlap; much is a factor of `SPREAD_FACTOR` between the
-    distances of their quartiles.
+    "lower" or "higher" than the recording where their middle halves do not overlap, else "narrower" or "wider" where
+    the distances of their quartiles differ by more than a factor of `SPREAD_FACTOR`.
     """
-    sentences = []
+    found = {}
     for metric in _metrics(real):
-        ours, theirs = (_quartiles(getattr(found, metric.field)) for found in (simulated, real))
-        medians = f"median {format_number(ours[1])} against {format_number(theirs[1])}"
+        ours, theirs = (_quartiles(getattr(statistics, metric.field)) for statistics in (simulated, real))
         widths = ours[2] - ours[0], theirs[2] - theirs[0]
         if ours[2] < theirs[0] or ours[0] > theirs[2]:
-            where = "lower" if ours[2] < theirs[0] else "higher"
-            sentences.append(f"{_capital(metric.name)}: {where} in the simulation, {medians}; middle halves apart.")
+            found[metric] = "lower" if ours[2] < theirs[0] else "higher"
         elif max(widths) > SPREAD_FACTOR * min(widths):
-            how = "narrower" if widths[0] < widths[1] else "wider"
-            spread = " against ".join(f"{format_number(q[0])} to {format_number(q[2])}" for q in (ours, theirs))
-            sentences.append(f"{_capital(metric.name)}: spread {how} in the simulation, middle half {spread}.")
-    return sentences
+            found[metric] = "narrower" if widths[0] < widths[1] else "wider"
+    return found
 
 
 def statistics_of(recording: Recording) -> SpikeStatistics | CalciumStatistics:
@@ -203,5 +206,6 @@ def _example(name: str, recording: Recording) -> Panel:
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text as the beginning of a sentence."""
     return text[0].upper() + text[1:]

@@ -122,7 +122,7 @@ def _beside(likeness: Likeness) -> Section:
         panels,
         f"{source}{likeness.real.n_neurons} recorded and {likeness.simulated.n_neurons} simulated neurons over "
         f"{format_duration(likeness.real.n_steps * likeness.real.dt_s)}. {likeness.how}",
-        sentences or ["In no statistic below do simulation and recording lie apart or differ much in spread."],
+        sentences or ["No clear difference in the statistics below."],
         table,
     )
 
