@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import synapsnet.training
+from simulators.networks import NETWORKS
+from simulators.observation import INDICATORS
+from simulators.topologies import TOPOLOGIES
 from synapsnet.cli import main
-from synapsnet.io import read
+from synapsnet.io import read, read_simulation
 from synapsnet.run import MODELS
 
 QUICK = ["--epochs", "2"]
@@ -76,7 +79,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", ["simulate", "observe", "fit", "score", "report", "info", "demo"])
+@pytest.mark.parametrize("name", ["simulate", "observe", "fit", "score", "report", "info", "demo", "catalogue"])
 def test_every_command_has_help_with_an_example(name, ok):
     assert f"synapsnet {name}" in " ".join(ok(name, "--help").split())
 
@@ -97,6 +100,91 @@ def test_simulate_observe_info(ok, tmp_path, small_simulation):
     assert "50 ms (20 Hz)" in printed
     assert "recording (calcium)" in ok("info", rec)
     assert "simulation" in ok("info", sim)
+
+
+SMALL = ["--set", "n_neurons=20", "--set", "connection_probability=0.15", "--duration", 20]
+
+
+def test_a_topology_and_inputs_by_name_and_a_preview_beside_a_recording(ok, files, tmp_path):
+    sim, page = tmp_path / "sim.nwb", tmp_path / "page.html"
+    inputs = ["--set", "inputs.running_gain=0.3", "--set", "inputs.light_on=inhibitory"]
+    topology = ["--topology", "small-world", "--set", "topology.in_degree=4"]
+    printed = ok(
+        "simulate", *SMALL, *inputs, *topology, "--preview", page, "--beside", files / "calcium.nwb", "-o", sim
+    )
+    assert "80 connections of 380" in printed
+    assert str(page) in printed
+    assert "Beside a real recording" in page.read_text()
+    simulation = read_simulation(sim)
+    assert simulation.metadata["parameters"]["topology"]["in_degree"] == 4
+    assert list(simulation.behaviour.columns) == ["running_speed_cm_s", "light"]
+    assert "running_speed_cm_s, light" in ok("observe", sim, "--as", "calcium", "-o", tmp_path / "rec.nwb")
+
+
+def test_several_seeds_are_written_side_by_side(ok, small_simulation, tmp_path):
+    assert small_simulation.n_neurons == 20  # compiled already
+    ok("simulate", *SMALL, "--seed", 4, "--seeds", 2, "-o", tmp_path / "sim-{seed}.nwb")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sim-4.nwb", "sim-5.nwb"]
+    assert [read_simulation(tmp_path / f"sim-{seed}.nwb").metadata["seed"] for seed in (4, 5)] == [4, 5]
+
+
+def test_observe_takes_every_parameter_and_a_part_of_the_neurons(ok, files, tmp_path):
+    rec = tmp_path / "rec.nwb"
+    ok("observe", files / "sim.nwb", "--as", "calcium", "--visible", 0.5, "--set", "trace=fluorescence", "-o", rec)
+    recording = read(rec)
+    assert recording.n_neurons == 10
+    assert recording.connectome.effective is not None
+    assert np.median(recording.values) == pytest.approx(1.0, abs=0.3)  # in units of F0
+    yields = '{"inhibitory": 0}'
+    printed = ok("observe", files / "sim.nwb", "--as", "spikes", "--set", f"unit_yield={yields}", "-o", rec)
+    assert "16 (16 excitatory)" in printed
+    types = ["--by", "type", "--cell-type", "inhibitory"]
+    assert "4 (4 inhibitory)" in ok("observe", files / "sim.nwb", "--as", "spikes", *types, "-o", rec)
+
+
+def test_the_catalogue_lists_everything_and_explains_each(ok):
+    listed = ok("catalogue")
+    for name in (*NETWORKS, *TOPOLOGIES, *INDICATORS, "inputs", "calcium", "spikes"):
+        assert name in listed
+    for name in (*NETWORKS, *TOPOLOGIES, "inputs", "calcium", "spikes"):
+        explained = ok("catalogue", name)
+        assert "Parameters" in explained
+    assert "rewiring = 0.1" in ok("catalogue", "small-world")
+    assert "n_neurons = 100" in ok("catalogue", "lif-random")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seeds", 2, "-o", "sim.nwb"], "need an output whose name holds {seed}"),
+        (["--seeds", 2, "--preview", "page.html", "-o", "sim-{seed}.nwb"], "--preview shows one seed"),
+        (["--beside", "rec.nwb", "-o", "sim.nwb"], "--beside belongs to --preview"),
+        (["--preview", "page.pdf", "-o", "sim.nwb"], "must be named *.html"),
+        (["--topology", "smallworld", "-o", "sim.nwb"], "did you mean 'small-world'"),
+        (["--set", "topology=ring", "--set", "topology.x=3", "-o", "sim.nwb"], "set topology.name instead"),
+        (["--set", "inputs=3", "-o", "sim.nwb"], "'inputs' of network 'lif-random'"),
+        (["--set", "inputs.light_on=Pvalb", *SMALL, "-o", "sim.nwb"], "no cell type 'Pvalb' to put light on"),
+    ],
+)
+def test_simulate_refuses_what_does_not_go_together(options, message, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("simulate", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--as", "spikes", "--set", "neuropil=1"], "--set knows no 'neuropil' for spikes; it knows neighbourhood_um"),
+        (["--as", "calcium", "--set", "drift=1"], "--set knows no 'drift' for calcium"),
+        (["--as", "calcium", "--set", "n_planes=two"], "Unusable n_planes: Input should be a valid integer"),
+        (["--as", "calcium", "--visible", 2], "got 2"),
+        (["--as", "calcium", "--by", "type"], "needs them"),
+    ],
+)
+def test_observe_refuses_unusable_options(options, message, refused, files, tmp_path):
+    assert message in refused("observe", files / "sim.nwb", *options, "-o", tmp_path / "rec.nwb")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
