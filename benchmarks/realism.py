@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.comparison import capital, differences, evenly, statistics_of, summary_table
+from reports.comparison import DIFFERENCES, capital, differences, evenly, statistics_of, summary_table
 from reports.figures import cell_type_order
 from reports.tables import Table
 from simulators import NETWORKS, simulate
@@ -59,17 +59,19 @@ INTRODUCTION = """# Do the simulations look like cortex?
 
 Summary statistics of simulated networks beside those of real recordings. Each simulation ({duration:g} s, default
 parameters, seed {seed}) is observed as the recording was: same time step, epochs and length, same noise. Numbers are
-medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. Below
-each table, "lower" and "higher" are networks whose middle half does not overlap with that of the recording, "narrower"
-and "wider" those whose middle half does, but is less than half or more than twice as wide.
+medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. Of larger
+networks and recordings, {max_neurons} neurons are compared.
 
-What to keep in mind: the recordings are few, of a few animals, of cells that somebody selected for being active, and of
-mice that move, see and doze; the networks here are in one state, without a shared input unless one is set. Likeness in
-these numbers is no proof of a good model, and no network was fitted to them. Where simulated traces are less skewed and
-forget faster than recorded ones, think first of steady firing: at several spikes a second the answers of a slow
-indicator merge, while a recorded cell is silent for long and then active for seconds, often together with others.
+{differences}
 
-Written by `python benchmarks/realism.py`; do not edit.
+What to keep in mind: the recordings are few, of few animals and of selected cells, and the state of an animal changes,
+while the networks here stay in one state, without stimuli or a shared input. Likeness in these numbers is no proof of a
+good model, and no network was fitted to them. Where simulated traces are less skewed and forget faster than recorded
+ones, think first of steady firing: at several spikes a second the answers of a slow indicator merge, while a recorded
+cell is silent for long and then active for seconds, often together with others. Negative skewness is an indicator close to
+saturation.
+
+Written by `python benchmarks/realism.py --networks {networks}`; do not edit.
 """
 
 
@@ -113,7 +115,14 @@ def main() -> None:
     for name in options.networks:
         whole = simulate(name, duration_s=options.duration, seed=options.seed, notify=print)
         simulations[name] = part_of(whole, evenly(cell_type_order(whole.neurons), MAX_NEURONS))
-    sections = [INTRODUCTION.format(duration=options.duration, seed=options.seed)]
+    introduction = INTRODUCTION.format(
+        duration=options.duration,
+        seed=options.seed,
+        max_neurons=MAX_NEURONS,
+        differences=DIFFERENCES,
+        networks=" ".join(simulations),
+    )
+    sections = [introduction]
     for title, source in SOURCES.items():
         path = options.data / source.path
         if not path.exists():

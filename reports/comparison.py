@@ -32,12 +32,10 @@ MAX_SHOWN = 200  # neurons in a raster or a matrix
 N_TRACES = 6
 TRACES_S = 80.0
 SPREAD_FACTOR = 2.0
-MEANINGS = {
-    "lower": "lower in the simulation, the middle halves do not overlap",
-    "higher": "higher in the simulation, the middle halves do not overlap",
-    "narrower": "similar, but much less spread in the simulation",
-    "wider": "similar, but much more spread in the simulation",
-}
+DIFFERENCES = (
+    "“Lower” and “higher”: the median of the recording lies outside the middle half of the simulation. “Narrower” and "
+    "“wider”: this middle half is less than half, or more than twice, as wide as that of the recording."
+)
 SIMULATION, RECORDING = "simulation", "recording"
 COLORS = {SIMULATION: "#a63603", RECORDING: "#4a5058"}
 
@@ -101,7 +99,7 @@ def compare(likeness: Likeness) -> tuple[Table, list[str], list[Panel]]:
         for metric in _metrics(found[RECORDING])
     ]
     apart = differences(found[SIMULATION], found[RECORDING])
-    sentences = [f"{capital(metric.name)}: {MEANINGS[how]}." for metric, how in apart.items()]
+    sentences = [f"{capital(metric.name)}: {how} in the simulation." for metric, how in apart.items()]
     return summary_table(found, "Median over neurons or pairs, and quartiles"), sentences, panels
 
 
@@ -124,19 +122,19 @@ def summary_table(statistics: Mapping[str, SpikeStatistics | CalciumStatistics],
 def differences(
     simulated: SpikeStatistics | CalciumStatistics, real: SpikeStatistics | CalciumStatistics
 ) -> dict[Metric, str]:
-    """How the simulation differs, for each statistic in which it clearly does.
-
-    "lower" or "higher" than the recording where their middle halves do not overlap, else "narrower" or "wider" where
-    the distances of their quartiles differ by more than a factor of `SPREAD_FACTOR`.
-    """
+    """How the simulation differs, for each statistic in which it clearly does; `DIFFERENCES` defines the words."""
     found = {}
     for metric in _metrics(real):
         ours, theirs = (_quartiles(getattr(statistics, metric.field)) for statistics in (simulated, real))
-        widths = ours[2] - ours[0], theirs[2] - theirs[0]
-        if ours[2] < theirs[0] or ours[0] > theirs[2]:
-            found[metric] = "lower" if ours[2] < theirs[0] else "higher"
-        elif max(widths) > SPREAD_FACTOR * min(widths):
-            found[metric] = "narrower" if widths[0] < widths[1] else "wider"
+        spread, recorded_spread = ours[2] - ours[0], theirs[2] - theirs[0]
+        words = {
+            "lower": ours[2] < theirs[1],
+            "higher": ours[0] > theirs[1],
+            "narrower": spread * SPREAD_FACTOR < recorded_spread,
+            "wider": spread > SPREAD_FACTOR * recorded_spread,
+        }
+        if how := " and ".join(word for word, holds in words.items() if holds):
+            found[metric] = how
     return found
 
 

@@ -20,7 +20,7 @@ from reports.activity_figures import (
     trace_figure,
     type_colors,
 )
-from reports.comparison import MAX_SHOWN, N_TRACES, compare, evenly, names_of
+from reports.comparison import DIFFERENCES, MAX_SHOWN, N_TRACES, compare, evenly, names_of
 from reports.figures import FloatArray, cell_type_order, matrix_figure
 from reports.html import Panel
 from reports.html import _flat as flat
@@ -121,7 +121,7 @@ def _beside(likeness: Likeness) -> Section:
         "Beside a real recording",
         panels,
         f"{source}{likeness.real.n_neurons} recorded and {likeness.simulated.n_neurons} simulated neurons over "
-        f"{format_duration(likeness.real.n_steps * likeness.real.dt_s)}. {likeness.how}",
+        f"{format_duration(likeness.real.n_steps * likeness.real.dt_s)}. {likeness.how} {DIFFERENCES}",
         sentences or ["No clear difference in the statistics below."],
         table,
     )

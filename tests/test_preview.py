@@ -140,11 +140,12 @@ def test_a_table_shows_medians_and_quartiles():
         (lambda x: x - 10, "lower"),
         (lambda x: np.median(x) + 3 * (x - np.median(x)), "wider"),
         (lambda x: np.median(x) + (x - np.median(x)) / 3, "narrower"),
+        (lambda x: 10 + 3 * x, "higher and wider"),
         (lambda x: x, None),
         (lambda x: np.full_like(x, np.nan), None),
     ],
 )
-def test_differences_are_those_of_the_middle_halves(change, how):
+def test_differences_are_those_of_medians_and_middle_halves(change, how):
     poisson = statistics_of(make_counts())
     found = differences(replace(poisson, cv=change(poisson.cv)), poisson)
     assert {metric.field: word for metric, word in found.items()} == ({"cv": how} if how else {})
