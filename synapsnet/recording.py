@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
+from scipy.special import ndtr
+from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
 
@@ -84,6 +86,43 @@ class Connectome:
             self.weight, self.standard_error, out=np.zeros_like(self.weight), where=self.standard_error > 0
         )
         return cast(FloatArray, ratio)
+
+    @property
+    def p_values(self) -> FloatArray:
+        """(N, N) two-sided p-value of each connection, by a normal distribution of `scores`; 1 on the diagonal.
+
+        Raises
+        ------
+        InputError
+            If the standard errors are not known.
+        """
+        if self.standard_error is None:
+            raise InputError("This connectivity has no standard errors, so nothing can be said about significance.")
+        p_values = 2 * ndtr(-np.abs(self.scores))
+        np.fill_diagonal(p_values, 1.0)
+        return cast(FloatArray, p_values)
+
+    def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
+        """(N, N) which connections are significant at a false discovery rate.
+
+        Benjamini & Hochberg 1995, J R Stat Soc B 57:289, over all pairs of different neurons.
+
+        Parameters
+        ----------
+        fdr : float
+            Expected share of absent connections among those found.
+
+        Raises
+        ------
+        InputError
+            If the rate is not in (0, 1) or the standard errors are not known.
+        """
+        if not 0 < fdr < 1:
+            raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
+        pairs = ~np.eye(self.n_neurons, dtype=bool)
+        found = np.zeros_like(pairs)
+        found[pairs] = false_discovery_control(self.p_values[pairs]) <= fdr
+        return found
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order."""

@@ -11,6 +11,7 @@ import pynapple as nap
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, Simulation, check_varying, neuron_table
@@ -310,3 +311,28 @@ def test_behaviour_values_are_empty_where_there_is_no_behaviour():
 def test_one_behavioural_variable_may_be_a_plain_vector():
     recording = make_recording(behaviour=np.arange(50), behaviour_names=["speed"])
     assert np.array_equal(recording.behaviour_values[:, 0], np.arange(50))
+
+
+def test_significance_is_that_of_benjamini_and_hochberg_by_hand():
+    """p-values .002, .01, .5 of three pairs, and three of 1: thresholds .05 k / 6 are .0083, .0167, .025."""
+    z = np.zeros((3, 3))
+    z[0, 1], z[1, 0], z[2, 0] = norm.isf([0.001, 0.005, 0.25])
+    z[1, 0] *= -1
+    inferred = Connectome(z * 2.0, standard_error=np.full((3, 3), 2.0))
+    assert inferred.p_values[[0, 1, 2, 0, 0], [1, 0, 0, 2, 0]] == pytest.approx([0.002, 0.01, 0.5, 1, 1])
+    assert np.argwhere(inferred.significant(0.05)).tolist() == [[0, 1], [1, 0]]
+    assert np.argwhere(inferred.significant(0.02)).tolist() == [[0, 1]]
+
+
+def test_noise_is_hardly_ever_significant():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((200, 30, 30)) * ~np.eye(30, dtype=bool)
+    found = [Connectome(each, standard_error=np.ones((30, 30))).significant().any() for each in z]
+    assert 0.01 < np.mean(found) < 0.1  # without any connection, the chance to find one is the rate itself
+
+
+def test_significance_needs_standard_errors_and_a_rate():
+    with pytest.raises(InputError, match="no standard errors"):
+        Connectome(np.zeros((2, 2))).significant()
+    with pytest.raises(InputError, match="must lie between 0 and 1; got 1.0"):
+        Connectome(np.zeros((2, 2)), standard_error=np.ones((2, 2))).significant(fdr=1.0)
