@@ -59,8 +59,8 @@ INTRODUCTION = """# Do the simulations look like cortex?
 
 Summary statistics of simulated networks beside those of real recordings. Each simulation ({duration:g} s, default
 parameters, seed {seed}) is observed as the recording was: same time step, epochs and length, same noise. Numbers are
-medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. Of larger
-networks and recordings, {max_neurons} neurons are compared.
+medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. Of
+larger networks and recordings, {max_neurons} neurons are compared.
 
 {differences}
 
@@ -68,8 +68,8 @@ What to keep in mind: the recordings are few, of few animals and of selected cel
 while the networks here stay in one state, without stimuli or a shared input. Likeness in these numbers is no proof of a
 good model, and no network was fitted to them. Where simulated traces are less skewed and forget faster than recorded
 ones, think first of steady firing: at several spikes a second the answers of a slow indicator merge, while a recorded
-cell is silent for long and then active for seconds, often together with others. Negative skewness is an indicator close to
-saturation.
+cell is silent for long and then active for seconds, often together with others. Negative skewness is an indicator near
+its saturation.
 
 Written by `python benchmarks/realism.py --networks {networks}`; do not edit.
 """
