@@ -334,5 +334,5 @@ def test_noise_is_hardly_ever_significant():
 def test_significance_needs_standard_errors_and_a_rate():
     with pytest.raises(InputError, match="no standard errors"):
         Connectome(np.zeros((2, 2))).significant()
-    with pytest.raises(InputError, match="must lie between 0 and 1; got 1.0"):
+    with pytest.raises(InputError, match=r"must lie between 0 and 1; got 1.0"):
         Connectome(np.zeros((2, 2)), standard_error=np.ones((2, 2))).significant(fdr=1.0)
