@@ -22,7 +22,7 @@ from simulators import NETWORKS, simulate
 from synapsnet.files import write_text
 from synapsnet.io import read
 from synapsnet.recording import Recording, Simulation
-from validation.likeness import observe_like, part_of
+from validation.likeness import observe_like
 from validation.statistics import CalciumStatistics, SpikeStatistics
 
 MAX_NEURONS = 200
@@ -114,7 +114,7 @@ def main() -> None:
     simulations = {}
     for name in options.networks:
         whole = simulate(name, duration_s=options.duration, seed=options.seed, notify=print)
-        simulations[name] = part_of(whole, evenly(cell_type_order(whole.neurons), MAX_NEURONS))
+        simulations[name] = whole.select_neurons(evenly(cell_type_order(whole.neurons), MAX_NEURONS))
     introduction = INTRODUCTION.format(
         duration=options.duration,
         seed=options.seed,

@@ -2,10 +2,10 @@
 
     python benchmarks/simulation.py [--large]
 
-One network (`lif-random`, N = 1,000 at 10% connectivity, weights divided by 10) is simulated with a warm build cache, by
-plain Brian2 code in C++ (`cpp_standalone`, compiled before the clock starts) and by Brian2's Cython runtime (its code
-compiled by a first run), in turn and in one run, each in a process of its own. `--large` adds N = 1,000 for 10 minutes and
-N = 10,000 for 1 minute, with their peak memory.
+One network (`lif-random`, N = 1,000 at 10% connectivity) is simulated with a warm build cache, by plain Brian2 code in
+C++ (`cpp_standalone`, compiled before the clock starts) and by Brian2's Cython runtime (its code compiled by a first
+run), in turn and in one run, each in a process of its own. `--large` adds N = 1,000 for 10 minutes and N = 10,000 for
+1 minute, with their peak memory.
 """
 
 from __future__ import annotations

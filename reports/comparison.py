@@ -12,8 +12,8 @@ import pandas as pd
 
 from reports.activity_figures import curve_figure, distribution_figure, raster_figure, trace_figure
 from reports.figures import FloatArray
-from reports.html import Panel
 from reports.numbers import format_number, is_defined
+from reports.page import Panel
 from reports.tables import Cell, Metric, Row, Table
 from synapsnet.recording import Recording
 from validation.likeness import Likeness, is_dff

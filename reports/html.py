@@ -1,28 +1,15 @@
-"""One self-contained HTML page from scored runs: it opens from a disk, a mail or a web server, offline.
-
-Plotly's script is inlined once and the figures' data lie in the page as JSON. The page's own content
-security policy forbids every request, so that nothing can be fetched by accident, and every script
-but ours, so that no name from a file can become one.
-"""
+"""One self-contained HTML page from scored runs."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from reports.figures import MAX_NEURONS, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.numbers import format_duration, format_number
+from reports.page import Panel, flat, render_page
 from reports.palette import MODEL, method_styles
 from reports.summary import Statement, best_forecaster, summarise
 from reports.tables import (
@@ -39,27 +26,6 @@ from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Connectome
 from validation.results import RunResults
-
-HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure on the page: one plot, or several of which the reader chooses one.
-
-    `plots` goes by the text of the choice, `choice` names it, `shape` is how the style sheet sizes it.
-    """
-
-    title: str
-    caption: str
-    plots: dict[str, go.Figure]
-    choice: str = ""
-    shape: str = "half"
-
-    @property
-    def json(self) -> list[Markup]:
-        """The plots as JSON that cannot end the script element it lies in."""
-        return [Markup(figure.to_json().replace("<", "\\u003c")) for figure in self.plots.values()]
 
 
 @dataclass(frozen=True)
@@ -97,18 +63,12 @@ def render(results: Sequence[RunResults], title: str) -> str:
     if not results:
         raise InputError("A report needs at least one scored run; got none. Score a run first.")
     styles = method_styles(method for run in results for method in _methods(run))
-    scripts = [get_plotlyjs(), (HERE / "report.js").read_text(encoding="utf-8")]
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
         title=title,
         sections=[_section(run, styles, f"run-{k}") for k, run in enumerate(results, start=1)],
         styles=styles,
         glossary=[*CONNECTIVITY_METRICS, *FORECAST_METRICS, BITS],
-        css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
-        scripts=[Markup(script) for script in scripts],
-        script_hashes=[_csp_hash(script) for script in scripts],
     )
 
 
@@ -130,10 +90,6 @@ def write_report(results: Sequence[RunResults], path: str | Path, title: str = "
     write_text(path, render(results, title))
 
 
-def _csp_hash(script: str) -> str:
-    return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
-
-
 def _methods(run: RunResults) -> Iterator[str]:
     yield from run.inferred
     yield from (scores.method for scores in run.scores.forecast)
@@ -152,7 +108,7 @@ def _section(run: RunResults, styles: Styles, anchor: str) -> Section:
         forecasts=list(_forecast_panels(run, styles)),
         forecast_scores=[forecast_table(run, k) for k in sorted({0, len(horizons) - 1})] if horizons else [],
         timing=timing_table(run),
-        setup=list(_flat(run.setup)),
+        setup=list(flat(run.setup)),
         interval=run.scores.interval,
         n_seeds=run.scores.n_seeds,
     )
@@ -251,12 +207,3 @@ def _forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
 
 def _score_unit(inferred: Connectome) -> str:
     return "weight / standard error" if inferred.standard_error is not None else f"weight ({inferred.unit})"
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as `outer.inner`, value pairs."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -22,17 +22,15 @@ from reports.activity_figures import (
 )
 from reports.comparison import DIFFERENCES, MAX_SHOWN, N_TRACES, compare, evenly, names_of
 from reports.figures import FloatArray, cell_type_order, matrix_figure
-from reports.html import Panel
-from reports.html import _flat as flat
 from reports.numbers import format_duration, format_number
-from reports.page import render_page
+from reports.page import Panel, flat, render_page
 from reports.summary import Statement
 from reports.tables import Table
 from simulators import observe_calcium
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Recording, Simulation
-from validation.likeness import Likeness, observe_like, part_of
+from validation.likeness import Likeness, observe_like
 from validation.statistics import (
     COUNT_BIN_S,
     MIN_INTERVALS,
@@ -93,7 +91,7 @@ def render_preview(simulation: Simulation, *, beside: Recording | None = None, t
             f"A preview needs at least {MIN_DURATION_S:g} s of simulation; got {simulation.duration_s:g} s. "
             "Simulate longer (--duration)."
         )
-    part = part_of(simulation, evenly(cell_type_order(simulation.neurons), MAX_SHOWN))
+    part = simulation.select_neurons(evenly(cell_type_order(simulation.neurons), MAX_SHOWN))
     likeness = None if beside is None else observe_like(part, _at_most(beside, MAX_COMPARED))
     colors = _type_colors(simulation)
     sections = [
@@ -208,7 +206,7 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
         "says about a connection.",
         {"": distribution_figure(groups, "correlation", dict(zip(groups, GREYS, strict=True)))},
     )
-    few = part_of(part, _examples(part.spike_times))
+    few = part.select_neurons(_examples(part.spike_times))
     seen = observe_calcium(few)
     rows = slice(0, int(TRACES_S / seen.dt_s))
     traces = trace_figure(

@@ -25,7 +25,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pynapple as nap
 from scipy.linalg import solve_toeplitz
 
 from simulators.positions import positions_um
@@ -89,15 +88,10 @@ def visible_part(
     gain = np.zeros(simulation.n_neurons)
     gain[hidden] = response_gain(simulation, hidden)
     effective = effective_weight(simulation.connectome.weight, gain, visible)
-    epoch = simulation.spike_times.time_support
-    neurons = simulation.neurons.iloc[visible].reset_index(drop=True)
+    part = simulation.select_neurons(visible)
     return replace(
-        simulation,
-        spike_times=nap.TsGroup(
-            {new: simulation.spike_times[old] for new, old in enumerate(visible.tolist())}, time_support=epoch
-        ),
-        neurons=neurons,
-        connectome=replace(simulation.connectome.select(visible), effective=effective),
+        part,
+        connectome=replace(part.connectome, effective=effective),
         metadata=simulation.metadata
         | {
             "visible": {
@@ -106,7 +100,7 @@ def visible_part(
                 "seed": int(seed),
                 "n_simulated": simulation.n_neurons,
                 "indices": visible.tolist(),
-                "ids": neurons["id"].tolist(),
+                "ids": part.neurons["id"].tolist(),
             }
         },
     )

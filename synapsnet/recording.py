@@ -172,6 +172,16 @@ class Simulation:
     def duration_s(self) -> float:
         return float(self.spike_times.time_support.tot_length())
 
+    def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Simulation:
+        """The simulation of the neurons at `indices`, in that order."""
+        chosen = [int(k) for k in indices]
+        return replace(
+            self,
+            spike_times=_select_trains(self.spike_times, chosen),
+            neurons=self.neurons.iloc[chosen].reset_index(drop=True),
+            connectome=self.connectome.select(chosen),
+        )
+
     def behaviour_on_grid(self, dt_s: float, n_steps: int) -> tuple[FloatArray, list[str]] | None:
         """(n_steps, B) mean of the behaviour in each time bin, and its names; None if there is no behaviour."""
         if self.behaviour is None:
@@ -381,18 +391,12 @@ class Recording:
     def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Recording:
         """The recording of the neurons at `indices`, in that order."""
         chosen = [int(k) for k in indices]
-        spikes = None
-        if self.spike_times is not None:
-            spikes = nap.TsGroup(
-                {new: self.spike_times[old] for new, old in enumerate(chosen)},
-                time_support=self.spike_times.time_support,
-            )
         return replace(
             self,
             activity=nap.TsdFrame(t=self.activity.times(), d=self.values[:, chosen], time_support=self.epochs),
             neurons=self.neurons.iloc[chosen].reset_index(drop=True),
             connectome=None if self.connectome is None else self.connectome.select(chosen),
-            spike_times=spikes,
+            spike_times=None if self.spike_times is None else _select_trains(self.spike_times, chosen),
         )
 
     def without_ground_truth(self) -> Recording:
@@ -447,6 +451,11 @@ def check_varying(recording: Recording) -> None:
             f"Activity never changes in {_names(constant)}: nothing can be inferred from a constant neuron; "
             "drop it (--min-rate does so for spikes) or record longer."
         )
+
+
+def _select_trains(spikes: nap.TsGroup, chosen: list[int]) -> nap.TsGroup:
+    trains = {new: spikes[old] for new, old in enumerate(chosen)}
+    return nap.TsGroup(trains, time_support=spikes.time_support)
 
 
 def _rows(frame: nap.TsdFrame) -> list[tuple[int, int]]:

@@ -9,8 +9,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker: more of them onl
         os.environ.setdefault(variable, "1")
 
 import fcntl
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -68,6 +70,27 @@ def spike_recording(small_simulation: Simulation) -> Recording:
 def calcium_recording(small_simulation: Simulation) -> Recording:
     """Fluorescence of `small_simulation` at 30 Hz."""
     return observe_calcium(small_simulation, frame_rate_hz=30.0)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Headless Chromium that keeps a log of its console and of its requests."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs chromium and chromedriver on the PATH to open a page")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to drive chromium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for switch in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", "window-size=1280,900",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{switch}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
 
 
 @pytest.fixture

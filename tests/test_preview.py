@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from reports.comparison import MAX_SHOWN, differences, statistics_of, summary_ta
 from reports.preview import render_preview, write_preview
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
-from validation.likeness import observe_like, part_of
+from validation.likeness import observe_like
 from validation.statistics import noise_level, noise_share
 
 HOSTILE = "<script>alert(1)</script>"
@@ -116,7 +114,7 @@ def test_refuses_to_compare_spikes_of_silent_neurons():
 
 def test_a_part_of_a_simulation_keeps_what_belongs_together():
     simulation = make_simulation()
-    part = part_of(simulation, [3, 9])
+    part = simulation.select_neurons([3, 9])
     assert np.array_equal(part.spike_times[1].times(), simulation.spike_times[9].times())
     assert part.connectome.weight[0, 1] == simulation.connectome.weight[3, 9]
     assert list(part.neurons["id"]) == ["3", "9"]
@@ -259,27 +257,6 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch
 
 
 # Browser
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium that keeps a log of its console and of its requests."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromedriver on the PATH to open the page")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to drive chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", "window-size=1280,900",
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):  # fmt: skip
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import pynapple as nap
 
 from simulators import observe_calcium, observe_spikes
 from synapsnet.errors import InputError
@@ -65,7 +61,7 @@ def observe_like(
                 f"A comparison needs at least 2 simulated neurons that fire; {len(firing)} of {simulation.n_neurons} "
                 "do. Simulate longer, or drive the network more strongly."
             )
-        seen = observe_spikes(part_of(simulation, firing), bin_s=recording.dt_s)
+        seen = observe_spikes(simulation.select_neurons(firing), bin_s=recording.dt_s)
         how = f"Spikes are in bins of {recording.dt_s * 1e3:g} ms; simulated neurons that never fire are left out."
     else:
         level = float(np.nanmedian(noise_level(recording)))
@@ -99,18 +95,6 @@ def observe_like(
 def is_dff(recording: Recording) -> bool:
     """Whether the values of a calcium recording can be dF/F, judged by their noise."""
     return bool(np.nanmedian(noise_level(recording)) <= MAX_NOISE_LEVEL)
-
-
-def part_of(simulation: Simulation, neurons: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Simulation:
-    """The simulation of some of its neurons, in that order."""
-    trains, epoch = simulation.spike_times, simulation.spike_times.time_support
-    chosen = [int(k) for k in neurons]
-    return replace(
-        simulation,
-        spike_times=nap.TsGroup({new: trains[old] for new, old in enumerate(chosen)}, time_support=epoch),
-        neurons=simulation.neurons.iloc[chosen].reset_index(drop=True),
-        connectome=simulation.connectome.select(chosen),
-    )
 
 
 def _level_of_share(simulation: Simulation, share: float, frame_rate_hz: float, indicator: str) -> float:
