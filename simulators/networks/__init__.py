@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from simulators.base import Model, Network
 from simulators.networks.adex import Adex
+from simulators.networks.brunel import Brunel
 from simulators.networks.cell_types import LifCellTypes
+from simulators.networks.coba import Coba, CobaSmall
+from simulators.networks.cobahh import Cobahh, CobahhSmall
 from simulators.networks.izhikevich import Izhikevich
 from simulators.networks.lif import LifConnectome, LifRandom
 from simulators.networks.microcircuit import Microcircuit
@@ -18,12 +21,22 @@ _ALL: tuple[type[Network], ...] = (
     Izhikevich,
     V1Layer23,
     Microcircuit,
+    Brunel,
+    Coba,
+    CobaSmall,
+    Cobahh,
+    CobahhSmall,
 )
 NETWORKS: dict[str, type[Network]] = {network.name: network for network in _ALL}
 
 __all__ = [
     "NETWORKS",
     "Adex",
+    "Brunel",
+    "Coba",
+    "CobaSmall",
+    "Cobahh",
+    "CobahhSmall",
     "Izhikevich",
     "LifCellTypes",
     "LifConnectome",
