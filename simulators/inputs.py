@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import Field
 from scipy.signal import lfilter
 
+from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
@@ -168,14 +169,6 @@ class Inputs(Parameters):
         order = rng.permuted(np.tile(np.arange(self.n_stimuli), (n_blocks, 1)), axis=1).ravel()
         # shown after the pause, so that the first stimulus has a baseline before it
         return np.where(since_onset_s >= self.stimulus_off_s, order[trial.astype(int)], -1)
-
-
-def ornstein_uhlenbeck(n_steps: int, step: float, rng: np.random.Generator) -> FloatArray:
-    """(n_steps,) stationary process of standard deviation 1 in steps of `step` correlation times."""
-    keep = np.exp(-step)
-    shocks = np.sqrt(1 - keep**2) * rng.standard_normal(n_steps)
-    shocks[0] = rng.standard_normal()  # starts in its stationary distribution
-    return lfilter([1.0], [1.0, -keep], shocks)
 
 
 def running_speed(n_steps: int, rng: np.random.Generator) -> FloatArray:

@@ -32,7 +32,7 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     Parameters
     ----------
     recording : Recording
-        Calcium, T frames of N neurons.
+        Calcium, T frames of N neurons. If it is deconvolved already, it comes back as it is.
 
     Returns
     -------
@@ -40,6 +40,8 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
         Increase of fluorescence that each frame brings, in units of the trace; proportional to the
         expected number of spikes. Constant neurons are zero.
     """
+    if recording.deconvolved:
+        return recording.values
     traces = recording.values.astype(np.float64)
     segments = recording.segments
     decay = decay_factor(traces, segments, recording.dt_s)

@@ -216,6 +216,8 @@ class Recording:
         Ground truth; only simulations have it.
     metadata : dict
         JSON-serialisable facts about where it comes from.
+    deconvolved : bool
+        Of calcium: the activity is the drive behind the fluorescence already.
 
     Raises
     ------
@@ -233,6 +235,7 @@ class Recording:
     spike_times: nap.TsGroup | None = None
     connectome: Connectome | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    deconvolved: bool = False
 
     def __post_init__(self) -> None:
         if self.modality not in get_args(Modality):
@@ -282,6 +285,7 @@ class Recording:
         connectome: Connectome | None = None,
         spike_times: nap.TsGroup | None = None,
         metadata: dict[str, Any] | None = None,
+        deconvolved: bool = False,
         require_varying: bool = True,
     ) -> Recording:
         """A recording from plain arrays.
@@ -297,7 +301,7 @@ class Recording:
             in time one step apart. Default: one epoch.
         behaviour : (T, B) array, optional
         behaviour_names : B names, optional
-        neurons, connectome, spike_times, metadata
+        neurons, connectome, spike_times, metadata, deconvolved
             As in the class.
         require_varying : bool
             Refuse constant neurons. A reader leaves that to `synapsnet.io.read`, which first drops
@@ -336,6 +340,7 @@ class Recording:
             spike_times=spike_times,
             connectome=connectome,
             metadata=metadata or {},
+            deconvolved=deconvolved,
         )
         if require_varying:
             check_varying(recording)

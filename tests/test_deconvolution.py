@@ -142,3 +142,11 @@ def test_deconvolution_brings_an_imaged_network_closer_to_its_spikes(small_simul
         return float(np.mean([np.corrcoef(smooth[0][:, k], smooth[1][:, k])[0, 1] for k in range(20)]))
 
     assert mean_r(found) > mean_r(calcium_recording.values) + 0.1
+
+
+def test_what_is_deconvolved_already_stays_as_it_is():
+    values = np.random.default_rng(0).random((200, 3)).astype(np.float32)
+    recording = Recording.from_array(values, 0.03, "calcium", deconvolved=True)
+    assert np.array_equal(deconvolve(recording), values)
+    assert recording.select_rows([(0, 100)]).select_neurons([0, 2]).deconvolved
+    assert recording.without_ground_truth().deconvolved

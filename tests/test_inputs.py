@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators import observe_calcium, observe_spikes
-from simulators.inputs import STEP_S, TOP_SPEED_CM_S, Inputs, ornstein_uhlenbeck, running_speed
+from simulators.inputs import STEP_S, TOP_SPEED_CM_S, Inputs, running_speed
 from simulators.networks import LifConnectome, LifRandom
+from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, neuron_table
 

@@ -74,6 +74,7 @@ def recordings(draw: st.DrawFn) -> Recording:
         connectome=draw(st.none() | connectomes(n)),
         spike_times=draw(st.none() | spike_trains(n, 20.0)),
         metadata=draw(st.dictionaries(names, st.integers() | st.floats(allow_nan=False) | names, max_size=3)),
+        deconvolved=modality == "calcium" and draw(st.booleans()),
         require_varying=False,
     )
 
@@ -112,6 +113,7 @@ def test_a_recording_comes_back_exactly(written):
     back = round_trip(write_recording, read_unchecked, written)
     assert back.modality == written.modality
     assert back.dt_s == written.dt_s
+    assert back.deconvolved == written.deconvolved
     assert back.values.dtype == np.float32
     assert np.array_equal(back.values, written.values)
     assert np.array_equal(back.activity.times(), written.activity.times())

@@ -61,6 +61,7 @@ def test_of_several_planes_the_first_is_read_and_the_others_are_named(folder):
 
 def test_deconvolved_traces_come_unchanged(folder):
     recording = read(folder, fs_hz=6.0, trace="spks")
+    assert recording.deconvolved
     assert np.array_equal(recording.values, load(folder, "spks.npy")[[0, 2, 3, 4]].T)
 
 

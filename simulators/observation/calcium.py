@@ -17,8 +17,9 @@ from simulators.observation.optics import (
     planes_by_depth,
     relative_noise,
     resting_noise_sd,
-    slow_baseline,
 )
+from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
+from simulators.positions import positions_um
 from synapsnet.deconvolution import deconvolve
 from synapsnet.errors import InputError
 from synapsnet.recording import FloatArray, Recording, Simulation, check_varying
@@ -153,13 +154,15 @@ def observe_calcium(
 
     surroundings: FloatArray = np.zeros((1, n_neurons))
     if neuropil:
-        weights = neuropil_weights(_positions_um(simulation), neuropil_length_um, neuropil_shared)
+        weights = neuropil_weights(
+            positions_um(simulation, "Neuropil contamination"), neuropil_length_um, neuropil_shared
+        )
         surroundings = _mixtures(answer, neuropil * weights, phases, n_frames)
     noise_sd = resting_noise_sd(noise_level, frame_rate_hz)
     brightness = 0.5 ** ((np.arange(n_frames) + 0.5) * dt_s / (bleaching_half_time_s or np.inf))
     activity = np.empty((n_frames, n_neurons), np.float32)
     for k in range(n_neurons):
-        baseline = drift * slow_baseline(n_frames, dt_s / drift_time_s, rng)
+        baseline = drift * ornstein_uhlenbeck(n_frames, dt_s / drift_time_s, rng)
         signal = answer(k, phases[k]) + surroundings[:, k] + baseline
         light = brightness * (1 + signal)
         noise = noise_sd * relative_noise(light, shot_fraction) * rng.standard_normal(n_frames)
@@ -206,7 +209,7 @@ def observe_calcium(
         recording = recording.select_rows(kept)
     if trace == "deconvolved":
         drive = nap.TsdFrame(t=recording.activity.times(), d=deconvolve(recording), time_support=recording.epochs)
-        recording = replace(recording, activity=drive)
+        recording = replace(recording, activity=drive, deconvolved=True)
     check_varying(recording)
     return recording
 
@@ -223,17 +226,6 @@ def _mixtures(
         here = phases == phase
         mixtures[:, here] = answers @ weights[here].T.astype(np.float32)
     return mixtures
-
-
-def _positions_um(simulation: Simulation) -> FloatArray:
-    position_um = simulation.neurons[["x_um", "y_um", "z_um"]].to_numpy(float)
-    unknown = ~np.isfinite(position_um).all(axis=1)
-    if unknown.any():
-        raise InputError(
-            "Neuropil contamination needs the position of every neuron, but this simulation does not know that of "
-            f"{unknown.sum()} of {len(unknown)}; simulate it with positions, or set neuropil to 0."
-        )
-    return position_um
 
 
 def _check(name: str, value: float, valid: bool, expected: str) -> None:

@@ -1,10 +1,9 @@
-"""What happens to fluorescence on its way to a trace: neighbours, planes, drift, bleaching, noise, lost frames."""
+"""What happens to fluorescence on its way to a trace: neighbours, planes, noise, lost frames."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
@@ -26,14 +25,6 @@ def relative_noise(brightness: FloatArray, shot_fraction: float) -> FloatArray:
     noise, which does not.
     """
     return np.sqrt(1 - shot_fraction + shot_fraction * np.maximum(brightness, 0.0))
-
-
-def slow_baseline(n_steps: int, step: float, rng: np.random.Generator) -> FloatArray:
-    """Stationary Ornstein-Uhlenbeck process of standard deviation 1 in steps of `step` correlation times."""
-    keep = np.exp(-step)
-    shocks = np.sqrt(1 - keep**2) * rng.standard_normal(n_steps)
-    shocks[0] = rng.standard_normal()  # starts in its stationary distribution
-    return lfilter([1.0], [1.0, -keep], shocks)
 
 
 def planes_by_depth(depth_um: FloatArray, n_planes: int) -> npt.NDArray[np.intp]:

@@ -163,6 +163,7 @@ def _recording(file: NWBFile, about: dict[str, Any]) -> Recording:
         spike_times=None if file.units is None else _spike_times(file.units),
         connectome=_connectome(file, len(neurons), about["connectome_unit"]),
         metadata=about["metadata"],
+        deconvolved=about.get("deconvolved", False),
     )
 
 

@@ -68,6 +68,7 @@ def write_recording(recording: Recording, path: str | Path) -> None:
         "dt_s": recording.dt_s,
         "behaviour": names,
         "metadata": recording.metadata,
+        "deconvolved": recording.deconvolved,
         "connectome_unit": None if recording.connectome is None else recording.connectome.unit,
     }
     _add_about(file, "recording", about)

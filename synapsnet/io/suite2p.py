@@ -83,6 +83,7 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
         "calcium",
         neurons=neuron_table(len(kept), ids=[str(k) for k in kept]),
         metadata={"source": path.name, "reader": "suite2p", "trace": trace, "fs_hz": fs},
+        deconvolved=trace == "spks",
         require_varying=False,
     )
 
