@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from synapsnet.errors import InputError, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.autoregression import AR, VAR
 from validation.methods.base import Forecaster, Method
+from validation.methods.bounds import Oracle, Random
+from validation.methods.correlation import Correlation, LaggedCorrelation
 from validation.methods.glm import GLM
-from validation.methods.lagged_correlation import LaggedCorrelation
 from validation.methods.naive import CopyLast, Mean
 
-INFERENCE: dict[str, type[Method]] = {"lagged-correlation": LaggedCorrelation, "var": VAR, "glm": GLM}
+INFERENCE: dict[str, type[Method]] = {
+    "correlation": Correlation,
+    "lagged-correlation": LaggedCorrelation,
+    "var": VAR,
+    "glm": GLM,
+    "random": Random,
+}
 # The GLM forecasts spikes only: the drive that it sees of calcium looks ahead.
 FORECASTING: dict[Modality, dict[str, type[Forecaster]]] = {
     "spikes": {"glm": GLM, "var": VAR, "ar": AR, "copy-last": CopyLast, "mean": Mean},
     "calcium": {"var": VAR, "ar": AR, "copy-last": CopyLast, "mean": Mean},
 }
+# What `synapsnet score` compares with, unless it is told; the others are for benchmarks.
+STANDARD = ("lagged-correlation", "var", "glm", "ar")
 LABELS = {
     "synapsnet": "SynapsNet",
     "synapsnet-independent": "SynapsNet, W = 0",
+    "correlation": "correlation",
     "lagged-correlation": "lagged correlation",
     "var": "VAR, ridge",
     "glm": "Poisson GLM",
     "ar": "AR per neuron",
     "copy-last": "copy last value",
     "mean": "mean",
+    "random": "random",
+    "oracle": "the truth",
 }
+ENTRY_POINTS = "synapsnet.methods"
 
 __all__ = [
     "AR",
@@ -32,10 +51,56 @@ __all__ = [
     "GLM",
     "INFERENCE",
     "LABELS",
+    "STANDARD",
     "VAR",
     "CopyLast",
+    "Correlation",
     "Forecaster",
     "LaggedCorrelation",
     "Mean",
     "Method",
+    "Oracle",
+    "Random",
+    "find_method",
 ]
+
+
+def find_method(name: str) -> type[Method]:
+    """The class of an inference method.
+
+    Parameters
+    ----------
+    name : str
+        A name in `INFERENCE`, an entry point of the group "synapsnet.methods" of an installed package, or where the
+        class is, "pkg.module:Class".
+
+    Raises
+    ------
+    InputError
+        If there is no such name, module or class, or the class has no `infer` or needs arguments.
+    """
+    if name in INFERENCE:
+        return INFERENCE[name]
+    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    place = plugins.get(name, name)
+    module_name, colon, class_name = place.partition(":")
+    if not colon:
+        raise unknown_name("method", name, [*INFERENCE, *plugins, "pkg.module:Class"])
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:  # ValueError: no name before the colon
+        raise InputError(
+            f"The method {place!r} needs a module {module_name!r} that can be imported: {error}."
+        ) from error
+    found: Any = getattr(module, class_name, None)
+    if not inspect.isclass(found):
+        raise InputError(
+            f"The module {module_name!r} has no class {class_name!r}; name a method as 'pkg.module:Class'."
+        )
+    if not callable(getattr(found, "infer", None)):
+        raise InputError(f"The class {place!r} is not a method: it must have infer(recording) -> Connectome.")
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        raise InputError(f"The method {place!r} must be constructible without arguments: {error}.") from error
+    return cast(type[Method], found)

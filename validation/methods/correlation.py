@@ -1,0 +1,53 @@
+"""Correlation of each neuron with every other, in the same step or some steps before."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.recording import Connectome, Recording
+from validation.methods.base import drive, lagged, targets
+
+Array = npt.NDArray[np.float32]
+
+
+class Correlation:
+    """Pearson correlation within a step; for calcium, of the deconvolved drive; O(T N^2).
+
+    What most studies call functional connectivity. It has no direction: both of a pair get the same score. Its
+    standard error is that of independent steps.
+    """
+
+    def infer(self, recording: Recording) -> Connectome:
+        """See `validation.methods.base.Method`."""
+        values = drive(recording)
+        return _correlation(values, values)
+
+
+class LaggedCorrelation:
+    """Pearson correlation of `x_post(t)` with `x_pre(t - lag)`; for calcium, of the deconvolved drive; O(T N^2).
+
+    The oldest and simplest comparator with a direction. Its standard error is that of independent steps.
+
+    Parameters
+    ----------
+    lag : int
+        In steps, 1 or more.
+    """
+
+    def __init__(self, lag: int = 1) -> None:
+        self.lag = lag
+
+    def infer(self, recording: Recording) -> Connectome:
+        """See `validation.methods.base.Method`."""
+        values, segments = drive(recording), recording.segments
+        return _correlation(targets(values, segments, self.lag), lagged(values, segments, self.lag)[:, -1])
+
+
+def _correlation(after: Array, before: Array) -> Connectome:
+    after, before = after - after.mean(axis=0), before - before.mean(axis=0)
+    spread = np.outer(np.linalg.norm(after, axis=0), np.linalg.norm(before, axis=0))
+    correlation = np.divide(after.T @ before, spread, out=np.zeros_like(spread), where=spread > 0)
+    np.fill_diagonal(correlation, 0)
+    error = np.sqrt((1 - correlation**2) / max(len(after) - 2, 1))
+    return Connectome(correlation, standard_error=error, unit="correlation")

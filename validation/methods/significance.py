@@ -1,0 +1,40 @@
+"""Evidence from tests whose statistic is not normal, as an effect and a z-score of the same sign."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import log_ndtr, ndtri_exp
+
+from synapsnet.recording import Connectome, FloatArray
+
+
+def z_of_log_p(log_p: FloatArray) -> FloatArray:
+    """Size of the normal deviate with a two-sided p-value, from its logarithm: p-values of 1e-1000 are common here."""
+    return np.maximum(-ndtri_exp(np.minimum(log_p, 0) - np.log(2)), 0)
+
+
+def best_of(z: FloatArray, n_tests: int) -> FloatArray:
+    """Size of the largest of the z-scores of `n_tests` independent tests as if it had been the only one (Šidák 1967).
+
+    Šidák 1967, J Am Stat Assoc 62:626; conservative for dependent tests.
+    """
+    log_p = np.log(2) + log_ndtr(-np.abs(z))
+    several = np.log(-np.expm1(n_tests * np.log1p(-np.exp(np.minimum(log_p, -1e-12)))).clip(min=1e-300))
+    # Where p is lost against 1, so is its square: the corrected p-value is that of Bonferroni.
+    return z_of_log_p(np.where(log_p < -30, log_p + np.log(n_tests), several))
+
+
+def with_z(effect: FloatArray, z: FloatArray, unit: str) -> Connectome:
+    """A connectome with weights `effect` and the signs of `effect` on the scores, whose sizes are those of `z`.
+
+    Parameters
+    ----------
+    effect, z : (N, N) array, `[post, pre]`
+        Their diagonals are not used. A pair without an effect, or with z = 0, has no evidence.
+    unit : str
+        Of the effect.
+    """
+    known = (effect != 0) & (z != 0) & ~np.eye(len(effect), dtype=bool)
+    weight = np.where(known, effect, 0.0)
+    error = np.divide(np.abs(effect), np.abs(z), out=np.ones(effect.shape), where=known)
+    return Connectome(weight, standard_error=error, unit=unit)
