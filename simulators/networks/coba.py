@@ -45,8 +45,8 @@ class BenchmarkWiring(ConductanceWiring):
 
     `epsp_mv` and `ipsp_mv` are the potentials of the published 6 and 67 nS, with a leak of 10 nS. They are so large
     that a `topology` needs a `weight_sigma` of 0: many lognormal weights would pass the reversal potential, and act
-    as the largest possible ones (`simulators.neurons.conductance.LARGEST`). Brette et al. have no delays; 0.1 ms,
-    one step, is that of NEST's version.
+    as the largest possible ones (`simulators.neurons.conductance.LARGEST`). Brian's version of the benchmarks has no
+    delays, NEST's the 0.1 ms here.
     """
 
     n_neurons: int = Field(4000, ge=2)
@@ -67,9 +67,8 @@ class Coba(BenchmarkWiring, ConductanceLifNetwork):
     Parameters
     ----------
     noise_mv : float
-        Not in the benchmark. There, whether the activity starts or dies within 50 ms is a matter of chance, and here
-        it died for 1 seed in 4. In the silent network this noise starts it again; in the active network, whose
-        synapses open 25 times the leak, it goes unnoticed.
+        Not in the benchmark. Without it, the activity died within 50 ms for 1 seed in 4. It starts a silent network;
+        in the active one, whose synapses open more than 20 times the leak, it does not change the rates.
     The others are those of `BenchmarkWiring` and `ConductanceLifNetwork`.
     """
 

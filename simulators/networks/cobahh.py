@@ -15,7 +15,7 @@ from simulators.units import NotNegative
 class Cobahh(BenchmarkWiring, HodgkinHuxleyNetwork):
     """Benchmark COBAHH: irregular activity of 4,000 Hodgkin-Huxley neurons without any drive or noise.
 
-    The publication states no rates. Brian's implementation of the benchmark fires at 34 Hz on average.
+    Brian's version of the benchmark fires at 34 Hz on average, with very unequal rates.
     """
 
     name: ClassVar[str] = "cobahh"

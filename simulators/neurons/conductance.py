@@ -23,7 +23,7 @@ from simulators.base import IndexArray, Network
 from simulators.units import MILLI, NotNegative, Positive
 from synapsnet.recording import Connectome, FloatArray
 
-LARGEST = 50.0  # leak conductances; more would make the integration unstable in steps of 0.1 ms
+LARGEST = 50.0  # leak conductances; steps of 0.1 ms are stable while less than 8 such synapses are open
 
 SYNAPSES = """
 dge/dt = -ge/tau_e : 1
@@ -35,13 +35,13 @@ noise : volt (constant)
 ON_PRE = "ge_post += w*int(w > 0)\ngi_post -= w*int(w < 0)"
 
 
-def psp_peak(conductance: FloatArray, tau_ms: float, tau_syn_ms: float) -> FloatArray:
+def psp_peak(opened: FloatArray, tau_ms: float, tau_syn_ms: float) -> FloatArray:
     """Peak of the postsynaptic potential as a fraction of the distance to the reversal potential.
 
     Parameters
     ----------
-    conductance : (M,) array
-        What one spike opens, in units of the leak conductance.
+    opened : (M,) array
+        The conductance that one spike opens, in units of the leak conductance.
     tau_ms, tau_syn_ms : float
         Time constants of the membrane at rest and of the conductance.
     """
@@ -49,9 +49,9 @@ def psp_peak(conductance: FloatArray, tau_ms: float, tau_syn_ms: float) -> Float
     # earlier with one.
     times_ms = np.linspace(0, max(tau_ms, tau_syn_ms), 1001)
     solution = solve_ivp(
-        lambda t, u: (conductance * np.exp(-t / tau_syn_ms) * (1 - u) - u) / tau_ms,
+        lambda t, u: (opened * np.exp(-t / tau_syn_ms) * (1 - u) - u) / tau_ms,
         (0, times_ms[-1]),
-        np.zeros(len(conductance)),
+        np.zeros(len(opened)),
         t_eval=times_ms,
         rtol=1e-6,
         atol=1e-9,
