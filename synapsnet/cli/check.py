@@ -1,0 +1,40 @@
+"""`synapsnet check`: the property suite on a method, from the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from synapsnet.cli.console import OUT
+
+STYLES = {"passed": "green", "failed": "red", "skipped": "dim"}
+
+
+def check(
+    method: Annotated[str, typer.Argument(help="A registered name, or your own as pkg.module:Class.")],
+    modality: Annotated[Literal["spikes", "calcium"] | None, typer.Option("--as", help="Only on this.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer examples, for a slow method.")] = False,
+) -> None:
+    """Check a method of inferring connectivity for what any must do; exit 1 if it fails a "must".
+
+    Example: `synapsnet check mypkg.mymodule:MyMethod`
+    """
+    from validation.methods import find_method
+    from validation.properties import MODALITIES, iter_check
+
+    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` would find it
+    results = []
+    for result in iter_check(find_method(method), modalities=(modality,) if modality else MODALITIES, quick=quick):
+        results.append(result)
+        OUT.print(f"[{STYLES[result.outcome]}]{result.outcome:7}[/]", end=" ")
+        OUT.print(f"{result.modality:7} {result.level:6} {result.name}", markup=False, end="")
+        OUT.print(f": {result.message}" if result.message else "", markup=False, soft_wrap=True)
+    lacking = [result for result in results if result.outcome == "failed"]
+    wrong = [result for result in lacking if result.level == "must"]
+    passed = sum(result.outcome == "passed" for result in results)
+    OUT.print(f"{passed} of {len(results)} passed, {len(lacking)} failed, {len(wrong)} of them a must.")
+    if wrong or not passed:
+        raise typer.Exit(1)

@@ -1,0 +1,502 @@
+"""The properties: what any method that infers connectivity must do, or should.
+
+A property is checked in one of two ways. On *drawn* networks hypothesis looks for one on which it fails, and makes that
+as small as it can. A *pooled* property is statistical: it is checked once over several recordings, with fixed seeds.
+Everything is deterministic, so a method that passed will pass again. What is said about false alarms is over the
+choice of the seeds: a method that is as good as the property demands fails by chance with at most that probability.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import hypothesis
+import numpy as np
+import numpy.typing as npt
+import pynapple as nap
+from hypothesis.strategies import SearchStrategy
+from scipy.stats import binom
+from sklearn.metrics import roc_auc_score
+
+from synapsnet.errors import InputError
+from synapsnet.recording import Connectome, Modality, Recording
+from validation.methods.base import Method
+from validation.properties.planted import STEP_S, Planted, base_rates, networks, random_network
+
+Array = npt.NDArray[np.floating[Any]]
+Level = Literal["must", "should"]
+
+SHORT, LONG = 2_000, 6_000  # steps: where any data will do, and where a strong edge must stand out
+TOLERANCE = 0.05  # of the largest score: what rounding and the end of an iteration may change
+FALSE_ALARM = 1e-3
+SELF_EXCITATION = 1.0  # log probability per spike: bursts that end
+MAX_SHRINKS = 30  # a smaller failing network is worth so many fits and no more
+
+
+class Violation(AssertionError):
+    """A method lacks a property; the message is a sentence that says how, and on which network."""
+
+
+class Refusal(Violation):
+    """A method declines a recording with an `InputError`, whose sentence is the message."""
+
+
+class NotApplicable(Exception):
+    """The property says nothing about this method; the message says why."""
+
+
+class Subject:
+    """A method under examination: makes fresh instances of it, and remembers what it inferred.
+
+    Parameters
+    ----------
+    method : callable
+        The class, or a function without required arguments that makes an instance. A parameter named `seed` is
+        passed if there is one.
+    """
+
+    def __init__(self, method: Callable[..., Method]) -> None:
+        self.method = method
+        self.has_seed = "seed" in inspect.signature(method).parameters
+        self._inferred: dict[Planted, Connectome] = {}
+
+    def make(self, seed: int = 0) -> Method:
+        return self.method(seed=seed) if self.has_seed else self.method()
+
+    def infer(self, recording: Recording, seed: int = 0) -> Connectome:
+        """What a fresh instance infers.
+
+        Raises
+        ------
+        Refusal
+            If it raises an `InputError`.
+        Violation
+            If it raises anything else or returns something else than a connectome of finite scores.
+        """
+        return _well_formed(_infer(self.make(seed), recording), recording.n_neurons)
+
+    def of(self, planted: Planted) -> Connectome:
+        """What it infers from a planted network; asked again, the answer is remembered."""
+        if planted not in self._inferred:
+            self._inferred[planted] = self.infer(planted.record())
+        return self._inferred[planted]
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of methods.
+
+    Attributes
+    ----------
+    name : str
+    level : {"must", "should"}
+        A method that lacks a "must" is wrong or not usable here; a "should" is a limit to know of.
+    reason : str
+        Why it is asked for, in a line.
+    check : callable(Subject, Modality, quick)
+        Raises `Violation` or `NotApplicable`.
+    modalities : tuple
+        Those that it is about.
+    """
+
+    name: str
+    level: Level
+    reason: str
+    check: Callable[[Subject, Modality, bool], None]
+    modalities: tuple[Modality, ...] = ("spikes", "calcium")
+
+
+PROPERTIES: dict[str, Property] = {}
+
+
+def _property(
+    name: str, level: Level, reason: str, modalities: tuple[Modality, ...] = ("spikes", "calcium")
+) -> Callable[[Callable[[Subject, Modality, bool], None]], Callable[[Subject, Modality, bool], None]]:
+    """Register a check as a property."""
+
+    def register(check: Callable[[Subject, Modality, bool], None]) -> Callable[[Subject, Modality, bool], None]:
+        PROPERTIES[name] = Property(name, level, reason, check, modalities)
+        return check
+
+    return register
+
+
+def _drawn(
+    n_steps: int, *, max_edges: int = 3
+) -> Callable[[Callable[[Subject, Planted], None]], Callable[[Subject, Modality, bool], None]]:
+    """Check on networks that hypothesis draws: ten, or two if it must be quick."""
+
+    def decorate(check: Callable[[Subject, Planted], None]) -> Callable[[Subject, Modality, bool], None]:
+        def search(subject: Subject, modality: Modality, quick: bool) -> None:
+            _search(lambda planted: check(subject, planted), networks(modality, n_steps, max_edges), 2 if quick else 10)
+
+        return search
+
+    return decorate
+
+
+def _search(check: Callable[[Planted], None], drawn: SearchStrategy[Planted], n_examples: int) -> None:
+    """Raise the violation on the smallest network found on which `check` fails."""
+    failures: dict[Planted, Violation] = {}
+    passed: set[Planted] = set()
+
+    def attempt(planted: Planted) -> None:
+        spent = len(failures) + len(passed) >= n_examples + MAX_SHRINKS
+        if planted not in failures and planted not in passed and not spent:
+            try:
+                check(planted)
+                passed.add(planted)
+            except Violation as violation:
+                failures[planted] = Violation(f"{str(violation).rstrip('.')}; on {planted}.")
+        if planted in failures:
+            raise failures[planted]
+
+    phases = [hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if n_examples > 2 else [])]
+    settings = hypothesis.settings(
+        max_examples=n_examples,
+        phases=phases,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=hypothesis.Verbosity.quiet,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    settings(hypothesis.given(planted=drawn)(lambda planted: attempt(planted)))()
+
+
+# What any data can show --------------------------------------------------------------------------------------------
+
+
+@_property("well-formed", "must", "Scores of all pairs of the recorded neurons, or nothing can be compared.")
+@_drawn(SHORT)
+def _returns_finite_scores(subject: Subject, planted: Planted) -> None:
+    subject.of(planted)
+
+
+@_property("determinism", "must", "With the same seed the same result, whatever the instance inferred before.")
+@_drawn(SHORT)
+def _is_deterministic(subject: Subject, planted: Planted) -> None:
+    recording, other = planted.record(), replace(planted, seed=planted.seed + 1).record()
+    first, used = subject.of(planted), subject.make()
+    _infer(used, other)
+    again = _well_formed(_infer(used, recording), planted.n_neurons)
+    change = _largest(first.scores - again.scores)
+    _require(
+        change <= 1e-3 * _largest(first.scores),
+        f"a fresh instance and one used before differ by {change:.3g} on scores up to {_largest(first.scores):.3g}",
+    )
+
+
+@_property("input-unmodified", "must", "The next method receives the same recording.")
+@_drawn(SHORT)
+def _leaves_its_input_alone(subject: Subject, planted: Planted) -> None:
+    recording, untouched = planted.record(), planted.record()
+    subject.infer(recording)
+    same = np.array_equal(recording.values, untouched.values) and recording.neurons.equals(untouched.neurons)
+    _require(same, "infer changed the activity or the neuron table that it was given")
+
+
+@_property("ground-truth", "must", "A score is worth something only if the method could not know the answer.")
+@_drawn(SHORT)
+def _does_not_look_at_the_answer(subject: Subject, planted: Planted) -> None:
+    recording = planted.record()
+    rng = np.random.default_rng(planted.seed)
+    lie = rng.permuted(planted.weight.T, axis=1)
+    np.fill_diagonal(lie, 0)
+    duration = planted.n_steps * STEP_S[planted.modality]
+    trains = {k: nap.Ts(np.sort(rng.uniform(0, duration, 50))) for k in range(planted.n_neurons)}
+    told = replace(
+        recording,
+        connectome=Connectome(lie),
+        spike_times=nap.TsGroup(trains, time_support=recording.epochs),
+        metadata={"network": "planted", "weight": lie.tolist()},
+    )
+    unseen, seen = subject.of(planted), subject.infer(told)
+    _require_close(subject, recording, unseen.scores, seen.scores, "scores depend on the ground truth beside the data")
+
+
+@_property("relabelling", "must", "The order in which neurons are listed means nothing.")
+@_drawn(SHORT)
+def _is_equivariant_to_relabelling(subject: Subject, planted: Planted) -> None:
+    order = np.random.default_rng(planted.seed).permutation(planted.n_neurons)
+    recording = planted.record()
+    straight = subject.of(planted).scores
+    permuted = subject.infer(recording.select_neurons(order)).scores
+    back = np.argsort(order)
+    _require_close(
+        subject, recording, straight, permuted[np.ix_(back, back)], f"scores change when neurons are listed as {order}"
+    )
+
+
+@_property("scaling", "must", "The gain and the offset of a trace are the microscope's.", ("calcium",))
+@_drawn(SHORT)
+def _is_invariant_to_scaling(subject: Subject, planted: Planted) -> None:
+    rng = np.random.default_rng(planted.seed)
+    gain, offset = np.exp(rng.uniform(-2, 2, planted.n_neurons)), rng.uniform(-5, 5, planted.n_neurons)
+    changed = subject.infer(planted.record(planted.values() * gain + offset)).scores
+    _require_close(
+        subject, planted.record(), subject.of(planted).scores, changed, "scores depend on the traces' gain and offset"
+    )
+
+
+@_property("silent-neuron", "must", "Recordings hold neurons that never fire: refuse in a sentence, or finite scores.")
+@_drawn(SHORT)
+def _survives_a_silent_neuron(subject: Subject, planted: Planted) -> None:
+    values = planted.values().copy()
+    values[:, planted.edges[0][0]] = 0 if planted.modality == "spikes" else 1
+    _require_sane(subject, planted.record(values))
+
+
+@_property("constant-neuron", "must", "The same for a neuron stuck at another value, a dead channel or a mask.")
+@_drawn(SHORT)
+def _survives_a_constant_neuron(subject: Subject, planted: Planted) -> None:
+    values = planted.values().copy()
+    values[:, planted.edges[0][1]] = 2
+    _require_sane(subject, planted.record(values))
+
+
+@_property("copied-neuron", "should", "One cell is at times found twice: refuse in a sentence, or finite scores.")
+@_drawn(SHORT)
+def _survives_a_copied_neuron(subject: Subject, planted: Planted) -> None:
+    values = planted.values()
+    _require_sane(subject, planted.record(np.column_stack([values, values[:, planted.edges[0][0]]])))
+
+
+# One strong edge: 6,000 steps in which no sensible method can miss it ----------------------------------------------
+
+
+@_property("strong-edge", "must", "If one pair is connected, and strongly, no other pair may have more evidence.")
+@_drawn(LONG, max_edges=1)
+def _finds_a_strong_edge(subject: Subject, planted: Planted) -> None:
+    (pre, post, _), evidence = planted.edges[0], np.abs(subject.of(planted).scores)
+    pair = max(evidence[post, pre], evidence[pre, post])
+    evidence[post, pre] = evidence[pre, post] = 0
+    _require(pair > evidence.max(), f"the one connected pair has {pair:.3g}, another one {evidence.max():.3g}")
+
+
+@_property(
+    "diagonal", "must", "Self-connections are not what is inferred: they are no evidence, neither do they make any."
+)
+@_drawn(LONG, max_edges=1)
+def _ignores_the_diagonal(subject: Subject, planted: Planted) -> None:
+    pre, post, _ = planted.edges[0]
+    bystander = ({0, 1, 2} - {pre, post}).pop()
+    bursting = replace(planted, edges=(*planted.edges, (bystander, bystander, SELF_EXCITATION)))
+    inferred = subject.of(bursting)
+    _require(not np.diagonal(inferred.scores).any(), "the diagonal of the scores is not zero")
+    edge, false = _of_pair(inferred, pre, post), float(np.abs(inferred.scores[:, bystander]).max())
+    _require(
+        false < edge,
+        f"neuron {bystander}, which excites itself alone, has {false:.3g} for another, and {pre} -> {post} {edge:.3g}",
+    )
+
+
+@_property("direction", "should", "W is directed; methods that cannot tell pre from post recover less of it.")
+@_drawn(LONG, max_edges=1)
+def _finds_its_direction(subject: Subject, planted: Planted) -> None:
+    (pre, post, _), evidence = planted.edges[0], np.abs(subject.of(planted).scores)
+    forward, backward = evidence[post, pre], evidence[pre, post]
+    _require(
+        forward > backward, f"{pre} -> {post} has evidence {forward:.3g}, the absent {post} -> {pre} {backward:.3g}"
+    )
+
+
+@_property("sign", "should", "Excitation is positive and inhibition negative; some measures are unsigned.")
+@_drawn(LONG, max_edges=1)
+def _finds_its_sign(subject: Subject, planted: Planted) -> None:
+    (pre, post, weight), scores = planted.edges[0], subject.of(planted).scores
+    found = scores[post, pre]
+    _require(found * weight > 0, f"{pre} -> {post} ({weight:+g}) has the score {found:+.3g}")
+
+
+@_property("shuffled-neuron", "must", "Evidence comes from the timing of spikes: without it, it must go.")
+@_drawn(LONG, max_edges=1)
+def _loses_the_edges_of_a_shuffled_neuron(subject: Subject, planted: Planted) -> None:
+    pre, post, _ = planted.edges[0]
+    values = planted.values().copy()
+    values[:, pre] = _shuffled(values[:, pre], planted.seed)
+    before = _of_pair(subject.of(planted), pre, post)
+    after = _of_pair(subject.infer(planted.record(values)), pre, post)
+    _require(
+        after < before / 2,
+        f"the evidence for {pre} -> {post} was {before:.3g}, with {pre} shuffled in time {after:.3g}",
+    )
+
+
+@_property("independent-duplicate", "must", "A neuron that fires like another, but by itself, is not that other.")
+@_drawn(LONG, max_edges=1)
+def _tells_a_duplicate_from_the_original(subject: Subject, planted: Planted) -> None:
+    pre, post, _ = planted.edges[0]
+    values = planted.values()
+    duplicate = _shuffled(values[:, pre], planted.seed)
+    inferred = subject.infer(planted.record(np.column_stack([values, duplicate])))
+    original, copy = _of_pair(inferred, pre, post), _of_pair(inferred, planted.n_neurons, post)
+    _require(
+        copy < original / 2,
+        f"{pre} -> {post} has {original:.3g}, and a shuffled duplicate of {pre} as much as {copy:.3g}",
+    )
+
+
+# Over several recordings -------------------------------------------------------------------------------------------
+
+
+@_property("no-edges-chance", "must", "Without connections, evidence must not follow the firing rates.")
+def _is_at_chance_without_edges(subject: Subject, modality: Modality, quick: bool) -> None:
+    """Against a network that is not there: its edges are the half of the pairs with the highest rates.
+
+    Under the null hypothesis the AUROC of m independent pairs, half of them edges, has the standard deviation
+    sqrt((m + 1) / (3 m^2)). Only unordered pairs are taken to be independent; the limit is 3.3 deviations.
+    """
+    labels, scores = [], []
+    for planted in _unconnected(modality, quick):
+        pairs = ~np.eye(planted.n_neurons, dtype=bool)
+        rate = np.log(base_rates(planted))
+        product = (rate[:, None] + rate)[pairs]
+        labels.append(product > np.median(product))
+        scores.append(np.abs(subject.of(planted).scores[pairs]))
+    if not np.ptp(np.concatenate(scores)):
+        return  # no evidence for anything
+    auroc = roc_auc_score(np.concatenate(labels), np.concatenate(scores))
+    independent = sum(map(len, labels)) / 2
+    limit = 3.3 * np.sqrt((independent + 1) / 3) / independent
+    _require(
+        abs(auroc - 0.5) < limit,
+        f"on {len(labels)} recordings of neurons without connections, pairs of high rates are ranked above the others "
+        f"with an AUROC of {auroc:.3f}; by chance it is within 0.5 ± {limit:.2f}",
+    )
+
+
+@_property("no-edges-significance", "must", "Standard errors claim something: without connections none is significant.")
+def _finds_nothing_significant_without_edges(subject: Subject, modality: Modality, quick: bool) -> None:
+    """Each recording has a false discovery with probability 0.05 at most (Benjamini & Hochberg 1995)."""
+    recordings = _unconnected(modality, quick)
+    wrong = 0
+    for planted in recordings:
+        inferred = subject.of(planted)
+        if inferred.standard_error is None:
+            raise NotApplicable("it gives no standard errors")
+        wrong += bool(inferred.significant(fdr=0.05).any())
+    limit = int(binom.isf(FALSE_ALARM, len(recordings), 0.05))
+    _require(
+        wrong <= limit,
+        f"{wrong} of {len(recordings)} recordings of neurons without connections have significant ones at a false "
+        f"discovery rate of 5%; by chance at most {limit} have",
+    )
+
+
+@_property("time-reversal", "must", "Causes precede effects: a recording played backwards must not be read better.")
+def _is_not_better_backwards(subject: Subject, modality: Modality, quick: bool) -> None:
+    forward, backward = [], []
+    recordings = _connected(modality, quick, n_steps=LONG, scale=1.0)
+    for planted in recordings:
+        forward.append(subject.of(planted).scores)
+        backward.append(subject.infer(planted.record(planted.values()[::-1])).scores)
+    _require_no_worse(recordings, forward, backward, "the recordings played backwards")
+
+
+@_property("more-data", "should", "A longer recording must not be read worse than its first quarter.")
+def _is_no_worse_with_more_data(subject: Subject, modality: Modality, quick: bool) -> None:
+    recordings = _connected(modality, quick, n_steps=LONG, scale=0.5)
+    long = [subject.of(planted).scores for planted in recordings]
+    short = [subject.infer(planted.record(planted.values()[: LONG // 4])).scores for planted in recordings]
+    _require_no_worse(recordings, long, short, "their first quarters")
+
+
+# What the checks share ---------------------------------------------------------------------------------------------
+
+
+def _unconnected(modality: Modality, quick: bool) -> list[Planted]:
+    return [Planted(6, (), modality, SHORT, seed) for seed in range(4 if quick else 12)]
+
+
+def _connected(modality: Modality, quick: bool, n_steps: int, scale: float) -> list[Planted]:
+    return [random_network(modality, 6, 6, n_steps, seed, scale) for seed in range(2 if quick else 4)]
+
+
+def _require(holds: bool | np.bool_, otherwise: str) -> None:
+    if not holds:
+        raise Violation(f"{otherwise}.")
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())
+
+
+def _of_pair(inferred: Connectome, pre: int, post: int) -> float:
+    """Evidence for a connection in either direction: undirected methods are not at issue."""
+    return float(max(abs(inferred.scores[post, pre]), abs(inferred.scores[pre, post])))
+
+
+def _shuffled(trace: Array, seed: int) -> Array:
+    """Pieces of 50 steps in another order: the neuron's own statistics remain, its timing does not."""
+    pieces = trace.reshape(-1, 50)
+    return np.random.default_rng([seed, 3]).permutation(pieces).ravel()
+
+
+def _infer(method: Method, recording: Recording) -> Any:
+    """What `method.infer` returns; whatever it raises is a violation."""
+    try:
+        return method.infer(recording)
+    except Exception as error:
+        if isinstance(error, InputError) and not _of_result(error):
+            raise Refusal(str(error)) from error
+        raise Violation(f"infer raised {type(error).__name__}: {error}") from error
+
+
+def _of_result(error: Exception) -> bool:
+    """Was it the connectome made by the method that was refused, rather than the recording by the method."""
+    steps = list(traceback.walk_tb(error.__traceback__))
+    return isinstance(steps[-1][0].f_locals.get("self"), Connectome)
+
+
+def _well_formed(inferred: Any, n_neurons: int) -> Connectome:
+    if not isinstance(inferred, Connectome):
+        raise Violation(f"infer must return a Connectome; it returned {type(inferred).__name__}.")
+    _require(inferred.n_neurons == n_neurons, f"of {n_neurons} neurons, infer returned {inferred.n_neurons}")
+    _require(np.isfinite(inferred.scores).all(), "scores are NaN or infinite")
+    error = inferred.standard_error
+    off = ~np.eye(n_neurons, dtype=bool)
+    _require(error is None or (error[off] >= 0).all(), "standard errors are negative or NaN")
+    return inferred
+
+
+def _require_sane(subject: Subject, recording: Recording) -> None:
+    with contextlib.suppress(Refusal):
+        subject.infer(recording)
+
+
+def _require_close(subject: Subject, recording: Recording, expected: Array, found: Array, otherwise: str) -> None:
+    """Equal but for 5% of the largest score or, if the method has a seed, twice what other seeds change."""
+    change, allowed = _largest(expected - found), TOLERANCE * _largest(expected)
+    if change > allowed and subject.has_seed:
+        others = [subject.infer(recording, seed=seed).scores for seed in (1, 2)]
+        allowed = max(allowed, *(2 * _largest(expected - other) for other in others))
+    _require(change <= allowed, f"{otherwise}: by {change:.3g}, where {allowed:.3g} is tolerated")
+
+
+def _require_no_worse(recordings: list[Planted], better: list[Array], worse: list[Array], than: str) -> None:
+    """AUROC over all recordings, each ranked in units of its own; differences within 3.1 standard deviations pass.
+
+    The standard deviation is that of two AUROCs at chance, so that a method without any skill seldom fails.
+    """
+    n = recordings[0].n_neurons
+    pairs = ~np.eye(n, dtype=bool)
+    edges = np.concatenate([planted.connectome.adjacency[pairs] for planted in recordings])
+    auroc = [
+        roc_auc_score(edges, np.concatenate([np.abs(s[pairs]) / max(_largest(s), 1e-12) for s in scores]))
+        for scores in (better, worse)
+    ]
+    positive, negative = edges.sum(), (~edges).sum()
+    limit = 3.1 * np.sqrt(2 * (positive + negative + 1) / (12 * positive * negative))
+    _require(
+        auroc[1] - auroc[0] <= limit,
+        f"on {len(recordings)} recordings connections are found with an AUROC of {auroc[0]:.3f}, on {than} with "
+        f"{auroc[1]:.3f}; by chance it is higher by {limit:.2f} at most",
+    )

@@ -1,0 +1,68 @@
+"""pytest plugin: `pytest --synapsnet-method=mypkg.mymodule:MyMethod` runs the property suite as tests.
+
+One test per property and modality, beside the tests that are there; `-k` selects among them. A "should" property that
+a method lacks is an expected failure. Installed by the entry point `pytest11`; it imports nothing until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from validation.properties import Examiner, Property
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("synapsnet", "check a method of inferring connectivity")
+    group.addoption(
+        "--synapsnet-method",
+        metavar="METHOD",
+        help="check this method, a registered name or pkg.module:Class, for all properties of validation.properties",
+    )
+    group.addoption("--synapsnet-quick", action="store_true", help="fewer examples, for a slow method")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -k and -m select
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    name = config.getoption("synapsnet_method")
+    if name is None:
+        return
+    from synapsnet.errors import InputError
+    from validation.methods import find_method
+    from validation.properties import MODALITIES, PROPERTIES, Examiner
+
+    try:
+        examiner = Examiner(find_method(name), quick=config.getoption("synapsnet_quick"))
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
+    items.extend(
+        PropertyItem.from_parent(
+            session, name=f"{each.name}[{modality}]", nodeid=f"{name}::{each.name}[{modality}]",
+            examiner=examiner, examined=each, modality=modality,
+        )
+        for modality in MODALITIES
+        for each in PROPERTIES.values()
+        if modality in each.modalities
+    )  # fmt: skip
+
+
+class PropertyItem(pytest.Item):
+    """The test of one property on one modality."""
+
+    def __init__(self, *, examiner: Examiner, examined: Property, modality: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.examiner, self.examined, self.modality = examiner, examined, modality
+
+    def runtest(self) -> None:
+        result = self.examiner.examine(self.examined, self.modality)
+        if result.outcome == "skipped":
+            pytest.skip(result.message)
+        if result.outcome == "failed" and result.level == "should":
+            pytest.xfail(result.message)
+        if result.outcome == "failed":
+            pytest.fail(f"{result.message}\nWhy it must: {result.reason}", pytrace=False)
+
+    def reportinfo(self) -> tuple[str, None, str]:
+        return self.nodeid.split("::")[0], None, self.nodeid
