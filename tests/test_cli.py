@@ -79,7 +79,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", ["simulate", "observe", "fit", "score", "report", "info", "demo", "catalogue"])
+@pytest.mark.parametrize(
+    "name", ["simulate", "observe", "fit", "score", "report", "info", "demo", "catalogue", "export"]
+)
 def test_every_command_has_help_with_an_example(name, ok):
     assert f"synapsnet {name}" in " ".join(ok(name, "--help").split())
 
@@ -140,6 +142,13 @@ def test_observe_takes_every_parameter_and_a_part_of_the_neurons(ok, files, tmp_
     assert "16 (16 excitatory)" in printed
     types = ["--by", "type", "--cell-type", "inhibitory"]
     assert "4 (4 inhibitory)" in ok("observe", files / "sim.nwb", "--as", "spikes", *types, "-o", rec)
+
+
+def test_export_writes_sonata_and_refuses_to_overwrite(ok, refused, files, tmp_path):
+    pytest.importorskip("bmtk")
+    ok("export", files / "sim.nwb", "-o", tmp_path / "network")
+    assert any(path.suffix == ".h5" for path in (tmp_path / "network").rglob("*"))
+    assert "network" in refused("export", files / "sim.nwb", "-o", tmp_path / "network")
 
 
 def test_the_catalogue_lists_everything_and_explains_each(ok):

@@ -185,6 +185,22 @@ def catalogue(
 
 
 @app.command()
+def export(
+    simulation: Annotated[Path, typer.Argument(help="File that `synapsnet simulate` wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the SONATA files.")],
+) -> None:
+    """Write neurons, connections and spikes of a simulation as SONATA, for other tools.
+
+    Example: `synapsnet export sim.nwb -o network/`
+    """
+    from simulators.sonata import write_sonata
+    from synapsnet.io import read_simulation
+
+    write_sonata(read_simulation(simulation), output)
+    OUT.print(f"SONATA: {output}", markup=False)
+
+
+@app.command()
 def fit(
     recording: Annotated[Path, typer.Argument(help="suite2p folder, NWB file, .npz or .npy.")],
     output: Output,
