@@ -11,13 +11,17 @@ from validation.results import Estimate, RunResults
 
 @dataclass(frozen=True)
 class Metric:
-    """A column: the field of the scores it shows, its printed name, and what it means."""
+    """A column: the field of the scores it shows, its printed name, and what it means.
+
+    Every metric is in `scores.json` and the glossary; the report's table has those that are `shown`.
+    """
 
     field: str
     name: str
     meaning: str
     lower_is_better: bool = False
     chance: float | None = None
+    shown: bool = True
 
 
 CONNECTIVITY_METRICS = (
@@ -59,6 +63,147 @@ CONNECTIVITY_METRICS = (
         "in the reverse one, ties counting half.",
         chance=0.5,
     ),
+    Metric(
+        "auprc_lift",
+        "AUPRC / chance",
+        "AUPRC over the share of pairs that are connected, its chance level: for networks of different density.",
+        chance=1.0,
+        shown=False,
+    ),
+    Metric(
+        "signed_auprc",
+        "signed AUPRC",
+        "Mean of two AUPRCs: excitatory connections among all pairs ranked by score, and inhibitory connections among "
+        "all pairs ranked by minus the score. Chance is half the share of pairs that are connected.",
+        shown=False,
+    ),
+    Metric(
+        "precision_at_k",
+        "precision at k",
+        "Share of true connections among the k pairs with the largest absolute score, k being the number of true "
+        "connections; chance is the share of pairs that are connected.",
+        shown=False,
+    ),
+    Metric(
+        "ceiling_gap",
+        "below ceiling",
+        "How much AUPRC is missing to what the best possible method would reach.",
+        lower_is_better=True,
+        shown=False,
+    ),
+    Metric(
+        "mcc",
+        "MCC",
+        "Matthews correlation coefficient of true connections and those that the method calls significant at a false "
+        "discovery rate of 5%; 0 if it finds none.",
+        chance=0.0,
+        shown=False,
+    ),
+    Metric(
+        "f1",
+        "F1",
+        "Harmonic mean of precision and recall of the connections that the method calls significant at a false "
+        "discovery rate of 5%.",
+        shown=False,
+    ),
+    Metric(
+        "false_discovery_rate",
+        "realised FDR",
+        "Share of absent pairs among the connections called significant at a false discovery rate of 5%: 0.05 if the "
+        "method's errors are as large as it says.",
+        lower_is_better=True,
+        shown=False,
+    ),
+    Metric(
+        "false_positive_rate",
+        "realised FPR",
+        "Share of the absent pairs with a p-value below 5%: 0.05 if the method's errors are as large as it says.",
+        lower_is_better=True,
+        shown=False,
+    ),
+    Metric(
+        "p_value_distance",
+        "p-value distance",
+        "Largest difference between the distribution of the absent pairs' p-values and the uniform distribution "
+        "(Kolmogorov–Smirnov distance); 0 is calibrated.",
+        lower_is_better=True,
+        shown=False,
+    ),
+    Metric(
+        "ei_accuracy",
+        "E/I accuracy",
+        "Share of the neurons whose outgoing scores sum to the sign of their true outgoing weights; calling all neurons "
+        "excitatory is right for as many as are.",
+        shown=False,
+    ),
+    Metric(
+        "ei_auroc",
+        "E/I AUROC",
+        "The chance that an excitatory neuron's outgoing scores have a larger sum than an inhibitory one's.",
+        chance=0.5,
+        shown=False,
+    ),
+    Metric(
+        "edge_weight_correlation",
+        "weight r, connected",
+        "Pearson correlation of true and inferred weight over the true connections.",
+        chance=0.0,
+        shown=False,
+    ),
+    Metric(
+        "block_correlation",
+        "cell-type r",
+        "Pearson correlation of true and inferred weight, each averaged over all pairs from one cell type to another.",
+        chance=0.0,
+        shown=False,
+    ),
+    Metric(
+        "delay_error_s",
+        "delay error (s)",
+        "Mean absolute error of the inferred delay in seconds, over the true connections.",
+        lower_is_better=True,
+        shown=False,
+    ),
+    Metric(
+        "delay_correlation",
+        "delay r",
+        "Spearman correlation of true and inferred delay over the true connections.",
+        chance=0.0,
+        shown=False,
+    ),
+    *(
+        Metric(
+            f"fooled_by_{field}",
+            f"fooled by {name}",
+            f"Among unconnected pairs, the chance that {pair} has a larger absolute score than one that is not. 0.5 if "
+            "that does not matter to the method, 1 if it always looks connected.",
+            lower_is_better=True,
+            chance=0.5,
+            shown=False,
+        )
+        for field, name, pair in (
+            ("chain", "chain", "a pair linked by a path over one other neuron"),
+            ("common_input", "common input", "a pair that receives from one and the same neuron"),
+            ("reverse", "reverse", "a pair connected in the other direction"),
+            ("relay", "hidden relay", "a pair strongly linked through hidden neurons"),
+            ("unequal_delays", "unequal delays", "a pair that one neuron reaches after different delays"),
+        )
+    ),
+    Metric(
+        "effective_auprc",
+        "effective AUPRC",
+        "AUPRC where pairs with a strong effective connection, through hidden neurons as well, count as connected: as "
+        "many as there are connections, which sets the chance level.",
+        shown=False,
+    ),
+    Metric(
+        "effective_weight_correlation",
+        "effective weight r",
+        "Pearson correlation over all pairs of the inferred weight and the true one that includes paths through hidden "
+        "neurons.",
+        chance=0.0,
+        shown=False,
+    ),
 )
 FORECAST_METRICS = (
     Metric(
@@ -81,6 +226,19 @@ FORECAST_METRICS = (
     ),
     Metric("skill_over_mean", "skill over mean", "1 − MSE / MSE of always forecasting each neuron's mean in training."),
     Metric("skill_over_copy", "skill over copy", "1 − MSE / MSE of copying the last observed value."),
+    Metric(
+        "mae",
+        "MAE",
+        "Mean absolute error over held-out steps and neurons, in units of the activity; lower is better.",
+        lower_is_better=True,
+        shown=False,
+    ),
+    Metric(
+        "population_correlation",
+        "population correlation",
+        "Pearson correlation over time of the mean over neurons of forecast and of observation.",
+        shown=False,
+    ),
 )
 BITS = Metric(
     "bits_per_spike",
@@ -123,12 +281,13 @@ def connectivity_table(results: RunResults) -> Table | None:
     """Recovery of the true connectome, or None without ground truth."""
     if results.truth is None or not results.scores.connectivity:
         return None
-    columns = [[getattr(s, m.field) for s in results.scores.connectivity] for m in CONNECTIVITY_METRICS]
-    chance = [results.scores.edge_density if m.field == "auprc" else m.chance for m in CONNECTIVITY_METRICS]
+    metrics = [m for m in CONNECTIVITY_METRICS if m.shown]
+    columns = [[getattr(s, m.field) for s in results.scores.connectivity] for m in metrics]
+    chance = [results.scores.edge_density if m.field == "auprc" else m.chance for m in metrics]
     return Table(
         "Recovery of the true connections, self-connections excluded",
-        CONNECTIVITY_METRICS,
-        _rows(results, [s.method for s in results.scores.connectivity], CONNECTIVITY_METRICS, columns),
+        metrics,
+        _rows(results, [s.method for s in results.scores.connectivity], metrics, columns),
         [Cell("" if value is None else format_number(value)) for value in chance],
     )
 
@@ -136,10 +295,10 @@ def connectivity_table(results: RunResults) -> Table | None:
 def forecast_table(results: RunResults, index: int) -> Table:
     """Forecasting of held-out data at the `index`-th horizon; bits per spike only at the first."""
     scores = results.scores.forecast
-    metrics: tuple[Metric, ...] = FORECAST_METRICS
+    metrics = [m for m in FORECAST_METRICS if m.shown]
     columns: list[list[Estimate | None]] = [[getattr(s, m.field)[index] for s in scores] for m in metrics]
     if index == 0 and results.modality == "spikes":
-        metrics = (*metrics, BITS)
+        metrics.append(BITS)
         columns.append([s.bits_per_spike for s in scores])
     steps = scores[0].horizon_steps[index]
     return Table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
 
@@ -33,17 +35,7 @@ def split_rows(segments: Segments, fraction: float, gap: int) -> tuple[Segments,
     if not 0 < fraction < 1:
         raise InputError(f"The share of data held out must lie between 0 and 1; got {fraction:g}.")
     total = sum(stop - start for start, stop in segments)
-    remaining = total - round(total * fraction)
-    earlier: Segments = []
-    later: Segments = []
-    for start, stop in segments:
-        cut = min(stop, start + remaining)
-        remaining -= cut - start
-        if cut > start:
-            earlier.append((start, cut))
-        first = cut + gap if start < cut < stop else cut
-        if first < stop:
-            later.append((first, stop))
+    earlier, later = _cut(segments, [total - round(total * fraction)], gap)
     if not earlier or not later:
         raise InputError(
             f"A recording of {total} steps is too short to hold out {fraction:.0%} behind a gap of {gap} steps; "
@@ -56,3 +48,98 @@ def holdout(recording: Recording, fraction: float, gap: int) -> tuple[Recording,
     """Split a recording into an earlier part to fit and a later part to hold out; see `split_rows`."""
     earlier, later = split_rows(recording.segments, fraction, gap)
     return recording.select_rows(earlier), recording.select_rows(later)
+
+
+def kfold(segments: Segments, n_folds: int, gap: int) -> list[tuple[Segments, Segments]]:
+    """Blocked cross-validation: each of `n_folds` contiguous blocks of time is held out once.
+
+    Blocks and not single steps, since neighbours in time are alike (Bergmeir & Benitez 2012, Information Sciences
+    191:192).
+
+    Parameters
+    ----------
+    segments : list of (start, stop)
+        Row ranges of the valid epochs, in order of time.
+    n_folds : int
+    gap : int
+        Steps left out at the start of the block, and after it, where that is within an epoch.
+
+    Returns
+    -------
+    list of (training, held out)
+        Each a list of (start, stop).
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 2 folds, or a part would be empty.
+    """
+    borders = _borders(segments, n_folds)
+    folds = []
+    for first, last in pairwise(borders):
+        before, held_out, after = _cut(segments, [first, last], gap)
+        folds.append((before + after, held_out))
+    _check_parts([part for fold in folds for part in fold], n_folds, gap)
+    return folds
+
+
+def alternating(segments: Segments, n_blocks: int, gap: int) -> tuple[Segments, Segments]:
+    """Two halves of a recording, for split-half reliability: its odd and its even blocks of time.
+
+    Two blocks are its first and its second half. More of them spread slow changes over both halves.
+
+    Parameters
+    ----------
+    segments : list of (start, stop)
+        Row ranges of the valid epochs, in order of time.
+    n_blocks : int
+        An even number, so that the halves are about equal.
+    gap : int
+        Steps left out at the start of each block that starts within an epoch.
+
+    Returns
+    -------
+    odd, even : lists of (start, stop)
+        The first block is odd.
+
+    Raises
+    ------
+    InputError
+        If the number of blocks is odd or below 2, or a block would be empty.
+    """
+    if n_blocks % 2:
+        raise InputError(f"Two halves need an even number of blocks; got {n_blocks}.")
+    blocks = _cut(segments, _borders(segments, n_blocks)[1:-1], gap)
+    _check_parts(blocks, n_blocks, gap)
+    odd, even = ([piece for block in blocks[k::2] for piece in block] for k in (0, 1))
+    return odd, even
+
+
+def _borders(segments: Segments, n_blocks: int) -> list[int]:
+    """Where blocks of about equal length start, and the last one ends, in steps of valid time."""
+    if n_blocks < 2:
+        raise InputError(f"A recording must be cut into at least 2 blocks; got {n_blocks}.")
+    total = sum(stop - start for start, stop in segments)
+    return [round(k * total / n_blocks) for k in range(n_blocks + 1)]
+
+
+def _cut(segments: Segments, borders: list[int], gap: int) -> list[Segments]:
+    """The parts between `borders`, in steps of valid time; the gap is taken from the start of the later part."""
+    parts: list[Segments] = [[] for _ in range(len(borders) + 1)]
+    passed = 0
+    for start, stop in segments:
+        cuts = [start, *(min(max(start + border - passed, start), stop) for border in borders), stop]
+        for part, (first, last) in zip(parts, pairwise(cuts), strict=True):
+            first += gap if start < first else 0
+            if first < last:
+                part.append((first, last))
+        passed += stop - start
+    return parts
+
+
+def _check_parts(parts: list[Segments], n_blocks: int, gap: int) -> None:
+    if not all(parts):
+        raise InputError(
+            f"The recording is too short to be cut into {n_blocks} blocks behind gaps of {gap} steps; record longer or "
+            "ask for fewer."
+        )

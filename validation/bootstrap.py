@@ -91,3 +91,23 @@ def pearson(n: Array, x: Array, y: Array, xx: Array, yy: Array, xy: Array) -> Ar
     """Pearson correlation from sums, NaN where x or y is constant; see `deviation` for the offset."""
     covariance = xy - ratio(x * y, np.broadcast_to(n, x.shape))
     return np.clip(ratio(covariance, np.sqrt(deviation(n, x, xx)) * np.sqrt(deviation(n, y, yy))), -1, 1)
+
+
+def share(right: npt.NDArray[Any], among: npt.NDArray[np.bool_], counts: Array) -> Array:
+    """(R,) share of the entries `among` that are `right` (0 to 1), of (units, entries) arrays; NaN without any."""
+    return ratio(counts @ np.sum(right * among, axis=1), counts @ among.sum(axis=1))
+
+
+def correlation(x: Array, y: Array, among: npt.NDArray[np.bool_], counts: Array) -> Array:
+    """(R,) Pearson correlation of the entries `among` of two (units, entries) arrays; NaN where one is constant."""
+    if not among.any():
+        return np.full(len(counts), np.nan)
+    first = np.unravel_index(among.argmax(), among.shape)
+    x, y = (np.where(among, values - values[first], 0.0) for values in (x, y))
+    sums = (counts @ np.sum(values, axis=1) for values in (among, x, y, x * x, y * y, x * y))
+    return pearson(*sums)
+
+
+def optional(values: Array) -> Estimate | None:
+    """Like `estimate`, but None where the score is not defined on the data."""
+    return None if np.isnan(values[0]) else estimate(values)

@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome
-from validation.bootstrap import Array, draw_counts, estimate, pearson, ratio
-from validation.results import ConnectivityScores, Estimate
-
-BoolArray = npt.NDArray[np.bool_]
+from validation.bootstrap import Array, correlation, draw_counts, optional, pearson, ratio, share
+from validation.calibration import LEVEL, false_positive_rate, p_value_distance
+from validation.detection import BoolArray, decide, rank, rank_signed
+from validation.motifs import lookalike_pairs, strong_effective
+from validation.results import ConnectivityScores
 
 
 def score_connectivity(
-    method: str, truth: Connectome, inferred: Connectome, *, n_resamples: int = 200, seed: int = 0
+    method: str,
+    truth: Connectome,
+    inferred: Connectome,
+    *,
+    neurons: pd.DataFrame | None = None,
+    ceiling_auprc: float | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
 ) -> ConnectivityScores:
     """Score inferred connectivity against the ground truth, off-diagonal pairs only.
 
-    With s the inferred `scores` and w the true weights (an edge is a pair with w != 0):
+    With s the inferred `scores` and w the true weights (an edge is a pair with w != 0), which pairs are connected:
 
-    - `auroc`, `auprc`: edges against absent pairs, ranked by abs(s). AUPRC is the average precision: the sum
-      over thresholds of precision times gain in recall, without interpolation. Its chance level is the edge density.
-    - `signed_auroc`: the mean of two AUROCs, excitatory edges (w > 0) against all other pairs ranked by s, and
+    - `auroc`, `auprc`, `precision_at_k`: edges against absent pairs, ranked by abs(s). AUPRC is the average precision:
+      the sum over thresholds of precision times gain in recall, without interpolation. Its chance level is the edge
+      density, and `auprc_lift` is how many times that it is. Precision is at k the number of edges.
+    - `signed_auroc`, `signed_auprc`: the mean of two, excitatory edges (w > 0) against all other pairs ranked by s, and
       inhibitory edges (w < 0) against all other pairs ranked by -s; only one of them if the other is not defined.
+    - `ceiling_gap`: `ceiling_auprc` less the AUPRC.
+
+    At the method's own threshold, if it has standard errors (`Connectome.significant` at 5%):
+
+    - `mcc`, `f1`, and `false_discovery_rate`, the share of absent pairs among those found, which should be 5%.
+    - `false_positive_rate`, `p_value_distance`: see `validation.calibration`.
+
+    Signs, weights, directions and delays:
+
     - `sign_accuracy`: share of the edges with sign(s) = sign(w); s = 0 is wrong.
-    - `weight_correlation`: Pearson correlation of w and the inferred `weight` over all pairs, absent ones included.
+    - `ei_accuracy`, `ei_auroc`: does a neuron excite or inhibit (the sign of its summed outgoing w), by the sign of its
+      summed outgoing s; the AUROC of that sum. Neurons without outgoing edges do not count.
+    - `weight_correlation`, `edge_weight_correlation`: Pearson correlation of w and the inferred `weight` over all
+      pairs, absent ones included; over the edges.
+    - `block_correlation`: Pearson correlation of the mean of w and of `weight` over all pairs of each [post type][pre
+      type] of `neurons`.
     - `direction_accuracy`: share of the pairs connected in one direction only whose abs(s) is larger in that
       direction than in the reverse one; ties count half.
+    - `delay_error_s`, `delay_correlation`: mean absolute error and Spearman correlation of the delay over the edges for
+      which the method gives one.
 
-    Intervals are 95% percentile intervals of a bootstrap over postsynaptic neurons. Methods fit the inputs of each
-    neuron apart from those of all others, so the rows of W are the units whose errors are about independent; pairs
-    within a row are not, since they share the neuron's activity. A one-way pair belongs to the neuron that receives
-    the connection. The intervals hold for this network and recording: they do not cover another simulation's draw.
+    What it takes for connections:
+
+    - `fooled_by_chain` and others: among absent pairs, the AUROC by abs(s) of those of one of the motifs of
+      `validation.motifs` against the others. 0.5 if the motif does not matter, 1 if it always looks connected.
+
+    In a part of a network, against what passes through its hidden neurons as well (`truth.effective`):
+
+    - `effective_auprc`: as `auprc`, with an edge where effective connectivity is strong (`strong_effective`).
+    - `effective_weight_correlation`: as `weight_correlation`.
+
+    Intervals are 95% percentile intervals of a bootstrap over postsynaptic neurons (`ei_*`: over the neurons that are
+    classified). Methods fit the inputs of each neuron apart from those of all others, so the rows of W are the units
+    whose errors are about independent; pairs within a row are not, since they share the neuron's activity. A one-way
+    pair belongs to the neuron that receives the connection. The intervals hold for this network and recording: they do
+    not cover another simulation's draw.
 
     Parameters
     ----------
@@ -42,6 +81,10 @@ def score_connectivity(
         Name of the method that inferred.
     truth, inferred : Connectome
         Of the same N neurons, `[post, pre]`.
+    neurons : DataFrame with N rows, optional
+        Neuron table, for `block_correlation` and designed motifs.
+    ceiling_auprc : float, optional
+        What the best possible method would reach.
     n_resamples : int
     seed : int
 
@@ -50,36 +93,66 @@ def score_connectivity(
     ConnectivityScores
         A metric is None where it is not defined: without edges, if all pairs are edges (AUROC, AUPRC; the signed
         AUROC if they have one sign), without one-way pairs, if the inferred weights are all equal (weight
-        correlation). Scores that are all equal rank at chance.
+        correlation), without standard errors, delays, types or motifs. Scores that are all equal rank at chance.
 
     Raises
     ------
     InputError
-        If the two connectomes differ in size, or scores are NaN or infinite.
+        If the connectomes or the neuron table differ in size, or scores are NaN or infinite.
     """
-    if truth.n_neurons != inferred.n_neurons:
+    n = truth.n_neurons
+    if n != inferred.n_neurons:
         raise InputError(
             f"Connectivity inferred by {method} is of {inferred.n_neurons} neurons but the true one is of "
-            f"{truth.n_neurons}; score them on the same neurons."
+            f"{n}; score them on the same neurons."
         )
+    if neurons is not None and len(neurons) != n:
+        raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")
     weight, guess, score = (_off_diagonal(m) for m in (truth.weight, inferred.weight, inferred.scores))
     if not np.isfinite(score).all():
         raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
-    counts = draw_counts(truth.n_neurons, n_resamples, seed)
-    edge = weight != 0
-    auroc, auprc = _ranking(np.abs(score), edge, counts)
+    counts = draw_counts(n, n_resamples, seed)
+    size, edge, post = np.abs(score), weight != 0, np.arange(n).repeat(n - 1)
+    every_pair = np.ones_like(edge)
+    ranking = rank(size.ravel(), edge.ravel(), post, counts)
+    signed = rank_signed(weight.ravel(), score.ravel(), post, counts)
     one_way = edge & ~_off_diagonal(truth.adjacency.T).astype(bool)
-    forward, backward = np.abs(score), np.abs(_off_diagonal(inferred.scores.T))
-    right_way = np.where(forward == backward, 0.5, forward > backward)
-    return ConnectivityScores(
-        method=method,
-        auroc=_optional(auroc),
-        auprc=_optional(auprc),
-        signed_auroc=_optional(_signed_auroc(weight, score, counts)),
-        sign_accuracy=_optional(_share(np.sign(score) == np.sign(weight), edge, counts)),
-        weight_correlation=_optional(_correlation(weight, guess, counts)),
-        direction_accuracy=_optional(_share(right_way, one_way, counts)),
-    )
+    backward = np.abs(_off_diagonal(inferred.scores.T))
+    right_way = np.where(size == backward, 0.5, size > backward)
+    values = {
+        "auroc": ranking.auroc,
+        "auprc": ranking.auprc,
+        "auprc_lift": ratio(ranking.auprc, share(edge, every_pair, counts)),
+        "precision_at_k": ranking.precision_at_k,
+        "signed_auroc": signed.auroc,
+        "signed_auprc": signed.auprc,
+        "sign_accuracy": share(np.sign(score) == np.sign(weight), edge, counts),
+        "weight_correlation": correlation(weight, guess, every_pair, counts),
+        "edge_weight_correlation": correlation(weight, guess, edge, counts),
+        "direction_accuracy": share(right_way, one_way, counts),
+    }
+    values |= _cell_types(truth, inferred, counts)
+    if ceiling_auprc is not None:
+        values["ceiling_gap"] = ceiling_auprc - ranking.auprc
+    if inferred.standard_error is not None and n > 1:
+        p_values, found = _off_diagonal(inferred.p_values), _off_diagonal(inferred.significant(LEVEL)) > 0
+        values |= decide(found, edge, counts)._asdict()
+        values["false_positive_rate"] = false_positive_rate(p_values, edge, counts)
+        values["p_value_distance"] = np.array([p_value_distance(p_values, edge)])
+    if truth.delay_s is not None and inferred.delay_s is not None:
+        delay, guessed = _off_diagonal(truth.delay_s), _off_diagonal(inferred.delay_s)
+        values |= _delays(delay, guessed, edge & np.isfinite(delay) & np.isfinite(guessed), counts)
+    if neurons is not None:
+        values["block_correlation"] = _block_correlation(truth, inferred, neurons["cell_type"].tolist(), counts)
+    for motif, members in lookalike_pairs(truth, neurons).items():
+        fooled = rank(size[~edge], _off_diagonal(members)[~edge] > 0, post[~edge.ravel()], counts).auroc
+        values[f"fooled_by_{motif.replace('-', '_')}"] = fooled
+    if truth.effective is not None:
+        strong = _off_diagonal(strong_effective(truth)).ravel() > 0
+        values["effective_auprc"] = rank(size.ravel(), strong, post, counts).auprc
+        effective = _off_diagonal(truth.effective)
+        values["effective_weight_correlation"] = correlation(effective, guess, every_pair, counts)
+    return ConnectivityScores(method=method, **{name: optional(resampled) for name, resampled in values.items()})
 
 
 def _off_diagonal(matrix: npt.NDArray[Any]) -> Array:
@@ -88,69 +161,43 @@ def _off_diagonal(matrix: npt.NDArray[Any]) -> Array:
     return np.asarray(matrix[~np.eye(n, dtype=bool)], dtype=np.float64).reshape(n, n - 1)
 
 
-def _ranking(key: Array, positive: BoolArray, counts: Array) -> tuple[Array, Array]:
-    """AUROC and average precision of every resample of rows, from one sort.
-
-    Parameters
-    ----------
-    key : (N, N - 1) array
-        Evidence that a pair is positive.
-    positive : (N, N - 1) bool array
-    counts : (R, N) array
-        Weight of every row in every resample.
-
-    Returns
-    -------
-    auroc, average_precision : (R,) arrays
-        NaN where a resample has no positive or no negative pair.
-    """
-    auroc, precision = np.full((2, len(counts)), np.nan)
-    if positive.all() or not positive.any():
-        return auroc, precision
-    order = np.argsort(-key, axis=None, kind="stable")
-    ranked, row = key.ravel()[order], order // positive.shape[1]
-    hit = np.flatnonzero(positive.ravel()[order])
-    borders = np.flatnonzero(np.diff(ranked, prepend=np.inf, append=-np.inf))  # of tied pairs, which enter together
-    tie = np.searchsorted(borders, hit, side="right") - 1
-    above, through = borders[tie], borders[tie + 1]  # for each positive pair, ranks above its ties and with them
-    hits_above, hits_through = np.searchsorted(hit, above), np.searchsorted(hit, through)
-    # One resample at a time, so that its arrays stay in the processor's cache; only positive pairs need terms.
-    pairs, hits = np.zeros(len(row) + 1), np.zeros(len(hit) + 1)
-    for k, count in enumerate(counts):
-        weight = count[row]
-        np.cumsum(weight, out=pairs[1:])
-        weight = weight[hit]
-        np.cumsum(weight, out=hits[1:])
-        n_positive, n_negative = hits[-1], pairs[-1] - hits[-1]
-        if n_positive > 0 and n_negative > 0:
-            selected, right = pairs[through], hits[hits_through]
-            false_alarms = (pairs[above] - hits[hits_above] + selected - right) / 2  # ties count half
-            # Sums, not dot products: a threaded BLAS spends longer on waking its threads than on such short ones.
-            auroc[k] = 1 - np.sum(weight * false_alarms) / (n_positive * n_negative)
-            precision[k] = np.sum(weight * right / np.maximum(selected, 1)) / n_positive
-    return auroc, precision
+def _cell_types(truth: Connectome, inferred: Connectome, counts: Array) -> dict[str, Array]:
+    """Which neurons excite, from what is inferred of their outgoing connections."""
+    outgoing = truth.weight.sum(axis=0)
+    evidence = np.where(np.eye(truth.n_neurons, dtype=bool), 0.0, inferred.scores).sum(axis=0)
+    known = np.flatnonzero(outgoing)
+    right = np.sign(evidence) == np.sign(outgoing)
+    return {
+        "ei_accuracy": share(right[:, None], (outgoing != 0)[:, None], counts),
+        "ei_auroc": rank(evidence[known], outgoing[known] > 0, known, counts).auroc,
+    }
 
 
-def _signed_auroc(weight: Array, score: Array, counts: Array) -> Array:
-    """(R,) signed AUROC; a resample that lacks a sign which the network has is NaN."""
-    signs = [_ranking(sign * score, sign * weight > 0, counts)[0] for sign in (1, -1)]
-    defined = [auroc for auroc in signs if not np.isnan(auroc[0])]
-    return np.mean(defined, axis=0) if defined else signs[0]
+def _delays(delay: Array, guess: Array, among: BoolArray, counts: Array) -> dict[str, Array]:
+    error, ranks, guessed_ranks = np.zeros((3, *delay.shape))
+    error[among] = np.abs(guess - delay)[among]
+    # Ranks are among all edges, in every resample: ranking each anew would change the interval only, and little.
+    ranks[among], guessed_ranks[among] = rankdata(delay[among]), rankdata(guess[among])
+    return {
+        "delay_error_s": share(error, among, counts),
+        "delay_correlation": correlation(ranks, guessed_ranks, among, counts),
+    }
 
 
-def _share(right: npt.NDArray[Any], among: BoolArray, counts: Array) -> Array:
-    """(R,) share of the pairs `among` that are `right` (0 to 1)."""
-    return ratio(counts @ np.sum(right * among, axis=1), counts @ among.sum(axis=1))
+def _block_correlation(truth: Connectome, inferred: Connectome, types: Sequence[str], counts: Array) -> Array:
+    """(R,) Pearson correlation, over blocks of cell types, of mean weights; NaN with fewer than 3 blocks."""
+    kind = np.unique(np.asarray(types, dtype=str), return_inverse=True)[1]
+    member = np.eye(kind.max() + 1)[kind]  # (N, K)
+    pairs = member.sum(axis=0) - member  # of each neuron with the other ones of each type
 
+    def means(weight: Array) -> Array:
+        received = weight @ member
+        blocks = [ratio(counts[:, rows] @ received[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
+        return np.concatenate(blocks, axis=1)
 
-def _correlation(x: Array, y: Array, counts: Array) -> Array:
-    """(R,) Pearson correlation over all pairs."""
-    if not x.size:
-        return np.full(len(counts), np.nan)
-    x, y = x - x[0, 0], y - y[0, 0]
-    sums = (counts @ np.sum(values, axis=1) for values in (np.ones_like(x), x, y, x * x, y * y, x * y))
-    return pearson(*sums)
-
-
-def _optional(values: Array) -> Estimate | None:
-    return None if np.isnan(values[0]) else estimate(values)
+    x, y = means(truth.weight.astype(np.float64)), means(inferred.weight.astype(np.float64))
+    defined = ~np.isnan(x)  # a resample may lack a type
+    x, y = np.where(defined, x, 0.0), np.where(defined, y, 0.0)
+    n_blocks = defined.sum(axis=1).astype(np.float64)
+    result = pearson(n_blocks, *(values.sum(axis=1) for values in (x, y, x * x, y * y, x * y)))
+    return np.where(n_blocks > 2, result, np.nan)

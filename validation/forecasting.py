@@ -37,10 +37,12 @@ def score_forecasts(
     At each horizon all methods are scored on the same steps: those of which every method has a forecast.
 
     - `mse`: mean squared error over steps and neurons, in squared units of the activity.
+    - `mae`: mean absolute error, in units of the activity. Of rare spikes it favours a forecast of none.
     - `r2`: 1 - SSE / SST per neuron, with SST about the neuron's mean over the scored steps; averaged over neurons,
       those constant over the scored steps left out.
     - `correlation`: Pearson correlation of forecast and observation over time, averaged over the neurons that
       have one; NaN if none has (a constant forecast).
+    - `population_correlation`: Pearson correlation over time of the mean over neurons of forecast and of observation.
     - `skill_over_mean`, `skill_over_copy`: 1 - MSE / MSE of the methods "mean" and "copy-last"; NaN if the
       reference makes no error.
     - `bits_per_spike`: gain in Poisson log likelihood of one-step forecasts over the training mean rate of each
@@ -92,11 +94,11 @@ def score_forecasts(
                 "hold out a longer part or ask for shorter horizons."
             )
         rows = [start + np.flatnonzero(scored[start:stop]) for start, stop in blocks]
-        resampled = {method: _resample(values, f[k], rows, counts) for method, f in forecasts.items()}
+        resampled = {method: resample(values, f[k], rows, counts) for method, f in forecasts.items()}
         references = [resampled[method].mse for method in REFERENCES]
         per_horizon.append({method: _metrics(r, *references) for method, r in resampled.items()})
         if observed.modality == "spikes" and k == 0 and horizon == 1:
-            bits = {m: _bits_per_spike(values, f[k], training_mean, rows, counts) for m, f in forecasts.items()}
+            bits = {m: bits_per_spike(values, f[k], training_mean, rows, counts) for m, f in forecasts.items()}
     return [
         ForecastScores(
             method=method,
@@ -145,48 +147,64 @@ def time_blocks(segments: Sequence[tuple[int, int]], n_blocks: int) -> list[tupl
 
 
 @dataclass(frozen=True)
-class _Resampled:
+class Resampled:
     """One method at one horizon, on the data (first) and on every resample: (R,) arrays."""
 
     mse: Array
+    mae: Array
     r2: Array
     correlation: Array
+    population_correlation: Array
 
 
-def _resample(values: Values, forecast: Values, rows: Rows, counts: Array) -> _Resampled:
-    """Errors of one (T, N) forecast in every resample, from sums per block and neuron."""
+def resample(values: Values, forecast: Values, rows: Rows, counts: Array) -> Resampled:
+    """Errors of one forecast in every resample, from sums per block and neuron.
+
+    Parameters
+    ----------
+    values, forecast : (T, N) arrays
+    rows : B arrays of steps
+        Those of each block that are scored.
+    counts : (R, B) array
+        See `validation.bootstrap.draw_counts`.
+    """
     first = np.concatenate(rows)[0]
-    sums = np.zeros((len(rows), 6, values.shape[1]))
+    sums, population = np.zeros((len(rows), 6, values.shape[1])), np.zeros((len(rows), 5))
+    absolute = np.zeros(len(rows))
     for b, steps in enumerate(rows):  # only a block at a time is in double precision
         y, f = values[steps].astype(np.float64), forecast[steps].astype(np.float64)
         error = y - f
+        absolute[b] = np.abs(error).sum()
         y -= values[first]  # sums of squares would lose precision to a large baseline
         f -= forecast[first]
         products = ((error, error), (y, y), (f, f), (y, f))
         sums[b] = [*(np.einsum("tn,tn->n", p, q) for p, q in products), y.sum(axis=0), f.sum(axis=0)]
+        y, f = y.mean(axis=1), f.mean(axis=1)
+        population[b] = y.sum(), f.sum(), y @ y, f @ f, y @ f
     n = counts @ np.array([[len(steps)] for steps in rows], dtype=np.float64)  # (R, 1)
     resampled = (counts @ sums.reshape(len(rows), -1)).reshape(len(counts), 6, -1)
     sse, yy, ff, yf, y, f = np.moveaxis(resampled, 1, 0)  # (R, N) each
-    return _Resampled(
+    return Resampled(
         mse=ratio(sse.mean(axis=1), n[:, 0]),
+        mae=ratio(counts @ absolute, n[:, 0] * values.shape[1]),
         r2=_mean_defined(1 - ratio(sse, deviation(n, y, yy))),
         correlation=_mean_defined(pearson(n, y, f, yy, ff, yf)),
+        population_correlation=pearson(n[:, 0], *(counts @ population).T),
     )
 
 
-def _metrics(scored: _Resampled, mse_mean: Array, mse_copy: Array) -> dict[str, Estimate]:
+def _metrics(scored: Resampled, mse_mean: Array, mse_copy: Array) -> dict[str, Estimate]:
     return {
-        "mse": estimate(scored.mse),
-        "r2": estimate(scored.r2),
-        "correlation": estimate(scored.correlation),
+        **{name: estimate(values) for name, values in vars(scored).items()},
         "skill_over_mean": estimate(1 - ratio(scored.mse, mse_mean)),
         "skill_over_copy": estimate(1 - ratio(scored.mse, mse_copy)),
     }
 
 
-def _bits_per_spike(
+def bits_per_spike(
     values: Values, forecast: Values, training_mean: Values, rows: Rows, counts: Array
 ) -> Estimate | None:
+    """See `score_forecasts`, and `resample` for the parameters; None without spikes."""
     null = np.maximum(np.asarray(training_mean, dtype=np.float64), MIN_RATE)
     gain, spikes = np.zeros((2, len(rows)))
     for b, steps in enumerate(rows):

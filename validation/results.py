@@ -29,7 +29,8 @@ class Estimate(BaseModel):
 class ConnectivityScores(BaseModel):
     """How well one method's scores agree with the true connectome, off-diagonal pairs only.
 
-    `validation.connectivity` defines the metrics. One is None where it is not defined (no edges, no one-way pairs).
+    `validation.connectivity` defines the metrics. One is None where it is not defined (no edges, no one-way pairs), and
+    those with a default also where the run was scored before they existed.
     """
 
     method: str
@@ -39,13 +40,35 @@ class ConnectivityScores(BaseModel):
     sign_accuracy: Estimate | None
     weight_correlation: Estimate | None
     direction_accuracy: Estimate | None
+    auprc_lift: Estimate | None = None
+    precision_at_k: Estimate | None = None
+    signed_auprc: Estimate | None = None
+    ceiling_gap: Estimate | None = None
+    mcc: Estimate | None = None
+    f1: Estimate | None = None
+    false_discovery_rate: Estimate | None = None
+    false_positive_rate: Estimate | None = None
+    p_value_distance: Estimate | None = None
+    ei_accuracy: Estimate | None = None
+    ei_auroc: Estimate | None = None
+    edge_weight_correlation: Estimate | None = None
+    block_correlation: Estimate | None = None
+    delay_error_s: Estimate | None = None
+    delay_correlation: Estimate | None = None
+    fooled_by_chain: Estimate | None = None
+    fooled_by_common_input: Estimate | None = None
+    fooled_by_reverse: Estimate | None = None
+    fooled_by_relay: Estimate | None = None
+    fooled_by_unequal_delays: Estimate | None = None
+    effective_auprc: Estimate | None = None
+    effective_weight_correlation: Estimate | None = None
 
 
 class ForecastScores(BaseModel):
     """How well one method forecasts held-out activity, one entry per horizon.
 
     `validation.forecasting` defines the metrics. A value is NaN where it is not defined (the correlation of a
-    constant forecast).
+    constant forecast), and None where the run was scored before the metric existed.
     """
 
     method: str
@@ -56,6 +79,8 @@ class ForecastScores(BaseModel):
     skill_over_mean: list[Estimate]
     skill_over_copy: list[Estimate]
     bits_per_spike: Estimate | None  # one step ahead, spikes only
+    mae: list[Estimate] | None = None
+    population_correlation: list[Estimate] | None = None
 
 
 class Scores(BaseModel):
