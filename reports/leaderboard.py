@@ -1,0 +1,218 @@
+"""The leaderboard: methods by settings with intervals over seeds, ranks, cost against fidelity, and curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from reports.leaderboard_figures import cost_figure, curve_figure, static_figure
+from reports.numbers import format_interval, format_number, is_defined
+from reports.page import Panel, flat, render_page
+from reports.palette import method_styles
+from reports.tables import CONNECTIVITY_METRICS, Cell, Metric, Row, Table
+from synapsnet.errors import InputError
+from synapsnet.files import atomic_path, write_text
+from validation.benchmark.standing import averages, curves, failures, ranks, scores, units
+from validation.methods import LABELS
+from validation.results import Estimate
+
+RANK = Metric(
+    "rank",
+    "rank",
+    "By mean AUPRC over all networks and seeds, a failed unit counting as 0; the interval is that of the rank if other "
+    "ones had been drawn.",
+    lower_is_better=True,
+)
+SECONDS = Metric("seconds", "seconds", "Mean wall time of the inference, on one thread.", lower_is_better=True)
+PEAK = Metric("peak_mib", "peak MiB", "Largest memory of a process, imports included.", lower_is_better=True)
+FAILED = Metric("failed", "failed", "Units in which it raised, ran out of time or died.", lower_is_better=True)
+
+Cells = dict[str, Cell]  # by method
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What a table of results comes to.
+
+    Attributes
+    ----------
+    results : DataFrame
+        See `validation.benchmark.table`.
+    labels : dict of method -> str
+        How to print each, the best first.
+    standing : Table
+        Methods by rank, metrics averaged over settings, and costs.
+    by_setting : dict of metric -> Table
+        Settings by methods.
+    failures : DataFrame
+        See `validation.benchmark.standing.failures`.
+    """
+
+    results: pd.DataFrame
+    labels: dict[str, str]
+    standing: Table
+    by_setting: dict[str, Table]
+    failures: pd.DataFrame
+
+
+def leaderboard(results: pd.DataFrame) -> Leaderboard:
+    """The leaderboard of a table of results.
+
+    Raises
+    ------
+    InputError
+        If no unit succeeded.
+    """
+    if not (results["status"] == "ok").any():
+        reason = results["reason"].iloc[0] if len(results) else "there are no units"
+        raise InputError(f"No unit of the benchmark succeeded, so there is nothing to rank; first reason: {reason}.")
+    methods, ranking = _ranking(results)
+    labels = {method: LABELS.get(method, method.rpartition(":")[2]) for method in methods}
+    metrics = [metric for metric in CONNECTIVITY_METRICS if (results["metric"] == metric.field).any()]
+    return Leaderboard(
+        results=results,
+        labels=labels,
+        standing=_standing(results, labels, [metric for metric in metrics if metric.shown], ranking),
+        by_setting={metric.name: _by_setting(results, labels, metric) for metric in metrics},
+        failures=failures(results),
+    )
+
+
+def write_leaderboard(board: Leaderboard, page: str | Path, figure: str | Path, title: str = "Leaderboard") -> None:
+    """Write the page, and its main figure for use elsewhere.
+
+    Parameters
+    ----------
+    board : Leaderboard
+    page : path
+        HTML.
+    figure : path
+        SVG, PNG or PDF, by its suffix.
+    title : str
+    """
+    write_text(page, render(board, title))
+    with atomic_path(figure) as temporary:
+        static_figure(scores(board.results), averages(board.results), units(board.results), board.labels).savefig(
+            temporary, metadata={"Date": None} if Path(figure).suffix == ".svg" else None
+        )
+
+
+def render(board: Leaderboard, title: str = "Leaderboard") -> str:
+    """The page as text; the same results make the same text."""
+    results = board.results
+    styles = method_styles(board.labels)
+    return render_page(
+        "leaderboard.html",
+        title=title,
+        facts=_facts(results),
+        standing=board.standing,
+        by_setting=board.by_setting,
+        panels=list(_panels(board)),
+        failures=board.failures.assign(method=board.failures["method"].map(board.labels)).to_dict("records"),
+        styles=styles,
+        labels=board.labels,
+        glossary=board.standing.columns,
+        setup=list(flat(json.loads(results["versions"].iloc[0]))),
+    )
+
+
+def _facts(results: pd.DataFrame) -> dict[str, str]:
+    run = units(results)
+    return {
+        "Methods": str(run["method"].nunique()),
+        "Settings": str(len(run[["network", "observation"]].drop_duplicates())),
+        "Seeds": str(run["seed"].nunique()),
+        "Units": f"{len(run)}, of which {(run['status'] != 'ok').sum()} failed",
+    }
+
+
+def _panels(board: Leaderboard) -> Iterator[Panel]:
+    styles = method_styles(board.labels)
+    points = {"all settings": averages(board.results)}
+    points |= {str(name): rows for name, rows in scores(board.results).groupby("setting", sort=False)}
+    yield Panel(
+        "Cost against fidelity",
+        "Up is better, left is cheaper: mean wall time of the inference on one thread, and AUPRC with its 95% interval "
+        "over seeds.",
+        {
+            name: cost_figure(rows, units(board.results), styles, board.labels, name if "setting" in rows else None)
+            for name, rows in points.items()
+        },
+        choice="In",
+    )
+    by_axis: dict[str, dict[str, pd.DataFrame]] = {}
+    for curve in curves(board.results):
+        by_axis.setdefault(curve.axis, {})[curve.base] = curve.points
+    for axis, bases in by_axis.items():
+        yield Panel(
+            axis[0].upper() + axis[1:],
+            "AUPRC with 95% intervals over seeds, while all else stays the same.",
+            {base: curve_figure(points, axis, styles, board.labels) for base, points in bases.items()},
+            choice="In",
+        )
+
+
+def _ranking(results: pd.DataFrame) -> tuple[list[str], Cells]:
+    """The methods, the best first, and their ranks; of a single one there is none."""
+    methods = list(dict.fromkeys(results["method"]))
+    if len(methods) == 1:
+        return methods, {}
+    table = ranks(results)
+    return table["method"].tolist(), {
+        row["method"]: _cell(Estimate(value=row["rank"], low=row["rank_low"], high=row["rank_high"]))
+        for row in table.to_dict("records")
+    }
+
+
+def _standing(results: pd.DataFrame, labels: dict[str, str], metrics: Sequence[Metric], ranking: Cells) -> Table:
+    run = units(results).groupby("method")
+    columns: list[tuple[Metric, Cells]] = [(RANK, ranking)] if ranking else []
+    columns += [(metric, _estimates(averages(results, metric.field), "method")) for metric in metrics]
+    columns += [
+        (SECONDS, {str(m): _cell(_exact(value)) for m, value in run["seconds"].mean().items()}),
+        (PEAK, {str(m): _cell(_exact(value)) for m, value in run["peak_mib"].max().items()}),
+        (FAILED, {str(m): _cell(_exact((status != "ok").sum())) for m, status in run["status"]}),
+    ]
+    marked = [_marked([cells.get(m, _cell(None)) for m in labels], metric.lower_is_better) for metric, cells in columns]
+    return Table(
+        "Methods over all settings: means, with 95% intervals over seeds",
+        [metric for metric, _ in columns],
+        [Row(m, label, [cells[k] for cells in marked]) for k, (m, label) in enumerate(labels.items())],
+    )
+
+
+def _by_setting(results: pd.DataFrame, labels: dict[str, str], metric: Metric) -> Table:
+    rows = []
+    for setting, found in scores(results, metric.field).groupby("setting", sort=False):
+        cells = _estimates(found, "method")
+        marked = _marked([cells.get(m, _cell(None)) for m in labels], metric.lower_is_better)
+        rows.append(Row(str(setting), str(setting), marked))
+    columns = [Metric(m, label, metric.meaning, metric.lower_is_better) for m, label in labels.items()]
+    return Table(f"{metric.name} by setting, with 95% intervals over seeds", columns, rows)
+
+
+def _estimates(found: pd.DataFrame, by: str) -> Cells:
+    return {
+        str(row[by]): _cell(Estimate(value=row["value"], low=row["low"], high=row["high"]))
+        for row in found.to_dict("records")
+    }
+
+
+def _exact(value: float) -> Estimate:
+    return Estimate(value=value, low=float("nan"), high=float("nan"))
+
+
+def _cell(estimate: Estimate | None) -> Cell:
+    if estimate is None or not is_defined(estimate.value):
+        return Cell(format_number(None))
+    return Cell(format_number(estimate.value), format_interval(estimate), estimate.value)
+
+
+def _marked(cells: list[Cell], lower_is_better: bool) -> list[Cell]:
+    """The same cells, the best of them marked."""
+    best = (min if lower_is_better else max)((cell.value for cell in cells if cell.value is not None), default=None)
+    return [replace(cell, best=cell.value is not None and cell.value == best) for cell in cells]

@@ -1,0 +1,124 @@
+"""One unit in a process of its own, which may raise, hang or be killed without harm to anything else.
+
+This module imports little: it is what the workers load.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+# One thread: units run side by side, their times compare, and results do not depend on the number of workers.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "LOKY_MAX_CPU_COUNT",
+    ),
+    "1",
+)
+
+
+class Score(BaseModel):
+    """One metric with its interval within the unit; NaN where it is not defined."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+class Outcome(BaseModel):
+    """What became of a unit.
+
+    Attributes
+    ----------
+    status : {"ok", "failed", "timeout", "killed"}
+        The method raised ("failed"), ran out of time, or its process or worker died.
+    reason : str
+        Of anything but "ok", in one line.
+    seconds : float or None
+        Wall time of the inference, on one thread.
+    peak_mib : float or None
+        Largest resident memory of the process, the libraries that it imports included.
+    scores : list of Score
+    """
+
+    status: Literal["ok", "failed", "timeout", "killed"]
+    reason: str = ""
+    seconds: float | None = None
+    peak_mib: float | None = None
+    scores: list[Score] = []
+
+    @property
+    def final(self) -> bool:
+        """Whether a repetition would end in the same way: a death is often the machine's fault."""
+        return self.status != "killed"
+
+
+def run_in_child(unit: str, time_limit_s: float) -> str:
+    """Run a unit and wait for it.
+
+    Parameters
+    ----------
+    unit : str
+        `validation.benchmark.suite.Unit` as JSON.
+    time_limit_s : float
+
+    Returns
+    -------
+    str
+        `Outcome` as JSON.
+    """
+    with tempfile.TemporaryDirectory(prefix="synapsnet-unit-") as folder:
+        result, log = Path(folder) / "outcome.json", Path(folder) / "stderr"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "validation.benchmark.unit", str(result)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env=os.environ
+                | ONE_THREAD
+                | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+                start_new_session=True,  # Ctrl-C is for the runner, not for the unit
+            )
+        assert process.stdin is not None
+        try:
+            process.stdin.write(unit.encode() + b"\n")
+            process.stdin.flush()  # and stays open: when it closes, this process has died, and so does the unit
+            process.wait(timeout=time_limit_s)
+        except BrokenPipeError:
+            process.wait()
+        except subprocess.TimeoutExpired:
+            return Outcome(status="timeout", reason=f"not done after {time_limit_s:g} s").model_dump_json()
+        finally:
+            _end(process)
+        if result.exists():
+            return result.read_text(encoding="utf-8")
+        last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        how = f"ended by {signal.Signals(-process.returncode).name}" if process.returncode < 0 else "ended"
+        reason = f"its process {how} without a result{': ' if last else ''}{''.join(last)}"
+        return Outcome(status="killed", reason=reason).model_dump_json()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and those that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -1,0 +1,173 @@
+"""Run a suite with Dask: on the cores of this machine, on a cluster that is there, or on Slurm.
+
+FOLDER/units/HASH.json    `validation.benchmark.child.Outcome` of each unit that is done
+FOLDER/results.parquet    the table (`validation.benchmark.table`)
+
+Dask schedules the units and repeats those whose worker died. What is done is kept as it comes in, so a run that was
+interrupted goes on where it stopped, and only what has changed is computed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import dask
+import joblib
+import pandas as pd
+from distributed import Client, Future, LocalCluster, as_completed
+from distributed.deploy import Cluster
+from pydantic import ValidationError
+
+from synapsnet.errors import InputError
+from synapsnet.files import write_text
+from validation.benchmark.child import Outcome, run_in_child
+from validation.benchmark.sources import unit_key, versions
+from validation.benchmark.suite import Suite
+from validation.benchmark.table import tidy, write_table
+
+UNITS = "units"
+RETRIES = 2  # of a unit that could not even be started
+SLURM_MEMORY = "8 GiB"
+
+
+@contextmanager
+def connect(*, scheduler: str | None = None, slurm: bool = False, workers: int | None = None) -> Iterator[Client]:
+    """Workers to run units on.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of a Dask scheduler that is running, for example "tcp://10.0.0.1:8786". Its workers need this package
+        and the methods installed.
+    slurm : bool
+        Submit each worker as a Slurm job of one core, configured in Dask's `jobqueue.yaml` (queue, walltime, memory).
+    workers : int, optional
+        How many to start. Default: as many as this machine has cores; Slurm needs a number.
+
+    Raises
+    ------
+    InputError
+        If the scheduler does not answer, or what Slurm needs is not installed.
+    """
+    if scheduler is not None and (slurm or workers is not None):
+        raise InputError("A scheduler that is running has its own workers; leave out --slurm and --workers.")
+    with ExitStack() as stack:
+        if scheduler is not None:
+            try:
+                client = Client(scheduler, timeout="30s")
+            except (OSError, ValueError) as error:
+                raise InputError(f"No Dask scheduler answers at {scheduler}; check the address.") from error
+        else:
+            client = Client(stack.enter_context(_slurm(workers) if slurm else _local(workers)))
+        yield stack.enter_context(client)
+
+
+def run_suite(
+    suite: Suite,
+    folder: str | Path,
+    client: Client,
+    *,
+    more_methods: Sequence[str] = (),
+    progress: Callable[[str, float | None], None] = lambda what, fraction: None,
+    notify: Callable[[str], None] = lambda sentence: None,
+) -> pd.DataFrame:
+    """Compute what is not done yet, and write the table.
+
+    Parameters
+    ----------
+    suite : Suite
+    folder : path
+        Created if it does not exist.
+    client : distributed.Client
+        See `connect`.
+    more_methods : sequence of str
+        See `Suite.units`.
+    progress : callable
+        Gets a step and the fraction done.
+    notify : callable
+        Gets a sentence for each unit that failed.
+
+    Returns
+    -------
+    DataFrame
+        See `validation.benchmark.table`.
+
+    Raises
+    ------
+    InputError
+        If a method does not exist, or the folder cannot be written to.
+    """
+    units = [(unit, unit_key(unit)) for unit in suite.units(more_methods)]
+    kept = _folder(Path(folder))
+    outcomes = {key: outcome for _, key in units if (outcome := _load(kept / f"{key}.json")) is not None}
+    missing = {key: unit for unit, key in units if key not in outcomes}
+    if outcomes:
+        notify(f"{len(outcomes)} units are done already.")
+    step = f"running {len(missing)} units"
+    progress(step, 0.0)
+    futures = {
+        client.submit(run_in_child, unit.model_dump_json(), suite.time_limit_s, key=key, retries=RETRIES): key
+        for key, unit in missing.items()
+    }
+    for n_done, future in enumerate(as_completed(futures), start=1):
+        key = futures[future]
+        outcomes[key] = outcome = _outcome(future)
+        if outcome.final:
+            write_text(kept / f"{key}.json", outcome.model_dump_json())
+        if outcome.status != "ok":
+            notify(f"{missing[key]}: {outcome.status}, {outcome.reason}")
+        progress(step, n_done / len(futures))
+    table = tidy(((unit, key, outcomes[key]) for unit, key in units), versions())
+    write_table(table, Path(folder))
+    return table
+
+
+def _local(workers: int | None) -> LocalCluster:
+    """Processes on this machine; memory and threads are the business of the units' own processes."""
+    return LocalCluster(
+        n_workers=workers or joblib.cpu_count(),
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=0,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,  # a worker that died is reported by its unit
+    )
+
+
+def _slurm(workers: int | None) -> Cluster:
+    if workers is None:
+        raise InputError("Say with --workers how many Slurm jobs to submit.")
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ModuleNotFoundError as error:
+        raise InputError("Slurm needs dask-jobqueue; install it: pip install dask-jobqueue.") from error
+    memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
+    cluster = SLURMCluster(cores=1, processes=1, memory=memory)
+    cluster.scale(jobs=workers)
+    return cluster
+
+
+def _folder(folder: Path) -> Path:
+    try:
+        (folder / UNITS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot write into {folder}: {error.strerror}; give another folder (-o).") from error
+    return folder / UNITS
+
+
+def _load(path: Path) -> Outcome | None:
+    """What is kept of a unit; None if there is nothing, or it is damaged."""
+    try:
+        return Outcome.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _outcome(future: Future) -> Outcome:
+    error = future.exception()
+    if error is None:
+        return Outcome.model_validate_json(future.result())
+    return Outcome(status="killed", reason=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")

@@ -1,0 +1,87 @@
+"""What a result depends on besides its unit: source code and versions.
+
+A cached result is used again only while all of this is the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import platform
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from simulators.networks import network_class
+from simulators.topologies import TOPOLOGIES
+from validation.benchmark.suite import Unit
+from validation.methods import find_method
+
+PROJECT = ("synapsnet", "simulators", "validation")
+# They import everything of their kind; what a unit uses of it is named explicitly.
+REGISTRIES = ("simulators.networks", "simulators.topologies", "validation.methods")
+PACKAGES = ("synapsnet", "brian2", "numpy", "oasis-deconv", "pynapple", "scikit-learn", "scipy", "torch")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def unit_key(unit: Unit) -> str:
+    """Hash of the unit, of the code that it runs and of the versions of the packages which that uses."""
+    classes: list[type] = [find_method(unit.method), network_class(unit.network["name"])]
+    if unit.network["topology"] is not None:
+        classes.append(TOPOLOGIES[unit.network["topology"]["name"]])
+    code = code_hash("validation.benchmark.unit", *(each.__module__ for each in classes))
+    content = {"unit": unit.content(), "code": code, "versions": versions()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def code_hash(*roots: str) -> str:
+    """Hash of the source of these modules and of all that they import from the same packages or from the project."""
+    packages = {*PROJECT, *(root.partition(".")[0] for root in roots)}
+    sources: dict[str, bytes] = {}
+    pending = list(roots)
+    while pending:
+        module = pending.pop()
+        path = _source(module)
+        if module in sources or path is None:
+            continue
+        sources[module] = path.read_bytes()
+        imported = imported_modules(ast.parse(sources[module]), module, is_package=path.name == "__init__.py")
+        pending += [name for name in imported if name.partition(".")[0] in packages and name not in REGISTRIES]
+    digest = hashlib.sha256()
+    for module in sorted(sources):
+        digest.update(f"{module} {len(sources[module])}\n".encode() + sources[module])
+    return digest.hexdigest()
+
+
+def imported_modules(tree: ast.AST, module: str, is_package: bool) -> Iterator[str]:
+    """Names of the modules that a module imports, anywhere in it; of `from a import b`, both a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = module.split(".")[: len(module.split(".")) - node.level + is_package]
+                base = ".".join([*above, *filter(None, [base])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _source(module: str) -> Path | None:
+    """The file of a module; None if it is none, or has no source."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)

@@ -1,0 +1,249 @@
+"""A suite: which networks are observed how, by which methods their connectivity is inferred, for which seeds.
+
+A suite is a TOML file::
+
+    about = "One network, with and without a shared input."
+    methods = ["lagged-correlation", "glm"]
+    seeds = [1, 2, 3]
+
+    [networks]
+    random = { name = "lif-random" }
+    shared = { name = "lif-random", inputs = { shared_fraction = 0.5 } }
+
+    [observations]
+    spikes = { as = "spikes", duration_s = 600 }
+    noisy = { as = "calcium", noise_level = 4.0, visible = 0.5, duration_s = 600 }
+
+Every network is then observed in every way by every method. `[[grid]]` tables choose less: each names `networks` and
+`observations`, and `methods` or `seeds` where they differ from the suite's.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from simulators import Network, observe_calcium, observe_spikes
+from simulators.networks import network_class
+from simulators.units import Positive
+from synapsnet.errors import InputError, unknown_name
+from synapsnet.parameters import Parameters
+
+SUITES = Path(__file__).parents[1] / "suites"
+OBSERVE: dict[str, Callable[..., Any]] = {"spikes": observe_spikes, "calcium": observe_calcium}
+
+Names = Annotated[list[str], Field(min_length=1)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+class Observation(Parameters):
+    """How a network is observed.
+
+    Parameters
+    ----------
+    as : {"spikes", "calcium"}
+    duration_s : float
+    visible : float
+        Fraction of the neurons that is recorded, drawn at random.
+    **options
+        Parameters of `observe_spikes` or `observe_calcium`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    title: ClassVar[str] = "an observation"
+
+    modality: Literal["spikes", "calcium"] = Field(alias="as")
+    duration_s: Positive = 600.0
+    visible: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _known_options(self) -> Observation:
+        known = _options(self.modality)
+        for name in self.options:
+            if name not in known:
+                raise ValueError(f"There is no option {name!r} for {self.modality}; there are {', '.join(known)}")
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Parameters of the observation model."""
+        return dict(self.model_extra or {})
+
+    def complete(self) -> dict[str, Any]:
+        """All that it depends on as JSON-serialisable values, defaults included."""
+        own = {"as": self.modality, "duration_s": self.duration_s, "visible": self.visible}
+        return own | _options(self.modality) | self.options
+
+
+class Grid(Parameters):
+    """Every one of these networks, observed in every one of these ways."""
+
+    title: ClassVar[str] = "a grid"
+
+    networks: Names
+    observations: Names
+    methods: Names | None = None
+    seeds: Seeds | None = None
+
+
+class Unit(Parameters):
+    """What one process does: simulate, observe, infer, score.
+
+    Attributes
+    ----------
+    network_label, observation_label : str
+        Their names in the suite.
+    network, observation : dict
+        All that they depend on, as JSON-serialisable values, defaults included.
+    method : str
+        A name that `validation.methods.find_method` knows.
+    seed : int
+        Of the network, the observation and the method.
+    """
+
+    title: ClassVar[str] = "a unit"
+
+    network_label: str
+    observation_label: str
+    network: dict[str, Any]
+    observation: dict[str, Any]
+    method: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.network_label}, {self.observation_label}, seed {self.seed}"
+
+    def content(self) -> dict[str, Any]:
+        """What determines the result: all but the labels."""
+        return self.model_dump(exclude={"network_label", "observation_label"})
+
+
+class Suite(Parameters):
+    """A suite; see the module.
+
+    Parameters
+    ----------
+    about : str
+        What it is for, in a sentence.
+    methods : list of str
+    seeds : list of int
+    networks : dict of label -> {"name": ..., parameters of the network}
+    observations : dict of label -> Observation
+    grid : Grids
+        Default: everything by everything.
+    time_limit_s : float
+        Of a unit: simulation where it is not cached yet, inference and scoring.
+
+    Raises
+    ------
+    InputError
+        If a network, observation or parameter does not exist or is out of its range.
+    """
+
+    title: ClassVar[str] = "the suite"
+
+    about: str = ""
+    methods: Names
+    seeds: Seeds
+    networks: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    observations: Annotated[dict[str, Observation], Field(min_length=1)]
+    grid: tuple[Grid, ...] = ()
+    time_limit_s: Positive = 900.0
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Suite:
+        for described in self.networks.values():
+            network_of(described)
+        for grid in self.grid:
+            for kind, names, known in (
+                ("network", grid.networks, self.networks),
+                ("observation", grid.observations, self.observations),
+            ):
+                for name in names:
+                    if name not in known:
+                        raise unknown_name(f"{kind} of the suite", name, known)
+        return self
+
+    def units(self, more_methods: Sequence[str] = ()) -> list[Unit]:
+        """All units, each once, the methods one after the other.
+
+        Then those that run side by side seldom need the same simulation, which all but the first find in the cache.
+
+        Parameters
+        ----------
+        more_methods : sequence of str
+            Methods that are compared in every grid besides the suite's own.
+        """
+        networks = {label: _complete(described) for label, described in self.networks.items()}
+        grids = self.grid or (Grid(networks=list(self.networks), observations=list(self.observations)),)
+        keys = {
+            (method, observation, seed, network)
+            for grid in grids
+            for method in (*(grid.methods or self.methods), *more_methods)
+            for observation in grid.observations
+            for seed in grid.seeds or self.seeds
+            for network in grid.networks
+        }
+        order = list(dict.fromkeys([*self.methods, *(m for g in grids for m in g.methods or ()), *more_methods]))
+        return [
+            Unit(
+                network_label=network,
+                observation_label=observation,
+                network=networks[network],
+                observation=self.observations[observation].complete(),
+                method=method,
+                seed=seed,
+            )
+            for method, observation, seed, network in sorted(keys, key=lambda key: (order.index(key[0]), *key))
+        ]
+
+
+def load_suite(name: str) -> Suite:
+    """The suite of that name in `validation/suites`, or in that TOML file.
+
+    Raises
+    ------
+    InputError
+        If there is none, the file is not TOML, or the suite is unusable.
+    """
+    path = Path(name) if name.endswith(".toml") else SUITES / f"{name}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if name.endswith(".toml"):
+            raise InputError(f"There is no suite {name}; give a TOML file that exists.") from None
+        raise unknown_name("suite", name, sorted(each.stem for each in SUITES.glob("*.toml"))) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"The suite {name} cannot be read as TOML: {error}.") from error
+    return Suite(**content)
+
+
+def network_of(described: dict[str, Any]) -> Network:
+    """The network with that `name` and those parameters.
+
+    Raises
+    ------
+    InputError
+        If there is none, or a parameter is unusable.
+    """
+    parameters = dict(described)
+    name = parameters.pop("name", None)
+    if not isinstance(name, str):
+        raise InputError(f"A network of the suite needs a name, for example 'lif-random'; got {described}.")
+    return network_class(name)(**parameters)
+
+
+def _complete(described: dict[str, Any]) -> dict[str, Any]:
+    return {"name": described["name"]} | network_of(described).parameters()
+
+
+def _options(modality: str) -> dict[str, Any]:
+    """Default of each option of an observation model."""
+    parameters = inspect.signature(OBSERVE[modality]).parameters.values()
+    keywords = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
+    return {each.name: each.default for each in keywords if each.name not in ("seed", "notify")}

@@ -1,0 +1,109 @@
+"""Results as one tidy table: a row per unit and metric, and a single one for a unit that failed.
+
+==================================  ===========================================================================
+column                              what it holds
+==================================  ===========================================================================
+network, observation                labels in the suite
+method                              name or dotted path
+seed
+metric                              field of `validation.results.ConnectivityScores`; missing if the unit failed
+value, low, high                    with the 95% interval within the unit; missing if it has none
+seconds                             wall time of the inference, on one thread
+peak_mib                            largest resident memory of the unit's process, imported libraries included
+status, reason                      ok, failed, timeout or killed, and why
+network_spec, observation_spec      JSON: the name or modality and all parameters, defaults included
+versions                            JSON
+hash                                of the unit, the code and the versions
+==================================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from synapsnet.errors import InputError
+from synapsnet.files import atomic_path
+from validation.benchmark.child import Outcome
+from validation.benchmark.suite import Unit
+
+RESULTS = "results.parquet"
+COLUMNS = {
+    "network": "string",
+    "observation": "string",
+    "method": "string",
+    "seed": "int64",
+    "metric": "string",
+    "value": "float64",
+    "low": "float64",
+    "high": "float64",
+    "seconds": "float64",
+    "peak_mib": "float64",
+    "status": "string",
+    "reason": "string",
+    "network_spec": "string",
+    "observation_spec": "string",
+    "versions": "string",
+    "hash": "string",
+}
+
+
+def tidy(outcomes: Iterable[tuple[Unit, str, Outcome]], versions: dict[str, str]) -> pd.DataFrame:
+    """The table of units, each with its hash and its outcome, in their order.
+
+    Returns
+    -------
+    DataFrame
+        With the columns of the module.
+    """
+    rows: list[dict[str, Any]] = []
+    for unit, key, outcome in outcomes:
+        row = {
+            "network": unit.network_label,
+            "observation": unit.observation_label,
+            "method": unit.method,
+            "seed": unit.seed,
+            "seconds": outcome.seconds,
+            "peak_mib": outcome.peak_mib,
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "network_spec": json.dumps(unit.network, sort_keys=True),
+            "observation_spec": json.dumps(unit.observation, sort_keys=True),
+            "versions": json.dumps(versions),
+            "hash": key,
+        }
+        rows += [row | dict(score) for score in outcome.scores] or [row]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def write_table(table: pd.DataFrame, folder: Path) -> Path:
+    """Write the table into a folder, whole or not at all; its path."""
+    path = folder / RESULTS
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    return path
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The table in a folder that a benchmark wrote, or in a Parquet file.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is not a table of results.
+    """
+    path = Path(path)
+    file = path / RESULTS if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"There are no results in {path}; run `synapsnet benchmark SUITE -o {path}` first.")
+    try:
+        table = pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read as Parquet; run the benchmark again.") from error
+    if missing := [name for name in COLUMNS if name not in table]:
+        raise InputError(f"{file} is no table of results: it lacks the columns {', '.join(missing)}.")
+    return table

@@ -1,0 +1,87 @@
+"""The process of one unit: simulate, observe, infer, score.
+
+    python -m validation.benchmark.unit OUTCOME.json < unit.json
+
+It reads one line and ends when its standard input is closed: whoever started it is gone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from simulators import simulate, visible_part
+from synapsnet.files import write_text
+from synapsnet.recording import Recording
+from validation.benchmark.child import Outcome, Score
+from validation.benchmark.suite import OBSERVE, Unit, network_of
+from validation.connectivity import score_connectivity
+from validation.methods import find_method
+from validation.methods.base import Method
+from validation.results import Estimate
+
+
+def measure(unit: Unit) -> Outcome:
+    """Run a unit in this process; whatever is raised becomes the reason of its failure."""
+    try:
+        recording = observe(unit)
+        method = make_method(unit.method, unit.seed)
+        started = time.perf_counter()
+        inferred = method.infer(recording.without_ground_truth())
+        seconds = time.perf_counter() - started
+        peak_mib = _peak_mib()
+        assert recording.connectome is not None
+        scores = score_connectivity(
+            unit.method, recording.connectome, inferred, neurons=recording.neurons, seed=unit.seed
+        )
+        values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
+        return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)
+    except (Exception, SystemExit) as error:
+        first = str(error).strip().partition("\n")[0]
+        reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
+        return Outcome(status="failed", reason=reason, peak_mib=_peak_mib())
+
+
+def observe(unit: Unit) -> Recording:
+    """The recording of a unit, with its ground truth."""
+    options = dict(unit.observation)
+    modality, duration_s, visible = (options.pop(name) for name in ("as", "duration_s", "visible"))
+    simulation = simulate(network_of(unit.network), duration_s=duration_s, seed=unit.seed)
+    if visible < 1:
+        simulation = visible_part(simulation, fraction=visible, seed=unit.seed)
+    return OBSERVE[modality](simulation, seed=unit.seed, **options)
+
+
+def make_method(name: str, seed: int) -> Method:
+    """The method with its default settings, and the seed if it takes one."""
+    method: Any = find_method(name)
+    return method(seed=seed) if "seed" in inspect.signature(method).parameters else method()
+
+
+def _peak_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Read the unit, write its outcome."""
+    unit = Unit.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    write_text(Path(sys.argv[1]), measure(unit).model_dump_json())
+    sys.stdout.flush()
+    os._exit(0)  # threads that a method has left behind do not matter
+
+
+if __name__ == "__main__":
+    main()
