@@ -63,7 +63,7 @@ def check_method(
         Default all.
     modalities : sequence of {"spikes", "calcium"}
     quick : bool
-        Two networks instead of ten, fewer recordings, no search for a smaller counterexample: for slow methods.
+        Two networks instead of ten and fewer recordings, for slow methods.
 
     Returns
     -------
@@ -128,10 +128,10 @@ class Examiner:
     """Examines one method; what it inferred and which modalities it refuses are found out once."""
 
     def __init__(self, method: Callable[..., Method], *, quick: bool = False) -> None:
-        self.subject, self.quick = Subject(method), quick
-        self._refusals: dict[Modality, str | None] = {}
-        if not callable(method) or not isinstance(self.subject.make(), Method):
+        if not callable(method) or not isinstance((subject := Subject(method)).make(), Method):
             raise InputError(f"A method is a class with infer(recording); got {method!r}. See CONTRIBUTING.md.")
+        self.subject, self.quick = subject, quick
+        self._refusals: dict[Modality, str | None] = {}
 
     def examine(self, each: Property, modality: Modality) -> PropertyResult:
         def result(outcome: Literal["passed", "failed", "skipped"], message: str = "") -> PropertyResult:

@@ -21,7 +21,8 @@ from synapsnet.recording import Connectome, Modality, Recording
 STEP_S: dict[Modality, float] = {"spikes": 0.010, "calcium": 1 / 30}
 SUBSTEPS = 2
 KEPT = np.exp(-0.5)  # of an input's effect from one substep to the next
-RATES = (0.1, 0.2)  # probability of a spike per substep without input, the range over neurons
+RATES = (0.15, 0.25)  # probability of a spike per substep without input, the range over neurons
+UNCONNECTED_RATES = (0.02, 0.25)  # where there is nothing to find but differences of rate
 MAX_RATE = 0.5
 EXCITATORY, INHIBITORY = 1.5, -3.0  # log probability per spike: both are found without doubt in 6,000 steps
 CALCIUM_KEPT = np.exp(-1 / 15)  # from frame to frame, a decay of 0.5 s
@@ -83,7 +84,8 @@ class Planted:
 
 def base_rates(planted: Planted) -> npt.NDArray[np.float64]:
     """(N,) probability of a spike per substep of each neuron without input."""
-    return np.random.default_rng(planted.seed).uniform(*RATES, planted.n_neurons)
+    low, high = RATES if planted.edges else UNCONNECTED_RATES
+    return np.random.default_rng(planted.seed).uniform(low, high, planted.n_neurons)
 
 
 @lru_cache(maxsize=256)
