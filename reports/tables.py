@@ -132,8 +132,8 @@ CONNECTIVITY_METRICS = (
     Metric(
         "ei_accuracy",
         "E/I accuracy",
-        "Share of the neurons whose outgoing scores sum to the sign of their true outgoing weights; calling all neurons "
-        "excitatory is right for as many as are.",
+        "Share of the neurons whose outgoing scores sum to the sign of their true outgoing weights; calling all "
+        "neurons excitatory is right for as many as are.",
         shown=False,
     ),
     Metric(

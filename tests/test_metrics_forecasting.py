@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, poisson
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_absolute_error, r2_score
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
@@ -70,6 +70,8 @@ def test_two_neurons_by_hand() -> None:
     assert scores.skill_over_mean[0].value == pytest.approx(1 - (13 / 6) / mse_mean)
     assert scores.bits_per_spike is None
     assert scores.horizon_steps == [1]
+    assert scores.mae[0].value == pytest.approx((2 + 3) / 6)
+    assert scores.population_correlation[0].value == pytest.approx(pearsonr([3, 3.5, 4], [3, 3.5, 4.5])[0])
 
 
 @given(seed=seeds)
@@ -85,6 +87,8 @@ def test_agrees_with_scikit_learn_and_scipy(seed: int) -> None:
         assert scores.correlation[k].value == pytest.approx(
             np.mean([pearsonr(a, b)[0] for a, b in zip(y.T, f.T, strict=True)])
         )
+        assert scores.mae[k].value == pytest.approx(mean_absolute_error(y, f))
+        assert scores.population_correlation[k].value == pytest.approx(pearsonr(y.mean(axis=1), f.mean(axis=1))[0])
 
 
 def test_interval_is_that_of_resampled_blocks() -> None:
