@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import pearsonr, rankdata
+from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome
@@ -38,8 +38,8 @@ class PerturbationScore:
     p_sources : float
         The same, for predictions in which the drive is given to as many random units.
     reliability : float
-        Spearman correlation of the modulation in the even and in the odd trials: what a perfect prediction from half
-        of the trials would reach.
+        Spearman correlation of the modulation in the even and in the odd trials; about its square root is what a
+        perfect prediction would reach.
     """
 
     n_driven: int
@@ -167,20 +167,18 @@ def score_perturbation(
     among = effect * ~np.eye(n, dtype=bool)
     predicted, response = among[np.ix_(targets, np.flatnonzero(driven))] @ extra, measured[targets]
     rng = np.random.default_rng(seed)
-    correlation = _spearman(predicted, response)
-    by_targets = [_spearman(rng.permutation(predicted), response) for _ in range(n_shuffles)]
-    by_sources = []
-    for _ in range(n_shuffles):
-        sources = rng.choice(n, len(extra), replace=False)
-        by_sources.append(_spearman(among[np.ix_(targets, sources)] @ extra, response))
+    correlation = float(_spearman(predicted, response))
+    by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
+    sources = [rng.choice(n, len(extra), replace=False) for _ in range(n_shuffles)]
+    by_sources = np.array([among[np.ix_(targets, chosen)] @ extra for chosen in sources])
     return PerturbationScore(
         n_driven=int(driven.sum()),
         n_targets=len(targets),
         correlation=correlation,
         given_rate=_given(predicted, response, baseline[targets]),
-        p_targets=_p_value(correlation, by_targets),
-        p_sources=_p_value(correlation, by_sources),
-        reliability=_spearman(repeated[targets], response),
+        p_targets=_p_value(correlation, _spearman(by_targets, response)),
+        p_sources=_p_value(correlation, _spearman(by_sources, response)),
+        reliability=float(_spearman(repeated[targets], response)),
     )
 
 
@@ -196,20 +194,20 @@ def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> Array:
     return trials
 
 
-def _spearman(x: Array, y: Array) -> float:
-    """Rank correlation; 0 if one of them is constant: it predicts nothing."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(pearsonr(rankdata(x), rankdata(y)).statistic)
+def _spearman(x: Array, y: Array) -> Array:
+    """Rank correlation of each row of x with y; 0 if one of them is constant: it predicts nothing."""
+    x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1), rankdata(y)))
+    norm = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
+    return np.divide(x @ y, norm, out=np.zeros_like(norm), where=norm > 0)
 
 
 def _given(x: Array, y: Array, z: Array) -> float:
     """Partial rank correlation of x and y given z."""
     xy, xz, yz = _spearman(x, y), _spearman(x, z), _spearman(y, z)
     rest = (1 - xz**2) * (1 - yz**2)
-    return (xy - xz * yz) / float(np.sqrt(rest)) if rest > 1e-12 else 0.0
+    return float((xy - xz * yz) / np.sqrt(rest)) if rest > 1e-12 else 0.0
 
 
-def _p_value(found: float, null: list[float]) -> float:
+def _p_value(found: float, null: Array) -> float:
     """One-sided, with the data counted among the shuffles (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39)."""
-    return (1 + sum(value >= found for value in null)) / (1 + len(null))
+    return float((1 + np.count_nonzero(null >= found - 1e-12)) / (1 + len(null)))
