@@ -33,7 +33,7 @@ import brian2 as b2
 import numpy as np
 
 EXPLODED, UNUSABLE = 70, 71
-MOST_HZ = 250.0  # mean rate over `CHECKED_S`; cortex never fires like this
+MOST_HZ = 400.0  # mean rate over `CHECKED_S`: more than in the synchronous regular state of Brunel 2000
 CHECKED_S = 0.5
 INPUT_STEP_S = 1e-3
 

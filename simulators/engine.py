@@ -190,8 +190,11 @@ def _execute(program: bytes | None, files: dict[str, bytes], progress: Callable[
         neuron = result("_dynamic_array_spikes_i", np.int32)
         time_s = result("_dynamic_array_spikes_t", np.float64)
         count = result("_array_spikes_N", np.int32)
-        if (program is not None and complaints) or not len(neuron) == len(time_s) == count[0]:
-            raise InputError(f"The simulation could not write all its spikes; is the disk full? {complaints}".strip())
+        if (program is not None and complaints) or not [len(neuron)] == [len(time_s)] == count.tolist():
+            raise InputError(
+                "The simulation could not write all its spikes: the disk is full; make room, or set SYNAPSNET_CACHE to "
+                "a folder on another disk."
+            )
         progress(1.0)
         return Spikes(neuron, time_s)
 
@@ -229,7 +232,13 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
     if process.returncode == _UNUSABLE:
         raise InputError(f"Brian2 refuses the network's model: {complaints.splitlines()[-1]}")
     if process.returncode:
-        raise RuntimeError(f"{command[0]} failed with exit code {process.returncode}: {complaints}")
+        if "No space left" in complaints:
+            raise InputError(
+                "There is no space left on the disk for the simulation; make room, or set SYNAPSNET_CACHE to a folder "
+                "on another disk."
+            )
+        last = (complaints.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(f"{Path(command[0]).name} failed with exit code {process.returncode}: {last}")
     return complaints
 
 

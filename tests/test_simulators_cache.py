@@ -240,7 +240,7 @@ def test_seeds_side_by_side_are_those_of_single_runs(own_cache):
 
 
 def test_a_failing_program_is_reported_with_its_complaint(own_cache, tmp_path):
-    with pytest.raises(RuntimeError, match="sh failed with exit code 3: no luck"):
+    with pytest.raises(InputError, match="sh failed with exit code 3: no luck"):
         engine._call(["sh", "-c", "echo no luck >&2; exit 3"], tmp_path)
 
 

@@ -284,7 +284,16 @@ def _compressed(data: np.ndarray[Any, Any]) -> Any:
 
 
 def _write(file: NWBFile, path: str | Path) -> None:
+    """Write the file in memory first: HDF5 may end the process on a disk that is full."""
+    import h5py
     from pynwb import NWBHDF5IO
 
-    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as io:
+    with (
+        h5py.File("memory", "w", driver="core", backing_store=False, block_size=2**24) as image,
+        NWBHDF5IO(file=image, mode="w") as io,
+    ):
         io.write(file)
+        image.flush()
+        content = image.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
