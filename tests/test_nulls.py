@@ -139,7 +139,7 @@ def test_rewiring_forgets_who_was_connected() -> None:
 
 
 def test_rewiring_is_uniform_over_the_networks_that_there_are() -> None:
-    """0 and 1 each send to one of 2 and 3: there are two such networks without other pairs, seen about equally often."""
+    """0 and 1 each send to one of 2 and 3: there are two such networks, seen about equally often."""
     weight = np.zeros((4, 4))
     weight[2, 0] = weight[3, 1] = 1.0
     swapped = [bool(rewire(Connectome(weight), np.random.default_rng(k)).weight[3, 0]) for k in range(400)]
@@ -157,10 +157,10 @@ def test_wrong_input() -> None:
     with pytest.raises(InputError, match="calcium recording; use circular_shift"):
         jitter(calcium, 1.0, rng)
     for window_s in (0.01, -1.0, float("nan")):
-        with pytest.raises(InputError, match="at least two bins of 0.01 s"):
+        with pytest.raises(InputError, match="at least two bins"):
             jitter(recording, window_s, rng)
     for shift_s in (-0.1, 0.3, float("inf")):
-        with pytest.raises(InputError, match="half of the shortest epoch, 0.4 s"):
+        with pytest.raises(InputError, match="half of the shortest epoch"):
             circular_shift(recording, shift_s, rng)
     with pytest.raises(InputError, match="got 2 of 40 to 60 steps"):
         shuffle_trials(recording, rng)
