@@ -31,6 +31,8 @@ SECONDS = Metric("seconds", "seconds", "Mean wall time of the inference, on one 
 PEAK = Metric("peak_mib", "peak MiB", "Largest memory of a process, imports included.", lower_is_better=True)
 FAILED = Metric("failed", "failed", "Units in which it raised, ran out of time or died.", lower_is_better=True)
 
+FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
+
 Cells = dict[str, Cell]  # by method
 
 
@@ -82,23 +84,25 @@ def leaderboard(results: pd.DataFrame) -> Leaderboard:
     )
 
 
-def write_leaderboard(board: Leaderboard, page: str | Path, figure: str | Path, title: str = "Leaderboard") -> None:
-    """Write the page, and its main figure for use elsewhere.
+def write_page(board: Leaderboard, path: str | Path, title: str = "Leaderboard") -> None:
+    """Write the page, one self-contained HTML file."""
+    write_text(path, render(board, title))
 
-    Parameters
-    ----------
-    board : Leaderboard
-    page : path
-        HTML.
-    figure : path
-        SVG, PNG or PDF, by its suffix.
-    title : str
+
+def write_figure(board: Leaderboard, path: str | Path) -> None:
+    """Write the main figure for print or for a README: SVG, PNG or PDF, by its suffix.
+
+    Raises
+    ------
+    InputError
+        If the suffix is none of these.
     """
-    write_text(page, render(board, title))
-    with atomic_path(figure) as temporary:
-        static_figure(scores(board.results), averages(board.results), units(board.results), board.labels).savefig(
-            temporary, metadata={"Date": None} if Path(figure).suffix == ".svg" else None
-        )
+    path = Path(path)
+    if path.suffix not in FIGURE_SUFFIXES:
+        raise InputError(f"A figure must be named {', '.join('*' + s for s in FIGURE_SUFFIXES)}; got {path}.")
+    figure = static_figure(scores(board.results), averages(board.results), units(board.results), board.labels)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def render(board: Leaderboard, title: str = "Leaderboard") -> str:
@@ -150,7 +154,7 @@ def _panels(board: Leaderboard) -> Iterator[Panel]:
     for axis, bases in by_axis.items():
         yield Panel(
             axis[0].upper() + axis[1:],
-            "AUPRC with 95% intervals over seeds, while all else stays the same.",
+            f"AUPRC with 95% intervals over seeds; all else is as in {' or '.join(bases)}.",
             {base: curve_figure(points, axis, styles, board.labels) for base, points in bases.items()},
             choice="In",
         )
@@ -175,7 +179,7 @@ def _standing(results: pd.DataFrame, labels: dict[str, str], metrics: Sequence[M
     columns += [
         (SECONDS, {str(m): _cell(_exact(value)) for m, value in run["seconds"].mean().items()}),
         (PEAK, {str(m): _cell(_exact(value)) for m, value in run["peak_mib"].max().items()}),
-        (FAILED, {str(m): _cell(_exact((status != "ok").sum())) for m, status in run["status"]}),
+        (FAILED, {str(m): _count((status != "ok").sum()) for m, status in run["status"]}),
     ]
     marked = [_marked([cells.get(m, _cell(None)) for m in labels], metric.lower_is_better) for metric, cells in columns]
     return Table(
@@ -204,6 +208,10 @@ def _estimates(found: pd.DataFrame, by: str) -> Cells:
 
 def _exact(value: float) -> Estimate:
     return Estimate(value=value, low=float("nan"), high=float("nan"))
+
+
+def _count(n: int) -> Cell:
+    return Cell(str(n), value=n)
 
 
 def _cell(estimate: Estimate | None) -> Cell:

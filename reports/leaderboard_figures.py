@@ -52,10 +52,11 @@ def cost_figure(
             mode="markers+text",
             text=[name],
             textposition="top center",
+            cliponaxis=False,
             marker=marker_style(styles[row["method"]]) | {"size": 10},
             hovertemplate=f"{name}: <b>%{{y:.3g}}</b> in %{{x:.3g}} s<extra></extra>",
         )
-    figure.update_xaxes(axis_style("seconds per recording", type="log"))
+    figure.update_xaxes(axis_style("seconds per recording", type="log", dtick=1))
     figure.update_yaxes(axis_style(SCORE))
     return figure
 
@@ -109,8 +110,7 @@ def static_figure(
     styles = method_styles(labels)
     names = list(dict.fromkeys(by_setting["setting"]))[::-1]  # the first on top
     seconds = _seconds(units)
-    # Text stays text, and the same results make the same file.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "leaderboard", "font.size": 9}):
+    with rc_context({"font.size": 9}):
         figure = Figure(figsize=(10, 1.8 + 0.35 * max(len(names), 6)), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         for k, (method, label) in enumerate(labels.items()):

@@ -73,12 +73,12 @@ class Curious(Fast):
         return super().infer(recording)
 
 
-class Slow(Fast):
-    """Says in a folder that it has started, so that a test can kill its worker in the meantime."""
+class Waiting(Fast):
+    """Says in a folder that it has started, and waits for the file `go`."""
 
     def infer(self, recording: Recording) -> Connectome:
         folder = Path(os.environ["BENCHMARK_TEST_FOLDER"])
-        first = not list(folder.glob("started-*"))
-        (folder / f"started-{os.getpid()}").write_text(str(os.getppid()))
-        time.sleep(60 if first else 0)
+        (folder / f"started-{os.getpid()}").write_text(f"{os.getppid()} ")
+        while not (folder / "go").exists():
+            time.sleep(0.05)
         return super().infer(recording)

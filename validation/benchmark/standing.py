@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from validation.comparison import rank_stability, seed_interval
@@ -50,8 +51,9 @@ def settings(table: pd.DataFrame) -> pd.Series:
 
 
 def scores(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
-    """Mean over seeds of a metric: `setting`, `method`, `value`, `low`, `high`, `n`."""
+    """Mean over seeds of a metric, network by network: `setting`, `method`, `value`, `low`, `high`, `n`."""
     rows = _defined(table, metric)
+    rows = rows.iloc[np.argsort(pd.factorize(rows["network"])[0], kind="stable")]
     return over_seeds(rows.assign(setting=settings(rows)), ["setting", "method"])
 
 

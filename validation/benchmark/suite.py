@@ -179,7 +179,6 @@ class Suite(Parameters):
         more_methods : sequence of str
             Methods that are compared in every grid besides the suite's own.
         """
-        networks = {label: _complete(described) for label, described in self.networks.items()}
         grids = self.grid or (Grid(networks=list(self.networks), observations=list(self.observations)),)
         keys = {
             (method, observation, seed, network)
@@ -189,17 +188,20 @@ class Suite(Parameters):
             for seed in grid.seeds or self.seeds
             for network in grid.networks
         }
-        order = list(dict.fromkeys([*self.methods, *(m for g in grids for m in g.methods or ()), *more_methods]))
+        methods = list(dict.fromkeys([*self.methods, *(m for g in grids for m in g.methods or ()), *more_methods]))
+        observations, networks = list(self.observations), list(self.networks)
         return [
             Unit(
                 network_label=network,
                 observation_label=observation,
-                network=networks[network],
+                network=_complete(self.networks[network]),
                 observation=self.observations[observation].complete(),
                 method=method,
                 seed=seed,
             )
-            for method, observation, seed, network in sorted(keys, key=lambda key: (order.index(key[0]), *key))
+            for method, observation, seed, network in sorted(
+                keys, key=lambda k: (methods.index(k[0]), observations.index(k[1]), k[2], networks.index(k[3]))
+            )
         ]
 
 

@@ -1,0 +1,145 @@
+"""`synapsnet benchmark`, `leaderboard` and `baseline`: methods side by side on simulated networks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synapsnet.cli.console import OUT, complain, notify, progress
+from synapsnet.errors import InputError
+
+if TYPE_CHECKING:
+    from reports.leaderboard import Leaderboard
+
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for results; what is done there is not repeated.")]
+Results = Annotated[Path, typer.Argument(help="Folder that `synapsnet benchmark` wrote, or its results.parquet.")]
+Baselines = Annotated[Path, typer.Option("--folder", help="Where baselines are kept, NAME.json each.")]
+
+
+def benchmark(
+    suite: Annotated[str, typer.Argument(help="smoke, standard, full, or a TOML file.")],
+    output: Folder = Path("results"),
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Also this method: a registered name, or your own as pkg.module:Class; repeatable."),
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = None,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Run on Slurm jobs; see dask-jobqueue.")] = False,
+    workers: Annotated[int | None, typer.Option(help="How many at once; default one per core.", min=1)] = None,
+) -> None:
+    """Run a suite of networks, observations, methods and seeds; an interrupted run goes on where it stopped.
+
+    Examples
+    --------
+    - `synapsnet benchmark smoke -o results/`
+    - `synapsnet benchmark standard --method mypkg.mymodule:MyMethod -o results/`
+    """
+    _require_extra()
+    from validation.benchmark.runner import connect, run_suite
+    from validation.benchmark.suite import load_suite
+
+    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` would find it
+    chosen = load_suite(suite)
+    try:
+        with progress() as steps, connect(scheduler=scheduler, slurm=slurm, workers=workers) as client:
+            results = run_suite(chosen, output, client, more_methods=method or (), progress=steps, notify=notify)
+    except KeyboardInterrupt:
+        complain("Interrupted. `synapsnet benchmark` with the same options goes on where it stopped.")
+        raise typer.Exit(130) from None
+    from reports.leaderboard import leaderboard as ranked
+
+    _print(ranked(results))
+    OUT.print(f"Results: {output}. Next: synapsnet leaderboard {output}", markup=False, soft_wrap=True)
+
+
+def leaderboard(
+    results: Results = Path("results"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("leaderboard.html"),
+    figure: Annotated[Path | None, typer.Option(help="Figure to write: .svg, .png or .pdf.")] = None,
+) -> None:
+    """Rank methods by what a benchmark found: by setting, with intervals over seeds, and against their cost.
+
+    Example: `synapsnet leaderboard results/ -o leaderboard.html --figure leaderboard.svg`
+    """
+    _require_extra()
+    from reports.leaderboard import leaderboard as ranked
+    from reports.leaderboard import write_figure, write_page
+    from validation.benchmark.table import read_table
+
+    board = ranked(read_table(results))
+    write_page(board, output)
+    if figure is not None:
+        write_figure(board, figure)
+    _print(board)
+    OUT.print(f"Leaderboard: {output.resolve()}", markup=False, soft_wrap=True)
+
+
+def baseline_save(
+    name: Annotated[str, typer.Argument(help="Name of the baseline.")],
+    method: Annotated[str, typer.Option(help="Whose scores.")],
+    results: Results = Path("results"),
+    folder: Baselines = Path("baselines"),
+) -> None:
+    """Keep a method's scores on a suite, for later versions to be compared with.
+
+    Example: `synapsnet baseline save var-1.0 results/ --method var`
+    """
+    _require_extra()
+    from validation.benchmark.baseline import make_baseline, save_baseline
+    from validation.benchmark.table import read_table
+
+    made = make_baseline(read_table(results), method)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_baseline(made, folder / f"{name}.json")
+    OUT.print(f"Baseline: {method} in {len(made.settings)} settings, {folder / f'{name}.json'}", markup=False)
+
+
+def baseline_compare(
+    name: Annotated[str, typer.Argument(help="Name of the baseline.")],
+    results: Results = Path("results"),
+    folder: Baselines = Path("baselines"),
+) -> None:
+    """Compare a method with its baseline, unit by unit; exit 1 if any score is significantly worse.
+
+    Example: `synapsnet baseline compare var-1.0 results/`
+    """
+    _require_extra()
+    from validation.benchmark.baseline import compare, load_baseline
+    from validation.benchmark.table import read_table
+
+    changes = compare(read_table(results), load_baseline(folder / f"{name}.json"))
+    worse = [change for change in changes if change.worse]
+    for change in worse:
+        complain(f"worse, {change}")
+    OUT.print(f"{len(changes)} scores compared with {name}, {len(worse)} significantly worse.", markup=False)
+    if worse:
+        raise typer.Exit(1)
+
+
+def _require_extra() -> None:
+    from importlib.util import find_spec
+
+    if not (find_spec("distributed") and find_spec("pyarrow") and find_spec("matplotlib")):
+        raise InputError("Benchmarks need more packages; install them with: pip install 'synapsnet[benchmark]'.")
+
+
+def _print(board: Leaderboard) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    for content, rows in ((board.standing, "method"), (next(iter(board.by_setting.values())), "setting")):
+        table = Table(title=content.caption, title_justify="left", title_style="bold")
+        table.add_column(rows, overflow="fold")
+        for metric in content.columns:
+            table.add_column(metric.name, justify="right")
+        for row in content.rows:
+            cells = [
+                Text(cell.text, "bold" if cell.best else "").append(f"\n{cell.interval}", "dim") for cell in row.cells
+            ]
+            table.add_row(row.label, *cells)
+        OUT.print(table)
+    for failure in board.failures.itertuples():
+        notify(f"{failure.method} on {failure.setting}, seeds: {failure.seeds}: {failure.status}, {failure.reason}")

@@ -1,0 +1,127 @@
+"""The leaderboard: means, intervals, ranks, curves and failures known by hand; the page and the figure."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from results_table import results
+from scipy import stats
+
+from reports.leaderboard import leaderboard, render, write_figure, write_page
+from synapsnet.errors import InputError
+from validation.benchmark.standing import averages, curves, failures, ranks, scores
+
+BROKEN = {("shared", "long", "var", 2): "ValueError: <b>no</b>", ("shared", "long", "var", 3): "ValueError: <b>no</b>"}
+
+
+def row(table, **where):
+    for name, value in where.items():
+        table = table[table[name] == value]
+    (found,) = table.to_dict("records")
+    return found
+
+
+def test_means_over_seeds_with_their_intervals():
+    found = row(scores(results()), setting="random, short", method="glm")
+    values = [0.59, 0.60, 0.61]
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found["value"], found["low"], found["high"], found["n"]) == pytest.approx((0.6, low, high, 3))
+
+
+def test_averages_over_settings_have_intervals_over_seeds():
+    found = row(averages(results()), method="var")
+    values = [(0.69 + 0.79 + 0.79) / 3, (0.7 + 0.8 + 0.8) / 3, (0.71 + 0.81 + 0.81) / 3]
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found["value"], found["low"], found["high"], found["n"]) == pytest.approx((2.3 / 3, low, high, 3))
+
+
+def test_a_single_seed_has_no_interval():
+    table = results()
+    found = row(scores(table[table["seed"] == 1]), setting="random, long", method="var")
+    assert found["value"] == pytest.approx(0.79)
+    assert found["low"] != found["low"]
+
+
+def test_methods_are_ranked_and_a_failure_counts_as_nothing_found():
+    assert ranks(results())["method"].tolist() == ["var", "glm", "random"]
+    failing = {("shared", "long", "var", seed): "ValueError" for seed in (1, 2, 3)}
+    assert ranks(results(failing))["method"].tolist() == ["glm", "var", "random"]
+
+
+def test_failures_are_counted_by_reason():
+    assert row(failures(results(BROKEN))) == {
+        "method": "var", "setting": "shared, long", "status": "failed", "reason": "ValueError: <b>no</b>", "seeds": 2,
+    }  # fmt: skip
+
+
+def test_curves_are_found_in_what_varies_by_itself():
+    found = {curve.axis: curve for curve in curves(results())}
+    assert set(found) == {"recording length (s)", "shared fraction of the noise input"}
+    length = found["recording length (s)"]
+    assert length.base == "random, long"
+    points = length.points[length.points["method"] == "var"]
+    assert points["x"].tolist() == [150.0, 600.0]
+    assert points["value"].tolist() == pytest.approx([0.7, 0.8])
+    assert found["shared fraction of the noise input"].points["x"].drop_duplicates().tolist() == [0.0, 0.5]
+
+
+def test_nothing_varies_in_a_single_setting():
+    table = results()
+    assert not list(curves(table[(table["network"] == "random") & (table["observation"] == "long")]))
+
+
+def test_tables_mark_the_best():
+    board = leaderboard(results(BROKEN))
+    assert list(board.labels) == ["glm", "var", "random"]
+    rows = {
+        each.method: dict(zip([m.field for m in board.standing.columns], each.cells, strict=True))
+        for each in board.standing.rows
+    }
+    assert rows["glm"]["rank"].text == "1.00" and rows["glm"]["rank"].best
+    assert rows["glm"]["seconds"].value == 10 and not rows["glm"]["seconds"].best
+    assert (rows["var"]["failed"].value, rows["glm"]["failed"].value) == (2, 0)
+    auprc = board.by_setting["AUPRC"]
+    assert [each.label for each in auprc.rows] == ["random, long", "random, short", "shared, long"]
+    assert [cell.best for cell in auprc.rows[0].cells] == [False, True, False]
+
+
+def test_one_method_needs_no_ranks():
+    board = leaderboard(results(methods=("var",)))
+    assert board.standing.columns[0].field == "auprc"
+
+
+def test_nothing_to_rank():
+    table = results(
+        {("random", o, "var", s): "ValueError" for o in ("long", "short") for s in (1, 2, 3)}, methods=("var",)
+    )
+    with pytest.raises(InputError, match="first reason: ValueError"):
+        leaderboard(table[table["network"] == "random"])
+
+
+def test_the_page_is_whole_repeatable_and_escaped(tmp_path: Path):
+    board = leaderboard(results(BROKEN))
+    write_page(board, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page == render(leaderboard(results(BROKEN)))
+    assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in page and "<b>no</b>" not in page
+    assert "2 seeds: failed" in page
+    for text in (
+        "VAR, ridge",
+        "random, short",
+        "Cost against fidelity",
+        "Recording length (s)",
+        "27, of which 2 failed",
+    ):
+        assert text in page
+
+
+def test_the_figure_for_print(tmp_path: Path):
+    board = leaderboard(results())
+    write_figure(board, tmp_path / "figure.svg")
+    assert ElementTree.parse(tmp_path / "figure.svg").getroot().tag.endswith("svg")
+    write_figure(board, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="must be named"):
+        write_figure(board, tmp_path / "figure.doc")
