@@ -13,14 +13,25 @@ from validation.methods.autoregression import AR, VAR
 from validation.methods.base import Forecaster, Method
 from validation.methods.bounds import Oracle, Random
 from validation.methods.correlation import Correlation, LaggedCorrelation
+from validation.methods.correlogram import CrossCorrelogram
 from validation.methods.glm import GLM
+from validation.methods.granger import Granger
+from validation.methods.lasso_var import LassoVAR
 from validation.methods.naive import CopyLast, Mean
+from validation.methods.partial_correlation import GraphicalLasso, PartialCorrelation
+from validation.methods.sutera import Sutera
 
 INFERENCE: dict[str, type[Method]] = {
     "correlation": Correlation,
     "lagged-correlation": LaggedCorrelation,
+    "partial-correlation": PartialCorrelation,
+    "graphical-lasso": GraphicalLasso,
+    "cross-correlogram": CrossCorrelogram,
     "var": VAR,
+    "lasso-var": LassoVAR,
+    "granger": Granger,
     "glm": GLM,
+    "sutera": Sutera,
     "random": Random,
 }
 # The GLM forecasts spikes only: the drive that it sees of calcium looks ahead.
@@ -35,8 +46,14 @@ LABELS = {
     "synapsnet-independent": "SynapsNet, W = 0",
     "correlation": "correlation",
     "lagged-correlation": "lagged correlation",
+    "partial-correlation": "partial correlation",
+    "graphical-lasso": "graphical lasso",
+    "cross-correlogram": "cross-correlogram",
     "var": "VAR, ridge",
+    "lasso-var": "VAR, lasso",
+    "granger": "Granger causality",
     "glm": "Poisson GLM",
+    "sutera": "Sutera et al. 2014",
     "ar": "AR per neuron",
     "copy-last": "copy last value",
     "mean": "mean",
@@ -55,12 +72,18 @@ __all__ = [
     "VAR",
     "CopyLast",
     "Correlation",
+    "CrossCorrelogram",
     "Forecaster",
+    "Granger",
+    "GraphicalLasso",
     "LaggedCorrelation",
+    "LassoVAR",
     "Mean",
     "Method",
     "Oracle",
+    "PartialCorrelation",
     "Random",
+    "Sutera",
     "find_method",
 ]
 

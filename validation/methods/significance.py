@@ -7,6 +7,8 @@ from scipy.special import log_ndtr, ndtri_exp
 
 from synapsnet.recording import Connectome, FloatArray
 
+SMALLEST = 1e-300
+
 
 def z_of_log_p(log_p: FloatArray) -> FloatArray:
     """Size of the normal deviate with a two-sided p-value, from its logarithm: p-values of 1e-1000 are common here."""
@@ -18,8 +20,11 @@ def best_of(z: FloatArray, n_tests: int) -> FloatArray:
 
     Šidák 1967, J Am Stat Assoc 62:626; conservative for dependent tests.
     """
-    log_p = np.log(2) + log_ndtr(-np.abs(z))
-    several = np.log(-np.expm1(n_tests * np.log1p(-np.exp(np.minimum(log_p, -1e-12)))).clip(min=1e-300))
+    log_p = np.minimum(np.log(2) + log_ndtr(-np.abs(z)), 0)
+    if n_tests == 1:
+        return np.abs(z)
+    missed = n_tests * np.log1p(-np.exp(np.minimum(log_p, -1e-12)))  # of the probability that all tests are smaller
+    several = np.log(-np.expm1(missed) + SMALLEST)
     # Where p is lost against 1, so is its square: the corrected p-value is that of Bonferroni.
     return z_of_log_p(np.where(log_p < -30, log_p + np.log(n_tests), several))
 
