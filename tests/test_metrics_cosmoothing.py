@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
 from validation.cosmoothing import SmoothedReadout, score_cosmoothing
-from validation.perturbation import score_responses
+from validation.responses import score_responses
 
 UNSEEN = (1, 4)
 
