@@ -9,16 +9,22 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
+from synapsnet.cli.check import check
 from synapsnet.cli.console import OUT, complain, facts, notify, progress
 from synapsnet.errors import InputError
 
 app = typer.Typer(
-    help="Can connectivity inferred from population activity be believed? Simulate, observe, fit, score, report.",
+    help="Can connectivity inferred from population activity be believed? Simulate, observe, fit, score, report; check and benchmark methods.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="markdown",
 )
+
+baseline = typer.Typer(help="Keep a method's scores, and find out when a later version is worse.", no_args_is_help=True)
+baseline.command("save")(baseline_save)
+baseline.command("compare")(baseline_compare)
 
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**63 - 1)]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
@@ -363,6 +369,11 @@ def demo(
         score(run, seed=seed, device=device)
         runs.append(run)
     report(runs, output / "report.html", "SynapsNet demo: one network, seen as spikes and as calcium")
+
+
+for command in (check, benchmark, leaderboard):
+    app.command()(command)
+app.add_typer(baseline, name="baseline")
 
 
 def _print_scores(run: Path) -> None:
