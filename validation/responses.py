@@ -1,215 +1,96 @@
 """Do responses to perturbations that a model predicts agree with measured ones, whatever the model is."""
 
-Light drives some units directly. Each other unit's response is predicted from its connections from them, and compared
-with the measured one. Trials are split: the even ones say which units are driven and how strongly, the odd ones what
-the others did, so that noise which both would share makes no correlation. A correlation here is a weak test: the light
-reaches the others through units that are not recorded too, and all of them are inhibited or excited together. So it
-stands beside two nulls, the baseline rate, and how well one half of the trials predicts the other.
-"""
-
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import pearsonr, rankdata
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class PerturbationScore:
-    """How well predicted responses agree with measured ones, over the units that are not driven.
+class AgainstShuffle(NamedTuple):
+    """A score, its mean over shuffles, and the share of shuffles that reach it (one-sided p-value).
+
+    The data count as one of the shuffles, so that p is never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
+    """
+
+    value: float
+    shuffled: float
+    p_value: float
+
+
+class ResponseScores(NamedTuple):
+    """How well predicted responses agree with measured ones.
 
     Attributes
     ----------
-    n_driven, n_targets : int
-    correlation : float
-        Spearman correlation of prediction and measured modulation.
-    given_rate : float
-        The same as a partial correlation given the baseline rate.
-    p_targets : float
-        Share of shuffles in which the predictions, dealt out among the targets, correlate as highly (one-sided).
-    p_sources : float
-        The same, for predictions in which the drive is given to as many random units.
-    reliability : float
-        Spearman correlation of the modulation in the even and in the odd trials: what a perfect prediction from half
-        of the trials would reach.
+    correlation : Pearson correlation over neurons, averaged over the perturbations that have one
+    sign_agreement : share of the responses of the right sign, 0 being wrong, among those that are not 0
     """
 
-    n_driven: int
-    n_targets: int
-    correlation: float
-    given_rate: float
-    p_targets: float
-    p_sources: float
-    reliability: float
+    correlation: AgainstShuffle
+    sign_agreement: AgainstShuffle
 
 
-def directly_driven(
-    counts: npt.ArrayLike, onset: int, *, n_baseline: int = 30, z: float = 5.0
-) -> npt.NDArray[np.bool_]:
-    """Units that fire more in the first bin of light than before it: no synapse is as fast on so many trials.
-
-    Parameters
-    ----------
-    counts : (R, N, B) array
-        Spike counts of R trials.
-    onset : int
-        First bin with light.
-    n_baseline : int
-        Bins before the onset that are the baseline.
-    z : float
-        Excess that is asked for, in standard deviations of a Poisson count; our choice, strict because a unit chosen
-        in error is missed as a target and misleads as a source.
-
-    Returns
-    -------
-    (N,) bool array
-    """
-    trials = _checked(counts, onset, n_baseline)
-    expected = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2)) * len(trials)
-    # A unit silent before the light needs a floor: the rate at which one spike would have been expected.
-    excess = trials[:, :, onset].sum(axis=0) - expected
-    return np.asarray(excess > z * np.sqrt(np.maximum(expected, 1.0)))
-
-
-def modulation(counts: npt.ArrayLike, onset: int, window: tuple[int, int], *, n_baseline: int = 30) -> Array:
-    """(N,) change of rate over sum of rates, (R - B) / (R + B), in bins `window` after the onset; NaN without spikes.
-
-    Bounded, unlike a ratio of rates, and free of the unit's rate, unlike their difference.
-    """
-    trials = _checked(counts, onset, n_baseline)
-    if not 0 <= window[0] < window[1] <= trials.shape[2] - onset:
-        raise InputError(f"The window must be bins after the onset, within {trials.shape[2] - onset}; got {window}.")
-    before = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
-    after = trials[:, :, onset + window[0] : onset + window[1]].mean(axis=(0, 2))
-    return np.divide(after - before, after + before, out=np.full_like(before, np.nan), where=after + before > 0)
-
-
-def relative_effect(connectome: Connectome, mean: Array, spread: Array) -> Array:
-    """(N, N) relative change of the postsynaptic rate per presynaptic spike, whatever the unit of the weights.
-
-    Parameters
-    ----------
-    connectome : Connectome
-        In log rate or log odds per spike, which is that already for small effects, or in standard deviations per
-        standard deviation ("SD per SD", "correlation"), which is rescaled.
-    mean, spread : (N,) arrays
-        Of the counts per bin from which it was inferred.
-    """
-    if connectome.unit.startswith("log"):
-        return connectome.weight
-    return connectome.weight * np.outer(spread / mean, 1 / spread)
-
-
-def score_perturbation(
-    effect: Array,
-    counts: npt.ArrayLike,
-    onset: int,
-    window: tuple[int, int] = (1, 5),
+def score_responses(
+    predicted: npt.NDArray[np.floating[Any]],
+    measured: npt.NDArray[np.floating[Any]],
     *,
-    n_baseline: int = 30,
-    z: float = 5.0,
     n_shuffles: int = 1000,
     seed: int = 0,
-) -> PerturbationScore:
-    """Predict responses from connectivity and compare them with what was measured.
+) -> ResponseScores:
+    """Compare responses to perturbations, against a shuffle of who responded to each of them.
 
-    The prediction is first order: effects of the driven units' extra spikes add up, and nothing is passed on.
+    The shuffle keeps how strongly the population answers each perturbation and breaks who does, so a model that knows
+    only whether responses are mostly positive is at chance.
 
     Parameters
     ----------
-    effect : (N, N) array, `[post, pre]`
-        Of a presynaptic spike; the diagonal is ignored.
-    counts : (R, N, B) array
-        Spike counts of R trials, all with the same kind of light.
-    onset : int
-        First bin with light.
-    window : (first, stop)
-        Bins after the onset in which the response is measured. The first bin, with the light, is left out by
-        default: it is what driven units are chosen by.
-    n_baseline, z
-        See `directly_driven`.
-    n_shuffles, seed : int
-        Of the two nulls.
-
-    Returns
-    -------
-    PerturbationScore
+    predicted, measured : (P, N) arrays
+        Change of activity of each neuron in each perturbation. NaN in `measured` leaves a neuron out: those that were
+        driven must be left out.
+    n_shuffles : int
+        At least 1.
+    seed : int
 
     Raises
     ------
     InputError
-        If shapes do not match, no unit is driven, or fewer than 3 others have spikes.
+        If the shapes differ, a predicted response is missing where there is a measured one, or no perturbation has two
+        different predicted and measured responses.
     """
-    trials = np.asarray(counts, dtype=np.float64)
-    _checked(trials, onset, n_baseline)
-    n = trials.shape[1]
-    if np.shape(effect) != (n, n):
-        raise InputError(f"The effects must be of the {n} units of the counts, [post, pre]; got {np.shape(effect)}.")
-    chosen_on, scored_on = trials[0::2], trials[1::2]
-    driven = directly_driven(chosen_on, onset, n_baseline=n_baseline, z=z)
-    measured = modulation(scored_on, onset, window, n_baseline=n_baseline)
-    repeated = modulation(chosen_on, onset, window, n_baseline=n_baseline)
-    targets = np.flatnonzero(~driven & np.isfinite(measured) & np.isfinite(repeated))
-    if not driven.any():
-        raise InputError("No unit is driven directly by the light; lower z, or look at the onset.")
-    if len(targets) < 3:
-        raise InputError(f"At least 3 units that are not driven must have spikes; got {len(targets)}.")
-    baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
-    extra = (chosen_on[:, :, onset].mean(axis=0) - baseline)[driven]  # spikes per pulse
-    among = effect * ~np.eye(n, dtype=bool)
-    predicted, response = among[np.ix_(targets, np.flatnonzero(driven))] @ extra, measured[targets]
+    known = np.isfinite(measured)
+    if predicted.shape != measured.shape or measured.ndim != 2 or not np.isfinite(predicted[known]).all():
+        raise InputError(
+            "Predicted and measured responses must be perturbations x neurons and a prediction finite where a "
+            f"measurement is; got shapes {predicted.shape} and {measured.shape}."
+        )
+    if n_shuffles < 1:
+        raise InputError(f"A comparison with shuffles needs at least 1; got {n_shuffles}.")
+    pairs = [
+        (p[k].astype(np.float64), m[k].astype(np.float64)) for p, m, k in zip(predicted, measured, known, strict=True)
+    ]
+    if not any(np.ptp(p) > 0 and np.ptp(m) > 0 for p, m in pairs if len(m)):
+        raise InputError("No perturbation has two neurons whose predicted and measured responses differ.")
     rng = np.random.default_rng(seed)
-    correlation = _spearman(predicted, response)
-    by_targets = [_spearman(rng.permutation(predicted), response) for _ in range(n_shuffles)]
-    by_sources = []
-    for _ in range(n_shuffles):
-        sources = rng.choice(n, len(extra), replace=False)
-        by_sources.append(_spearman(among[np.ix_(targets, sources)] @ extra, response))
-    return PerturbationScore(
-        n_driven=int(driven.sum()),
-        n_targets=len(targets),
-        correlation=correlation,
-        given_rate=_given(predicted, response, baseline[targets]),
-        p_targets=_p_value(correlation, by_targets),
-        p_sources=_p_value(correlation, by_sources),
-        reliability=_spearman(repeated[targets], response),
+    scores = np.array(
+        [_scores(pairs)] + [_scores([(p, rng.permutation(m)) for p, m in pairs]) for _ in range(n_shuffles)]
+    )
+    reached = np.sum(scores[1:] >= scores[0] - 1e-12, axis=0)
+    return ResponseScores(
+        *(
+            AgainstShuffle(float(value), float(mean), float((1 + n) / (1 + n_shuffles)))
+            for value, mean, n in zip(scores[0], scores[1:].mean(axis=0), reached, strict=True)
+        )
     )
 
 
-def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> Array:
-    trials = np.asarray(counts, dtype=np.float64)
-    if trials.ndim != 3 or len(trials) < 2:
-        raise InputError(f"Counts must be trials x units x bins, at least 2 trials; got shape {trials.shape}.")
-    if not 1 <= n_baseline <= onset < trials.shape[2]:
-        raise InputError(
-            f"The onset must lie within the {trials.shape[2]} bins, with {n_baseline} baseline bins before it; "
-            f"got bin {onset}."
-        )
-    return trials
-
-
-def _spearman(x: Array, y: Array) -> float:
-    """Rank correlation; 0 if one of them is constant: it predicts nothing."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(pearsonr(rankdata(x), rankdata(y)).statistic)
-
-
-def _given(x: Array, y: Array, z: Array) -> float:
-    """Partial rank correlation of x and y given z."""
-    xy, xz, yz = _spearman(x, y), _spearman(x, z), _spearman(y, z)
-    rest = (1 - xz**2) * (1 - yz**2)
-    return (xy - xz * yz) / float(np.sqrt(rest)) if rest > 1e-12 else 0.0
-
-
-def _p_value(found: float, null: list[float]) -> float:
-    """One-sided, with the data counted among the shuffles (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39)."""
-    return (1 + sum(value >= found for value in null)) / (1 + len(null))
+def _scores(pairs: list[tuple[Array, Array]]) -> tuple[float, float]:
+    varying = [(p, m) for p, m in pairs if len(m) and np.ptp(p) > 0 and np.ptp(m) > 0]
+    correlation = float(np.mean([np.corrcoef(p, m)[0, 1] for p, m in varying]))
+    predicted, measured = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return correlation, float(np.mean((np.sign(predicted) == np.sign(measured))[measured != 0]))
