@@ -23,6 +23,7 @@ N_NEURONS = 1000  # of the challenge's recordings, over which the activity was s
 EXPONENT = 0.9
 COMPONENTS = 0.8  # share of the N principal components that is kept
 DIRECTION = 0.003  # share of the precedence in the score
+RIDGE = 1e-6  # keeps the covariance of a short recording invertible
 
 
 class Sutera:
@@ -85,7 +86,8 @@ def _partial_correlation(activity: FloatArray) -> FloatArray:
     result = np.zeros((activity.shape[1],) * 2)
     if len(varies) > 1:
         n_components = min(int(np.ceil(COMPONENTS * len(varies))), len(varies) - 1, len(activity))
-        precision = PCA(n_components).fit(activity[:, varies]).get_precision()
+        covariance = PCA(n_components).fit(activity[:, varies]).get_covariance()
+        precision = np.linalg.inv(covariance + RIDGE * np.eye(len(varies)))
         scale = np.sqrt(np.diagonal(precision))
         result[np.ix_(varies, varies)] = -precision / np.outer(scale, scale)
     return result
