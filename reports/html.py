@@ -68,7 +68,7 @@ def render(results: Sequence[RunResults], title: str) -> str:
         title=title,
         sections=[_section(run, styles, f"run-{k}") for k, run in enumerate(results, start=1)],
         styles=styles,
-        glossary=[*CONNECTIVITY_METRICS, *FORECAST_METRICS, BITS],
+        glossary=[metric for metric in (*CONNECTIVITY_METRICS, *FORECAST_METRICS, BITS) if metric.shown],
     )
 
 

@@ -13,7 +13,7 @@ from validation.results import Estimate, RunResults
 class Metric:
     """A column: the field of the scores it shows, its printed name, and what it means.
 
-    Every metric is in `scores.json` and the glossary; the report's table has those that are `shown`.
+    Every metric is in `scores.json`; the report has those that are `shown`.
     """
 
     field: str

@@ -186,7 +186,9 @@ def _score(
         []
         if truth is None
         else [
-            score_connectivity(name, truth, connectome, n_resamples=N_RESAMPLES, seed=seed)
+            score_connectivity(
+                name, truth, connectome, neurons=run.recording.neurons, n_resamples=N_RESAMPLES, seed=seed
+            )
             for name, connectome in inferred.items()
         ]
     )
