@@ -588,7 +588,7 @@ def on_a_small_disk(tmp_path: Path) -> Callable[..., tuple[int, str, list[str]]]
 SYNAPSNET = [sys.executable, "-c", "from synapsnet.cli import main; main()"]
 
 
-@bug("engine._call: a RuntimeError")
+@bug("engine._call: the complaint was to be written to the disk that is full")
 def test_a_disk_without_space_for_the_compiler_ends_in_a_sentence(on_a_small_disk, tmp_path):
     code, error, left = on_a_small_disk(
         64_000, "env", f"SYNAPSNET_CACHE={tmp_path}/disk", *SYNAPSNET, *SIMULATE, "-o", tmp_path / "simulation.nwb"
@@ -599,7 +599,6 @@ def test_a_disk_without_space_for_the_compiler_ends_in_a_sentence(on_a_small_dis
     assert all(name.startswith("lock-") for name in left)
 
 
-@bug("engine._execute: count[0] of an empty file")
 def test_a_disk_without_space_for_the_spikes_ends_in_a_sentence(on_a_small_disk, own_cache, tmp_path):
     """There is space for the program twice, in the cache and to run it, but not for all that it finds."""
     with mock.patch.object(cache, "load", wraps=cache.load) as load:
@@ -616,7 +615,6 @@ def test_a_disk_without_space_for_the_spikes_ends_in_a_sentence(on_a_small_disk,
     assert left == [program.name]
 
 
-@bug("nwb_write._write: h5py raises a RuntimeError and crashes")
 def test_a_disk_without_space_for_the_output_ends_in_a_sentence(on_a_small_disk, own_cache):
     code, error, left = on_a_small_disk(100_000, *SYNAPSNET, *SIMULATE, "-o", "simulation.nwb")
     assert code == 2
