@@ -66,6 +66,12 @@ def test_correlation_is_that_of_numpy():
     assert (inferred.scores == inferred.scores.T).all()
 
 
+def test_a_perfect_correlation_is_the_most_significant():
+    values = autoregressive()
+    values[:, 1] = 2 * values[:, 0]
+    assert Correlation().infer(spikes(values)).scores[1, 0] > 1e4
+
+
 def test_partial_correlation_is_that_of_what_regressions_on_the_rest_leave():
     values = autoregressive()
     weight = PartialCorrelation(penalty=0).infer(spikes(values)).weight
@@ -85,6 +91,14 @@ def test_graphical_lasso_lies_between_partial_correlation_and_nothing():
     found = GraphicalLasso(penalty=4).infer(recording).weight
     assert not found[absent].any()
     assert (np.sign(off_diagonal(found)) == np.sign(off_diagonal(COUPLING))).all()
+
+
+def test_graphical_lasso_solves_strongly_correlated_activity_too():
+    rng = np.random.default_rng(0)
+    drift = 0.01 * (rng.standard_normal((3000, 2)) @ rng.standard_normal((2, 40))).cumsum(axis=0)
+    scores = GraphicalLasso().infer(spikes(drift + 100)).scores
+    assert np.isfinite(scores).all()
+    assert scores.any()
 
 
 def test_lasso_var_is_the_lasso_of_every_neuron_on_all_steps():

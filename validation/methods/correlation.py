@@ -8,6 +8,8 @@ import numpy.typing as npt
 from synapsnet.recording import Connectome, Recording
 from validation.methods.base import drive, lagged, targets
 
+SMALLEST = 1e-6  # share of the variance that a perfect correlation leaves, by rounding
+
 Array = npt.NDArray[np.float32]
 
 
@@ -49,5 +51,5 @@ def _correlation(after: Array, before: Array) -> Connectome:
     spread = np.outer(np.linalg.norm(after, axis=0), np.linalg.norm(before, axis=0))
     correlation = np.divide(after.T @ before, spread, out=np.zeros_like(spread), where=spread > 0)
     np.fill_diagonal(correlation, 0)
-    error = np.sqrt((1 - correlation**2) / max(len(after) - 2, 1))
+    error = np.sqrt((1 - correlation**2).clip(min=SMALLEST) / max(len(after) - 2, 1))
     return Connectome(correlation, standard_error=error, unit="correlation")

@@ -6,12 +6,19 @@ of 2 N variables, and the partial correlation that of `x_post(t)` and `x_pre(t -
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.covariance import graphical_lasso
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
+from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Recording
 from validation.methods.base import drive, lagged, targets
+
+RIDGES = (0.0, 0.01, 0.1, 1.0)  # share of the variance; strongly correlated activity needs one
+SMALLEST = 1e-12  # share of the variance that a perfect correlation leaves, by rounding
 
 
 class PartialCorrelation:
@@ -35,7 +42,7 @@ class PartialCorrelation:
         n_steps, n_variables = steps.shape
         ridge = self.penalty / n_steps * np.eye(n_variables)
         correlation = _across(np.linalg.inv(_covariance(steps) + ridge))
-        error = np.sqrt((1 - correlation**2) / max(n_steps - n_variables, 1))
+        error = np.sqrt((1 - correlation**2).clip(min=SMALLEST) / max(n_steps - n_variables, 1))
         return Connectome(correlation, standard_error=error, unit="partial correlation")
 
 
@@ -55,9 +62,15 @@ class GraphicalLasso:
         self.penalty = penalty
 
     def infer(self, recording: Recording) -> Connectome:
-        """See `validation.methods.base.Method`."""
+        """See `validation.methods.base.Method`.
+
+        Raises
+        ------
+        InputError
+            If the activity is so correlated that the solver fails.
+        """
         steps = _two_steps(recording)
-        _, precision = graphical_lasso(_covariance(steps), self.penalty / np.sqrt(len(steps)))
+        precision = _sparse_precision(_covariance(steps), self.penalty / np.sqrt(len(steps)))
         return Connectome(_across(precision), unit="partial correlation")
 
 
@@ -73,6 +86,19 @@ def _covariance(steps: FloatArray) -> FloatArray:
     result = (steps.T @ steps).astype(np.float64) / len(steps)
     np.fill_diagonal(result, 1.0)
     return result
+
+
+def _sparse_precision(covariance: FloatArray, penalty: float) -> FloatArray:
+    """Inverse of a covariance by the graphical lasso, with the first of `RIDGES` on the diagonal that it can solve."""
+    identity = np.eye(len(covariance))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly solved is good enough to rank
+        for ridge in RIDGES:
+            try:
+                return np.asarray(graphical_lasso(covariance + ridge * identity, penalty)[1])
+            except FloatingPointError:
+                continue
+    raise InputError("The graphical lasso has no solution for activity as correlated as this; choose another method.")
 
 
 def _across(precision: FloatArray) -> FloatArray:
