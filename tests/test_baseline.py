@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from results_table import results
 from scipy import stats
 
+from synapsnet.cli.benchmark import baseline_compare, baseline_save
 from synapsnet.errors import InputError
 from validation.benchmark.baseline import EVERYWHERE, compare, load_baseline, make_baseline, save_baseline
+from validation.benchmark.table import write_table
 
 SETTINGS = ("random, long", "random, short", "shared, long")
 GLM = {
@@ -58,6 +61,14 @@ def test_a_method_that_loses_everywhere_is_worse_and_one_that_gains_is_not(amoun
     assert not worse({key: value + amount * (1 + 0.1 * key[3]) for key, value in GLM.items()})
 
 
+def test_one_small_loss_among_many_comparisons_is_not_worse():
+    losses = [0.01, 0.03, 0.02]
+    assert stats.ttest_1samp(losses, 0, alternative="greater").pvalue < 0.05
+    assert not worse(
+        {("random", "long", "glm", seed): 0.69 + 0.01 * seed - 0.01 - loss for seed, loss in enumerate(losses, 1)}
+    )
+
+
 def test_noise_is_not_worse():
     assert not worse({key: value + 0.02 * (-1) ** key[3] * (key[0] == "shared") for key, value in GLM.items()})
 
@@ -91,6 +102,18 @@ def test_files(tmp_path: Path):
     (tmp_path / "broken.json").write_text("[]")
     with pytest.raises(InputError, match="is no baseline"):
         load_baseline(tmp_path / "broken.json")
+
+
+def test_the_command_line_exits_with_1_and_names_what_is_worse(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_table(results(), tmp_path)
+    baseline_save("glm-1", method="glm", results=tmp_path, folder=tmp_path / "kept")
+    baseline_compare("glm-1", results=tmp_path, folder=tmp_path / "kept")
+    assert "8 scores compared with glm-1, 0 significantly worse." in capsys.readouterr().out
+    write_table(results({key: value - 0.1 for key, value in GLM.items()}), tmp_path)
+    with pytest.raises(typer.Exit) as end:
+        baseline_compare("glm-1", results=tmp_path, folder=tmp_path / "kept")
+    assert end.value.exit_code == 1
+    assert "auprc on random, long: -0.1 [-0.1, -0.1] over 3 units" in capsys.readouterr().err
 
 
 def test_what_cannot_be_compared():

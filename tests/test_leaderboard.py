@@ -10,8 +10,10 @@ from results_table import results
 from scipy import stats
 
 from reports.leaderboard import leaderboard, render, write_figure, write_page
+from synapsnet.cli.benchmark import leaderboard as show
 from synapsnet.errors import InputError
 from validation.benchmark.standing import averages, curves, failures, ranks, scores
+from validation.benchmark.table import write_table
 
 BROKEN = {("shared", "long", "var", 2): "ValueError: <b>no</b>", ("shared", "long", "var", 3): "ValueError: <b>no</b>"}
 
@@ -125,3 +127,13 @@ def test_the_figure_for_print(tmp_path: Path):
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="must be named"):
         write_figure(board, tmp_path / "figure.doc")
+
+
+def test_the_command_line_writes_both_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_table(results(BROKEN), tmp_path)
+    show(results=tmp_path, output=tmp_path / "page.html", figure=tmp_path / "figure.png")
+    printed = capsys.readouterr()
+    assert (tmp_path / "page.html").exists() and (tmp_path / "figure.png").exists()
+    for text in ("Poisson GLM", "0.700", "[0.675, 0.725]", "random, short"):
+        assert text in printed.out
+    assert "var on shared, long, seeds: 2: failed, ValueError: <b>no</b>" in printed.err

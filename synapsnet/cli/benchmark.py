@@ -14,6 +14,9 @@ from synapsnet.errors import InputError
 if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
 
+# Metrics of a method that fit a terminal; the page has all.
+IN_TERMINAL = ("rank", "auprc", "auroc", "weight_correlation", "seconds", "peak_mib", "failed")
+
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for results; what is done there is not repeated.")]
 Results = Annotated[Path, typer.Argument(help="Folder that `synapsnet benchmark` wrote, or its results.parquet.")]
 Baselines = Annotated[Path, typer.Option("--folder", help="Where baselines are kept, NAME.json each.")]
@@ -131,15 +134,17 @@ def _print(board: Leaderboard) -> None:
     from rich.text import Text
 
     for content, rows in ((board.standing, "method"), (next(iter(board.by_setting.values())), "setting")):
+        shown = [k for k, metric in enumerate(content.columns) if rows == "setting" or metric.field in IN_TERMINAL]
         table = Table(title=content.caption, title_justify="left", title_style="bold")
         table.add_column(rows, overflow="fold")
-        for metric in content.columns:
-            table.add_column(metric.name, justify="right")
+        for k in shown:
+            table.add_column(content.columns[k].name, justify="right")
         for row in content.rows:
-            cells = [
-                Text(cell.text, "bold" if cell.best else "").append(f"\n{cell.interval}", "dim") for cell in row.cells
-            ]
-            table.add_row(row.label, *cells)
+            cells = [row.cells[k] for k in shown]
+            table.add_row(
+                row.label,
+                *(Text(cell.text, "bold" if cell.best else "").append(f"\n{cell.interval}", "dim") for cell in cells),
+            )
         OUT.print(table)
     for failure in board.failures.itertuples():
         notify(f"{failure.method} on {failure.setting}, seeds: {failure.seeds}: {failure.status}, {failure.reason}")
