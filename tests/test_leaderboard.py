@@ -119,6 +119,18 @@ def test_the_page_is_whole_repeatable_and_escaped(tmp_path: Path):
         assert text in page
 
 
+def test_browser_draws_the_page_without_errors_or_requests(browser, tmp_path: Path):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    write_page(leaderboard(results(BROKEN)), tmp_path / "page.html")
+    browser.get((tmp_path / "page.html").as_uri())
+    drawn = "return document.documentElement.dataset.drawn === 'all'"
+    WebDriverWait(browser, 60).until(lambda b: b.execute_script(drawn))
+    assert len(browser.find_elements("css selector", "figure svg.main-svg")) >= 3
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")] == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
 def test_the_figure_for_print(tmp_path: Path):
     board = leaderboard(results())
     write_figure(board, tmp_path / "figure.svg")

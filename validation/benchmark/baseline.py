@@ -62,7 +62,8 @@ class Baseline(BaseModel):
 class Change:
     """How much better (positive) a metric has become in a setting, with the 95% interval over its units.
 
-    `n` counts the units, `lost` those that have no score any more; `worse` says whether it is significant.
+    `n` counts the units, `lost` those that have no score any more; `worse` says whether the change is a
+    significant loss.
     """
 
     setting: str

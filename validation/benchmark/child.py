@@ -46,27 +46,28 @@ class Outcome(BaseModel):
 
     Attributes
     ----------
-    status : {"ok", "failed", "timeout", "killed"}
-        The method raised ("failed"), ran out of time, or its process or worker died.
+    status : {"ok", "failed", "timeout", "killed", "unrecorded"}
+        The method raised ("failed") or ran out of time, its process or worker died, or there was no recording.
     reason : str
         Of anything but "ok", in one line.
     seconds : float or None
-        Wall time of the inference, on one thread.
+        Wall time of the inference, on one thread; if it ran out of time, how much there was.
     peak_mib : float or None
         Largest resident memory of the process, the libraries that it imports included.
     scores : list of Score
     """
 
-    status: Literal["ok", "failed", "timeout", "killed"]
+    status: Literal["ok", "failed", "timeout", "killed", "unrecorded"]
     reason: str = ""
     seconds: float | None = None
     peak_mib: float | None = None
     scores: list[Score] = []
 
-    @property
-    def final(self) -> bool:
-        """Whether a repetition would end in the same way: a death is often the machine's fault."""
-        return self.status != "killed"
+    def final(self, time_limit_s: float) -> bool:
+        """Whether a repetition would end in the same way: what is not the method's doing may be the machine's fault."""
+        if self.status == "timeout":
+            return self.seconds is not None and self.seconds >= time_limit_s
+        return self.status in ("ok", "failed")
 
 
 def run_in_child(unit: str, time_limit_s: float) -> str:
@@ -104,7 +105,8 @@ def run_in_child(unit: str, time_limit_s: float) -> str:
         except BrokenPipeError:
             process.wait()
         except subprocess.TimeoutExpired:
-            return Outcome(status="timeout", reason=f"not done after {time_limit_s:g} s").model_dump_json()
+            reason = f"not done after {time_limit_s:g} s"
+            return Outcome(status="timeout", reason=reason, seconds=time_limit_s).model_dump_json()
         finally:
             _end(process)
         if result.exists():

@@ -102,7 +102,8 @@ def run_suite(
     """
     units = [(unit, unit_key(unit)) for unit in suite.units(more_methods)]
     kept = _folder(Path(folder))
-    outcomes = {key: outcome for _, key in units if (outcome := _load(kept / f"{key}.json")) is not None}
+    found = {key: _load(kept / f"{key}.json") for _, key in units}
+    outcomes = {key: outcome for key, outcome in found.items() if outcome and outcome.final(suite.time_limit_s)}
     missing = {key: unit for unit, key in units if key not in outcomes}
     if outcomes:
         notify(f"{len(outcomes)} units are done already.")
@@ -115,7 +116,7 @@ def run_suite(
     for n_done, future in enumerate(as_completed(futures), start=1):
         key = futures[future]
         outcomes[key] = outcome = _outcome(future)
-        if outcome.final:
+        if outcome.final(suite.time_limit_s):
             write_text(kept / f"{key}.json", outcome.model_dump_json())
         if outcome.status != "ok":
             notify(f"{missing[key]}: {outcome.status}, {outcome.reason}")

@@ -134,7 +134,7 @@ class Suite(Parameters):
     seeds : list of int
     networks : dict of label -> {"name": ..., parameters of the network}
     observations : dict of label -> Observation
-    grid : Grids
+    grid : sequence of Grid
         Default: everything by everything.
     time_limit_s : float
         Of a unit: simulation where it is not cached yet, inference and scoring.

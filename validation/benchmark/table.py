@@ -8,9 +8,9 @@ method                              name or dotted path
 seed
 metric                              field of `validation.results.ConnectivityScores`; missing if the unit failed
 value, low, high                    with the 95% interval within the unit; missing if it has none
-seconds                             wall time of the inference, on one thread
+seconds                             wall time of the inference, on one thread; after a timeout, how much there was
 peak_mib                            largest resident memory of the unit's process, imported libraries included
-status, reason                      ok, failed, timeout or killed, and why
+status, reason                      ok, failed, timeout, killed or unrecorded, and why
 network_spec, observation_spec      JSON: the name or modality and all parameters, defaults included
 versions                            JSON
 hash                                of the unit, the code and the versions

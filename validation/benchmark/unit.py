@@ -31,6 +31,9 @@ def measure(unit: Unit) -> Outcome:
     """Run a unit in this process; whatever is raised becomes the reason of its failure."""
     try:
         recording = observe(unit)
+    except Exception as error:
+        return Outcome(status="unrecorded", reason=_reason(error))
+    try:
         method = make_method(unit.method, unit.seed)
         started = time.perf_counter()
         inferred = method.infer(recording.without_ground_truth())
@@ -43,9 +46,7 @@ def measure(unit: Unit) -> Outcome:
         values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
         return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)
     except (Exception, SystemExit) as error:
-        first = str(error).strip().partition("\n")[0]
-        reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
-        return Outcome(status="failed", reason=reason, peak_mib=_peak_mib())
+        return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())
 
 
 def observe(unit: Unit) -> Recording:
@@ -62,6 +63,11 @@ def make_method(name: str, seed: int) -> Method:
     """The method with its default settings, and the seed if it takes one."""
     method: Any = find_method(name)
     return method(seed=seed) if "seed" in inspect.signature(method).parameters else method()
+
+
+def _reason(error: BaseException) -> str:
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _peak_mib() -> float:
