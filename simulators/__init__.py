@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from numbers import Integral, Real
 
 import joblib
 import numpy as np
@@ -71,9 +72,11 @@ def simulate(
     if isinstance(network, str):
         network = network_class(network)()
     model = network.model()
-    if not (np.isfinite(duration_s) and duration_s >= model.dt_s):
-        raise InputError(f"The duration must be at least one step of {model.dt_s} s; got {duration_s} s.")
-    if seed < 0:
+    if not (isinstance(duration_s, Real) and np.isfinite(duration_s) and duration_s >= model.dt_s):
+        raise InputError(
+            f"The duration must be a plain number of seconds, at least one step of {model.dt_s} s; got {duration_s} s."
+        )
+    if not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"The seed must be a whole number of 0 or more; got {seed}.")
     n_steps = round(duration_s / model.dt_s)
     # Independent streams: a longer list of initial values must not change the connectome.

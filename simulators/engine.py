@@ -30,6 +30,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 
 _CODEGEN = Path(__file__).with_name("codegen.py")
+_LEAST_SPACE = 2**20  # bytes: with less, a complaint cannot be written either
 _EXPLODED, _UNUSABLE = 70, 71  # exit codes of `codegen`, which is not imported because it imports Brian2
 
 
@@ -223,6 +224,11 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
         finally:
             process.stdout.close()
         complaints = (folder / "stderr").read_text()[-2000:]
+    if process.returncode and ("No space left" in complaints or shutil.disk_usage(folder).free < _LEAST_SPACE):
+        raise InputError(
+            "There is no space left on the disk for the simulation; make room, or set SYNAPSNET_CACHE to a folder on "
+            "another disk."
+        )
     if process.returncode == _EXPLODED:
         time_s, rate_hz = (float(word) for word in complaints.split()[-2:])
         raise InputError(
@@ -232,11 +238,6 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
     if process.returncode == _UNUSABLE:
         raise InputError(f"Brian2 refuses the network's model: {complaints.splitlines()[-1]}")
     if process.returncode:
-        if "No space left" in complaints:
-            raise InputError(
-                "There is no space left on the disk for the simulation; make room, or set SYNAPSNET_CACHE to a folder "
-                "on another disk."
-            )
         last = (complaints.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"{Path(command[0]).name} failed with exit code {process.returncode}: {last}")
     return complaints

@@ -24,6 +24,11 @@ class Parameters(BaseModel):
     title: ClassVar[str] = "the model"
 
     def __init__(self, **parameters: Any) -> None:
+        for name, value in parameters.items():
+            if hasattr(value, "dim"):  # a Brian2 quantity, of which pydantic would take the value in SI units
+                raise InputError(
+                    f"Parameter {name!r} of {self.title} is a plain number in the unit of its name; got {value}."
+                )
         try:
             super().__init__(**parameters)
         except ValidationError as error:

@@ -254,7 +254,7 @@ def test_an_unknown_network_is_refused_with_the_nearest_name(name, nearest):
 
 @pytest.mark.parametrize("duration_s", [0.0, -1.0, 1e-5, float("nan"), float("inf")])
 def test_refuses_an_unusable_duration(duration_s):
-    with pytest.raises(InputError, match=r"duration must be at least one step of 0.0001 s"):
+    with pytest.raises(InputError, match=r"duration must be a plain number of seconds, at least one step of 0.0001 s"):
         simulate("lif-random", duration_s=duration_s)
 
 

@@ -33,6 +33,7 @@ class _Sorter(Parameters):
     synchronous_loss: Probability
     min_rate_hz: NotNegative
     unit_yield: dict[str, Probability]
+    seed: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _every_error_has_what_it_needs(self) -> Self:
@@ -131,10 +132,11 @@ def observe_spikes(
         synchronous_loss=synchronous_loss,
         min_rate_hz=min_rate_hz,
         unit_yield=unit_yield or {},
+        seed=seed,
     )
     n_bins = int(simulation.duration_s / bin_s + 1e-6)
     counts = np.empty((n_bins, simulation.n_neurons), np.float32)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(sorter.seed)
     for k, train in enumerate(_reported_trains(simulation, sorter, rng)):
         counts[:, k] = _count(train, bin_s, n_bins)
     behaviour, behaviour_names = simulation.behaviour_on_grid(bin_s, n_bins) or (None, None)
@@ -147,8 +149,7 @@ def observe_spikes(
         neurons=simulation.neurons,
         connectome=simulation.connectome,
         spike_times=simulation.spike_times,
-        metadata=simulation.metadata
-        | {"observation": {"as": "spikes", "bin_s": bin_s, **sorter.parameters(), "seed": int(seed)}},
+        metadata=simulation.metadata | {"observation": {"as": "spikes", "bin_s": bin_s, **sorter.parameters()}},
         require_varying=False,
     )
     found = _found(recording, sorter, rng)
