@@ -11,18 +11,24 @@ SMALLEST = 1e-300
 
 
 def z_of_log_p(log_p: FloatArray) -> FloatArray:
-    """Size of the normal deviate with a two-sided p-value, from its logarithm: p-values of 1e-1000 are common here."""
+    """Size of the normal deviate with a two-sided p-value, from its logarithm, which cannot underflow."""
     return np.maximum(-ndtri_exp(np.minimum(log_p, 0) - np.log(2)), 0)
 
 
 def best_of(z: FloatArray, n_tests: int) -> FloatArray:
-    """Size of the largest of the z-scores of `n_tests` independent tests as if it had been the only one (Šidák 1967).
+    """Size of the z-score with the p-value of the largest of several, corrected for there being several.
 
     Šidák 1967, J Am Stat Assoc 62:626; conservative for dependent tests.
+
+    Parameters
+    ----------
+    z : array
+        The largest of `n_tests`, in either direction.
+    n_tests : int
     """
-    log_p = np.minimum(np.log(2) + log_ndtr(-np.abs(z)), 0)
     if n_tests == 1:
         return np.abs(z)
+    log_p = np.minimum(np.log(2) + log_ndtr(-np.abs(z)), 0)
     missed = n_tests * np.log1p(-np.exp(np.minimum(log_p, -1e-12)))  # of the probability that all tests are smaller
     several = np.log(-np.expm1(missed) + SMALLEST)
     # Where p is lost against 1, so is its square: the corrected p-value is that of Bonferroni.
