@@ -31,6 +31,7 @@ OBSERVATIONS: dict[str, Callable[[Simulation, int], Recording]] = {
     "calcium, noise 1": lambda simulation, seed: observe_calcium(simulation, noise_level=1.0, seed=seed),
     "calcium, noise 4": lambda simulation, seed: observe_calcium(simulation, noise_level=4.0, seed=seed),
 }
+METHODS = ("synapsnet", "lagged-correlation", "var", "glm")
 METRICS = ("auprc", "auroc", "weight_correlation", "sign_accuracy")
 
 
@@ -42,7 +43,7 @@ def measure(setting: str, seed: int) -> dict[str, dict[str, float]]:
     assert truth is not None
     hidden = training.without_ground_truth()
     measured = {}
-    for name in ("synapsnet", *INFERENCE):
+    for name in METHODS:
         started = time.perf_counter()
         if name == "synapsnet":
             inferred = SynapsNet(seed=seed).fit(hidden).connectivity_
@@ -77,7 +78,7 @@ def main() -> None:
                 print(key, {name: round(s["auprc"], 3) for name, s in results[key].items()}, flush=True)
     print("| data | method | AUPRC | AUROC | weight r | sign accuracy | seconds |\n|---|---|---|---|---|---|---|")
     for setting in OBSERVATIONS:
-        for name in ("synapsnet", *INFERENCE):
+        for name in METHODS:
             runs = [results[f"{setting}/{seed}"][name] for seed in options.seeds]
             cells = [interval([run[metric] for run in runs]) for metric in METRICS]
             print(f"| {setting} | {name} | {' | '.join(cells)} | {np.mean([run['seconds'] for run in runs]):.0f} |")

@@ -38,7 +38,7 @@ def from_brian(
     weights : dict of the name of a `Synapses` object -> name of its weight, or one name for all
         The variable whose value is the weight; "-w" for synapses whose positive `w` inhibits. Weights
         in volt become mV, others keep their SI value; all must have one dimension. Several synapses from one neuron
-        to another add up, and the first one's delay is kept.
+        to another add up, and the delay of the first, in the order of names, is kept.
     cell_type : dict of the name of a group -> cell type, optional
         Default: the name of the group.
     position_um : (N, 3) array, optional
@@ -53,10 +53,7 @@ def from_brian(
     """
     import brian2 as b2
 
-    groups = sorted(
-        (each for each in network.objects if isinstance(each, b2.NeuronGroup) and "spike" in each.events),
-        key=lambda group: group.name,
-    )
+    groups = [group for group in _objects(network, b2.NeuronGroup) if "spike" in group.events]
     if not groups:
         raise InputError("A Brian2 network needs a NeuronGroup with a threshold; this one has none that can fire.")
     if not (np.isfinite(duration_s) and duration_s > 0):
@@ -90,6 +87,11 @@ def from_brian(
     )
 
 
+def _objects(network: Any, kind: type) -> list[Any]:
+    """All of a kind in the network, in the order of their names."""
+    return sorted((each for each in network.objects if isinstance(each, kind)), key=lambda each: each.name)
+
+
 def _connectome(network: Any, first: Mapping[str, int], n_neurons: int, weights: Mapping[str, str] | str) -> Connectome:
     """What the synapses among the recorded groups, which begin at `first`, are worth together."""
     import brian2 as b2
@@ -97,7 +99,7 @@ def _connectome(network: Any, first: Mapping[str, int], n_neurons: int, weights:
     weight = np.zeros((n_neurons, n_neurons))
     delay_s = np.full((n_neurons, n_neurons), np.nan)
     dimensions: dict[str, Any] = {}
-    for synapses in (each for each in network.objects if isinstance(each, b2.Synapses)):
+    for synapses in _objects(network, b2.Synapses):
         ends = [_place(group, first) for group in (synapses.source, synapses.target)]
         if None in ends:
             continue

@@ -5,13 +5,15 @@ Everything runs with Brian2's numpy target: nothing is compiled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from simulators import from_brian, observe_spikes
+from simulators import from_brian
 from synapsnet.errors import InputError
 
 b2 = pytest.importorskip("brian2")
@@ -44,19 +46,13 @@ def synapses(pre: Any, post: Any, edges: list[tuple[int, int]], w: Any, name: st
 
 
 def test_the_example_of_the_documentation():
-    neurons = b2.NeuronGroup(50, "dv/dt = (8*mV - v)/(20*ms) + 1*mV*xi/ms**.5 : volt", threshold="v > 15*mV",
-                             reset="v = 0*mV", method="euler")  # fmt: skip
-    excitation = b2.Synapses(neurons, neurons, "w : volt", on_pre="v_post += w", delay=1.5 * ms)
-    excitation.connect(p=0.1)
-    excitation.w = "0.5*mV*rand()"
-    simulation = from_brian(b2.Network(neurons, excitation), duration_s=1.0, seed=1)
-
-    recording = observe_spikes(simulation, min_rate_hz=0.5)
-    truth = recording.connectome
-    assert truth is not None
+    page = (Path(__file__).parents[1] / "docs" / "simulators.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1), names)
+    truth = names["recording"].connectome
     assert truth.unit == "mV"
     assert 0 < truth.weight.max() < 0.5
-    assert recording.values.sum() > 100
+    assert names["recording"].values.sum() > 100
 
 
 def network() -> Any:

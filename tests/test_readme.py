@@ -26,6 +26,7 @@ def test_the_quick_start_runs(small_simulation, capsys):
 
 def test_the_commands_that_it_names_exist():
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     named = set(re.findall(r"^synapsnet (\w+) ", README, re.MULTILINE))
     assert named == known - {"demo"}
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -23,7 +23,7 @@ from synapsnet.recording import Connectome, Recording
 from synapsnet.run import SCORED, Progress, Run, load_run
 from validation.connectivity import score_connectivity
 from validation.forecasting import score_forecasts
-from validation.methods import FORECASTING, INFERENCE, LABELS
+from validation.methods import FORECASTING, INFERENCE, LABELS, STANDARD
 from validation.results import ForecastExample, RunResults, Scores
 
 SCORES, INFERRED, EXAMPLE = SCORED
@@ -56,7 +56,7 @@ def score_run(
     folder : path
         A complete run.
     against : sequence of str, optional
-        Names among `comparators()`; default all of them.
+        Names among `comparators()`; default `validation.methods.STANDARD`.
     seed : int
         Of the bootstrap.
     device, progress
@@ -67,7 +67,7 @@ def score_run(
     InputError
         If a method is not known, or the folder holds no complete run.
     """
-    chosen = comparators() if against is None else [_known(name) for name in against]
+    chosen = list(STANDARD) if against is None else [_known(name) for name in against]
     run = load_run(folder, device=device)
     training, test = run.training.without_ground_truth(), run.test.without_ground_truth()
     inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}

@@ -15,7 +15,8 @@ from synapsnet.cli.console import OUT, complain, facts, notify, progress
 from synapsnet.errors import InputError
 
 app = typer.Typer(
-    help="Can connectivity inferred from population activity be believed? Simulate, observe, fit, score, report; check and benchmark methods.",
+    help="Can connectivity inferred from population activity be believed? "
+    "Simulate, observe, fit, score, report; check and benchmark methods.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -286,7 +287,7 @@ def fit(
 def score(
     run: RunFolder,
     against: Annotated[
-        str | None, typer.Option(help="Comparators, separated by commas; default all.", metavar="NAMES")
+        str | None, typer.Option(help="Comparators, separated by commas; default four of them.", metavar="NAMES")
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
