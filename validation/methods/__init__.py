@@ -34,6 +34,13 @@ INFERENCE: dict[str, type[Method]] = {
     "sutera": Sutera,
     "random": Random,
 }
+# SynapsNet and its ablations, by place: importing PyTorch takes longer than most methods.
+MODELS = {
+    "synapsnet": "validation.methods.synapsnet:SynapsNetInference",
+    "synapsnet-independent": "validation.methods.synapsnet:Independent",
+    "synapsnet-dense": "validation.methods.synapsnet:Dense",
+    "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
+}
 # The GLM forecasts spikes only: the drive that it sees of calcium looks ahead.
 FORECASTING: dict[Modality, dict[str, type[Forecaster]]] = {
     "spikes": {"glm": GLM, "var": VAR, "ar": AR, "copy-last": CopyLast, "mean": Mean},
@@ -44,6 +51,8 @@ STANDARD = ("lagged-correlation", "var", "glm", "ar")
 LABELS = {
     "synapsnet": "SynapsNet",
     "synapsnet-independent": "SynapsNet, W = 0",
+    "synapsnet-dense": "SynapsNet without prior",
+    "synapsnet-one-lag": "SynapsNet, one lag",
     "correlation": "correlation",
     "lagged-correlation": "lagged correlation",
     "partial-correlation": "partial correlation",
@@ -68,6 +77,7 @@ __all__ = [
     "GLM",
     "INFERENCE",
     "LABELS",
+    "MODELS",
     "STANDARD",
     "VAR",
     "CopyLast",
@@ -94,7 +104,7 @@ def find_method(name: str) -> type[Method]:
     Parameters
     ----------
     name : str
-        A name in `INFERENCE`, an entry point of the group "synapsnet.methods" of an installed package, or where the
+        A name in `INFERENCE` or `MODELS`, an entry point of the group "synapsnet.methods" of an installed package, or where the
         class is, "pkg.module:Class".
 
     Raises
@@ -104,7 +114,7 @@ def find_method(name: str) -> type[Method]:
     """
     if name in INFERENCE:
         return INFERENCE[name]
-    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)} | MODELS
     place = plugins.get(name, name)
     module_name, colon, class_name = place.partition(":")
     if not colon:

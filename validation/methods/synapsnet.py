@@ -1,0 +1,46 @@
+"""SynapsNet and its ablations as inference methods, beside all others in a benchmark."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from synapsnet.estimator import SynapsNet
+from synapsnet.recording import Connectome, Recording
+
+
+class SynapsNetInference:
+    """Connectivity of a fitted `synapsnet.estimator.SynapsNet`; O(T N^2) per pass over the data.
+
+    Parameters
+    ----------
+    seed : int
+    **settings
+        Those of `synapsnet.settings.Settings`.
+    """
+
+    ablation: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, seed: int = 0, **settings: Any) -> None:
+        self.model = SynapsNet(seed=seed, **{**self.ablation, **settings})
+
+    def infer(self, recording: Recording) -> Connectome:
+        """See `validation.methods.base.Method`."""
+        return self.model.fit(recording).connectivity_
+
+
+class Independent(SynapsNetInference):
+    """SynapsNet with W = 0: nothing is inferred, so that it must score at chance."""
+
+    ablation: ClassVar[dict[str, Any]] = {"connectivity": "none"}
+
+
+class Dense(SynapsNetInference):
+    """SynapsNet without the prior that connectivity is sparse."""
+
+    ablation: ClassVar[dict[str, Any]] = {"sparsity": 0.0}
+
+
+class OneLag(SynapsNetInference):
+    """SynapsNet whose currents come from the last step only: without synaptic kernels."""
+
+    ablation: ClassVar[dict[str, Any]] = {"n_lags": 1}
