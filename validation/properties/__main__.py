@@ -6,11 +6,10 @@ import argparse
 import warnings
 from pathlib import Path
 
-from synapsnet.estimator import SynapsNet
 from synapsnet.files import write_text
-from synapsnet.recording import Connectome, Recording
 from validation.methods import INFERENCE, LABELS
 from validation.methods.base import Method
+from validation.methods.synapsnet import SynapsNetInference
 from validation.properties.check import MODALITIES, PropertyResult, iter_check
 from validation.properties.suite import PROPERTIES
 
@@ -31,7 +30,7 @@ pytest --synapsnet-method=mypkg.mymodule:MyMethod
 ```
 
 A **must** is what makes scores wrong or a method unusable here; a **should** is a limit that one has to know of. The
-recordings are surrogates of 3 to 7 neurons whose planted connections are strong, without delay beyond one step, and
+recordings are surrogates of 3 to 8 neurons whose planted connections are strong, without delay beyond one step, and
 slower than a step; passing says that nothing is broken, not that a method recovers cortex. Most properties are checked
 on two small networks and on eight more that hypothesis draws; a failure is shown on the smallest one that it finds.
 Those marked "recordings" are statistical and checked once over 4 or 12 recordings, with limits that a method which has
@@ -45,31 +44,27 @@ of the largest one or, for a method that takes a seed, within twice of what anot
 FOOTER = "\nWritten by `python -m validation.properties --table docs/properties.md`; do not edit.\n"
 POOLED = ("no-edges-chance", "no-edges-significance", "time-reversal", "more-data")
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
-SLOW = ("synapsnet",)
 
 
-class _SynapsNet:
-    """SynapsNet as a method of inference."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-
-    def infer(self, recording: Recording) -> Connectome:
-        return SynapsNet(device="cpu", seed=self.seed).fit(recording).connectivity_
-
-
-def examine(name: str, method: type[Method]) -> list[PropertyResult]:
+def examine(name: str, method: type[Method], quick: bool) -> list[PropertyResult]:
     """All results of a registered method; they are printed as they come."""
     results = []
-    for result in iter_check(method, quick=name in SLOW):
+    for result in iter_check(method, quick=quick):
         results.append(result)
         if result.outcome != "passed":
             print(f"{name}: {result}", flush=True)
     return results
 
 
-def page(results: dict[str, list[PropertyResult]]) -> str:
-    """The page: the properties, the table, and every failure in words."""
+def page(results: dict[str, list[PropertyResult]], quick: list[str]) -> str:
+    """The page: the properties, the table, and every failure in words.
+
+    Parameters
+    ----------
+    results : dict of name -> results
+    quick : list of str
+        Names of those that were checked quickly.
+    """
     lines = ["| property | level | why | checked on |", "|---|---|---|---|"]
     for each in PROPERTIES.values():
         on = " and ".join(each.modalities) + (" (recordings)" if each.name in POOLED else "")
@@ -82,7 +77,7 @@ def page(results: dict[str, list[PropertyResult]]) -> str:
             outcome = {result.modality: result.outcome for result in found if result.name == each.name}
             cells.append(" / ".join(MARKS[outcome.get(modality, "skipped")] for modality in MODALITIES))
         lines.append(f"| `{each.name}` | {' | '.join(cells)} |")
-    slow = [LABELS.get(name, name) for name in results if name in SLOW]
+    slow = [LABELS.get(name, name) for name in results if name in quick]
     lines += ["", *([f"Checked with `--quick`: {', '.join(slow)}.", ""] if slow else []), "## What failed", ""]
     lines += [
         f"- **{LABELS.get(name, name)}**, `{result.name}` ({result.level}, {result.modality}): {result.message}"
@@ -102,14 +97,15 @@ def page(results: dict[str, list[PropertyResult]]) -> str:
 def main() -> None:
     """Check the registered methods, print what they lack, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    methods: dict[str, type[Method]] = {"synapsnet": _SynapsNet, **INFERENCE}
+    methods: dict[str, type[Method]] = {"synapsnet": SynapsNetInference, **INFERENCE}
     parser.add_argument("--methods", nargs="+", default=list(methods), choices=list(methods))
+    parser.add_argument("--quick", nargs="*", default=["synapsnet"], help="methods that are checked quickly")
     parser.add_argument("--table", type=Path, help="page to write")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of solvers on silent neurons, by the hundred
-    results = {name: examine(name, methods[name]) for name in options.methods}
+    results = {name: examine(name, methods[name], name in options.quick) for name in options.methods}
     if options.table is not None:
-        write_text(options.table, page(results))
+        write_text(options.table, page(results, options.quick))
 
 
 if __name__ == "__main__":
