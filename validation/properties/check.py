@@ -10,7 +10,8 @@ from synapsnet.errors import InputError, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.base import Method
 from validation.properties.planted import EXCITATORY, Planted
-from validation.properties.suite import PROPERTIES, SHORT, Level, NotApplicable, Property, Refusal, Subject, Violation
+from validation.properties.subject import NotApplicable, Refusal, Subject, Violation
+from validation.properties.suite import PROPERTIES, SHORT, Level, Property
 
 MODALITIES: tuple[Modality, ...] = ("spikes", "calcium")
 

@@ -9,8 +9,6 @@ property demands fails by chance with at most that probability.
 from __future__ import annotations
 
 import contextlib
-import inspect
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -23,10 +21,9 @@ from hypothesis.strategies import SearchStrategy
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
-from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Modality, Recording
-from validation.methods.base import Method
 from validation.properties.planted import EXCITATORY, INHIBITORY, STEP_S, Planted, base_rates, networks, random_network
+from validation.properties.subject import NotApplicable, Refusal, Subject, Violation, infer_with, require, well_formed
 
 Array = npt.NDArray[np.floating[Any]]
 Level = Literal["must", "should"]
@@ -37,55 +34,6 @@ FALSE_ALARM = 1e-3
 SELF_EXCITATION = 1.0  # log probability per spike: bursts that end
 N_EXAMPLES = 8
 MAX_SHRINKS = 30  # a smaller failing network is worth so many fits and no more
-
-
-class Violation(AssertionError):
-    """A method lacks a property; the message is a sentence that says how, and on which network."""
-
-
-class Refusal(Violation):
-    """A method declines a recording with an `InputError`, whose sentence is the message."""
-
-
-class NotApplicable(Exception):
-    """The property says nothing about this method; the message says why."""
-
-
-class Subject:
-    """A method under examination: makes fresh instances of it, and remembers what it inferred.
-
-    Parameters
-    ----------
-    method : callable
-        The class, or a function without required arguments that makes an instance. A parameter named `seed` is
-        passed if there is one.
-    """
-
-    def __init__(self, method: Callable[..., Method]) -> None:
-        self.method = method
-        self.has_seed = "seed" in inspect.signature(method).parameters
-        self._inferred: dict[Planted, Connectome] = {}
-
-    def make(self, seed: int = 0) -> Method:
-        return self.method(seed=seed) if self.has_seed else self.method()
-
-    def infer(self, recording: Recording, seed: int = 0) -> Connectome:
-        """What a fresh instance infers.
-
-        Raises
-        ------
-        Refusal
-            If it raises an `InputError`.
-        Violation
-            If it raises anything else or returns something else than a connectome of finite scores.
-        """
-        return _well_formed(_infer(self.make(seed), recording), recording.n_neurons)
-
-    def of(self, planted: Planted) -> Connectome:
-        """What it infers from a planted network; asked again, the answer is remembered."""
-        if planted not in self._inferred:
-            self._inferred[planted] = self.infer(planted.record())
-        return self._inferred[planted]
 
 
 @dataclass(frozen=True)
@@ -193,10 +141,10 @@ def _returns_finite_scores(subject: Subject, planted: Planted) -> None:
 def _is_deterministic(subject: Subject, planted: Planted) -> None:
     recording, other = planted.record(), replace(planted, seed=planted.seed + 1).record()
     first, used = subject.of(planted), subject.make()
-    _infer(used, other)
-    again = _well_formed(_infer(used, recording), planted.n_neurons)
+    infer_with(used, other)
+    again = well_formed(infer_with(used, recording), planted.n_neurons)
     change = _largest(first.scores - again.scores)
-    _require(
+    require(
         change <= 1e-3 * _largest(first.scores),
         f"a fresh instance and one used before differ by {change:.3g} on scores up to {_largest(first.scores):.3g}",
     )
@@ -208,7 +156,7 @@ def _leaves_its_input_alone(subject: Subject, planted: Planted) -> None:
     recording, untouched = planted.record(), planted.record()
     subject.infer(recording)
     same = np.array_equal(recording.values, untouched.values) and recording.neurons.equals(untouched.neurons)
-    _require(same, "infer changed the activity or the neuron table that it was given")
+    require(same, "infer changed the activity or the neuron table that it was given")
 
 
 @_property("ground-truth", "must", "A score is worth something only if the method could not know the answer.")
@@ -286,7 +234,7 @@ def _finds_a_strong_edge(subject: Subject, planted: Planted) -> None:
     (pre, post, _), evidence = planted.edges[0], np.abs(subject.of(planted).scores)
     pair = max(evidence[post, pre], evidence[pre, post])
     evidence[post, pre] = evidence[pre, post] = 0
-    _require(pair > evidence.max(), f"the one connected pair has {pair:.3g}, another one {evidence.max():.3g}")
+    require(pair > evidence.max(), f"the one connected pair has {pair:.3g}, another one {evidence.max():.3g}")
 
 
 @_property(
@@ -298,9 +246,9 @@ def _ignores_the_diagonal(subject: Subject, planted: Planted) -> None:
     bystander = ({0, 1, 2} - {pre, post}).pop()
     bursting = replace(planted, edges=(*planted.edges, (bystander, bystander, SELF_EXCITATION)))
     inferred = subject.of(bursting)
-    _require(not np.diagonal(inferred.scores).any(), "the diagonal of the scores is not zero")
+    require(not np.diagonal(inferred.scores).any(), "the diagonal of the scores is not zero")
     edge, false = _of_pair(inferred, pre, post), float(np.abs(inferred.scores[:, bystander]).max())
-    _require(
+    require(
         false < edge,
         f"neuron {bystander}, which excites itself alone, has {false:.3g} for another, and {pre} -> {post} {edge:.3g}",
     )
@@ -311,7 +259,7 @@ def _ignores_the_diagonal(subject: Subject, planted: Planted) -> None:
 def _finds_its_direction(subject: Subject, planted: Planted) -> None:
     (pre, post, _), evidence = planted.edges[0], np.abs(subject.of(planted).scores)
     forward, backward = evidence[post, pre], evidence[pre, post]
-    _require(
+    require(
         forward > backward, f"{pre} -> {post} has evidence {forward:.3g}, the absent {post} -> {pre} {backward:.3g}"
     )
 
@@ -321,7 +269,7 @@ def _finds_its_direction(subject: Subject, planted: Planted) -> None:
 def _finds_its_sign(subject: Subject, planted: Planted) -> None:
     (pre, post, weight), scores = planted.edges[0], subject.of(planted).scores
     found = scores[post, pre]
-    _require(found * weight > 0, f"{pre} -> {post} ({weight:+g}) has the score {found:+.3g}")
+    require(found * weight > 0, f"{pre} -> {post} ({weight:+g}) has the score {found:+.3g}")
 
 
 @_property("shuffled-neuron", "must", "Evidence comes from the timing of spikes: without it, it must go.")
@@ -335,7 +283,7 @@ def _loses_the_edges_of_a_shuffled_neuron(subject: Subject, planted: Planted) ->
     values[:, pre] = _shuffled(values[:, pre], beside.seed)
     inferred = subject.infer(beside.record(values))
     gone, intact = _of_pair(inferred, pre, post), _of_pair(inferred, n, n + 1)
-    _require(
+    require(
         gone < intact / 2,
         f"with {pre} shuffled in time, {pre} -> {post} has {gone:.3g}, an intact pair beside it {intact:.3g}",
     )
@@ -349,7 +297,7 @@ def _tells_a_duplicate_from_the_original(subject: Subject, planted: Planted) -> 
     duplicate = _shuffled(values[:, pre], planted.seed)
     inferred = subject.infer(planted.record(np.column_stack([values, duplicate])))
     original, copy = _of_pair(inferred, pre, post), _of_pair(inferred, planted.n_neurons, post)
-    _require(
+    require(
         copy < original / 2,
         f"{pre} -> {post} has {original:.3g}, and a shuffled duplicate of {pre} as much as {copy:.3g}",
     )
@@ -377,7 +325,7 @@ def _is_at_chance_without_edges(subject: Subject, modality: Modality, quick: boo
     auroc = roc_auc_score(np.concatenate(labels), np.concatenate(scores))
     independent = sum(map(len, labels)) / 2
     limit = 3.3 * np.sqrt((independent + 1) / 3) / independent
-    _require(
+    require(
         abs(auroc - 0.5) < limit,
         f"on {len(labels)} recordings of neurons without connections, pairs of high rates are ranked above the others "
         f"with an AUROC of {auroc:.3f}; by chance it is within 0.5 ± {limit:.2f}",
@@ -395,7 +343,7 @@ def _finds_nothing_significant_without_edges(subject: Subject, modality: Modalit
             raise NotApplicable("it gives no standard errors")
         wrong += bool(inferred.significant(fdr=0.05).any())
     limit = int(binom.isf(FALSE_ALARM, len(recordings), 0.05))
-    _require(
+    require(
         wrong <= limit,
         f"{wrong} of {len(recordings)} recordings of neurons without connections have significant ones at a false "
         f"discovery rate of 5%; by chance at most {limit} have",
@@ -431,11 +379,6 @@ def _connected(modality: Modality, quick: bool, n_steps: int, scale: float) -> l
     return [random_network(modality, 6, 6, n_steps, seed, scale) for seed in range(2 if quick else 4)]
 
 
-def _require(holds: bool | np.bool_, otherwise: str) -> None:
-    if not holds:
-        raise Violation(f"{otherwise}.")
-
-
 def _largest(values: Array) -> float:
     return float(np.abs(values).max())
 
@@ -451,33 +394,6 @@ def _shuffled(trace: Array, seed: int) -> Array:
     return np.random.default_rng([seed, 3]).permutation(pieces).ravel()
 
 
-def _infer(method: Method, recording: Recording) -> Any:
-    """What `method.infer` returns; whatever it raises is a violation."""
-    try:
-        return method.infer(recording)
-    except Exception as error:
-        if isinstance(error, InputError) and not _of_result(error):
-            raise Refusal(str(error)) from error
-        raise Violation(f"infer raised {type(error).__name__}: {error}") from error
-
-
-def _of_result(error: Exception) -> bool:
-    """Was it the connectome made by the method that was refused, rather than the recording by the method."""
-    steps = list(traceback.walk_tb(error.__traceback__))
-    return isinstance(steps[-1][0].f_locals.get("self"), Connectome)
-
-
-def _well_formed(inferred: Any, n_neurons: int) -> Connectome:
-    if not isinstance(inferred, Connectome):
-        raise Violation(f"infer must return a Connectome; it returned {type(inferred).__name__}.")
-    _require(inferred.n_neurons == n_neurons, f"of {n_neurons} neurons, infer returned {inferred.n_neurons}")
-    _require(np.isfinite(inferred.scores).all(), "scores are NaN or infinite")
-    error = inferred.standard_error
-    off = ~np.eye(n_neurons, dtype=bool)
-    _require(error is None or (error[off] >= 0).all(), "standard errors are negative or NaN")
-    return inferred
-
-
 def _require_sane(subject: Subject, recording: Recording) -> None:
     with contextlib.suppress(Refusal):
         subject.infer(recording)
@@ -489,7 +405,7 @@ def _require_close(subject: Subject, recording: Recording, expected: Array, foun
     if change > allowed and subject.has_seed:
         others = [subject.infer(recording, seed=seed).scores for seed in (1, 2)]
         allowed = max(allowed, *(2 * _largest(expected - other) for other in others))
-    _require(change <= allowed, f"{otherwise}: by {change:.3g}, where {allowed:.3g} is tolerated")
+    require(change <= allowed, f"{otherwise}: by {change:.3g}, where {allowed:.3g} is tolerated")
 
 
 def _require_no_worse(recordings: list[Planted], better: list[Array], worse: list[Array], than: str) -> None:
@@ -506,7 +422,7 @@ def _require_no_worse(recordings: list[Planted], better: list[Array], worse: lis
     ]
     positive, negative = edges.sum(), (~edges).sum()
     limit = 3.1 * np.sqrt(2 * (positive + negative + 1) / (12 * positive * negative))
-    _require(
+    require(
         auroc[1] - auroc[0] <= limit,
         f"on {len(recordings)} recordings connections are found with an AUROC of {auroc[0]:.3f}, on {than} with "
         f"{auroc[1]:.3f}; by chance it is higher by {limit:.2f} at most",
