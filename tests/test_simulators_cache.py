@@ -92,14 +92,22 @@ def test_damaged_spikes_are_simulated_again_and_the_entry_is_repaired(own_cache,
     assert lines_third == ["Re-using the cached simulation."]
 
 
-def test_a_damaged_program_is_compiled_again(own_cache, monkeypatch):
+@pytest.fixture
+def programs(monkeypatch: Any) -> list[bytes]:
+    """The programs that are executed from now on."""
+    executed: list[bytes] = []
+    execute = engine._execute
+    monkeypatch.setattr(engine, "_execute", lambda program, *rest: executed.append(program) or execute(program, *rest))
+    return executed
+
+
+def test_a_damaged_program_is_compiled_again(own_cache, programs, monkeypatch):
     first, _ = run()
     entry(own_cache, "spikes").unlink()
-    for program in own_cache.glob("program-*"):
-        whole = cache.load(program.name)
-        damage(program, "a flipped bit")
-        assert cache.load(program.name) is None
-        monkeypatch.setattr(engine, "_compile", lambda model, whole=whole: whole)
+    for path in own_cache.glob("program-*"):
+        damage(path, "a flipped bit")
+        assert cache.load(path.name) is None
+    monkeypatch.setattr(engine, "_compile", lambda model: programs[0])
     again, lines = run()
     assert lines == ["Compiling the network (once; about 20 s)."]
     assert same_spikes(first, again)
@@ -199,11 +207,8 @@ simulate(LifRandom(n_neurons=20), duration_s=0.5, seed=int(sys.argv[2]), notify=
 
 
 @pytest.fixture
-def slow_compiler(own_cache: Path, tmp_path: Path, monkeypatch: Any) -> Callable[[int], subprocess.Popen[str]]:
+def slow_compiler(own_cache: Path, programs: list[bytes], tmp_path: Path) -> Callable[[int], subprocess.Popen[str]]:
     """Starts a simulation in a process of its own, with an empty cache and a compiler that takes two seconds."""
-    programs = []
-    execute = engine._execute
-    monkeypatch.setattr(engine, "_execute", lambda program, *rest: programs.append(program) or execute(program, *rest))
     run()
     (tmp_path / "program").write_bytes(programs[0])
     for path in own_cache.iterdir():
