@@ -107,8 +107,6 @@ static inline double external_input(int32_t neuron) {
 def write_program(model: dict[str, Any]) -> None:
     """Write the C++ project of `model` into the working directory."""
     b2.set_device("cpp_standalone", build_on_run=False)
-    # Not -march=native: the same binary, and the same numbers, on every machine that shares a cache.
-    b2.prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-std=c++11"]
     b2.prefs.codegen.cpp.headers += ["<vector>", "<fstream>"]
     sizes = {
         "N_NEURONS": model["n_neurons"],

@@ -140,11 +140,17 @@ def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], n
 
 
 def _compiler() -> str | None:
-    """Version of the C++ compiler, or None if it or make is missing."""
+    """What the C++ compiler makes of a program on this processor, or None if it or make is missing.
+
+    Its version, and the instructions that it may use: Brian2 compiles for the processor at hand, so that programs and
+    their last bits differ between processors that share a cache.
+    """
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None or shutil.which("make") is None:
         return None
-    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    version_of_it = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    macros = [compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
+    return version_of_it + subprocess.run(macros, capture_output=True, text=True, check=False).stdout
 
 
 def _program(key: str, model: bytes, notify: Callable[[str], None]) -> bytes:
