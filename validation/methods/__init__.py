@@ -5,21 +5,27 @@ from __future__ import annotations
 import importlib
 import inspect
 from importlib.metadata import entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import Modality
 from validation.methods.autoregression import AR, VAR
 from validation.methods.base import Forecaster, Method
 from validation.methods.bounds import Oracle, Random
 from validation.methods.correlation import Correlation, LaggedCorrelation
 from validation.methods.correlogram import CrossCorrelogram
+from validation.methods.deconvolved import Deconvolved
 from validation.methods.glm import GLM
+from validation.methods.glmcc import GLMCC
 from validation.methods.granger import Granger
 from validation.methods.lasso_var import LassoVAR
+from validation.methods.logistic import LogisticGLM
 from validation.methods.naive import CopyLast, Mean
 from validation.methods.partial_correlation import GraphicalLasso, PartialCorrelation
 from validation.methods.sutera import Sutera
+from validation.methods.transfer_entropy import GeneralisedTransferEntropy, TransferEntropy
+
+if TYPE_CHECKING:
+    from validation.methods.forecasters import FORECASTING
 
 INFERENCE: dict[str, type[Method]] = {
     "correlation": Correlation,
@@ -31,20 +37,22 @@ INFERENCE: dict[str, type[Method]] = {
     "lasso-var": LassoVAR,
     "granger": Granger,
     "glm": GLM,
+    "logistic-glm": LogisticGLM,
+    "deconvolved-glm": Deconvolved,
+    "glmcc": GLMCC,
+    "transfer-entropy": TransferEntropy,
+    "gte": GeneralisedTransferEntropy,
     "sutera": Sutera,
     "random": Random,
 }
-# SynapsNet and its ablations, by place: importing PyTorch takes longer than most methods.
+# By place: importing PyTorch, or jax, takes longer than most methods.
 MODELS = {
+    "nemos-glm": "validation.methods.nemos_glm:NemosGLM",
+    "netformer": "validation.methods.netformer:NetFormer",
     "synapsnet": "validation.methods.synapsnet:SynapsNetInference",
     "synapsnet-independent": "validation.methods.synapsnet:Independent",
     "synapsnet-dense": "validation.methods.synapsnet:Dense",
     "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
-}
-# The GLM forecasts spikes only: the drive that it sees of calcium looks ahead.
-FORECASTING: dict[Modality, dict[str, type[Forecaster]]] = {
-    "spikes": {"glm": GLM, "var": VAR, "ar": AR, "copy-last": CopyLast, "mean": Mean},
-    "calcium": {"var": VAR, "ar": AR, "copy-last": CopyLast, "mean": Mean},
 }
 # What `synapsnet score` compares with, unless it is told; the others are for benchmarks.
 STANDARD = ("lagged-correlation", "var", "glm", "ar")
@@ -62,8 +70,19 @@ LABELS = {
     "lasso-var": "VAR, lasso",
     "granger": "Granger causality",
     "glm": "Poisson GLM",
+    "nemos-glm": "Poisson GLM, nemos",
+    "logistic-glm": "logistic GLM",
+    "deconvolved-glm": "Poisson GLM of events",
+    "glmcc": "GLM of correlograms",
+    "transfer-entropy": "transfer entropy",
+    "gte": "generalised transfer entropy",
+    "netformer": "NetFormer style",
     "sutera": "Sutera et al. 2014",
     "ar": "AR per neuron",
+    "gru": "GRU",
+    "transformer": "transformer",
+    "dlinear": "DLinear",
+    "tsmixer": "TSMixer",
     "copy-last": "copy last value",
     "mean": "mean",
     "random": "random",
@@ -75,6 +94,7 @@ __all__ = [
     "AR",
     "FORECASTING",
     "GLM",
+    "GLMCC",
     "INFERENCE",
     "LABELS",
     "MODELS",
@@ -83,19 +103,32 @@ __all__ = [
     "CopyLast",
     "Correlation",
     "CrossCorrelogram",
+    "Deconvolved",
     "Forecaster",
+    "GeneralisedTransferEntropy",
     "Granger",
     "GraphicalLasso",
     "LaggedCorrelation",
     "LassoVAR",
+    "LogisticGLM",
     "Mean",
     "Method",
     "Oracle",
     "PartialCorrelation",
     "Random",
     "Sutera",
+    "TransferEntropy",
     "find_method",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`FORECASTING`, on demand: it imports PyTorch."""
+    if name == "FORECASTING":
+        from validation.methods.forecasters import FORECASTING
+
+        return FORECASTING
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def find_method(name: str) -> type[Method]:
@@ -104,8 +137,8 @@ def find_method(name: str) -> type[Method]:
     Parameters
     ----------
     name : str
-        A name in `INFERENCE` or `MODELS`, an entry point of the group "synapsnet.methods" of an installed package, or where the
-        class is, "pkg.module:Class".
+        A name in `INFERENCE` or `MODELS`, an entry point of the group "synapsnet.methods" of an installed package, or
+        where the class is, "pkg.module:Class".
 
     Raises
     ------

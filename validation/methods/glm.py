@@ -36,6 +36,8 @@ class GLM:
     an exponential runs away easily; an expected count is bounded by the highest in training.
     """
 
+    _UNIT = "log rate per spike"
+
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
         if getattr(self, "fitted_to_", None) is not recording:  # else fitted already, for its forecasts
@@ -44,7 +46,7 @@ class GLM:
 
     def fit(self, recording: Recording) -> Self:
         """See `validation.methods.base.Forecaster`."""
-        values = drive(recording)
+        values = self._activity(recording)
         self.decays_ = _decays(recording)
         self.mean_ = values.mean(axis=0)
         self.highest_ = np.log(values.max(axis=0).clip(min=1e-6))
@@ -57,7 +59,7 @@ class GLM:
 
         def solve(k: int) -> tuple[Array, float, npt.NDArray[np.float64]]:
             features = np.concatenate([design[0], *(trace[:, k : k + 1] for trace in design[1:])], axis=1)
-            return _solve(features, values[rows, k], dispersed=recording.modality == "calcium")
+            return self._solve(features, values[rows, k], dispersed=recording.modality == "calcium")
 
         # A neuron per core: one matrix product over all cores stalls whenever anything else wants a core.
         with threadpool_limits(1):
@@ -69,24 +71,47 @@ class GLM:
         weight = self.coupling_.copy()
         np.fill_diagonal(weight, 0)  # of itself, every neuron sees all filters
         unit = self.scale_[0]  # to log rate per filtered spike
-        self.connectivity_ = Connectome(weight / unit, standard_error=error / unit, unit="log rate per spike")
+        self.connectivity_ = Connectome(weight / unit, standard_error=error / unit, unit=self._UNIT)
         self.fitted_to_ = recording
         return self
 
     def forecast(self, recording: Recording, horizon: int) -> Array:
         """See `validation.methods.base.Forecaster`."""
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
-        filtered = self._filtered(recording.values, recording.segments)
+        filtered = self._filtered(self._activity(recording), recording.segments)
         for start, stop in recording.segments:
             state = np.stack([trace[start : stop - 1] for trace in filtered])  # (filters, R, N)
             steps = []
             for _ in range(horizon):
                 coupling, own = state[0] / self.scale_[0], state[1:] / self.scale_[1:, None]
                 log_rate = coupling @ self.coupling_.T + (own * self.own_[:, None]).sum(axis=0) + self.intercept_
-                steps.append(np.exp(np.minimum(log_rate, self.highest_)))
+                steps.append(self._expected(log_rate))
                 state = state * self.decays_[:, None, None] + steps[-1]
             align(steps, result, start, stop, order=1)
         return result
+
+    def _activity(self, recording: Recording) -> Array:
+        return drive(recording)
+
+    def _expected(self, eta: Array) -> Array:
+        return np.exp(np.minimum(eta, self.highest_))
+
+    def _solve(self, features: Array, response: Array, dispersed: bool) -> tuple[Array, float, npt.NDArray[np.float64]]:
+        """Coefficients, intercept, and standard errors of the coefficients."""
+        if not response.any():  # silent throughout: nothing to learn
+            return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
+        glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
+        glm.coef_, glm.intercept_ = np.zeros(features.shape[1], np.float32), np.log(response.mean())
+        # Newton steps on a part of the data first: close to the solution few are needed on all of it.
+        start = len(response) // 8
+        start_is_enough = np.count_nonzero(response[:start]) > 2 * features.shape[1]
+        with np.errstate(over="ignore", invalid="ignore"):  # a Newton step too far, which the line search takes back
+            if start_is_enough:
+                glm.fit(features[:start], response[:start])
+            glm.fit(features, response)
+        rate = glm.predict(features)
+        dispersion = float(np.mean((response - rate) ** 2 / rate)) if dispersed else 1.0
+        return glm.coef_.astype(np.float32), float(glm.intercept_), standard_error(features, rate, dispersion)
 
     def _filtered(self, values: Array, segments: list[tuple[int, int]]) -> list[Array]:
         """Exponentially filtered activity up to and including each step; every epoch starts at the training mean."""
@@ -110,28 +135,20 @@ def _decays(recording: Recording) -> Array:
     return np.exp(-dt_s / np.array([COUPLING_TAU_S, *own])).astype(np.float32)
 
 
-def _solve(features: Array, response: Array, dispersed: bool) -> tuple[Array, float, npt.NDArray[np.float64]]:
-    """Coefficients, intercept, and standard errors of the coefficients."""
-    if not response.any():  # silent throughout: nothing to learn
-        return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
-    glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
-    glm.coef_, glm.intercept_ = np.zeros(features.shape[1], np.float32), np.log(response.mean())
-    # Newton steps on a part of the data first: close to the solution few are needed on all of it.
-    start = len(response) // 8
-    start_is_enough = np.count_nonzero(response[:start]) > 2 * features.shape[1]
-    with np.errstate(over="ignore", invalid="ignore"):  # a Newton step too far, which the line search takes back
-        if start_is_enough:
-            glm.fit(features[:start], response[:start])
-        glm.fit(features, response)
-    rate = glm.predict(features)
-    dispersion = float(np.mean((response - rate) ** 2 / rate)) if dispersed else 1.0
-    return glm.coef_.astype(np.float32), float(glm.intercept_), _standard_error(features, rate, dispersion)
+def standard_error(features: Array, variance: Array, dispersion: float = 1.0) -> npt.NDArray[np.float64]:
+    """Of each coefficient, the intercept being estimated too; from the Fisher information.
 
-
-def _standard_error(features: Array, rate: Array, dispersion: float) -> npt.NDArray[np.float64]:
-    """Of each coefficient, the intercept being estimated too."""
-    weighted = features * rate[:, None]
-    centre = weighted.sum(axis=0, dtype=np.float64) / rate.sum(dtype=np.float64)
-    information = (weighted.T @ features).astype(np.float64) - rate.sum(dtype=np.float64) * np.outer(centre, centre)
-    information[np.diag_indices_from(information)] += PENALTY * len(rate)
+    Parameters
+    ----------
+    features : (R, F) array
+    variance : (R,) array
+        Of the response by the model with a canonical link: the rate, or p (1 - p).
+    dispersion : float
+        How much larger the variance is in truth.
+    """
+    weighted = features * variance[:, None]
+    total = variance.sum(dtype=np.float64)
+    centre = weighted.sum(axis=0, dtype=np.float64) / total
+    information = (weighted.T @ features).astype(np.float64) - total * np.outer(centre, centre)
+    information[np.diag_indices_from(information)] += PENALTY * len(variance)
     return np.sqrt(dispersion * np.diag(np.linalg.inv(information)).clip(min=0))
