@@ -29,7 +29,7 @@ def events(recording: Recording, threshold: float = THRESHOLD) -> npt.NDArray[np
         Calcium.
     threshold : float
         In standard deviations of the noise between neighbouring frames, from the median of their absolute
-        differences.
+        differences. 1 was the best of 0.5, 1, 1.5, 2 and 3 on seed 1 of the network "lif-random".
     """
     change = np.concatenate([np.diff(recording.values[a:b], axis=0) for a, b in recording.segments])
     noise = np.median(np.abs(change), axis=0) / (0.6745 * np.sqrt(2))  # the median of a normal distribution
@@ -49,7 +49,7 @@ class Deconvolved:
     ----------
     method : Method, default the GLM
     threshold : float
-        See `events`; our choice.
+        See `events`.
     """
 
     def __init__(self, method: Method | None = None, threshold: float = THRESHOLD) -> None:
