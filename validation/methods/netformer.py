@@ -37,7 +37,7 @@ class NetFormer:
     n_past : int
         Steps of a token.
     n_embedding, n_attention : int
-        Sizes of embeddings and of queries and keys (D); chosen, like the training, on seed 1 of the network "lif-random".
+        Sizes of embeddings and of queries and keys (D); chosen, like the training, on seed 1 of "lif-random".
     seed : int
     """
 
