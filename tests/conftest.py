@@ -60,6 +60,17 @@ def small_simulation(simulate_once: Simulate) -> Simulation:
     return simulate_once(LifRandom(n_neurons=20, connection_probability=0.15), duration_s=120.0, seed=1)
 
 
+@pytest.fixture
+def own_cache(cache_folder: Path, small_simulation: Simulation, tmp_path: Path, monkeypatch: Any) -> Path:
+    """A cache of one test alone, with the program of `small_simulation` and no spikes."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for program in cache_folder.glob("program-*"):
+        shutil.copy(program, folder)
+    monkeypatch.setenv("SYNAPSNET_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def spike_recording(small_simulation: Simulation) -> Recording:
     """Spike counts of `small_simulation` in bins of 5 ms."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -23,17 +22,6 @@ from synapsnet.recording import Simulation
 
 NETWORK = LifRandom(n_neurons=20, connection_probability=0.15)
 RUN = {"duration_s": 2.0, "seed": 7}
-
-
-@pytest.fixture
-def own_cache(cache_folder: Path, small_simulation: Simulation, tmp_path: Path, monkeypatch: Any) -> Path:
-    """A cache of this test alone, with the program of `small_simulation` and no spikes."""
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    for program in cache_folder.glob("program-*"):
-        shutil.copy(program, folder)
-    monkeypatch.setenv("SYNAPSNET_CACHE", str(folder))
-    return folder
 
 
 def run(**options: Any) -> tuple[Simulation, list[str]]:

@@ -515,17 +515,6 @@ def test_a_damaged_entry_is_none(cache_folder, payload, change):
 SIMULATE = ["simulate", "--set", "n_neurons=20", "--set", "connection_probability=0.15", "--duration", "100"]
 
 
-@pytest.fixture
-def own_cache(cache_folder: Path, compiled: None, tmp_path: Path, monkeypatch: Any) -> Path:
-    """A cache of this test alone, without spikes."""
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    for program in cache_folder.glob("program-*"):
-        shutil.copy(program, folder)
-    monkeypatch.setenv("SYNAPSNET_CACHE", str(folder))
-    return folder
-
-
 def test_a_disk_that_is_full_from_any_file_on_ends_in_a_sentence(own_cache, command, tmp_path, monkeypatch):
     write, left = Path.write_bytes, 0
 
