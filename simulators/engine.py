@@ -6,6 +6,7 @@ cached under a hash of exactly what determines them. Where there is no compiler,
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -148,6 +149,11 @@ def _compiler() -> str | None:
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None or shutil.which("make") is None:
         return None
+    return _described(compiler)
+
+
+@functools.cache
+def _described(compiler: str) -> str:
     version_of_it = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
     macros = [compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
     return version_of_it + subprocess.run(macros, capture_output=True, text=True, check=False).stdout

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from simulators.base import Network
+from simulators.delays import DelayRange
 from simulators.topologies import ErdosRenyi
 from simulators.units import NotNegative, Probability
 from synapsnet.recording import Connectome, FloatArray, neuron_table
 
 
-class RandomlyWired(Network):
+class RandomlyWired(DelayRange, Network):
     """What networks of two randomly connected populations share.
 
     Parameters
@@ -29,8 +28,7 @@ class RandomlyWired(Network):
         Mean size of an excitatory and an inhibitory postsynaptic potential; weights are lognormal.
     weight_sigma : float
         Standard deviation of the logarithm of the weights.
-    shortest_delay_ms, longest_delay_ms : float
-        Delays are uniform between these.
+    The others are those of `DelayRange`.
     """
 
     n_neurons: int = Field(100, ge=2)
@@ -39,17 +37,6 @@ class RandomlyWired(Network):
     epsp_mv: NotNegative = 0.7
     ipsp_mv: NotNegative = 2.8
     weight_sigma: NotNegative = 0.5
-    shortest_delay_ms: NotNegative = 1.0
-    longest_delay_ms: NotNegative = 3.0
-
-    @model_validator(mode="after")
-    def _delays_are_a_range(self) -> Self:
-        if self.shortest_delay_ms > self.longest_delay_ms:
-            raise ValueError(
-                f"The shortest delay, {self.shortest_delay_ms} ms, must not exceed the longest, "
-                f"{self.longest_delay_ms} ms"
-            )
-        return self
 
     def neurons(self) -> pd.DataFrame:
         types = np.where(self.excitatory(), "excitatory", "inhibitory")

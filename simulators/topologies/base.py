@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from pydantic import model_validator
 
 from simulators.connectivity import BoolArray, weigh
-from simulators.units import MILLI, NotNegative
+from simulators.delays import DelayRange
+from simulators.units import NotNegative
 from synapsnet.parameters import Parameters
 from synapsnet.recording import Connectome, FloatArray
 
@@ -67,28 +67,15 @@ class Topology(Parameters, ABC):
         """
 
 
-class UniformDelays(Topology):
+class UniformDelays(DelayRange, Topology):
     """Base class of the topologies whose delays do not depend on who is connected to whom.
 
     Parameters
     ----------
     weight_sigma : float
         See `Topology`.
-    shortest_delay_ms, longest_delay_ms : float
-        Delays are uniform between these.
+    The others are those of `DelayRange`.
     """
-
-    shortest_delay_ms: NotNegative = 1.0
-    longest_delay_ms: NotNegative = 3.0
-
-    @model_validator(mode="after")
-    def _delays_are_a_range(self) -> Self:
-        if self.shortest_delay_ms > self.longest_delay_ms:
-            raise ValueError(
-                f"The shortest delay, {self.shortest_delay_ms} ms, must not exceed the longest, "
-                f"{self.longest_delay_ms} ms"
-            )
-        return self
 
     def weigh(self, connected: BoolArray, strength_mv: FloatArray, rng: np.random.Generator) -> Connectome:
         """Weights and delays for these connections; `strength_mv` is (N,), or (N, N) for a mean of each pair."""
@@ -97,5 +84,5 @@ class UniformDelays(Topology):
             strength_mv,
             rng,
             weight_sigma=self.weight_sigma,
-            delay_range_s=(self.shortest_delay_ms * MILLI, self.longest_delay_ms * MILLI),
+            delay_range_s=self.delay_range_s,
         )
