@@ -26,6 +26,15 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Recording
 
 SWAPS_PER_CONNECTION = 10
+ROUNDING = 1e-12  # scores that are equal but for it are ties
+
+
+def p_value(found: float, null: FloatArray) -> float:
+    """Share of a null's scores that reach the one found (one-sided).
+
+    The data count as one of the shuffles, so that it is never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
+    """
+    return float((1 + np.count_nonzero(null >= found - ROUNDING)) / (1 + len(null)))
 
 
 def jitter(recording: Recording, window_s: float, rng: np.random.Generator) -> Recording:

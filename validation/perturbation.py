@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome
+from validation.nulls import p_value
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -176,8 +177,8 @@ def score_perturbation(
         n_targets=len(targets),
         correlation=correlation,
         given_rate=_given(predicted, response, baseline[targets]),
-        p_targets=_p_value(correlation, _spearman(by_targets, response)),
-        p_sources=_p_value(correlation, _spearman(by_sources, response)),
+        p_targets=p_value(correlation, _spearman(by_targets, response)),
+        p_sources=p_value(correlation, _spearman(by_sources, response)),
         reliability=float(_spearman(repeated[targets], response)),
     )
 
@@ -206,8 +207,3 @@ def _given(x: Array, y: Array, z: Array) -> float:
     xy, xz, yz = _spearman(x, y), _spearman(x, z), _spearman(y, z)
     rest = (1 - xz**2) * (1 - yz**2)
     return float((xy - xz * yz) / np.sqrt(rest)) if rest > 1e-12 else 0.0
-
-
-def _p_value(found: float, null: Array) -> float:
-    """One-sided, with the data counted among the shuffles (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39)."""
-    return float((1 + np.count_nonzero(null >= found - 1e-12)) / (1 + len(null)))

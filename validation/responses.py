@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
+from validation.nulls import p_value
 
 Array = npt.NDArray[np.float64]
 
 
 class AgainstShuffle(NamedTuple):
-    """A score, its mean over shuffles, and the share of shuffles that reach it (one-sided p-value).
-
-    The data count as one of the shuffles, so that p is never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
-    """
+    """A score, its mean over shuffles, and the share of shuffles that reach it, see `validation.nulls.p_value`."""
 
     value: float
     shuffled: float
@@ -80,12 +78,8 @@ def score_responses(
     scores = np.array(
         [_scores(pairs)] + [_scores([(p, rng.permutation(m)) for p, m in pairs]) for _ in range(n_shuffles)]
     )
-    reached = np.sum(scores[1:] >= scores[0] - 1e-12, axis=0)
     return ResponseScores(
-        *(
-            AgainstShuffle(float(value), float(mean), float((1 + n) / (1 + n_shuffles)))
-            for value, mean, n in zip(scores[0], scores[1:].mean(axis=0), reached, strict=True)
-        )
+        *(AgainstShuffle(float(each[0]), float(each[1:].mean()), p_value(each[0], each[1:])) for each in scores.T)
     )
 
 
