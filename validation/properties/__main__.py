@@ -20,6 +20,7 @@ estimator: from Python, from the command line, or beside the tests of your own p
 
 ```python
 from validation import assert_method, check_method
+
 results = check_method(MyMethod)  # a list: name, level, modality, outcome, message
 assert_method(MyMethod)  # raises an AssertionError if it lacks a "must"
 ```
