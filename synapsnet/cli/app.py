@@ -11,7 +11,7 @@ import typer
 
 from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
 from synapsnet.cli.check import check
-from synapsnet.cli.console import OUT, complain, facts, notify, progress
+from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, progress
 from synapsnet.errors import InputError
 
 app = typer.Typer(
@@ -378,8 +378,6 @@ app.add_typer(baseline, name="baseline")
 
 
 def _print_scores(run: Path) -> None:
-    from rich.table import Table
-
     from reports.tables import connectivity_table, forecast_table, timing_table
     from validation.scoring import load_results
 
@@ -389,13 +387,7 @@ def _print_scores(run: Path) -> None:
     for content in [*tables, timing_table(results)]:
         if content is None:
             continue
-        table = Table(title=content.caption, title_justify="left", title_style="bold")
-        table.add_column("method", overflow="fold")
-        for metric in content.columns:
-            table.add_column(metric.name, justify="right")
-        for row in content.rows:
-            table.add_row(row.label, *(f"[bold]{cell.text}[/]" if cell.best else cell.text for cell in row.cells))
-        OUT.print(table)
+        print_scores(content, "method")
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synapsnet.cli.console import OUT, complain, notify, progress
+from synapsnet.cli.console import OUT, complain, notify, print_scores, progress
 from synapsnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -130,21 +130,7 @@ def _require_extra() -> None:
 
 
 def _print(board: Leaderboard) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    for content, rows in ((board.standing, "method"), (next(iter(board.by_setting.values())), "setting")):
-        shown = [k for k, metric in enumerate(content.columns) if rows == "setting" or metric.field in IN_TERMINAL]
-        table = Table(title=content.caption, title_justify="left", title_style="bold")
-        table.add_column(rows, overflow="fold")
-        for k in shown:
-            table.add_column(content.columns[k].name, justify="right")
-        for row in content.rows:
-            cells = [row.cells[k] for k in shown]
-            table.add_row(
-                row.label,
-                *(Text(cell.text, "bold" if cell.best else "").append(f"\n{cell.interval}", "dim") for cell in cells),
-            )
-        OUT.print(table)
+    print_scores(board.standing, "method", fields=IN_TERMINAL, intervals=True)
+    print_scores(next(iter(board.by_setting.values())), "setting", intervals=True)
     for failure in board.failures.itertuples():
         notify(f"{failure.method} on {failure.setting}, seeds: {failure.seeds}: {failure.status}, {failure.reason}")

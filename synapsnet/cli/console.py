@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from reports.tables import Table as Scores
 
 OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -72,4 +77,19 @@ def facts(title: str, values: dict[str, str]) -> None:
     table = Table(title=title, show_header=False, box=None, title_justify="left", title_style="bold")
     for name, value in values.items():
         table.add_row(name, value)
+    OUT.print(table)
+
+
+def print_scores(scores: Scores, rows: str, *, fields: Sequence[str] | None = None, intervals: bool = False) -> None:
+    """Print a table of a report; `rows` says what its rows are, `fields` which metrics are shown (default all)."""
+    shown = [k for k, metric in enumerate(scores.columns) if fields is None or metric.field in fields]
+    table = Table(title=scores.caption, title_justify="left", title_style="bold")
+    table.add_column(rows, overflow="fold")
+    for k in shown:
+        table.add_column(scores.columns[k].name, justify="right")
+    for row in scores.rows:
+        texts = [Text(row.cells[k].text, "bold" if row.cells[k].best else "") for k in shown]
+        if intervals:
+            texts = [text.append(f"\n{row.cells[k].interval}", "dim") for k, text in zip(shown, texts, strict=True)]
+        table.add_row(row.label, *texts)
     OUT.print(table)
