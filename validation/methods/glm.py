@@ -5,11 +5,13 @@ Pillow et al. 2008, Nature 454:995, with one coupling filter. Solved neuron by n
 
 from __future__ import annotations
 
+import warnings
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed
+from scipy.linalg import LinAlgWarning
 from scipy.signal import lfilter
 from sklearn.linear_model import PoissonRegressor
 from threadpoolctl import threadpool_limits
@@ -22,7 +24,7 @@ Array = npt.NDArray[np.float32]
 COUPLING_TAU_S = 0.010
 OWN_TAUS_S = (0.0025, 0.030, 0.100)  # of spikes: refractoriness, bursts, slow adaptation
 OWN_FRAMES = (2.0,)  # of calcium: what deconvolution leaves of the decay
-PENALTY = 1e-6  # keeps silent presynaptic neurons from making the problem singular
+PENALTY = 1e-5  # keeps silent and copied presynaptic neurons from making the problem singular
 SILENT_LOG_RATE = -12.0
 
 
@@ -53,7 +55,7 @@ class GLM:
         filtered = self._filtered(values, recording.segments)
         rows = np.concatenate([np.arange(a + 1, b) for a, b in recording.segments])
         design = [trace[rows - 1] for trace in filtered]
-        self.scale_ = np.stack([np.where((s := trace.std(axis=0)) > 0, s, 1) for trace in design]).astype(np.float32)
+        self.scale_ = np.stack([_spread(trace) for trace in design])
         design = [trace / scale for trace, scale in zip(design, self.scale_, strict=True)]
         n = values.shape[1]
 
@@ -62,7 +64,8 @@ class GLM:
             return self._solve(features, values[rows, k], dispersed=recording.modality == "calcium")
 
         # A neuron per core: one matrix product over all cores stalls whenever anything else wants a core.
-        with threadpool_limits(1):
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", LinAlgWarning)  # of a Newton step that is singular; lbfgs goes on
             solved = Parallel(n_jobs=-1, prefer="threads")(delayed(solve)(k) for k in range(n))
         coefficients = np.stack([coefficient for coefficient, _, _ in solved])
         self.coupling_, self.own_ = coefficients[:, :n], coefficients[:, n:].T
@@ -100,6 +103,8 @@ class GLM:
         """Coefficients, intercept, and standard errors of the coefficients."""
         if not response.any():  # silent throughout: nothing to learn
             return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
+        unit = response.mean() if dispersed else 1.0  # the solver's tolerance is absolute, the unit of a drive is not
+        response = response / unit
         glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
         glm.coef_, glm.intercept_ = np.zeros(features.shape[1], np.float32), np.log(response.mean())
         # Newton steps on a part of the data first: close to the solution few are needed on all of it.
@@ -111,7 +116,8 @@ class GLM:
             glm.fit(features, response)
         rate = glm.predict(features)
         dispersion = float(np.mean((response - rate) ** 2 / rate)) if dispersed else 1.0
-        return glm.coef_.astype(np.float32), float(glm.intercept_), standard_error(features, rate, dispersion)
+        intercept = float(glm.intercept_ + np.log(unit))
+        return glm.coef_.astype(np.float32), intercept, standard_error(features, rate, dispersion)
 
     def _filtered(self, values: Array, segments: list[tuple[int, int]]) -> list[Array]:
         """Exponentially filtered activity up to and including each step; every epoch starts at the training mean."""
@@ -123,6 +129,12 @@ class GLM:
                 trace[start:stop] = lfilter([1.0], [1.0, -decay], values[start:stop], axis=0, zi=before)[0]
             traces.append(trace)
         return traces
+
+
+def _spread(trace: Array) -> Array:
+    """Standard deviation of each neuron's filtered activity; that of one without any leaves no trace of it."""
+    spread = trace.std(axis=0)
+    return np.where(spread > 1e-6 * np.abs(trace).max(axis=0), spread, np.inf).astype(np.float32)
 
 
 def _decays(recording: Recording) -> Array:
