@@ -11,6 +11,7 @@ from synapsnet.errors import InputError, unknown_name
 from validation.methods.autoregression import AR, VAR
 from validation.methods.base import Forecaster, Method
 from validation.methods.bounds import Oracle, Random
+from validation.methods.ceiling import Ceiling
 from validation.methods.correlation import Correlation, LaggedCorrelation
 from validation.methods.correlogram import CrossCorrelogram
 from validation.methods.deconvolved import Deconvolved
@@ -54,6 +55,8 @@ MODELS = {
     "synapsnet-dense": "validation.methods.synapsnet:Dense",
     "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
 }
+# Made with the truth, so no method is found by these names; suites may list them.
+BOUNDS: dict[str, type[Oracle] | type[Ceiling]] = {"oracle": Oracle, "ceiling": Ceiling}
 # What `synapsnet score` compares with, unless it is told; the others are for benchmarks.
 STANDARD = ("lagged-correlation", "var", "glm", "ar")
 LABELS = {
@@ -87,11 +90,13 @@ LABELS = {
     "mean": "mean",
     "random": "random",
     "oracle": "the truth",
+    "ceiling": "attainable ceiling",
 }
 ENTRY_POINTS = "synapsnet.methods"
 
 __all__ = [
     "AR",
+    "BOUNDS",
     "FORECASTING",
     "GLM",
     "GLMCC",
@@ -100,6 +105,7 @@ __all__ = [
     "MODELS",
     "STANDARD",
     "VAR",
+    "Ceiling",
     "CopyLast",
     "Correlation",
     "CrossCorrelogram",
