@@ -62,6 +62,14 @@ def test_the_seed_reaches_the_method_and_the_recording():
     assert values[0] != values[1]
 
 
+def test_the_bounds_are_units_that_know_the_truth():
+    bounds = suite("Fast").model_copy(update={"methods": ["oracle", "ceiling"]})
+    oracle, ceiling = (measure(each) for each in bounds.units())
+    assert (oracle.status, oracle.reason) == (ceiling.status, ceiling.reason) == ("ok", "")
+    assert scores(oracle)["auprc"] == scores(oracle)["signed_auroc"] == scores(oracle)["sign_accuracy"] == 1
+    assert scores(measure(unit("Fast")))["auprc"] < scores(ceiling)["auprc"] <= 1
+
+
 def test_a_part_of_the_network_as_calcium():
     options = {"as": "calcium", "duration_s": 20.0, "visible": 0.5, "frame_rate_hz": 10.0}
     recording = observe(unit("Fast", seeds=(3,), zoom=options))

@@ -13,7 +13,7 @@ import validation.benchmark.sources as sources
 from synapsnet.errors import InputError
 from validation.benchmark.sources import code_hash, imported_modules, unit_key
 from validation.benchmark.suite import SUITES, Suite, load_suite
-from validation.methods import find_method
+from validation.methods import BOUNDS, find_method
 
 DESCRIBED = {
     "methods": ["lagged-correlation", "var"],
@@ -96,7 +96,7 @@ def test_the_suites_of_the_project(path: Path):
     suite = load_suite(path.stem)
     assert suite.about
     assert len(suite.seeds) >= 2
-    for method in {unit.method for unit in suite.units()}:
+    for method in {unit.method for unit in suite.units()} - {*BOUNDS}:
         find_method(method)
     used = {(unit.network_label, unit.observation_label) for unit in suite.units()}
     assert {network for network, _ in used} == set(suite.networks)
@@ -148,6 +148,13 @@ def test_a_changed_method_changes_its_own_keys_only(package: Path):
     (package / "common.py").write_text("class Base:\n    def infer(self, recording): return None\n")
     assert not set(keys(one)) & set(changed)
     assert (keys(two), keys("var")) == before[1:]
+
+
+def test_bounds_have_keys_of_their_own_code():
+    oracle, ceiling = keys("oracle"), keys("ceiling")
+    assert len({*oracle, *ceiling, *keys("glm")}) == 12
+    with pytest.raises(InputError, match="There is no method 'oracl'"):
+        keys("oracl")
 
 
 def test_keys_depend_on_versions_but_not_on_labels(monkeypatch: pytest.MonkeyPatch):

@@ -101,7 +101,7 @@ class Unit(Parameters):
     network, observation : dict
         All that they depend on, as JSON-serialisable values, defaults included.
     method : str
-        A name that `validation.methods.find_method` knows.
+        A name that `validation.methods.find_method` knows, or one of `BOUNDS`.
     seed : int
         Of the network, the observation and the method.
     """

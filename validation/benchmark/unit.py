@@ -13,16 +13,17 @@ import resource
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from simulators import simulate, visible_part
 from synapsnet.files import write_text
-from synapsnet.recording import Recording
+from synapsnet.recording import Connectome, Recording
 from validation.benchmark.child import Outcome, Score
 from validation.benchmark.suite import OBSERVE, Unit, network_of
 from validation.connectivity import score_connectivity
-from validation.methods import find_method
+from validation.methods import BOUNDS, find_method
 from validation.methods.base import Method
 from validation.results import Estimate
 
@@ -34,12 +35,12 @@ def measure(unit: Unit) -> Outcome:
     except Exception as error:
         return Outcome(status="unrecorded", reason=_reason(error))
     try:
-        method = make_method(unit.method, unit.seed)
+        assert recording.connectome is not None
+        method = make_method(unit.method, unit.seed, recording.connectome)
         started = time.perf_counter()
         inferred = method.infer(recording.without_ground_truth())
         seconds = time.perf_counter() - started
         peak_mib = _peak_mib()
-        assert recording.connectome is not None
         scores = score_connectivity(
             unit.method, recording.connectome, inferred, neurons=recording.neurons, seed=unit.seed
         )
@@ -59,9 +60,9 @@ def observe(unit: Unit) -> Recording:
     return OBSERVE[modality](simulation, seed=unit.seed, **options)
 
 
-def make_method(name: str, seed: int) -> Method:
-    """The method with its default settings, and the seed if it takes one."""
-    method: Any = find_method(name)
+def make_method(name: str, seed: int, truth: Connectome) -> Method:
+    """The method with its default settings, and the seed if it takes one; the truth is for the bounds alone."""
+    method: Any = partial(BOUNDS[name], truth) if name in BOUNDS else find_method(name)
     return method(seed=seed) if "seed" in inspect.signature(method).parameters else method()
 
 
