@@ -85,13 +85,6 @@ CONNECTIVITY_METRICS = (
         shown=False,
     ),
     Metric(
-        "ceiling_gap",
-        "below ceiling",
-        "How much AUPRC is missing to what the best possible method would reach.",
-        lower_is_better=True,
-        shown=False,
-    ),
-    Metric(
         "mcc",
         "MCC",
         "Matthews correlation coefficient of true connections and those that the method calls significant at a false "

@@ -205,7 +205,7 @@ def test_what_a_method_does_not_give_is_none() -> None:
     scores = values(score_connectivity("m", truth, bare, neurons=neuron_table(N)))
     missing = {name for name, value in scores.items() if value is None}
     assert missing == {
-        "mcc", "f1", "false_discovery_rate", "false_positive_rate", "p_value_distance", "ceiling_gap",
+        "mcc", "f1", "false_discovery_rate", "false_positive_rate", "p_value_distance",
         "delay_error_s", "delay_correlation", "block_correlation", "fooled_by_relay", "fooled_by_unequal_delays",
         "effective_auprc", "effective_weight_correlation",
     }  # fmt: skip
@@ -229,13 +229,6 @@ def test_errors_that_are_too_small_show() -> None:
     assert wrong["false_positive_rate"] == pytest.approx(2 * norm.sf(1.96 * 0.3), abs=0.03)
     assert right["p_value_distance"] < 0.05 < 0.3 < wrong["p_value_distance"]
     assert right["auroc"] == wrong["auroc"]
-
-
-def test_ceiling() -> None:
-    truth = network(0)
-    scores = score_connectivity("m", truth, noisy(truth, 1), ceiling_auprc=0.95)
-    assert scores.ceiling_gap.value == pytest.approx(0.95 - scores.auprc.value)
-    assert scores.ceiling_gap.low == pytest.approx(0.95 - scores.auprc.high)
 
 
 def test_delays_are_scored_where_given() -> None:

@@ -25,7 +25,6 @@ def score_connectivity(
     inferred: Connectome,
     *,
     neurons: pd.DataFrame | None = None,
-    ceiling_auprc: float | None = None,
     n_resamples: int = 200,
     seed: int = 0,
 ) -> ConnectivityScores:
@@ -38,7 +37,6 @@ def score_connectivity(
       density, and `auprc_lift` is how many times that it is. Precision is at k the number of edges.
     - `signed_auroc`, `signed_auprc`: the mean of two, excitatory edges (w > 0) against all other pairs ranked by s, and
       inhibitory edges (w < 0) against all other pairs ranked by -s; only one of them if the other is not defined.
-    - `ceiling_gap`: `ceiling_auprc` less the AUPRC.
 
     At the method's own threshold, if it has standard errors (`Connectome.significant` at 5%):
 
@@ -83,8 +81,6 @@ def score_connectivity(
         Of the same N neurons, `[post, pre]`.
     neurons : DataFrame with N rows, optional
         Neuron table, for `block_correlation` and designed motifs.
-    ceiling_auprc : float, optional
-        What the best possible method would reach.
     n_resamples : int
     seed : int
 
@@ -132,8 +128,6 @@ def score_connectivity(
         "direction_accuracy": share(right_way, one_way, counts),
     }
     values |= _cell_types(truth, inferred, counts)
-    if ceiling_auprc is not None:
-        values["ceiling_gap"] = ceiling_auprc - ranking.auprc
     if inferred.standard_error is not None and n > 1:
         p_values, found = _off_diagonal(inferred.p_values), _off_diagonal(inferred.significant(LEVEL)) > 0
         values |= decide(found, edge, counts)._asdict()

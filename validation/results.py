@@ -43,7 +43,6 @@ class ConnectivityScores(BaseModel):
     auprc_lift: Estimate | None = None
     precision_at_k: Estimate | None = None
     signed_auprc: Estimate | None = None
-    ceiling_gap: Estimate | None = None
     mcc: Estimate | None = None
     f1: Estimate | None = None
     false_discovery_rate: Estimate | None = None
