@@ -67,7 +67,7 @@ class _Autoregression:
 
 
 class VAR(_Autoregression):
-    """Vector autoregression, ridge penalty, z-scored; O(T N^2 p^2).
+    """Vector autoregression, ridge penalty, z-scored; O(T N^2 p^2) with p lags.
 
     Connectivity is the coefficient at lag 1 (for calcium, of the deconvolved drive) over its standard
     error. On the development network more lags, summed, were worse: they add noise faster than signal.
@@ -100,7 +100,13 @@ class VAR(_Autoregression):
 
 
 class AR(_Autoregression):
-    """Autoregression of each neuron by itself: what of its future is in its own past; O(T N p^2)."""
+    """Autoregression of each neuron by itself: what of its future is in its own past; O(T N p^2).
+
+    Parameters
+    ----------
+    penalty : float
+        Of the ridge, on z-scored activity.
+    """
 
     def _coefficients(self, past: Array, after: Array) -> Array:
         ridge = Ridge(self.penalty, fit_intercept=False)

@@ -43,7 +43,9 @@ def binary(recording: Recording) -> npt.NDArray[np.int8]:
 
 
 class Deconvolved:
-    """Any method for spikes, on the events of the deconvolved calcium; spikes are left as they are.
+    """A method for spikes, the GLM if not told, on the events of calcium; O(T N) and what the method takes.
+
+    Events are those of the deconvolved drive; spikes are left as they are.
 
     Parameters
     ----------

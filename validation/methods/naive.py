@@ -11,7 +11,7 @@ from synapsnet.recording import Recording
 
 
 class Mean:
-    """Always forecasts each neuron's mean in the recording that was fitted."""
+    """Always forecasts each neuron's mean in the recording that was fitted; O(T N)."""
 
     def fit(self, recording: Recording) -> Self:
         self.mean_ = recording.values.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -23,7 +23,7 @@ class Mean:
 
 
 class CopyLast:
-    """Forecasts the last known value."""
+    """Forecasts the last known value; O(T N)."""
 
     def fit(self, recording: Recording) -> Self:
         return self

@@ -1,0 +1,69 @@
+"""All methods in a table: `python -m validation.methods > docs/methods.md`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from validation.methods import FORECASTING, INFERENCE, LABELS, MODELS, find_method
+
+INTRODUCTION = """# Methods
+
+What connectivity and forecasts are compared by. A name is what the command line takes (`synapsnet score --against`,
+`synapsnet benchmark --method`) and suites list; settings are the arguments of the class, with their defaults. T is the
+number of steps of a recording, N that of its neurons, p that of lags; "per pass" is over the data, in training. A dash
+says that there is none. To infer from calcium, most methods see the deconvolved drive in place of spike counts.
+
+The docstring of a class, in a module of `validation.methods`, says more, also where it differs from its source.
+SynapsNet is ours, and its estimator forecasts as well; `synapsnet/model.py` has its equations. Which method has which
+property: [properties.md](properties.md).
+"""
+FOOTER = "\nWritten by `python -m validation.methods > docs/methods.md`; do not edit."
+COLUMNS = ("name", "label", "what it computes", "source", "settings", "cost", "infers from", "forecasts", "class")
+
+COST = re.compile(r"O\([^()]*(?:\([^()]*\)[^()]*)*\)(?: per pass| and what the method takes)?")
+NAME = r"[A-ZÄÖÜ][\w-]+"
+SOURCE = re.compile(
+    rf"{NAME}(?:(?:, | & | and ){NAME})*(?: et al\.)? (?:19|20)\d\d,"
+    r" (?:[A-Z][A-Za-z ]+ \d+:e?\d+|(?:[A-Za-z]+, )?arXiv[: ][\d.]+\d|[A-Z][A-Za-z ]+)"
+)
+
+
+def page() -> str:
+    """The page, one row for each registered method."""
+    classes: dict[str, type] = {name: find_method(name) for name in (*INFERENCE, *MODELS)}
+    for by_name in FORECASTING.values():
+        classes |= {name: method for name, method in by_name.items() if name not in classes}
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    lines += [f"| {' | '.join(cell or '–' for cell in row(name, method))} |" for name, method in classes.items()]
+    return "\n".join([INTRODUCTION, *lines, FOOTER, ""])
+
+
+def row(name: str, method: type) -> tuple[str, ...]:
+    """A method's cells, in the order of `COLUMNS`; what its docstrings do not say is empty."""
+    own, module = inspect.getdoc(method) or "", inspect.getdoc(inspect.getmodule(method)) or ""
+    summary = own.partition("\n\n")[0].replace("\n", " ")
+    costs = (COST.search(base.__doc__ or "") for base in method.__mro__)  # an ablation costs what its model does
+    sources = SOURCE.findall(f"{own} {module}".replace("\n", " "))
+    infers = ["spikes"] if "spikes only" in summary else ["spikes", "calcium"]
+    return (
+        f"`{name}`",
+        LABELS[name],
+        summary.partition("; O(")[0].removesuffix("."),
+        "; ".join(dict.fromkeys(sources)),
+        ", ".join(f"`{parameter}`" for parameter in settings(method)),
+        next((cost[0] for cost in costs if cost), ""),
+        ", ".join(infers) if name in INFERENCE or name in MODELS else "",
+        ", ".join(modality for modality, by_name in FORECASTING.items() if name in by_name),
+        f"`{method.__module__.removeprefix('validation.methods.')}.{method.__name__}`",
+    )
+
+
+def settings(method: type) -> list[str]:
+    """The arguments of a class and their defaults."""
+    parameters = inspect.signature(method).parameters.values()
+    return [str(parameter.replace(annotation=parameter.empty)) for parameter in parameters]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
