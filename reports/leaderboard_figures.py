@@ -11,25 +11,28 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from reports.figures import GRID, Styles, axis_style, base_layout, line_style, marker_style
-from reports.palette import method_styles
+from reports.palette import MethodStyle, method_styles
+from validation.benchmark.standing import CEILING
+from validation.methods import BOUNDS
 
 SCORE = "AUPRC"
-SYMBOLS = {  # of plotly, in matplotlib
+SYMBOLS = {  # of plotly, in matplotlib; those named "-open" are not filled
     "circle": "o",
-    "circle-open": "o",
     "square": "s",
     "diamond": "D",
     "triangle-up": "^",
     "cross": "P",
     "star": "*",
     "pentagon": "p",
+    "x": "X",
+    "triangle-down": "v",
 }
 
 
 def cost_figure(
     points: pd.DataFrame, units: pd.DataFrame, styles: Styles, labels: dict[str, str], setting: str | None = None
 ) -> go.Figure:
-    """Score of each method over the time it takes.
+    """Score of each method over the time it takes; the ceiling is a line.
 
     Parameters
     ----------
@@ -41,20 +44,26 @@ def cost_figure(
     setting : str, optional
         Only this one's units count for the time.
     """
-    figure = go.Figure(layout=base_layout(showlegend=False))
+    figure = go.Figure(layout=base_layout(showlegend=True))
     seconds = _seconds(units, setting)
-    for row in points.to_dict("records"):
-        name = escape(labels[row["method"]])
+    rows = {row["method"]: row for row in points.to_dict("records")}
+    for method, label in labels.items():
+        if method not in rows or method in BOUNDS:
+            continue
+        row, name = rows[method], escape(label)
         figure.add_scatter(
-            x=[seconds[row["method"]]],
+            x=[seconds[method]],
             y=[row["value"]],
-            error_y=_error_bars(row["value"], row["low"], row["high"], styles[row["method"]].color),
-            mode="markers+text",
-            text=[name],
-            textposition="top center",
+            error_y=_error_bars(row["value"], row["low"], row["high"], styles[method].color),
+            name=name,
+            mode="markers",
             cliponaxis=False,
-            marker=marker_style(styles[row["method"]]) | {"size": 10},
+            marker=marker_style(styles[method]) | {"size": 10},
             hovertemplate=f"{name}: <b>%{{y:.3g}}</b> in %{{x:.3g}} s<extra></extra>",
+        )
+    if CEILING in rows:
+        figure.add_hline(
+            rows[CEILING]["value"], line=line_style(styles[CEILING]), name=escape(labels[CEILING]), showlegend=True
         )
     figure.update_xaxes(axis_style("seconds per recording", type="log", dtick=1))
     figure.update_yaxes(axis_style(SCORE))
@@ -62,7 +71,7 @@ def cost_figure(
 
 
 def curve_figure(points: pd.DataFrame, axis: str, styles: Styles, labels: dict[str, str]) -> go.Figure:
-    """Score of each method over what varies.
+    """Score of each method over what varies, and of the ceiling.
 
     Parameters
     ----------
@@ -75,14 +84,14 @@ def curve_figure(points: pd.DataFrame, axis: str, styles: Styles, labels: dict[s
     figure = go.Figure(layout=base_layout())
     for method, label in labels.items():
         line = points[points["method"] == method]
-        if line.empty:
+        if line.empty or (method in BOUNDS and method != CEILING):
             continue
         figure.add_scatter(
             x=line["x"],
             y=line["value"],
             error_y=_error_bars(line["value"], line["low"], line["high"], styles[method].faded(0.5)),
             name=escape(label),
-            mode="lines+markers",
+            mode="lines" if method == CEILING else "lines+markers",
             line=line_style(styles[method]),
             marker=marker_style(styles[method]),
             hovertemplate="%{x:.3g}: <b>%{y:.3g}</b>",
@@ -95,7 +104,7 @@ def curve_figure(points: pd.DataFrame, axis: str, styles: Styles, labels: dict[s
 def static_figure(
     by_setting: pd.DataFrame, everywhere: pd.DataFrame, units: pd.DataFrame, labels: dict[str, str]
 ) -> Figure:
-    """Scores by setting beside cost against fidelity, for print.
+    """Scores by setting beside cost against fidelity, for print; the ceiling is a dashed line.
 
     Parameters
     ----------
@@ -110,31 +119,48 @@ def static_figure(
     styles = method_styles(labels)
     names = list(dict.fromkeys(by_setting["setting"]))[::-1]  # the first on top
     seconds = _seconds(units)
+    drawn = [method for method in labels if method not in BOUNDS]
     with rc_context({"font.size": 9}):
-        figure = Figure(figsize=(10, 1.8 + 0.35 * max(len(names), 6)), layout="constrained")
+        height = max(3.0, len(names) * max(0.35, 0.1 + 0.055 * len(drawn)))  # so that markers touch at most
+        figure = Figure(figsize=(10, 1.8 + height), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        for k, (method, label) in enumerate(labels.items()):
-            look = {
-                "color": styles[method].color,
-                "marker": SYMBOLS.get(styles[method].symbol, "o"),
-                "linestyle": "none",
-            }
+        for k, method in enumerate(drawn):
+            look = _look(styles[method])
             rows = by_setting[by_setting["method"] == method]
-            offset = 0.6 * (0.5 - (k + 0.5) / len(labels))
-            height = np.array([names.index(name) for name in rows["setting"]]) + offset
-            left.errorbar(rows["value"], height, xerr=_half_widths(rows), markersize=4, label=label, **look)
-            for row in everywhere[everywhere["method"] == method].to_dict("records"):
-                half = _half_widths(pd.DataFrame([row]))
-                right.errorbar(seconds[method], row["value"], yerr=half, markersize=6, **look)
-                right.annotate(label, (seconds[method], row["value"]), (4, 4), textcoords="offset points")
+            offset = 0.8 * (0.5 - (k + 0.5) / len(drawn))
+            place = np.array([names.index(name) for name in rows["setting"]]) + offset
+            left.errorbar(rows["value"], place, xerr=_half_widths(rows), markersize=4, label=labels[method], **look)
+            mean = everywhere[everywhere["method"] == method]
+            if len(mean):
+                right.errorbar([seconds[method]], mean["value"], yerr=_half_widths(mean), markersize=7, **look)
+        if CEILING in labels:
+            look = {"color": styles[CEILING].color, "linestyle": (0, (3, 2)), "label": labels[CEILING]}
+            rows = by_setting[by_setting["method"] == CEILING]
+            place = np.array([names.index(name) for name in rows["setting"]])
+            left.vlines(rows["value"], place - 0.45, place + 0.45, **look)
+            for value in everywhere.loc[everywhere["method"] == CEILING, "value"]:
+                right.axhline(value, **look)
+        for k in range(0, len(names), 2):  # bands: which markers belong together
+            left.axhspan(k - 0.5, k + 0.5, color=GRID, alpha=0.4, linewidth=0, zorder=0)
         left.set(xlabel=f"{SCORE}, 95% intervals over seeds", yticks=range(len(names)), yticklabels=names)
+        left.set_ylim(-0.5, len(names) - 0.5)
         right.set(xlabel="seconds per recording, on one thread", ylabel=f"{SCORE} over all settings", xscale="log")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+        order = list(labels.values())
+        handles = sorted(left.get_legend_handles_labels()[0], key=lambda handle: order.index(handle.get_label()))
+        figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
+        left.grid(color=GRID, axis="x")
+        right.grid(color=GRID)
         for axes in (left, right):
-            axes.grid(color=GRID)
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
         return figure
+
+
+def _look(style: MethodStyle) -> dict[str, object]:
+    """How matplotlib draws a method's markers."""
+    name = style.symbol.removesuffix("-open")
+    look: dict[str, object] = {"color": style.color, "marker": SYMBOLS.get(name, "o"), "linestyle": "none"}
+    return look | {"elinewidth": 1} | ({"markerfacecolor": "white"} if name != style.symbol else {})
 
 
 def _seconds(units: pd.DataFrame, setting: str | None = None) -> dict[str, float]:

@@ -34,14 +34,16 @@ FIXED = {
     ABLATION: MethodStyle("#56B4E9", "7px,3px", "circle-open", 2.5),
     "mean": MethodStyle("#8a8a8a", "2px,3px", "line-ew-open"),
     "copy-last": MethodStyle("#5c5c5c", "2px,2px", "x-thin-open"),
+    "ceiling": MethodStyle("#8a8a8a", "6px,4px", "line-ns-open"),
+    "oracle": MethodStyle("#8a8a8a", "1px,4px", "line-ns-open"),
 }
 COLORS = ("#D55E00", "#009E73", "#CC79A7", "#B8860B", "#000000")
 DASHES = ("9px,3px", "3px,3px", "9px,3px,2px,3px", "14px,4px")
-SYMBOLS = ("square", "diamond", "triangle-up", "cross", "star", "pentagon")
+SYMBOLS = ("square", "diamond", "triangle-up", "cross", "star", "pentagon", "x", "triangle-down", "diamond-open")
 
 
 def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
-    """Assign a style to every method; SynapsNet and the naive forecasts always look the same.
+    """Assign a style to every method; SynapsNet, the naive forecasts and the bounds always look the same.
 
     Parameters
     ----------

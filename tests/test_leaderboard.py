@@ -5,16 +5,20 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from pyarrow import parquet
 from results_table import results
 from scipy import stats
 
 from reports.leaderboard import leaderboard, render, write_figure, write_page
+from reports.leaderboard_figures import static_figure
 from synapsnet.cli.benchmark import leaderboard as show
 from synapsnet.errors import InputError
-from validation.benchmark.standing import averages, curves, failures, ranks, scores
-from validation.benchmark.table import write_table
+from validation.benchmark.standing import averages, curves, failures, lead, ranks, scores, shares_of_ceiling, units
+from validation.benchmark.table import COLUMNS, RESULTS, write_table
 
+BOUNDED = ("ceiling", "var", "oracle", "glm", "random")
 BROKEN = {("shared", "long", "var", 2): "ValueError: <b>no</b>", ("shared", "long", "var", 3): "ValueError: <b>no</b>"}
 
 
@@ -89,9 +93,76 @@ def test_tables_mark_the_best():
     assert [cell.best for cell in auprc.rows[0].cells] == [False, True, False]
 
 
+def test_the_first_against_each_other_one():
+    # Units are (random, seed) and (shared, seed); the observations of "random" are averaged.
+    table = lead(results({("random", "short", "var", 1): 0.99}))
+    assert table[["method", "other", "n"]].to_numpy().tolist() == [["var", "glm", 6], ["var", "random", 6]]
+    low, high = stats.ttest_1samp([0.25, 0.1, 0.1, 0.1, 0.1, 0.1], 0).confidence_interval(0.95)
+    found = row(table, other="glm")
+    assert (found["difference"], found["low"], found["high"]) == pytest.approx((0.75 / 6, low, high))
+    assert found["p_value"] == pytest.approx(2 / 2**6)
+    assert found["p_holm"] == pytest.approx(3 * 2 / 2**6)  # three pairs of methods
+    board = leaderboard(results())
+    assert board.verdict == "var leads; significantly ahead of: none."
+    assert "VAR, ridge against each other method" in render(board)
+
+
+def test_many_seeds_make_a_lead_significant():
+    table = pd.concat([results().assign(seed=lambda t, k=k: t["seed"] + k) for k in (0, 3)])
+    assert leaderboard(table).verdict == "var leads; significantly ahead of: glm, random."
+
+
+def test_a_failure_counts_as_nothing_found_in_comparisons_too():
+    found = row(lead(results({("shared", "long", "glm", 1): "ValueError"})), other="glm")
+    assert (found["n"], found["difference"]) == (6, pytest.approx((0.79 + 5 * 0.1) / 6))
+
+
+def test_shares_of_the_ceiling_are_of_the_same_recording():
+    table = results({("shared", "long", "ceiling", 3): "ValueError"}, methods=BOUNDED)
+    found = row(shares_of_ceiling(table), method="glm")
+    values = [(0.69 / 0.89 * 2 + 0.59 / 0.79) / 3, (0.7 / 0.9 * 2 + 0.6 / 0.8) / 3, (0.71 / 0.91 + 0.61 / 0.81) / 2]
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((sum(values) / 3, low, high))
+    assert shares_of_ceiling(table)["method"].tolist() == ["var", "glm", "random"]
+    assert shares_of_ceiling(results()).empty
+
+
+def test_bounds_are_shown_but_do_not_take_part():
+    board, without = leaderboard(results(methods=BOUNDED)), leaderboard(results())
+    assert list(board.labels) == ["var", "glm", "random", "oracle", "ceiling"]
+    assert board.labels["ceiling"] == "attainable ceiling (bound)"
+    pd.testing.assert_frame_equal(board.lead, without.lead)
+    columns = [metric.field for metric in board.standing.columns]
+    assert columns[:3] == ["rank", "auprc", "of_ceiling"]
+    assert "of_ceiling" not in [metric.field for metric in without.standing.columns]
+    var, oracle = board.standing.rows[0], board.standing.rows[3]
+    assert (var.cells[0].text, oracle.cells[0].text) == ("1.00", "–")
+    assert var.cells[1].best and not any(cell.best for cell in oracle.cells)
+    assert [cell.best for cell in board.by_setting["AUPRC"].rows[0].cells] == [True, False, False, False, False]
+    page = render(board)
+    assert "The dashed line is the ceiling." in page and "take no part in ranks" in page
+    assert "The dashed line is the ceiling." not in render(without)
+
+
+def test_the_ceiling_is_a_line_and_the_truth_is_not_drawn():
+    table = results(methods=BOUNDED)
+    board = leaderboard(table)
+    figure = static_figure(scores(table), averages(table), units(table), board.labels)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "VAR, ridge", "Poisson GLM", "random", "attainable ceiling (bound)",
+    ]  # fmt: skip
+    left, right = figure.axes
+    (ticks,) = [each for each in left.collections if each.get_label() == board.labels["ceiling"]]
+    assert sorted(x for (x, _), _ in ticks.get_segments()) == pytest.approx([0.8, 0.9, 0.9])
+    (line,) = [each for each in right.lines if each.get_label() == board.labels["ceiling"]]
+    assert line.get_ydata()[0] == pytest.approx((0.9 + 0.9 + 0.8) / 3)
+
+
 def test_one_method_needs_no_ranks():
-    board = leaderboard(results(methods=("var",)))
+    board = leaderboard(results(methods=("var", "ceiling")))
     assert board.standing.columns[0].field == "auprc"
+    assert (board.lead, board.verdict) == (None, "")
+    assert "against each other method" not in render(board)
 
 
 def test_nothing_to_rank():
@@ -141,11 +212,21 @@ def test_the_figure_for_print(tmp_path: Path):
         write_figure(board, tmp_path / "figure.doc")
 
 
+def test_other_tools_read_the_results(tmp_path: Path):
+    table = results(BROKEN)
+    file = write_table(table, tmp_path)
+    assert file == tmp_path / RESULTS
+    pd.testing.assert_frame_equal(pd.read_parquet(file), table)
+    arrow = parquet.read_table(file)
+    assert arrow.column_names == list(COLUMNS)
+    assert arrow.column("value").to_pylist()[0] == table["value"].iloc[0]
+
+
 def test_the_command_line_writes_both_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write_table(results(BROKEN), tmp_path)
     show(results=tmp_path, output=tmp_path / "page.html", figure=tmp_path / "figure.png")
     printed = capsys.readouterr()
     assert (tmp_path / "page.html").exists() and (tmp_path / "figure.png").exists()
-    for text in ("Poisson GLM", "0.700", "[0.675, 0.725]", "random, short"):
+    for text in ("Poisson GLM", "0.700", "[0.675, 0.725]", "random, short", "glm leads; significantly ahead of: none."):
         assert text in printed.out
     assert "var on shared, long, seeds: 2: failed, ValueError: <b>no</b>" in printed.err

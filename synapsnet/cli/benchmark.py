@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
 
 # Metrics of a method that fit a terminal; the page has all.
-IN_TERMINAL = ("rank", "auprc", "auroc", "weight_correlation", "seconds", "peak_mib", "failed")
+IN_TERMINAL = ("rank", "auprc", "of_ceiling", "auroc", "weight_correlation", "seconds", "peak_mib", "failed")
 
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for results; what is done there is not repeated.")]
 Results = Annotated[Path, typer.Argument(help="Folder that `synapsnet benchmark` wrote, or its results.parquet.")]
@@ -131,6 +131,8 @@ def _require_extra() -> None:
 
 def _print(board: Leaderboard) -> None:
     print_scores(board.standing, "method", fields=IN_TERMINAL, intervals=True)
+    if board.verdict:
+        OUT.print(board.verdict, markup=False, soft_wrap=True)
     print_scores(next(iter(board.by_setting.values())), "setting", intervals=True)
     for failure in board.failures.itertuples():
         notify(f"{failure.method} on {failure.setting}, seeds: {failure.seeds}: {failure.status}, {failure.reason}")

@@ -1,6 +1,7 @@
 """What a table of results says: scores over seeds, ranks, costs, and curves over what a suite varies.
 
-A setting is a network under an observation, by their labels in the suite.
+A setting is a network under an observation, by their labels in the suite. Bounds, which know the truth, are no
+contestants: they are neither ranked nor compared.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from validation.comparison import rank_stability, seed_interval
+from validation.comparison import paired_tests, rank_stability, seed_interval
+from validation.methods import BOUNDS
 
 RANKED = "auprc"
+CEILING = "ceiling"  # of `BOUNDS`, the one that shares are of
 # What is drawn along an axis: its title, and where it is in the specification of the network or of the observation.
 AXES = {
     "recording length (s)": ("observation_spec", ("duration_s",)),
@@ -24,6 +27,8 @@ AXES = {
     "shared fraction of the noise input": ("network_spec", ("inputs", "shared_fraction")),
 }
 UNIT = ["network", "observation", "method", "seed"]
+RECORDING = ["network", "observation", "seed"]
+DRAWN = ("network", "seed")  # what is drawn anew; all observations of it belong together
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ def settings(table: pd.DataFrame) -> pd.Series:
     return table["network"] + ", " + table["observation"]
 
 
+def contestants(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of methods that take part."""
+    return table[~table["method"].isin(list(BOUNDS))]
+
+
 def scores(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
     """Mean over seeds of a metric, network by network: `setting`, `method`, `value`, `low`, `high`, `n`."""
     rows = _defined(table, metric)
@@ -59,20 +69,36 @@ def scores(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
 
 def averages(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
     """Mean over settings of a metric, and its interval over seeds: `method`, `value`, `low`, `high`, `n`."""
-    per_seed = _defined(table, metric).groupby(["method", "seed"], sort=False)["value"].mean()
-    return over_seeds(per_seed.reset_index(), ["method"])
+    return _over_settings(_defined(table, metric))
+
+
+def shares_of_ceiling(table: pd.DataFrame) -> pd.DataFrame:
+    """`averages` of what each contestant reaches of the ceiling's `RANKED` on the same recording."""
+    rows = _defined(table, RANKED)
+    ceiling = rows.loc[rows["method"] == CEILING, [*RECORDING, "value"]]
+    paired = contestants(rows).merge(ceiling, on=RECORDING, suffixes=("", "_ceiling"))
+    return _over_settings(paired.assign(value=paired["value"] / paired["value_ceiling"]))
 
 
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank of each method by `RANKED` and how it would vary with other simulations: see `rank_stability`.
+    """Rank of each contestant by `RANKED` and how it would vary with other simulations: see `rank_stability`.
 
     What is drawn anew is a network and a seed; all observations of it belong together. A unit in which a method failed
     counts as 0.
     """
-    scored = units(table).merge(
-        _defined(table, RANKED)[[*UNIT, "value"]].rename(columns={"value": RANKED}), "left", UNIT
-    )
-    return rank_stability(scored.fillna({RANKED: 0.0}), RANKED, units=("network", "seed"))
+    return rank_stability(_ranked(table), RANKED, units=DRAWN)
+
+
+def lead(table: pd.DataFrame) -> pd.DataFrame:
+    """The contestant that ranks first against each other one, by rank: see `paired_tests`.
+
+    Units are those of `ranks`. P-values are corrected for all pairs of contestants, not only for those shown: which one
+    is first, the same scores decide.
+    """
+    order = ranks(table)["method"].tolist()
+    by_rank = _ranked(table).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
+    tests = paired_tests(by_rank, RANKED, units=DRAWN)
+    return tests[tests["method"] == order[0]]
 
 
 def units(table: pd.DataFrame) -> pd.DataFrame:
@@ -99,6 +125,17 @@ def curves(table: pd.DataFrame, metric: str = RANKED) -> Iterator[Curve]:
             if group["x"].nunique() > 1:
                 points = over_seeds(group.sort_values("x", kind="stable"), ["method", "x"])
                 yield Curve(axis, settings(group).iloc[0], points)
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each unit of a contestant, with `RANKED`."""
+    found = _defined(table, RANKED)[[*UNIT, "value"]].rename(columns={"value": RANKED})
+    return units(contestants(table)).merge(found, "left", UNIT).fillna({RANKED: 0.0})
+
+
+def _over_settings(rows: pd.DataFrame) -> pd.DataFrame:
+    per_seed = rows.groupby(["method", "seed"], sort=False)["value"].mean()
+    return over_seeds(per_seed.reset_index(), ["method"])
 
 
 def _defined(table: pd.DataFrame, metric: str) -> pd.DataFrame:
