@@ -22,7 +22,7 @@ from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
 from synapsnet.training import History, require_windows, section
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
@@ -191,10 +191,10 @@ class SynapsNet:
             raise InputError(f"Cannot save a model in {folder}: {error.strerror}; choose another folder.") from error
         tensors = {f"forecaster.{name}": value for name, value in forecaster.state_dict().items()}
         tensors |= {
-            "connectivity.weight": torch.from_numpy(np.ascontiguousarray(self.connectivity_.weight)),
-            "connectivity.standard_error": torch.from_numpy(np.ascontiguousarray(self.connectivity_.standard_error)),
-            "embedding": torch.from_numpy(self.embedding_.copy()),
+            f"connectivity.{name}": torch.from_numpy(np.ascontiguousarray(matrix))
+            for name, matrix in self.connectivity_.matrices.items()
         }
+        tensors["embedding"] = torch.from_numpy(self.embedding_.copy())
         with atomic_path(folder / PARAMETERS) as path:
             safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path)
         description = {
@@ -233,11 +233,8 @@ class SynapsNet:
             loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
                 loaded.device
             )
-            loaded.connectivity_ = Connectome(
-                tensors["connectivity.weight"].numpy(),
-                standard_error=tensors["connectivity.standard_error"].numpy(),
-                unit=described["connectivity_unit"],
-            )
+            matrices = {name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()}
+            loaded.connectivity_ = Connectome(**matrices, unit=described["connectivity_unit"])
             loaded.embedding_ = tensors["embedding"].numpy()
             loaded.history_ = {name: History(**history) for name, history in described["history"].items()}
         except (OSError, KeyError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from synapsnet.edges import Evidence, posterior
 from synapsnet.errors import InputError
 from synapsnet.model import Likelihood, SynapsNetModel
 from synapsnet.recording import Connectome, Recording
@@ -21,6 +22,8 @@ from synapsnet.training import History, Schedule, batches, stretches, train, win
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
+NEWTON_STEPS = 3
+SMALLEST_VARIANCE = 1e-9  # of what is sent, as a share of the largest
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
 
@@ -241,40 +244,92 @@ class FittedModel(nn.Module):
             past = torch.cat([past[..., 1:], self._corrected(expected, h).unsqueeze(-1)], dim=-1)
 
     def _connectivity(self, x: Tensor, b: Tensor, training: Segments, batch_steps: int) -> Connectome:
-        """Weights in units of the prediction, with standard errors from their Fisher information.
-
-        The decoder may amplify the current; its mean gain over the training part, a number for each
-        postsynaptic neuron, belongs to the weight.
-        """
-        model, synapses, n = self.model, self.model.synapses, self.shape["n_neurons"]
+        """Which connections there are, and their weights in units of the prediction; see `synapsnet.edges`."""
+        n = self.shape["n_neurons"]
         unit = {
             "bernoulli": "log odds per presynaptic spike",
             "poisson": "log rate per presynaptic spike",
             "gaussian": "SD per SD",
-        }[model.likelihood]
-        if synapses is None:
-            return Connectome(np.zeros((n, n), np.float32), standard_error=np.ones((n, n), np.float32), unit=unit)
-        gain = torch.zeros(n, device=x.device)
-        # Sums over the training part of the information on the prediction, times powers of what arrives.
-        powers = torch.zeros(3, n, n, dtype=torch.float64, device=x.device)
-        total = 0
-        for batch in batches(training, model.n_steps, batch_steps):
-            for start, stop in batch:
-                past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
-                with torch.no_grad():
-                    sent = synapses.filtered(past)
-                current = (sent @ synapses.weight.T).detach().requires_grad_()
-                eta = model.decode(current, past, context)
-                gain += torch.autograd.grad(eta.sum(), current)[0].sum(0)
-                with torch.no_grad():
-                    information = model.fisher_information(eta).T
-                    powers += torch.stack([information @ sent**power for power in range(3)])
-                total += len(sent)
-        weight = (gain / total).unsqueeze(1) * synapses.weight.detach()
-        # What a shift of the postsynaptic neuron's offset explains as well is no information on the weight.
-        known = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
-        error = known.clamp(min=SMALLEST_INFORMATION).rsqrt().float()
-        return Connectome(weight.cpu().numpy(), standard_error=error.cpu().numpy(), unit=unit)
+        }[self.model.likelihood]
+        if self.model.synapses is None:
+            nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
+            return Connectome(nothing, standard_error=certain, local_fdr=certain, unit=unit)
+        known = posterior(self._evidence(x, b, training, batch_steps))
+        weight, error, p_value, local_fdr = (
+            matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
+        )
+        return Connectome(
+            weight.astype(np.float32), standard_error=error.astype(np.float32),
+            p_value=p_value, local_fdr=local_fdr, unit=unit,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _evidence(self, x: Tensor, b: Tensor, training: Segments, batch_steps: int) -> Evidence:
+        """What the trained model says of every pair, the prior of training taken back.
+
+        The weights onto each neuron go to the maximum of the likelihood, decoder and kernels staying as they are, by
+        Newton's method: with the exact gradient, and with a Hessian for which the information on a neuron's prediction
+        and what arrives at it are taken as independent. The decoder may amplify the current; its mean gain over
+        the training part, a number for each postsynaptic neuron, belongs to the weight.
+        """
+        model, n = self.model, self.shape["n_neurons"]
+        assert model.synapses is not None
+        sent = [
+            (model.synapses.filtered(past), past, context, target)
+            for batch in batches(training, model.n_steps, batch_steps)
+            for start, stop in batch
+            for past, context, target in [windows(x[start:stop], b[start:stop], model.n_steps)]
+        ]
+        total = sum(len(h) for h, *_ in sent)
+        mean = sum(h.sum(0) for h, *_ in sent) / total
+        covariance = sum((h - mean).T.double() @ (h - mean).double() for h, *_ in sent) / total
+        spread = covariance.diagonal().sqrt()
+        least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
+        precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
+        weight, shift = model.synapses.weight.double(), torch.zeros(n, dtype=torch.float64, device=x.device)
+        for step in range(NEWTON_STEPS + 1):
+            gain, informed = torch.zeros(2, n, dtype=torch.float64, device=x.device)
+            pull, level = torch.zeros_like(weight), torch.zeros_like(shift)
+            together, powers = torch.zeros_like(weight), torch.zeros(3, *weight.shape, device=x.device).double()
+            for h, past, context, target in sent:
+                current = (h @ weight.float().T + shift.float()).requires_grad_()
+                with torch.enable_grad():
+                    eta = model.decode(current, past, context)
+                    slope = torch.autograd.grad(eta.sum(), current)[0]
+                eta = eta.detach()
+                score, information = model.score(eta, target), model.fisher_information(eta)
+                gain += slope.sum(0)
+                if step < NEWTON_STEPS:
+                    informed += (information * slope.square()).sum(0)
+                    pull += (score * slope).T @ (h - mean)
+                    level += (score * slope).sum(0)
+                else:
+                    error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
+                    together += error.T @ error
+                    powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
+            if step < NEWTON_STEPS:
+                informed = informed.clamp(min=SMALLEST_INFORMATION)
+                change = pull @ precision / informed[:, None]
+                change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
+                weight = weight + change
+                shift = shift + level / informed - change @ mean.double()
+        # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
+        # information on the weight.
+        alone = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
+        others = (precision.diagonal() - precision.square() / precision.diagonal()[:, None]) * covariance.diagonal()
+        variance = others.clamp(min=1) / alone.clamp(min=SMALLEST_INFORMATION)
+        size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
+        within = together / size[:, None] / size
+        within.fill_diagonal_(1 + SMALLEST_VARIANCE)
+        inverse = torch.linalg.inv(within)
+        partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
+        return Evidence(
+            estimate=(gain / total)[:, None] * weight,
+            standard_error=variance.sqrt(),
+            within=partial.fill_diagonal_(0),
+            unit=(powers[0] / total).sqrt() * spread,
+            n_steps=total,
+        )
 
 
 def _spread(values: Tensor) -> Tensor:

@@ -11,21 +11,12 @@ neurons and applied to each separately, predicts the neuron's next activity. The
     \eta_i(t) &= I_i(t) + D\big(I_i(t),\; x_i(t-1 \ldots t-M),\; e_i,\; b(t-1)\big) && \text{shared decoder}
 
 Spikes: :math:`\eta` is the log odds (Bernoulli) or log rate (Poisson) of the next bin. Calcium:
-:math:`\eta` is the mean of the next frame, linear in the current. An imaging frame is longer than a
-synapse is slow, so most of an interaction falls *within* a frame. For inference only, the innovations
-:math:`r = x - \eta` therefore interact through the same `W`, weighted by a kernel at lag 0:
-:math:`r_i(t) = \sum_j W_{ij} k_j(0) r_j(t) + \epsilon_i(t)`, a structural vector autoregression
-(Sims 1980) with density
+:math:`\eta` is the mean of the next frame, linear in the current.
 
-.. math:: \log p(x_t \mid \text{past}) = \log|\det(I - W \operatorname{diag} k(0))|
-          - \textstyle\sum_i \big(\epsilon_i^2 / 2\sigma_i^2 + \log \sigma_i\big) + \text{const}.
-
-Forecasts use :math:`\eta` alone and never see the frame that they predict.
-
-`W` has a Laplace prior: cortical connectivity is sparse. That is what tells the direction of a
-same-frame interaction, which alone would fit both: the prior gives it to the direction for which
-there is evidence at a lag. Both the prior and the step size of training need the scale of a weight
-that is worth noticing, so `W` is parametrised in units of its standard error.
+`W` has a Laplace prior in training, so that forecasts do not carry the noise of absent connections. Both the prior and
+the step size of training need the scale of a weight that is worth noticing, so `W` is parametrised in units of its
+standard error. What can be said about connections is worked out from the trained model in `synapsnet.fitted` and
+`synapsnet.edges`.
 """
 
 from __future__ import annotations
@@ -55,10 +46,7 @@ class Synapses(nn.Module):
         super().__init__()
         n_neurons = len(unit)
         self.raw_weight = nn.Parameter(torch.zeros(n_neurons, n_neurons))
-        kernel = torch.zeros(n_neurons, n_lags + 1)
-        kernel[:, 0] = 0.5  # at lag 0; used by the Gaussian likelihood only
-        kernel[:, 1:] = 0.5 ** torch.arange(n_lags)
-        self.raw_kernel = nn.Parameter(kernel)
+        self.raw_kernel = nn.Parameter((0.5 ** torch.arange(n_lags)).repeat(n_neurons, 1))
         self.register_buffer("unit", unit * (1 - torch.eye(n_neurons)))
         self.unit: Tensor
 
@@ -69,14 +57,14 @@ class Synapses(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """(N, L + 1) kernels over lags 0..L; lags 1..L have a sum of absolute values of 1, so `W` has a scale."""
-        return self.raw_kernel / self.raw_kernel[:, 1:].abs().sum(1, keepdim=True)
+        """(N, L) kernels over lags 1..L, each with a sum of absolute values of 1, so that `W` has a scale."""
+        return self.raw_kernel / self.raw_kernel.abs().sum(1, keepdim=True)
 
     def filtered(self, past: Tensor) -> Tensor:
         """(B, N) presynaptic activity after its kernel, from windows (B, N, M) of past activity."""
         kernel, n_steps = self.kernel, past.shape[-1]
         return sum(
-            (kernel[:, lag] * past[..., n_steps - lag] for lag in range(1, kernel.shape[1])),
+            (kernel[:, lag - 1] * past[..., n_steps - lag] for lag in range(1, kernel.shape[1] + 1)),
             start=torch.zeros_like(past[..., 0]),
         )
 
@@ -185,25 +173,18 @@ class SynapsNetModel(nn.Module):
             return torch.exp(eta.clamp(max=MAX_LOG_RATE))
         return eta
 
-    def innovations(self, residual: Tensor) -> Tensor:
-        """(B, N) what remains of `residual` when same-frame currents through `W` are taken out."""
-        if self.synapses is None:
-            return residual
-        return residual - residual @ self._same_frame().T
-
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
         """Mean over steps and neurons, in nat, up to a constant that does not depend on parameters."""
         if self.likelihood == "bernoulli":
             return nn.functional.binary_cross_entropy_with_logits(eta, target)
         if self.likelihood == "poisson":
             return nn.functional.poisson_nll_loss(eta.clamp(max=MAX_LOG_RATE), target)
-        noise = self.innovations(target - eta) * torch.exp(-self.log_noise)
-        nll = 0.5 * noise.square().mean() + self.log_noise.mean()
-        if self.synapses is None:
-            return nll
-        same_frame = self._same_frame()
-        identity = torch.eye(len(same_frame), device=same_frame.device)
-        return nll - torch.linalg.slogdet(identity - same_frame)[1] / len(same_frame)
+        noise = (target - eta) * torch.exp(-self.log_noise)
+        return 0.5 * noise.square().mean() + self.log_noise.mean()
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        """(B, N) derivative of the log likelihood of each step and neuron by the prediction `eta`."""
+        return (target - self.mean(eta)) * (torch.exp(-2 * self.log_noise) if self.likelihood == "gaussian" else 1.0)
 
     def fisher_information(self, eta: Tensor) -> Tensor:
         """(B, N) expected information, per step, on the prediction `eta`."""
@@ -217,7 +198,3 @@ class SynapsNetModel(nn.Module):
         if self.synapses is None:
             return torch.zeros((), device=self.offset.device)
         return self.sparsity * self.synapses.raw_weight.abs().sum()
-
-    def _same_frame(self) -> Tensor:
-        assert self.synapses is not None
-        return self.synapses.weight * self.synapses.kernel[:, 0]

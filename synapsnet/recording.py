@@ -19,9 +19,12 @@ from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
 
+LEAST_LOCAL_FDR = 1e-300  # so that evidence stays finite
+
 FloatArray = npt.NDArray[np.floating[Any]]
 Modality = Literal["calcium", "spikes"]
 
+MATRICES = ("weight", "delay_s", "standard_error", "p_value", "local_fdr", "effective")  # of a connectome
 NEURON_COLUMNS = ("id", "cell_type", "x_um", "y_um", "z_um", "area")
 
 
@@ -37,6 +40,11 @@ class Connectome:
         Transmission delay in seconds where known, NaN where there is no connection.
     standard_error : (N, N) float array or None
         Standard error of `weight`, for connectivity that was inferred.
+    p_value : (N, N) float array or None
+        Two-sided, where it is not simply that of weight over standard error.
+    local_fdr : (N, N) float array or None
+        Probability that there is no connection, the local false discovery rate (Efron 2008, Statistical Science
+        23:1), for connectivity that was inferred with a prior on which connections there are.
     effective : (N, N) float array or None
         Of a part of a network: `weight` plus what passes through the neurons that are not in this part,
         in the same unit. The diagonal must be zero.
@@ -52,6 +60,8 @@ class Connectome:
     weight: FloatArray
     delay_s: FloatArray | None = None
     standard_error: FloatArray | None = None
+    p_value: FloatArray | None = None
+    local_fdr: FloatArray | None = None
     effective: FloatArray | None = None
     unit: str = "mV"
 
@@ -63,14 +73,18 @@ class Connectome:
             raise InputError("Connectome weight holds NaN or infinite values; use 0 for 'no connection'.")
         if np.diagonal(self.weight).any():
             raise InputError("Connectome weight has self-connections; set its diagonal to 0.")
-        for name in ("delay_s", "standard_error", "effective"):
-            matrix = getattr(self, name)
-            if matrix is not None and matrix.shape != shape:
+        for name, matrix in self.matrices.items():
+            if matrix.shape != shape:
                 raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
 
     @property
     def n_neurons(self) -> int:
         return int(self.weight.shape[0])
+
+    @property
+    def matrices(self) -> dict[str, FloatArray]:
+        """Those of `MATRICES` that are known, by name."""
+        return {name: matrix for name in MATRICES if (matrix := getattr(self, name)) is not None}
 
     @property
     def adjacency(self) -> npt.NDArray[np.bool_]:
@@ -79,7 +93,13 @@ class Connectome:
 
     @property
     def scores(self) -> FloatArray:
-        """(N, N) signed evidence for each connection: weight over standard error where it is known."""
+        """(N, N) signed evidence for each connection.
+
+        The negative log of `local_fdr` where that is known, else weight over standard error, else the weight.
+        """
+        if self.local_fdr is not None:
+            evidence = -np.log(np.clip(self.local_fdr, LEAST_LOCAL_FDR, 1.0))
+            return cast(FloatArray, np.sign(self.weight) * evidence)
         if self.standard_error is None:
             return self.weight
         ratio = np.divide(
@@ -89,13 +109,17 @@ class Connectome:
 
     @property
     def p_values(self) -> FloatArray:
-        """(N, N) two-sided p-value of each connection, by a normal distribution of `scores`; 1 on the diagonal.
+        """(N, N) two-sided p-value of each connection, 1 on the diagonal.
+
+        `p_value` where that is known, else by a normal distribution of weight over standard error.
 
         Raises
         ------
         InputError
             If the standard errors are not known.
         """
+        if self.p_value is not None:
+            return self.p_value
         if self.standard_error is None:
             raise InputError("This connectivity has no standard errors, so nothing can be said about significance.")
         p_values = 2 * ndtr(-np.abs(self.scores))
@@ -105,7 +129,9 @@ class Connectome:
     def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
         """(N, N) which connections are significant at a false discovery rate.
 
-        Benjamini & Hochberg 1995, J R Stat Soc B 57:289, over all pairs of different neurons.
+        Over all pairs of different neurons: as many of the smallest `local_fdr` as have a mean below that rate (Newton
+        et al. 2004, Biostatistics 5:155), or by the p-values where these are not known (Benjamini & Hochberg 1995, J R
+        Stat Soc B 57:289).
 
         Parameters
         ----------
@@ -121,15 +147,22 @@ class Connectome:
             raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
         pairs = ~np.eye(self.n_neurons, dtype=bool)
         found = np.zeros_like(pairs)
-        found[pairs] = false_discovery_control(self.p_values[pairs]) <= fdr
+        if self.local_fdr is not None:
+            local = self.local_fdr[pairs]
+            order = np.argsort(local, kind="stable")
+            found_so_far = np.arange(1, len(local) + 1)
+            expected_rate = np.empty_like(local)
+            expected_rate[order] = np.cumsum(local[order]) / found_so_far
+            found[pairs] = expected_rate <= fdr
+        else:
+            found[pairs] = false_discovery_control(self.p_values[pairs]) <= fdr
         return found
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=int)
         grid = np.ix_(chosen, chosen)
-        matrices = {name: getattr(self, name) for name in ("weight", "delay_s", "standard_error", "effective")}
-        return replace(self, **{name: matrix[grid] for name, matrix in matrices.items() if matrix is not None})
+        return replace(self, **{name: matrix[grid] for name, matrix in self.matrices.items()})
 
 
 @dataclass(frozen=True, eq=False)

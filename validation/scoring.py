@@ -1,7 +1,7 @@
 """Score a run: SynapsNet and its ablation beside the comparators, on the same training and held-out parts.
 
 scores.json              `validation.results.Scores`
-inferred.safetensors     what each method inferred: `method.weight`, `method.standard_error`
+inferred.safetensors     what each method inferred: `method.weight` and whatever else its `Connectome` has
 example.safetensors      forecasts of a few neurons, drawn in the report
 """
 
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import atomic_path, write_text
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import MATRICES, Connectome, Recording
 from synapsnet.run import SCORED, Progress, Run, load_run
 from validation.connectivity import score_connectivity
 from validation.forecasting import score_forecasts
@@ -143,8 +143,7 @@ def load_results(folder: str | Path) -> RunResults:
         truth=recording.connectome,
         inferred={
             name: Connectome(
-                arrays[f"{name}.weight"],
-                standard_error=arrays[f"{name}.standard_error"],
+                **{key: arrays[f"{name}.{key}"] for key in MATRICES if f"{name}.{key}" in arrays},
                 unit=unit if name == "synapsnet" else "a.u.",
             )
             for name in sorted(names, key=list(LABELS).index)
@@ -232,9 +231,7 @@ def _save(folder: Path, scores: Scores, inferred: dict[str, Connectome], example
     (folder / SCORES).unlink(missing_ok=True)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, connectome in inferred.items():
-        error = connectome.standard_error
-        arrays[f"{name}.weight"] = connectome.weight.astype(np.float32)
-        arrays[f"{name}.standard_error"] = np.ones_like(connectome.weight, np.float32) if error is None else error
+        arrays |= {f"{name}.{key}": matrix for key, matrix in connectome.matrices.items()}
     for name, content in ((INFERRED, arrays), (EXAMPLE, example)):
         with atomic_path(folder / name) as path:
             safetensors.numpy.save_file({key: np.ascontiguousarray(value) for key, value in content.items()}, path)

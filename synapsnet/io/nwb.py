@@ -195,9 +195,8 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
 
     weight = matrix("weight", 0.0)
     assert weight is not None
-    return Connectome(
-        weight, matrix("delay_s", np.nan), matrix("standard_error", 0.0), matrix("effective", 0.0), unit=unit
-    )
+    others = {"delay_s": np.nan, "standard_error": 0.0, "p_value": 1.0, "local_fdr": 1.0, "effective": 0.0}
+    return Connectome(weight, **{name: matrix(name, fill) for name, fill in others.items()}, unit=unit)
 
 
 def _spike_times(units: DynamicTable) -> nap.TsGroup:

@@ -235,7 +235,6 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
     from pynwb.core import DynamicTable
 
     known = connectome.weight != 0
-    matrices = {name: getattr(connectome, name) for name in ("weight", "delay_s", "standard_error", "effective")}
     if connectome.delay_s is not None:
         known |= ~np.isnan(connectome.delay_s)
     for matrix in (connectome.standard_error, connectome.effective):
@@ -251,11 +250,12 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
         "weight": f"weight in {connectome.unit}, positive is excitatory",
         "delay_s": "transmission delay in seconds",
         "standard_error": "standard error of the weight",
+        "p_value": "two-sided p-value",
+        "local_fdr": "probability that there is no connection",
         "effective": f"weight in {connectome.unit} with what passes through neurons that were not recorded",
     }
-    for name, matrix in matrices.items():
-        if matrix is not None:
-            table.add_column(name=name, description=descriptions[name], data=matrix[post, pre])
+    for name, matrix in connectome.matrices.items():
+        table.add_column(name=name, description=descriptions[name], data=matrix[post, pre])
     file.processing[MODULE].add(table)
 
 
