@@ -5,23 +5,27 @@ standard error, and of every pair how the two deviate *together* from what was p
 like. Here that is learned from the same recording, all pairs together:
 
 - most pairs are not connected, and the weights of those that are have some distribution;
-- neurons come in two types, each with its own density and weights (Dale's principle: one excites, one inhibits). Nothing
-  forces a type to have one sign: that is learned too;
-- a connection acts within a step as well as from one to the next. What is seen within a step has no direction, so it is
-  explained by the two directions jointly, each with what its lag says.
+- neurons come in two types, each with its own density and weights (Dale's principle: one excites, one inhibits).
+  Nothing forces a type to have one sign: that is learned too;
+- a connection acts within a step as well as from one to the next. What is seen within a step has no direction, so the
+  two directions explain it jointly. Noise that blurs time makes a connection leak into the lag of the reverse one.
 
-With :math:`w_{ij}` the weight from j to i, zero if there is none, :math:`t_j` the type of j, :math:`\hat w_{ij}` the
-estimate at a lag, :math:`\hat c_{ij}` the correlation within a step and :math:`u_{ij}` its size per unit of weight,
+With :math:`w_{ij}` the weight from j to i, zero if there is none, :math:`t_j` the type of j, :math:`\hat w_{ij}`
+the estimate at a lag, :math:`\hat c_{ij}` the correlation within a step and :math:`u_{ij}` its size per unit of weight,
 
 .. math::
     w_{ij} \mid t_j &\sim g_{t_j} \quad \text{(a discrete distribution with most of its mass at 0)} \\
-    \hat w_{ij} &\sim N(w_{ij} + \mu,\; \tau^2 s_{ij}^2) \\
-    \hat c_{ij} &\sim N(\kappa_{t_j} u_{ij} w_{ij} + \kappa_{t_i} u_{ji} w_{ji} + \nu,\; \rho^2 / T)
+    \hat w_{ij} &\sim N(w_{ij} + \lambda_{t_i} w_{ji} + a_{ij} + \mu_{t_j},\; \tau^2 s_{ij}^2) \\
+    \hat c_{ij} &\sim N(\kappa_{t_j} u_{ij} w_{ij} + \kappa_{t_i} u_{ji} w_{ji} + b_{ij} + \nu_{t_i} + \nu_{t_j},\;
+                 \rho^2 / T)
 
-where the distributions g, the gains :math:`\kappa`, and the offsets and excess errors :math:`\mu, \tau, \nu, \rho` that
-unseen common input causes are fitted by expectation maximisation. The types' posterior comes from all that a neuron
-sends. Compare Efron 2008, Statistical Science 23:1 (empirical null, two groups) and Stephens 2017, Biostatistics 18:275
-(weights from a mixture that is learned).
+where a and b are what the other connections, as they are known so far, pass on within a step. The distributions g,
+leaks :math:`\lambda`, gains :math:`\kappa`, and the offsets and excess errors :math:`\mu, \tau, \nu, \rho` that unseen
+common input causes are fitted by expectation maximisation. The types' posterior comes from all that a neuron sends.
+Compare Efron 2008, Statistical Science 23:1 (two groups, empirical null), and Stephens 2017, Biostatistics 18:275 (a
+mixture for the weights that is learned).
+
+The constants below were chosen on seeds 1 and 2 of the network "lif-random", with and without shared input.
 """
 
 from __future__ import annotations
@@ -31,13 +35,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WIDTH = 0.25
-LEAK_SD, GAIN_SD = 0.3, 1.0
 N_SIZES = 8  # of weights of either sign, logarithmically spaced
-SMALLEST_SIZE = 0.7  # in median standard errors
-PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.1  # of a type, as if so many pairs had been seen before
+SMALLEST_SIZE = 1.0  # in median standard errors
+WIDTH = 0.25  # of a size, as a share of the distance between its neighbours
+PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.1  # of each type, as if so many pairs had been seen before
+MOST_DENSE = 0.5  # a type connects to half of the others at most
+LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
+LEAK_SD, GAIN_SD, CONSTANT_PRECISION = 0.3, 1.0, 1e-6  # of prior distributions about 0
+NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 CHUNK_VALUES = 10_000_000  # pairs x weights x weights at a time: 80 MB
-TOLERANCE, MOST_ITERATIONS = 1e-4, 100  # of the probabilities' mean change
+TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
 
 @dataclass(frozen=True)
@@ -107,28 +114,37 @@ class _Fit:
         n = self.n = len(self.lag)
         self.pairs = ~torch.eye(n, dtype=torch.bool)
         self.within_error = evidence.n_steps**-0.5
-        size = self.error[self.pairs].median()
-        largest = max((self.lag[self.pairs].abs() / size).max().item(), 4.0)
-        sizes = size * torch.logspace(0, 1, N_SIZES, base=largest / SMALLEST_SIZE, dtype=torch.float64) * SMALLEST_SIZE
-        self.weights = torch.cat([-sizes.flip(0), torch.zeros(1, dtype=torch.float64), sizes])  # (G,)
-        ratio = (largest / SMALLEST_SIZE) ** (1 / (N_SIZES - 1))
-        self.width = WIDTH * (ratio - 1 / ratio) * self.weights.abs()  # so that sizes overlap
-        self.zero = N_SIZES  # where 0 is among them
+        # Most pairs are not connected: how these are distributed, at first and at least.
+        centre, self.lag_sd = _centre_and_spread(self.lag[self.pairs], self.error[self.pairs])
+        self.lag_offset = torch.full((2,), centre, dtype=torch.float64)
+        within = self.within[self.pairs]
+        middle, self.within_sd = _centre_and_spread(within, torch.full_like(within, self.within_error))
+        self.within_offset = torch.full((2,), middle / 2, dtype=torch.float64)
+        self.least_lag_sd, self.least_within_sd = LEAST_SPREAD * self.lag_sd, LEAST_SPREAD * self.within_sd
+        self._set_sizes()
         # At first one type excites, the other inhibits, and a neuron's type is what it sends on the whole.
-        few = torch.full_like(self.weights, 1e-3)
-        few[self.zero] = 1 - PRIOR_DENSITY
-        excites, inhibits = few.clone(), few.clone()
-        excites[self.zero + 1 :] = inhibits[: self.zero] = PRIOR_DENSITY / N_SIZES
-        self.prior = torch.stack([excites, inhibits])
-        self.prior = self.prior / self.prior.sum(1, keepdim=True)  # (2, G)
-        sent = torch.where(self.pairs, self.lag / self.error, 0.0).sum(0) / (n - 1) ** 0.5
+        excites = torch.full_like(self.weights, 1e-3)
+        excites[self.zero] = 1 - PRIOR_DENSITY
+        excites[self.zero + 1 :] = PRIOR_DENSITY / N_SIZES
+        excites /= excites.sum()
+        self.prior = torch.stack([excites, excites.flip(0)])  # (2, G)
+        sent = torch.where(self.pairs, (self.lag - centre) / (self.lag_sd * self.error), 0.0).sum(0) / (n - 1) ** 0.5
         self.type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
-        self.gain = torch.zeros(2, dtype=torch.float64)
-        self.leak = torch.zeros(2, dtype=torch.float64)
-        self.lag_offset, self.lag_sd, self.within_offset, self.within_sd = 0.0, 1.0, 0.0, 1.0
-        self.indirect_lag = self.indirect_within = torch.zeros_like(self.lag)
+        self.gain = self.leak = torch.zeros(2, dtype=torch.float64)
+        self.mean = self.variance = self.indirect_lag = self.indirect_within = torch.zeros_like(self.lag)
         self.absent = torch.ones_like(self.lag)
-        self.mean = self.variance = torch.zeros_like(self.lag)
+
+    def _set_sizes(self) -> None:
+        """(G,) the weights that a connection may have, and how far each of them reaches."""
+        lag, error = self.lag[self.pairs].abs(), self.error[self.pairs]
+        size = error.median() * self.lag_sd * SMALLEST_SIZE
+        noticed = lag[lag > 2 * error]
+        largest = max(4.0, float(noticed.max() / size)) if len(noticed) else 4.0
+        sizes = size * torch.logspace(0, 1, N_SIZES, base=largest, dtype=torch.float64)
+        self.weights = torch.cat([-sizes.flip(0), torch.zeros(1, dtype=torch.float64), sizes])
+        self.zero = N_SIZES  # where 0 is among them
+        ratio = largest ** (1 / (N_SIZES - 1))
+        self.width = WIDTH * (ratio - 1 / ratio) * self.weights.abs()
 
     def update(self) -> None:
         """One iteration: the weights' and types' posterior, then everything that is the same for all pairs."""
@@ -145,32 +161,46 @@ class _Fit:
         before = torch.full_like(self.weights, PRIOR_PAIRS * PRIOR_DENSITY / (2 * N_SIZES))
         before[self.zero] = PRIOR_PAIRS * (1 - PRIOR_DENSITY)
         self.prior = (counts + before) / (counts + before).sum(1, keepdim=True)
+        self._bound_density()
         weight = torch.where(self.pairs[..., None], weight, 0.0)
         self.absent = torch.where(self.pairs, weight[..., self.zero], 1.0)
         # Within each size, between its centre and the estimate.
         error = (self.lag_sd * self.error).square()[..., None]
         trust = self.width.square() / (self.width.square() + error)
-        seen = self.lag - self.lag_offset - self.indirect_lag - (self.type @ self.leak)[:, None] * self.mean.T
+        seen = self.lag - self._of_absent()[0] - (self.type @ self.leak)[:, None] * self.mean.T
         centre = self.weights + trust * (seen[..., None] - self.weights)
         self.mean = (weight * centre).sum(2)
         self.variance = (weight * (centre.square() + trust * error)).sum(2) - self.mean.square()
-        self._update_errors(cross - self.mean * self.mean.T)
+        self._update_effects(cross - self.mean * self.mean.T)
+
+    def _bound_density(self) -> None:
+        """No type may send to more than `MOST_DENSE` of the others: what most pairs do is not a connection."""
+        zero = self.prior[:, self.zero].clamp(min=1 - MOST_DENSE)
+        self.prior *= ((1 - zero) / (1 - self.prior[:, self.zero]))[:, None]
+        self.prior[:, self.zero] = zero
+
+    def _of_absent(self) -> tuple[Tensor, Tensor]:
+        """What the estimate and the correlation of a pair without connections are on average."""
+        alone = self.type @ self.within_offset
+        return self.indirect_lag + self.type @ self.lag_offset, self.indirect_within + alone[:, None] + alone
 
     def p_value(self) -> Tensor:
+        """See `Posterior`."""
         leaked = (self.type @ self.leak)[:, None] * self.mean.T
-        z = (self.lag - self.indirect_lag - leaked - self.lag_offset) / (self.lag_sd * self.error)
+        z = (self.lag - self._of_absent()[0] - leaked) / (self.lag_sd * self.error)
         return torch.where(self.pairs, torch.special.erfc(z.abs() / 2**0.5), 1.0)
 
     def _likelihood(self) -> tuple[Tensor, Tensor]:
-        """(N, N, G) likelihood of each weight of each pair, what the reverse weight may be summed over; E[w_ij w_ji]."""
+        """(N, N, G) likelihood of each pair's weight, all that the reverse one may be taken together; E[w_ij w_ji]."""
         expected = self.type @ self.prior  # (N, G), of a weight by its sender
         likelihood = torch.empty(self.n, self.n, len(self.weights), dtype=torch.float64)
         cross = torch.empty_like(self.lag)
-        lag = (self.lag - self.lag_offset - self.indirect_lag) / (self.lag_sd * self.error)
+        absent_lag, absent_within = self._of_absent()
+        lag = (self.lag - absent_lag) / (self.lag_sd * self.error)
         per_weight = 1 / (self.lag_sd * self.error)
         leaked = (self.type @ self.leak)[:, None] * per_weight  # of w_ji in the estimate of w_ij, by the type of i
         scale = self.within_sd * self.within_error
-        within = (self.within - self.indirect_within - self.within_offset) / scale
+        within = (self.within - absent_within) / scale
         effect = (self.type @ self.gain) * self.unit / scale
         forth, back, width = self.weights[:, None], self.weights, self.width
         rows = max(1, CHUNK_VALUES // (self.n * len(self.weights) ** 2))
@@ -193,41 +223,26 @@ class _Fit:
             cross[part] = (moment * expected * self.weights).sum(2) / (both * expected).sum(2)
         return likelihood.clamp(min=1e-300), cross
 
-    def _update_errors(self, covariance: Tensor) -> None:
-        """Gains, leaks, offsets and excess errors, given the posterior of the weights."""
+    def _update_effects(self, covariance: Tensor) -> None:
+        """Leaks, gains, offsets and excess errors, given the posterior of the weights."""
         of_pre, of_post = self.type.T[:, None, :], self.type.T[:, :, None]  # (2, 1, N), (2, N, 1)
-        mean, variance = self.mean, self.variance
-        # What of the estimate is not w_ij is leaked from w_ji.
-        solution, self.lag_sd = _regress(
-            (self.lag - mean - self.indirect_lag)[self.pairs],
-            self.error[self.pairs],
-            [(q * mean.T).expand_as(mean)[self.pairs] for q in of_post],
-            [[(q * p * variance.T).expand_as(mean)[self.pairs] for p in of_post] for q in of_post],
-            [(-q * covariance)[self.pairs] for q in of_post],
-            variance[self.pairs],
-            LEAK_SD,
+        mean, variance, none = self.mean, self.variance, torch.zeros_like(self.mean)
+        both_ways = _Weights(mean, mean.T, variance, variance.T, covariance)
+        # In the estimate w_ij is once, and what leaks from w_ji.
+        effects = [(torch.ones_like(mean), none), *((none, q.expand_as(mean)) for q in of_post)]
+        solution, self.lag_sd = both_ways.regress(
+            self.lag - self.indirect_lag, self.error, self.pairs, effects, list(of_pre), LEAK_SD, known=1
         )
-        self.leak, self.lag_offset = solution[:2], float(solution[2])
-        # Every pair is there once; its weights in both directions act within a step.
-        upper = torch.triu(self.pairs)
-        unit, forth, back = self.unit, self.unit**2 * variance, (self.unit**2 * variance).T
-        both = unit * unit.T * covariance
-        solution, self.within_sd = _regress(
-            (self.within - self.indirect_within)[upper],
-            torch.full((int(upper.sum()),), self.within_error, dtype=torch.float64),
-            [(q * unit * mean + p * (unit * mean).T)[upper] for q, p in zip(of_pre, of_post, strict=True)],
-            [
-                [
-                    (of_pre[t] * of_pre[s] * forth + of_post[t] * of_post[s] * back + (of_pre[t] * of_post[s] + of_post[t] * of_pre[s]) * both)[upper]
-                    for s in (0, 1)
-                ]
-                for t in (0, 1)
-            ],
-            None,
-            None,
-            GAIN_SD,
+        self.leak, self.lag_offset = solution[:2].clamp(min=0), solution[2:]
+        self.lag_sd = max(self.lag_sd, self.least_lag_sd)
+        # Within a step both act, by their senders' types; every pair is there once.
+        effects = [(q * self.unit, p * self.unit.T) for q, p in zip(of_pre, of_post, strict=True)]
+        error = torch.full_like(mean, self.within_error)
+        solution, self.within_sd = both_ways.regress(
+            self.within - self.indirect_within, error, torch.triu(self.pairs), effects, list(of_pre + of_post), GAIN_SD
         )
-        self.gain, self.within_offset = solution[:2], float(solution[2])
+        self.gain, self.within_offset = solution[:2].clamp(min=0), solution[2:]
+        self.within_sd = max(self.within_sd, self.least_within_sd)
         # What a connection does within a step is passed on by the next one, and correlates neurons with one target.
         correlation = self.unit * mean
         step = (self.type @ self.gain) * correlation
@@ -236,23 +251,52 @@ class _Fit:
         self.indirect_within = -torch.where(self.pairs, step.T @ step, 0.0)
 
 
-def _regress(y, error, means, seconds, crossed, own, prior_sd):
-    """Coefficients of uncertain regressors, and of a constant; and how much larger than `error` the rest is."""
-    k = len(means)
-    design = torch.stack([*means, torch.ones_like(y)], dim=1) / error[:, None]
-    z = y / error
-    normal = design.T @ design
-    moment = design.T @ z
-    spread = torch.stack([torch.stack([(x / error**2).sum() for x in row]) for row in seconds])
-    normal[:k, :k] += spread
-    if crossed is not None:
-        shift = torch.stack([(x / error**2).sum() for x in crossed])
-        moment[:k] += shift
-    ridge = torch.full((k + 1,), prior_sd**-2, dtype=torch.float64)
-    ridge[k] = 1e-9
-    solution = torch.linalg.solve(normal + torch.diag(ridge), moment)
-    beta = solution[:k]
-    squared = (z - design @ solution).square().sum() + beta @ spread @ beta
-    if crossed is not None:
-        squared = squared + (own / error**2).sum() - 2 * beta @ shift
-    return solution, float((squared / len(y)).clamp(min=1e-6).sqrt())
+@dataclass(frozen=True)
+class _Weights:
+    """Moments of the weights of each pair, (N, N) each, in the one direction and the other."""
+
+    forth: Tensor
+    back: Tensor
+    forth_variance: Tensor
+    back_variance: Tensor
+    covariance: Tensor
+
+    def regress(
+        self,
+        seen: Tensor,
+        error: Tensor,
+        pairs: Tensor,
+        effects: list[tuple[Tensor, Tensor]],
+        constants: list[Tensor],
+        prior_sd: float,
+        known: int = 0,
+    ) -> tuple[Tensor, float]:
+        """Explain what is seen of pairs by effects of their uncertain weights, of both directions, and constants.
+
+        Returns the coefficients after the first `known` effects, whose coefficients are 1, and how much larger than
+        `error` the rest is. Coefficients of effects are about 0 with `prior_sd`.
+        """
+        precision = torch.where(pairs, error**-2, 0.0)
+        means = [f * self.forth + b * self.back for f, b in effects] + [c.expand_as(seen) for c in constants]
+        columns = torch.stack([x.expand_as(seen).flatten() for x in means])
+        weighted = columns * precision.flatten()
+        normal, moment = weighted @ columns.T, weighted @ seen.flatten()
+        for k, (f, b) in enumerate(effects):
+            for m, (g, c) in enumerate(effects):
+                spread = f * g * self.forth_variance + b * c * self.back_variance + (f * c + b * g) * self.covariance
+                normal[k, m] += (precision * spread).sum()
+        fitted = slice(known, None)
+        ridge = torch.full((len(columns) - known,), prior_sd**-2, dtype=seen.dtype)
+        ridge[len(effects) - known :] = CONSTANT_PRECISION
+        rest = moment[fitted] - normal[fitted, :known].sum(1)
+        solution = torch.linalg.solve(normal[fitted, fitted] + torch.diag(ridge), rest)
+        everything = torch.cat([torch.ones(known, dtype=seen.dtype), solution])
+        squared = (precision * seen.square()).sum() - 2 * everything @ moment + everything @ normal @ everything
+        return solution, float((squared / pairs.sum()).clamp(min=0).sqrt())
+
+
+def _centre_and_spread(values: Tensor, error: Tensor) -> tuple[float, float]:
+    """Of most values: their median, and their spread about it in units of `error`, not less than 1."""
+    centre = values.median()
+    spread = ((values - centre).abs() / error).median() / NORMAL_MEDIAN
+    return float(centre), max(float(spread), 1.0)

@@ -27,7 +27,7 @@ PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
 HISTORY_S = 0.050  # own past of spike models: refractoriness and bursts
-CALCIUM_LAGS, CALCIUM_HISTORY = 2, 8  # frames; the indicator, not the synapse, is slow
+CALCIUM_LAGS, CALCIUM_HISTORY = 4, 8  # frames; the indicator, not the synapse, is slow
 DRIVE_HISTORY = 4  # frames, of deconvolved calcium
 
 
@@ -48,9 +48,10 @@ class SynapsNet:
     Attributes
     ----------
     connectivity_ : Connectome
-        `weight[post, pre]`, here in log odds or log rate per presynaptic spike, or in standard deviations
-        per standard deviation for calcium, with its standard error (from the Fisher information of
-        one weight with all else known, so a lower bound). Zero with `connectivity="none"`.
+        See `synapsnet.edges`: `weight[post, pre]` is its posterior mean, in log odds or log rate per presynaptic spike,
+        or in standard deviations per standard deviation for calcium, and `standard_error` its posterior standard
+        deviation; `local_fdr` is the probability that there is no connection, and `p_value` that of the evidence
+        at a lag alone. No connections with `connectivity="none"`.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
         Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.

@@ -253,7 +253,7 @@ class FittedModel(nn.Module):
         }[self.model.likelihood]
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
-            return Connectome(nothing, standard_error=certain, local_fdr=certain, unit=unit)
+            return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit)
         known = posterior(self._evidence(x, b, training, batch_steps))
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
@@ -281,8 +281,10 @@ class FittedModel(nn.Module):
             for past, context, target in [windows(x[start:stop], b[start:stop], model.n_steps)]
         ]
         total = sum(len(h) for h, *_ in sent)
-        mean = sum(h.sum(0) for h, *_ in sent) / total
-        covariance = sum((h - mean).T.double() @ (h - mean).double() for h, *_ in sent) / total
+        mean = torch.stack([h.sum(0) for h, *_ in sent]).sum(0) / total
+        covariance = torch.zeros(n, n, dtype=torch.float64, device=x.device)
+        for h, *_ in sent:
+            covariance += (h - mean).T @ (h - mean) / total
         spread = covariance.diagonal().sqrt()
         least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
         precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))

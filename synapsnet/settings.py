@@ -20,7 +20,7 @@ class Settings(Parameters):
         "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike, else Poisson.
     n_lags, n_history : int or None
         Length of the synaptic kernels and of a neuron's own past in steps. None is 30 ms and 50 ms for
-        spikes, 2 and 8 frames for calcium.
+        spikes, 4 and 8 frames for calcium.
     n_embedding, n_hidden : int
         Dimensions of the neurons' embeddings, hidden units of the shared decoder.
     sparsity : float

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from synapsnet import fitted
+from synapsnet.edges import posterior
 from synapsnet.errors import InputError
 from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
 from synapsnet.recording import Recording
@@ -112,11 +115,14 @@ def test_recovers_something_of_the_connectome_from_calcium(fitted_calcium, small
 def test_what_is_fitted_has_its_shape_and_unit(request, modality):
     model = request.getfixturevalue(f"fitted_{modality}")
     found = model.connectivity_
-    assert found.weight.shape == found.standard_error.shape == (N, N)
+    assert {matrix.shape for matrix in found.matrices.values()} == {(N, N)}
+    assert set(found.matrices) == {"weight", "standard_error", "p_value", "local_fdr"}
     assert not np.diagonal(found.weight).any()
     assert found.weight[OFF_DIAGONAL].all()
-    assert (found.standard_error > 0).all()
-    assert np.isfinite(found.standard_error).all()
+    assert (found.standard_error[OFF_DIAGONAL] > 0).all()
+    for probability in (found.p_value, found.local_fdr):
+        assert (np.diagonal(probability) == 1).all()
+        assert ((probability >= 0) & (probability <= 1)).all()
     assert found.unit == {"spikes": "log odds per presynaptic spike", "calcium": "SD per SD"}[modality]
     assert model.embedding_.shape == (N, 8)
     assert set(model.history_) == ({"forecast"} if modality == "spikes" else {"forecast", "inference"})
@@ -124,14 +130,35 @@ def test_what_is_fitted_has_its_shape_and_unit(request, modality):
         assert history.validation[history.best_epoch] == min(history.validation)
 
 
-def test_standard_errors_are_those_of_the_fisher_information():
+def test_the_evidence_has_the_standard_errors_of_the_fisher_information(monkeypatch):
     """Independent Poisson neurons and a single lag: by hand 1 / sqrt(T rate var(pre)), but for what chance adds."""
+    seen = []
+    monkeypatch.setattr(fitted, "posterior", lambda evidence: seen.append(evidence) or posterior(evidence))
     recording = toy("spikes", 8000)
     found = quick(recording, likelihood="poisson", n_lags=1, n_history=1, epochs=2).connectivity_
     training = recording.values[: round(0.9 * 8000)]
     by_hand = 1 / np.sqrt(len(training) * np.outer(training.mean(0), training.var(0)))
-    assert found.standard_error == pytest.approx(by_hand, rel=0.08)
-    assert np.abs(found.scores).max() < 4  # there is nothing to find
+    error = seen[0].standard_error.numpy()
+    assert error == pytest.approx(by_hand, rel=0.08)
+    z = seen[0].estimate.numpy() / error
+    assert np.abs(z).max() < 4
+    assert found.local_fdr.min() > 0.2  # there is nothing to find
+    assert not found.significant().any()
+
+
+def test_the_evidence_is_the_maximum_of_the_likelihood(monkeypatch):
+    """Whatever the prior of training, the weights onto a neuron are those of an unpenalised logistic regression."""
+    seen = []
+    monkeypatch.setattr(fitted, "posterior", lambda evidence: seen.append(evidence) or posterior(evidence))
+    spikes = np.zeros((4000, 3))
+    rng = np.random.default_rng(0)
+    for t in range(1, len(spikes)):
+        spikes[t] = rng.random(3) < 1 / (1 + np.exp(1.5 - np.array([0.0, 1.5 * spikes[t - 1, 0], 0.0])))
+    recording = Recording.from_array(spikes, 0.02, "spikes")
+    quick(recording, n_lags=1, n_history=1, epochs=20, batch_steps=100, sparsity=20.0)
+    train = spikes[: round(0.9 * len(spikes))]
+    regression = LogisticRegression(C=1e6).fit(train[:-1], train[1:, 1])
+    assert seen[0].estimate[1, [0, 2]].numpy() == pytest.approx(regression.coef_[0, [0, 2]], abs=0.12)  # of a mean gain
 
 
 def test_a_known_weight_is_found_with_its_size():
@@ -146,7 +173,8 @@ def test_a_known_weight_is_found_with_its_size():
     assert found.weight[1, 0] == pytest.approx(2.0, abs=3.5 * float(found.standard_error[1, 0]))
     others = found.scores.copy()
     others[1, 0] = 0
-    assert np.abs(others).max() < 4 < found.scores[1, 0]
+    assert np.abs(others).max() < 1 < 20 < found.scores[1, 0]
+    assert np.argwhere(found.significant()).tolist() == [[1, 0]]
 
 
 @pytest.mark.parametrize("name", ["spike_recording", "calcium_recording"])
@@ -518,8 +546,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no description": (lambda f: (f / DESCRIPTION).unlink(), "holds no fitted model .*json is missing"),
     "broken description": (lambda f: _truncate(f / DESCRIPTION), "json is damaged"),
     "binary description": (lambda f: (f / DESCRIPTION).write_bytes(b"\xff\xfe\x00"), "json is damaged"),
-    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 1"),
-    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 1; fit it again"),
+    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 2"),
+    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 2; fit it again"),
     "no version": (lambda f: _without(f, "format_version"), "has format None"),
     "no settings": (lambda f: _without(f, "settings"), "is damaged .*settings"),
     "other settings": (lambda f: _describe(f, settings={"colour": 3}), "no parameter 'colour'"),
@@ -532,7 +560,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no parameters": (lambda f: (f / PARAMETERS).unlink(), "is damaged"),
     "broken parameters": (lambda f: _truncate(f / PARAMETERS), "is damaged"),
     "a missing parameter": (lambda f: _drop(f, "forecaster.model.embedding"), "is damaged"),
-    "no connectivity": (lambda f: _drop(f, "connectivity.weight"), "is damaged .*connectivity.weight"),
+    "no connectivity": (lambda f: _drop(f, "connectivity.weight"), "is damaged .*weight"),
 }
 
 

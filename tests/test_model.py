@@ -80,17 +80,6 @@ def test_w_is_the_only_pathway(likelihood):
     assert torch.equal(influence(model), adjacency | torch.eye(N, dtype=torch.bool))
 
 
-def test_the_same_frame_interacts_through_w_alone():
-    model = build("gaussian")
-    residual = torch.randn(4, N, generator=torch.Generator().manual_seed(4))
-    same_frame = model.synapses.weight * model.synapses.kernel[:, 0]
-    expected = torch.stack([r - same_frame @ r for r in residual])
-    assert model.innovations(residual) == pytest.approx(expected, abs=1e-6)
-    model.synapses.raw_weight.zero_()
-    assert torch.equal(model.innovations(residual), residual)
-    assert torch.equal(build("gaussian", connected=False).innovations(residual), residual)
-
-
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_relabelling_the_neurons_relabels_the_prediction(likelihood):
     model, (past, behaviour) = build(likelihood), inputs()
@@ -130,8 +119,8 @@ def test_a_prediction_depends_on_nothing_at_or_after_its_step(likelihood):
 
 def test_kernels_have_a_scale():
     kernel = build().synapses.kernel
-    assert kernel.shape == (N, LAGS + 1)
-    assert kernel[:, 1:].abs().sum(1) == pytest.approx(torch.ones(N), abs=1e-6)
+    assert kernel.shape == (N, LAGS)
+    assert kernel.abs().sum(1) == pytest.approx(torch.ones(N), abs=1e-6)
 
 
 def test_a_current_is_the_weighted_sum_of_filtered_pasts():
@@ -141,7 +130,7 @@ def test_a_current_is_the_weighted_sum_of_filtered_pasts():
     for post in range(N):
         for pre in range(N):
             for lag in range(1, LAGS + 1):
-                expected[:, post] += weight[post, pre] * kernel[pre, lag] * past[:, pre, STEPS - lag]
+                expected[:, post] += weight[post, pre] * kernel[pre, lag - 1] * past[:, pre, STEPS - lag]
     assert model.current(past) == pytest.approx(expected, abs=1e-5)
 
 
@@ -161,23 +150,8 @@ def test_behaviour_moves_the_prediction():
     assert alone(past, torch.zeros(7, 0)).shape == (7, N)
 
 
-def test_same_frame_likelihood_is_a_multivariate_normal_density():
-    """r = S r + e: the residual has covariance (I - S)^-1 diag(sigma^2) (I - S)^-T."""
+def test_likelihood_of_calcium_is_a_normal_density():
     model = build("gaussian")
-    generator = torch.Generator().manual_seed(7)
-    model.synapses.raw_kernel[:, 0] = torch.linspace(2, 4, N) * model.synapses.raw_kernel[:, 1:].abs().sum(1)
-    eta, target = torch.randn(6, N, generator=generator), torch.randn(6, N, generator=generator)
-    same_frame = (model.synapses.weight * model.synapses.kernel[:, 0]).double().numpy()
-    assert abs(np.linalg.slogdet(np.eye(N) - same_frame)[1]) > 0.05  # the determinant has a say
-    mixing = np.linalg.inv(np.eye(N) - same_frame)
-    covariance = mixing @ np.diag(np.exp(2 * model.log_noise.double().numpy())) @ mixing.T
-    density = stats.multivariate_normal(np.zeros(N), covariance)
-    expected = -density.logpdf((target - eta).numpy()).mean() / N - 0.5 * np.log(2 * np.pi)
-    assert float(model.negative_log_likelihood(eta, target)) == pytest.approx(expected, abs=1e-5)
-
-
-def test_likelihood_of_independent_calcium_is_a_normal_density():
-    model = build("gaussian", connected=False)
     generator = torch.Generator().manual_seed(8)
     eta, target = torch.randn(6, N, generator=generator), torch.randn(6, N, generator=generator)
     logpdf = stats.norm.logpdf(target.numpy(), eta.numpy(), np.exp(model.log_noise.numpy()))
@@ -219,6 +193,18 @@ def test_fisher_information_is_the_expected_curvature_of_the_likelihood(likeliho
         lambda x: N * model.negative_log_likelihood(x.reshape(1, N), model.mean(eta)), eta[0]
     )
     assert information[0] == pytest.approx(hessian.diagonal(), rel=1e-4)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_the_score_is_the_slope_of_the_likelihood(likelihood):
+    model = build(likelihood)
+    generator = torch.Generator().manual_seed(11)
+    eta = torch.randn(3, N, generator=generator).requires_grad_()
+    target = torch.bernoulli(torch.full((3, N), 0.5), generator=generator)
+    with torch.enable_grad():
+        loss = model.negative_log_likelihood(eta, target) * eta.numel()  # a mean over steps and neurons
+        slope = torch.autograd.grad(loss, eta)[0]
+    assert model.score(eta.detach(), target) == pytest.approx(-slope, abs=1e-5)
 
 
 def test_the_prior_is_laplace_in_units_of_the_standard_error():
