@@ -99,6 +99,7 @@ class FittedModel(nn.Module):
             "n_behaviour": behaviour.shape[1],
             "connected": settings.connectivity == "free",
             "sparsity": settings.sparsity,
+            "prior": settings.prior,
             "horizon": settings.horizon,
             "dt_s": recording.dt_s,
         }
@@ -254,7 +255,11 @@ class FittedModel(nn.Module):
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit)
-        known = posterior(self._evidence(x, b, training, batch_steps))
+        evidence = self._evidence(x, b, training, batch_steps)
+        if self.shape["prior"] == "none":
+            weight, error = (matrix.float().cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
+            return Connectome(weight, standard_error=error, unit=unit)
+        known = posterior(evidence)
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
         )

@@ -35,9 +35,9 @@ class Independent(SynapsNetInference):
 
 
 class Dense(SynapsNetInference):
-    """SynapsNet without the prior that connectivity is sparse."""
+    """SynapsNet without a prior on which connections there are: weights over standard errors at a lag alone."""
 
-    ablation: ClassVar[dict[str, Any]] = {"sparsity": 0.0}
+    ablation: ClassVar[dict[str, Any]] = {"prior": "none"}
 
 
 class OneLag(SynapsNetInference):
