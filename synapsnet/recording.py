@@ -24,7 +24,8 @@ LEAST_LOCAL_FDR = 1e-300  # so that evidence stays finite
 FloatArray = npt.NDArray[np.floating[Any]]
 Modality = Literal["calcium", "spikes"]
 
-MATRICES = ("weight", "delay_s", "standard_error", "p_value", "local_fdr", "effective")  # of a connectome
+# The matrices of a connectome, and what each holds where there is no connection and nothing was inferred.
+MATRICES = {"weight": 0.0, "delay_s": np.nan, "standard_error": 0.0, "p_value": 1.0, "local_fdr": 1.0, "effective": 0.0}
 NEURON_COLUMNS = ("id", "cell_type", "x_um", "y_um", "z_um", "area")
 
 
@@ -54,7 +55,7 @@ class Connectome:
     Raises
     ------
     InputError
-        If the matrices are not square and of one shape, hold NaN, or have a non-zero diagonal.
+        If the matrices are not square and of one shape, hold NaN, have a non-zero diagonal, or probabilities are none.
     """
 
     weight: FloatArray
@@ -76,6 +77,8 @@ class Connectome:
         for name, matrix in self.matrices.items():
             if matrix.shape != shape:
                 raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
+            if name in ("p_value", "local_fdr") and not ((matrix >= 0) & (matrix <= 1)).all():
+                raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
 
     @property
     def n_neurons(self) -> int:

@@ -20,7 +20,7 @@ from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel
 from simulators import observe_spikes
 from synapsnet.errors import InputError
 from synapsnet.io import nwb, read, read_simulation, write_recording, write_simulation
-from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
+from synapsnet.recording import MATRICES, Connectome, Recording, Simulation, neuron_table
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=8)
 
@@ -44,6 +44,8 @@ def connectomes(draw: st.DrawFn, n: int) -> Connectome:
         weight=weight,
         delay_s=draw(st.sampled_from([None, np.where(connected, rng.uniform(0, 0.01, (n, n)), np.nan)])),
         standard_error=draw(st.sampled_from([None, np.where(connected, rng.random((n, n)), 0.0)])),
+        p_value=draw(st.sampled_from([None, np.where(connected, rng.random((n, n)), 1.0)])),
+        local_fdr=draw(st.sampled_from([None, np.where(connected, rng.random((n, n)), 1.0)])),
         effective=draw(st.sampled_from([None, np.where(np.eye(n), 0.0, rng.normal(size=(n, n)))])),
         unit=draw(st.sampled_from(["mV", "a.u."])),
     )
@@ -90,7 +92,7 @@ def assert_same_spikes(read_back: nap.TsGroup | None, written: nap.TsGroup | Non
 def assert_same_connectome(read_back: Connectome | None, written: Connectome | None) -> None:
     assert (read_back is None) == (written is None)
     if read_back is not None and written is not None:
-        for name in ("weight", "delay_s", "standard_error", "effective"):
+        for name in MATRICES:
             a, b = getattr(read_back, name), getattr(written, name)
             assert (a is None) == (b is None)
             assert a is None or np.array_equal(a, b, equal_nan=True)

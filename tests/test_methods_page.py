@@ -42,4 +42,4 @@ def test_sources_settings_and_modalities_are_those_of_the_code(rows):
     assert rows["glmcc"]["infers from"] == "spikes"
     assert (rows["glm"]["infers from"], rows["glm"]["forecasts"]) == ("spikes, calcium", "spikes")
     assert (rows["gru"]["infers from"], rows["gru"]["forecasts"]) == ("–", "spikes, calcium")
-    assert rows["synapsnet-dense"]["cost"] == rows["synapsnet"]["cost"]
+    assert rows["synapsnet-without-prior"]["cost"] == rows["synapsnet"]["cost"]

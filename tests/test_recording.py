@@ -188,6 +188,8 @@ def test_refuses_segments_that_do_not_add_up(counts, segments):
         ({"weight": np.eye(2)}, "self-connections"),
         ({"weight": np.zeros((2, 2)), "delay_s": np.zeros((3, 3))}, "delay_s must have the shape"),
         ({"weight": np.zeros((2, 2)), "standard_error": np.zeros(2)}, "standard_error must have the shape"),
+        ({"weight": np.zeros((2, 2)), "local_fdr": np.full((2, 2), 1.5)}, "local_fdr must lie between 0 and 1"),
+        ({"weight": np.zeros((2, 2)), "p_value": np.full((2, 2), np.nan)}, "p_value must lie between 0 and 1"),
     ],
 )
 def test_connectome_refuses_matrices_that_are_none(matrices, message):
@@ -322,6 +324,25 @@ def test_significance_is_that_of_benjamini_and_hochberg_by_hand():
     assert inferred.p_values[[0, 1, 2, 0, 0], [1, 0, 0, 2, 0]] == pytest.approx([0.002, 0.01, 0.5, 1, 1])
     assert np.argwhere(inferred.significant(0.05)).tolist() == [[0, 1], [1, 0]]
     assert np.argwhere(inferred.significant(0.02)).tolist() == [[0, 1]]
+
+
+def test_significance_by_local_false_discovery_rates():
+    """As many of the smallest as have a mean below the rate, by hand: 0.01, then 0.03, then 0.05, then 0.16."""
+    local = np.array([[1.0, 0.01, 0.05], [0.09, 1.0, 0.5], [0.9, 0.9, 1.0]])
+    weight = np.array([[0.0, 2.0, -1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    inferred = Connectome(weight, standard_error=np.ones((3, 3)), local_fdr=local)
+    assert np.argwhere(inferred.significant(0.02)).tolist() == [[0, 1]]
+    assert np.argwhere(inferred.significant(0.051)).tolist() == [[0, 1], [0, 2], [1, 0]]
+    assert inferred.scores == pytest.approx(np.sign(weight) * -np.log(local))
+    assert np.isfinite(Connectome(weight, local_fdr=np.zeros((3, 3))).scores).all()
+    assert inferred.select([0, 2]).local_fdr.tolist() == [[1.0, 0.05], [0.9, 1.0]]
+
+
+def test_p_values_that_are_given_are_taken():
+    p_value = np.array([[1.0, 0.001], [0.2, 1.0]])
+    inferred = Connectome(np.array([[0.0, 1.0], [1.0, 0.0]]), standard_error=np.ones((2, 2)), p_value=p_value)
+    assert inferred.p_values is p_value
+    assert np.argwhere(inferred.significant()).tolist() == [[0, 1]]
 
 
 def test_noise_is_hardly_ever_significant():

@@ -22,7 +22,7 @@ import pynapple as nap
 from synapsnet.errors import InputError
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.reader import Notify
-from synapsnet.recording import Connectome, FloatArray, Recording, Simulation, neuron_table
+from synapsnet.recording import MATRICES, Connectome, FloatArray, Recording, Simulation, neuron_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -185,18 +185,13 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
     table = file.processing[MODULE]["connectome"]
     rows = table["post"][:], table["pre"][:]
 
-    def matrix(name: str, fill: float) -> npt.NDArray[Any] | None:
-        if name not in table.colnames:
-            return None
-        values = table[name][:]
-        dense = np.full((n_neurons, n_neurons), fill, dtype=values.dtype)
-        dense[rows] = values
-        return dense
-
-    weight = matrix("weight", 0.0)
-    assert weight is not None
-    others = {"delay_s": np.nan, "standard_error": 0.0, "p_value": 1.0, "local_fdr": 1.0, "effective": 0.0}
-    return Connectome(weight, **{name: matrix(name, fill) for name, fill in others.items()}, unit=unit)
+    matrices = {}
+    for name, fill in MATRICES.items():
+        if name in table.colnames:
+            values = table[name][:]
+            matrices[name] = np.full((n_neurons, n_neurons), fill, dtype=values.dtype)
+            matrices[name][rows] = values
+    return Connectome(**matrices, unit=unit)
 
 
 def _spike_times(units: DynamicTable) -> nap.TsGroup:

@@ -28,7 +28,7 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.files import atomic_path
-from synapsnet.recording import Connectome, Recording, Simulation
+from synapsnet.recording import MATRICES, Connectome, Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
@@ -234,12 +234,9 @@ def _add_units(file: NWBFile, spike_times: nap.TsGroup, neurons: pd.DataFrame) -
 def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
     from pynwb.core import DynamicTable
 
-    known = connectome.weight != 0
-    if connectome.delay_s is not None:
-        known |= ~np.isnan(connectome.delay_s)
-    for matrix in (connectome.standard_error, connectome.effective):
-        if matrix is not None:
-            known |= matrix != 0
+    known = np.zeros_like(connectome.adjacency)
+    for name, matrix in connectome.matrices.items():
+        known |= ~np.isclose(matrix, MATRICES[name], rtol=0, atol=0, equal_nan=True)
     post, pre = np.nonzero(known)
     table = DynamicTable(
         name="connectome", description="Ground truth: one row for each connection.", id=list(range(len(pre)))

@@ -52,7 +52,7 @@ MODELS = {
     "netformer": "validation.methods.netformer:NetFormer",
     "synapsnet": "validation.methods.synapsnet:SynapsNetInference",
     "synapsnet-independent": "validation.methods.synapsnet:Independent",
-    "synapsnet-dense": "validation.methods.synapsnet:Dense",
+    "synapsnet-without-prior": "validation.methods.synapsnet:WithoutPrior",
     "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
 }
 # Made with the truth, so no method is found by these names; suites may list them.
@@ -62,7 +62,7 @@ STANDARD = ("lagged-correlation", "var", "glm", "ar")
 LABELS = {
     "synapsnet": "SynapsNet",
     "synapsnet-independent": "SynapsNet, W = 0",
-    "synapsnet-dense": "SynapsNet without prior",
+    "synapsnet-without-prior": "SynapsNet without prior",
     "synapsnet-one-lag": "SynapsNet, one lag",
     "correlation": "correlation",
     "lagged-correlation": "lagged correlation",

@@ -34,7 +34,7 @@ class Independent(SynapsNetInference):
     ablation: ClassVar[dict[str, Any]] = {"connectivity": "none"}
 
 
-class Dense(SynapsNetInference):
+class WithoutPrior(SynapsNetInference):
     """SynapsNet without a prior on which connections there are: weights over standard errors at a lag alone."""
 
     ablation: ClassVar[dict[str, Any]] = {"prior": "none"}
