@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.figures import MAX_NEURONS, Styles, matrix_figure, precision_recall_figure
+import pandas as pd
+
+from reports.figures import MAX_NEURONS, FloatArray, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.numbers import format_duration, format_number
 from reports.page import Panel, flat, render_page
@@ -152,10 +154,7 @@ def _connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
         yield Panel(
             "Inferred connectivity",
             comparison,
-            {
-                run.labels.get(m, m): matrix_figure(run.inferred[m].scores, run.neurons, _score_unit(run.inferred[m]))
-                for m in methods
-            },
+            {run.labels.get(m, m): matrix_figure(*_drawn(run.inferred[m], run.neurons)) for m in methods},
             choice="Inferred by",
             shape="matrix",
         )
@@ -205,5 +204,8 @@ def _forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
         )
 
 
-def _score_unit(inferred: Connectome) -> str:
-    return "weight / standard error" if inferred.standard_error is not None else f"weight ({inferred.unit})"
+def _drawn(inferred: Connectome, neurons: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame, str]:
+    """What is drawn of a connectome: weights that are estimated with a prior as they are, others over their error."""
+    if inferred.local_fdr is None and inferred.standard_error is not None:
+        return inferred.scores, neurons, "weight / standard error"
+    return inferred.weight, neurons, f"weight ({inferred.unit})"
