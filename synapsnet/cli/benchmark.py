@@ -23,7 +23,7 @@ Baselines = Annotated[Path, typer.Option("--folder", help="Where baselines are k
 
 
 def benchmark(
-    suite: Annotated[str, typer.Argument(help="smoke, standard, full, or a TOML file.")],
+    suite: Annotated[str, typer.Argument(help="smoke, recovery, standard, full, or a TOML file.")],
     output: Folder = Path("results"),
     method: Annotated[
         list[str] | None,
