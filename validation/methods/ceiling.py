@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
+from synapsnet.splits import holdout
 from validation.methods.base import drive
 from validation.methods.glm import GLM
 
@@ -22,6 +23,7 @@ Array = npt.NDArray[np.float64]
 
 N_WEIGHTS = 8  # of a type, equally likely
 SMALLEST_RATE = 1e-3  # of the mean rate; where less is expected, a single spike would outweigh all others
+ENOUGH_STEPS = 40_000  # to measure the information per step; it grows in proportion to their number
 RIDGE = 1e-6  # keeps copied neurons from making the correlations singular
 
 
@@ -31,12 +33,17 @@ class Estimates(NamedTuple):
     z: Array
     sharpness: Array
 
+    def sharper(self, more: float) -> Estimates:
+        """As they would be with `more` times as much data."""
+        return self._replace(sharpness=self.sharpness * more**0.5)
+
 
 class Ceiling:
     """Posterior probability of each connection from estimates with the errors of the Fisher information; O(T N^3).
 
     1. `GLM` gives the standard error of each coupling at a lag. What is left of the activity, over the square root of
-       what was expected, has partial correlations within a step, with a standard error of 1 / sqrt(T - N).
+       what was expected, has partial correlations within a step, with a standard error of 1 / sqrt(T - N). Both are
+       measured on the first `ENOUGH_STEPS`, for information is proportional to time.
     2. The effect of a weight w at a lag is a w + b w |w|, for log rates saturate. Within a step it is c w times the
        root of both rates, and a pair shows the sum of its two directions. The least squares of the estimates on the
        true weights give a, b and c of each type of presynaptic neuron; noise does not bias them, for the truth is the
@@ -72,8 +79,12 @@ class Ceiling:
             raise InputError(f"The truth is of {self.truth.n_neurons} neurons but the recording of {n}; select them.")
         weight = self.truth.weight / (np.abs(self.truth.weight).max() or 1.0)
         kind = (weight.sum(axis=0) < 0).astype(int)  # 0 excites, 1 inhibits
-        lagged, same_step = _measure(recording)
+        part = recording
+        if recording.n_steps > ENOUGH_STEPS:
+            part, _ = holdout(recording, fraction=1 - ENOUGH_STEPS / recording.n_steps, gap=0)
+        lagged, same_step = _measure(part)
         slopes, gains = _slopes(lagged, weight, kind), _gains(same_step, weight, kind)
+        lagged, same_step = (each.sharper(recording.n_steps / part.n_steps) for each in (lagged, same_step))
         values, log_prior = _prior(weight, kind)
 
         rng = np.random.default_rng(self.seed)
