@@ -7,9 +7,8 @@ import warnings
 from pathlib import Path
 
 from synapsnet.files import write_text
-from validation.methods import INFERENCE, LABELS
+from validation.methods import INFERENCE, LABELS, MODELS, find_method
 from validation.methods.base import Method
-from validation.methods.synapsnet import SynapsNetInference
 from validation.properties.check import MODALITIES, PropertyResult, iter_check
 from validation.properties.suite import PROPERTIES
 
@@ -44,6 +43,7 @@ of the largest one or, for a method that takes a seed, within twice of what anot
 """
 FOOTER = "\nWritten by `python -m validation.properties --table docs/properties.md`; do not edit.\n"
 POOLED = ("no-edges-chance", "no-edges-significance", "time-reversal", "more-data")
+SLOW = ["synapsnet", "nemos-glm", "netformer", "gte"]
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 
@@ -98,13 +98,13 @@ def page(results: dict[str, list[PropertyResult]], quick: list[str]) -> str:
 def main() -> None:
     """Check the registered methods, print what they lack, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    methods: dict[str, type[Method]] = {"synapsnet": SynapsNetInference, **INFERENCE}
-    parser.add_argument("--methods", nargs="+", default=list(methods), choices=list(methods))
-    parser.add_argument("--quick", nargs="*", default=["synapsnet"], help="methods that are checked quickly")
+    methods = ["synapsnet", *(name for name in MODELS if not name.startswith("synapsnet")), *INFERENCE]
+    parser.add_argument("--methods", nargs="+", default=methods, choices=methods)
+    parser.add_argument("--quick", nargs="*", default=SLOW, help="methods that are checked quickly")
     parser.add_argument("--table", type=Path, help="page to write")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of solvers on silent neurons, by the hundred
-    results = {name: examine(name, methods[name], name in options.quick) for name in options.methods}
+    results = {name: examine(name, find_method(name), name in options.quick) for name in options.methods}
     if options.table is not None:
         write_text(options.table, page(results, options.quick))
 
