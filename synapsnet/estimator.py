@@ -102,31 +102,55 @@ class SynapsNet:
             If epochs are shorter than the history, the likelihood does not fit the data, or training
             diverges.
         """
-        likelihood, n_lags, n_steps = self.check(recording)
-        infer = recording.modality == "calcium" and self.settings.connectivity == "free"
+        sizes = self.check(recording)
+        infers_apart = recording.modality == "calcium" and self.settings.connectivity == "free"
 
         def part(k: int) -> Callable[[float], None]:
-            return lambda fraction: progress((k + fraction) / (1 + infer))
+            return lambda fraction: progress((k + fraction) / (1 + infers_apart))
 
-        folder = checkpoint
         forecaster = inferrer = FittedModel.fit(
-            recording, recording.values, likelihood, n_lags, n_steps, self.settings, self.device,
+            recording, recording.values, *sizes, self.settings, self.device,
             forecasts=True,
-            checkpoint=folder and folder / "forecast", resume=resume, progress=part(0),
+            checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
         )  # fmt: skip
         history = {"forecast": forecaster.history}
-        if infer:
-            n_drive = max(n_lags, self.settings.n_history or DRIVE_HISTORY)
-            inferrer = FittedModel.fit(
-                recording, deconvolve(recording), likelihood, n_lags, n_drive, self.settings, self.device,
-                forecasts=False,
-                checkpoint=folder and folder / "inference", resume=resume, progress=part(1),
-            )  # fmt: skip
+        if infers_apart:
+            inferrer = self._fit_drive(recording, *sizes, checkpoint, resume, part(1))
             history["inference"] = inferrer.history
         self._forecaster, self.history_ = forecaster, history
         self.connectivity_ = inferrer.connectivity
         self.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
         return self
+
+    def infer(self, recording: Recording) -> Connectome:
+        """The connectivity that `fit` would find, without what only forecasts need.
+
+        Raises
+        ------
+        InputError
+            As `fit`.
+        """
+        if recording.modality == "spikes" or self.settings.connectivity == "none":
+            return self.fit(recording).connectivity_
+        return self._fit_drive(recording, *self.check(recording)).connectivity
+
+    def _fit_drive(
+        self,
+        recording: Recording,
+        likelihood: Likelihood,
+        n_lags: int,
+        n_steps: int,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        progress: Callable[[float], None] = lambda fraction: None,
+    ) -> FittedModel:
+        """The model of deconvolved calcium, from which connectivity is inferred."""
+        return FittedModel.fit(
+            recording, deconvolve(recording), likelihood, n_lags, max(n_lags, self.settings.n_history or DRIVE_HISTORY),
+            self.settings, self.device,
+            forecasts=False,
+            checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=progress,
+        )  # fmt: skip
 
     def check(self, recording: Recording) -> tuple[Likelihood, int, int]:
         """Refuse at once what `fit` would refuse; the likelihood, kernel length and history that it would use."""

@@ -114,7 +114,8 @@ class FittedModel(nn.Module):
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         schedule = Schedule(
-            epochs=settings.epochs or (8 if spikes else 15),
+            # Evidence of connections is worked out afterwards, so only forecasts of calcium need many.
+            epochs=settings.epochs or (4 if spikes else 15 if forecasts else 5),
             patience=settings.patience,
             batch_steps=settings.batch_steps or (512 if spikes else 256),
             learning_rate=settings.learning_rate,

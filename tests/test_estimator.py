@@ -756,3 +756,13 @@ def test_behaviour_constant_in_the_training_part_breaks_nothing():
     model = quick(recording)
     assert model._forecaster.behaviour_scale.tolist() == [1]
     assert np.isfinite(model.forecast(recording, 4)[3, 20:]).all()
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+@pytest.mark.parametrize("connectivity", ["free", "none"])
+def test_infer_finds_what_fit_finds(modality, connectivity):
+    recording = toy(modality)
+    inferred = SynapsNet(epochs=2, connectivity=connectivity, device="cpu").infer(recording)
+    fitted_ = SynapsNet(epochs=2, connectivity=connectivity, device="cpu").fit(recording).connectivity_
+    for name, matrix in fitted_.matrices.items():
+        assert np.array_equal(getattr(inferred, name), matrix)

@@ -25,7 +25,7 @@ class SynapsNetInference:
 
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
-        return self.model.fit(recording).connectivity_
+        return self.model.infer(recording)
 
 
 class Independent(SynapsNetInference):
