@@ -22,7 +22,7 @@ from synapsnet.training import History, Schedule, batches, stretches, train, win
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
-NEWTON_STEPS = 3
+NEWTON_STEPS = 2
 SMALLEST_VARIANCE = 1e-9  # of what is sent, as a share of the largest
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 

@@ -93,10 +93,11 @@ class Decoder(nn.Module):
     def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
         identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
-        drive = self.past(past) + identity[:, :-1]
+        # In place: (B, N, H) is large, and moving it takes longer than computing it.
+        hidden = self.past(past).add_(identity[:, :-1])
         if self.current is not None:
-            drive = drive + current.unsqueeze(-1) * self.current
-        hidden = torch.relu(drive)
+            hidden.addcmul_(current.unsqueeze(-1), self.current)
+        hidden.relu_()
         tuning = behaviour @ self.behaviour @ embedding.T  # a neuron's tuning to behaviour is read off its embedding
         return current + past @ self.linear_past + hidden @ self.readout + identity[:, -1] + tuning
 
