@@ -6,7 +6,7 @@ like. Here that is learned from the same recording, all pairs together:
 
 - most pairs are not connected, and the weights of those that are have some distribution;
 - neurons come in two types, each with its own density and weights (Dale's principle: one excites, one inhibits).
-  Nothing forces a type to have one sign: that is learned too;
+  Which sign a type has is learned too;
 - a connection acts within a step as well as from one to the next. What is seen within a step has no direction, so the
   two directions explain it jointly. Noise that blurs time makes a connection leak into the lag of the reverse one.
 
@@ -40,6 +40,7 @@ SMALLEST_SIZE = 1.0  # in median standard errors
 WIDTH = 0.25  # of a size, as a share of the distance between its neighbours
 PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.1  # of each type, as if so many pairs had been seen before
 MOST_DENSE = 0.5  # a type connects to half of the others at most
+MOST_MIXED = 0.05  # weights of the other sign, as a share of those of a type's own
 LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
 LEAK_SD, GAIN_SD, CONSTANT_PRECISION = 0.3, 1.0, 1e-6  # of prior distributions about 0
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
@@ -161,7 +162,7 @@ class _Fit:
         before = torch.full_like(self.weights, PRIOR_PAIRS * PRIOR_DENSITY / (2 * N_SIZES))
         before[self.zero] = PRIOR_PAIRS * (1 - PRIOR_DENSITY)
         self.prior = (counts + before) / (counts + before).sum(1, keepdim=True)
-        self._bound_density()
+        self._bound_prior()
         weight = torch.where(self.pairs[..., None], weight, 0.0)
         self.absent = torch.where(self.pairs, weight[..., self.zero], 1.0)
         # Within each size, between its centre and the estimate.
@@ -173,11 +174,15 @@ class _Fit:
         self.variance = (weight * (centre.square() + trust * error)).sum(2) - self.mean.square()
         self._update_effects(cross - self.mean * self.mean.T)
 
-    def _bound_density(self) -> None:
-        """No type may send to more than `MOST_DENSE` of the others: what most pairs do is not a connection."""
-        zero = self.prior[:, self.zero].clamp(min=1 - MOST_DENSE)
-        self.prior *= ((1 - zero) / (1 - self.prior[:, self.zero]))[:, None]
-        self.prior[:, self.zero] = zero
+    def _bound_prior(self) -> None:
+        """Keep offsets from passing for connections: see `MOST_MIXED` and `MOST_DENSE`."""
+        negative, positive = self.prior[:, : self.zero], self.prior[:, self.zero + 1 :]  # views
+        masses = torch.stack([negative.sum(1), positive.sum(1)])
+        shares = (MOST_MIXED * masses.amax(0) / masses).where(masses < masses.amax(0), 1.0).clamp(max=1)
+        shares = shares * (MOST_DENSE / (shares * masses).sum(0)).clamp(max=1)
+        negative *= shares[0, :, None]
+        positive *= shares[1, :, None]
+        self.prior[:, self.zero] = 1 - (shares * masses).sum(0)
 
     def _of_absent(self) -> tuple[Tensor, Tensor]:
         """What the estimate and the correlation of a pair without connections are on average."""
