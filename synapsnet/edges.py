@@ -25,6 +25,7 @@ common input causes are fitted by expectation maximisation. The types' posterior
 Compare Efron 2008, Statistical Science 23:1 (two groups, empirical null), and Stephens 2017, Biostatistics 18:275 (a
 mixture for the weights that is learned).
 
+All weights are counted in standard errors of their estimates, so that evidence does not follow firing rates.
 The constants below were chosen on seeds 1 and 2 of the network "lif-random", with and without shared input.
 """
 
@@ -36,7 +37,7 @@ import torch
 from torch import Tensor
 
 N_SIZES = 8  # of weights of either sign, logarithmically spaced
-SMALLEST_SIZE = 1.0  # in median standard errors
+SMALLEST_SIZE, LEAST_RANGE = 1.0, 4.0  # the smallest one in standard errors; how much larger the largest is
 WIDTH = 0.25  # of a size, as a share of the distance between its neighbours
 PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.1  # of each type, as if so many pairs had been seen before
 MOST_DENSE = 0.5  # a type connects to half of the others at most
@@ -96,31 +97,34 @@ def posterior(evidence: Evidence) -> Posterior:
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
         return Posterior(certain, nothing, nothing, certain)
-    fit = _Fit(evidence)
+    error = evidence.standard_error.double().cpu()
+    fit = _Fit(
+        evidence.estimate.double().cpu() / error,
+        evidence.within,
+        evidence.unit.double().cpu() * error,
+        evidence.n_steps,
+    )
     for _ in range(MOST_ITERATIONS):
         before = fit.absent
         fit.update()
         if (fit.absent - before).abs().mean() < TOLERANCE:
             break
-    return Posterior(fit.absent, fit.mean, fit.variance.sqrt(), fit.p_value())
+    return Posterior(fit.absent, fit.mean * error, fit.variance.sqrt() * error, fit.p_value())
 
 
 class _Fit:
-    """Expectation maximisation; one `update` is one iteration."""
+    """Expectation maximisation; one `update` is one iteration. Weights are in standard errors of their estimates."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self.lag, self.error, self.within, self.unit = (
-            x.double().cpu() for x in (evidence.estimate, evidence.standard_error, evidence.within, evidence.unit)
-        )
+    def __init__(self, lag: Tensor, within: Tensor, unit: Tensor, n_steps: int) -> None:
+        self.lag, self.within, self.unit = lag, within.double().cpu(), unit
         n = self.n = len(self.lag)
         self.pairs = ~torch.eye(n, dtype=torch.bool)
-        self.within_error = evidence.n_steps**-0.5
+        self.within_error = n_steps**-0.5
         # Most pairs are not connected: how these are distributed, at first and at least.
-        centre, self.lag_sd = _centre_and_spread(self.lag[self.pairs], self.error[self.pairs])
+        centre, self.lag_sd = _centre_and_spread(self.lag[self.pairs])
         self.lag_offset = torch.full((2,), centre, dtype=torch.float64)
-        within = self.within[self.pairs]
-        middle, self.within_sd = _centre_and_spread(within, torch.full_like(within, self.within_error))
-        self.within_offset = torch.full((2,), middle / 2, dtype=torch.float64)
+        middle, self.within_sd = _centre_and_spread(self.within[self.pairs] / self.within_error)
+        self.within_offset = torch.full((2,), middle * self.within_error / 2, dtype=torch.float64)
         self.least_lag_sd, self.least_within_sd = LEAST_SPREAD * self.lag_sd, LEAST_SPREAD * self.within_sd
         self._set_sizes()
         # At first one type excites, the other inhibits, and a neuron's type is what it sends on the whole.
@@ -129,7 +133,7 @@ class _Fit:
         excites[self.zero + 1 :] = PRIOR_DENSITY / N_SIZES
         excites /= excites.sum()
         self.prior = torch.stack([excites, excites.flip(0)])  # (2, G)
-        sent = torch.where(self.pairs, (self.lag - centre) / (self.lag_sd * self.error), 0.0).sum(0) / (n - 1) ** 0.5
+        sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).sum(0) / (n - 1) ** 0.5
         self.type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
         self.gain = self.leak = torch.zeros(2, dtype=torch.float64)
         self.mean = self.variance = self.indirect_lag = self.indirect_within = torch.zeros_like(self.lag)
@@ -137,10 +141,8 @@ class _Fit:
 
     def _set_sizes(self) -> None:
         """(G,) the weights that a connection may have, and how far each of them reaches."""
-        lag, error = self.lag[self.pairs].abs(), self.error[self.pairs]
-        size = error.median() * self.lag_sd * SMALLEST_SIZE
-        noticed = lag[lag > 2 * error]
-        largest = max(4.0, float(noticed.max() / size)) if len(noticed) else 4.0
+        largest = max(LEAST_RANGE, float(self.lag[self.pairs].abs().max() / (self.lag_sd * SMALLEST_SIZE)))
+        size = self.lag_sd * SMALLEST_SIZE
         sizes = size * torch.logspace(0, 1, N_SIZES, base=largest, dtype=torch.float64)
         self.weights = torch.cat([-sizes.flip(0), torch.zeros(1, dtype=torch.float64), sizes])
         self.zero = N_SIZES  # where 0 is among them
@@ -166,12 +168,11 @@ class _Fit:
         weight = torch.where(self.pairs[..., None], weight, 0.0)
         self.absent = torch.where(self.pairs, weight[..., self.zero], 1.0)
         # Within each size, between its centre and the estimate.
-        error = (self.lag_sd * self.error).square()[..., None]
-        trust = self.width.square() / (self.width.square() + error)
+        trust = self.width.square() / (self.width.square() + self.lag_sd**2)
         seen = self.lag - self._of_absent()[0] - (self.type @ self.leak)[:, None] * self.mean.T
         centre = self.weights + trust * (seen[..., None] - self.weights)
         self.mean = (weight * centre).sum(2)
-        self.variance = (weight * (centre.square() + trust * error)).sum(2) - self.mean.square()
+        self.variance = (weight * (centre.square() + trust * self.lag_sd**2)).sum(2) - self.mean.square()
         self._update_effects(cross - self.mean * self.mean.T)
 
     def _bound_prior(self) -> None:
@@ -192,7 +193,7 @@ class _Fit:
     def p_value(self) -> Tensor:
         """See `Posterior`."""
         leaked = (self.type @ self.leak)[:, None] * self.mean.T
-        z = (self.lag - self._of_absent()[0] - leaked) / (self.lag_sd * self.error)
+        z = (self.lag - self._of_absent()[0] - leaked) / self.lag_sd
         return torch.where(self.pairs, torch.special.erfc(z.abs() / 2**0.5), 1.0)
 
     def _likelihood(self) -> tuple[Tensor, Tensor]:
@@ -201,8 +202,8 @@ class _Fit:
         likelihood = torch.empty(self.n, self.n, len(self.weights), dtype=torch.float64)
         cross = torch.empty_like(self.lag)
         absent_lag, absent_within = self._of_absent()
-        lag = (self.lag - absent_lag) / (self.lag_sd * self.error)
-        per_weight = 1 / (self.lag_sd * self.error)
+        lag = (self.lag - absent_lag) / self.lag_sd
+        per_weight = torch.full_like(lag, 1 / self.lag_sd)
         leaked = (self.type @ self.leak)[:, None] * per_weight  # of w_ji in the estimate of w_ij, by the type of i
         scale = self.within_sd * self.within_error
         within = (self.within - absent_within) / scale
@@ -236,15 +237,19 @@ class _Fit:
         # In the estimate w_ij is once, and what leaks from w_ji.
         effects = [(torch.ones_like(mean), none), *((none, q.expand_as(mean)) for q in of_post)]
         solution, self.lag_sd = both_ways.regress(
-            self.lag - self.indirect_lag, self.error, self.pairs, effects, list(of_pre), LEAK_SD, known=1
+            self.lag - self.indirect_lag, 1.0, self.pairs, effects, list(of_pre), LEAK_SD, known=1
         )
         self.leak, self.lag_offset = solution[:2].clamp(min=0), solution[2:]
         self.lag_sd = max(self.lag_sd, self.least_lag_sd)
         # Within a step both act, by their senders' types; every pair is there once.
         effects = [(q * self.unit, p * self.unit.T) for q, p in zip(of_pre, of_post, strict=True)]
-        error = torch.full_like(mean, self.within_error)
         solution, self.within_sd = both_ways.regress(
-            self.within - self.indirect_within, error, torch.triu(self.pairs), effects, list(of_pre + of_post), GAIN_SD
+            self.within - self.indirect_within,
+            self.within_error,
+            torch.triu(self.pairs),
+            effects,
+            list(of_pre + of_post),
+            GAIN_SD,
         )
         self.gain, self.within_offset = solution[:2].clamp(min=0), solution[2:]
         self.within_sd = max(self.within_sd, self.least_within_sd)
@@ -269,7 +274,7 @@ class _Weights:
     def regress(
         self,
         seen: Tensor,
-        error: Tensor,
+        error: float,
         pairs: Tensor,
         effects: list[tuple[Tensor, Tensor]],
         constants: list[Tensor],
@@ -281,7 +286,7 @@ class _Weights:
         Returns the coefficients after the first `known` effects, whose coefficients are 1, and how much larger than
         `error` the rest is. Coefficients of effects are about 0 with `prior_sd`.
         """
-        precision = torch.where(pairs, error**-2, 0.0)
+        precision = pairs.double() / error**2
         means = [f * self.forth + b * self.back for f, b in effects] + [c.expand_as(seen) for c in constants]
         columns = torch.stack([x.expand_as(seen).flatten() for x in means])
         weighted = columns * precision.flatten()
@@ -300,8 +305,7 @@ class _Weights:
         return solution, float((squared / pairs.sum()).clamp(min=0).sqrt())
 
 
-def _centre_and_spread(values: Tensor, error: Tensor) -> tuple[float, float]:
-    """Of most values: their median, and their spread about it in units of `error`, not less than 1."""
+def _centre_and_spread(values: Tensor) -> tuple[float, float]:
+    """Of most values: their median, and their spread about it, not less than 1."""
     centre = values.median()
-    spread = ((values - centre).abs() / error).median() / NORMAL_MEDIAN
-    return float(centre), max(float(spread), 1.0)
+    return float(centre), max(float((values - centre).abs().median()) / NORMAL_MEDIAN, 1.0)
