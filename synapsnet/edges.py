@@ -170,8 +170,7 @@ class _Fit:
         self.absent = torch.where(self.pairs, weight[..., self.zero], 1.0)
         # Within each size, between its centre and the estimate.
         trust = self.width.square() / (self.width.square() + self.lag_sd**2)
-        seen = self.lag - self._of_absent()[0] - (self.type @ self.leak)[:, None] * self.mean.T
-        centre = self.weights + trust * (seen[..., None] - self.weights)
+        centre = self.weights + trust * (self._own_lag()[..., None] - self.weights)
         self.mean = (weight * centre).sum(2)
         self.variance = (weight * (centre.square() + trust * self.lag_sd**2)).sum(2) - self.mean.square()
         self._update_effects(cross - self.mean * self.mean.T)
@@ -191,10 +190,13 @@ class _Fit:
         alone = self.type @ self.within_offset
         return self.indirect_lag + self.type @ self.lag_offset, self.indirect_within + alone[:, None] + alone
 
+    def _own_lag(self) -> Tensor:
+        """The estimates without what absent connections have, and without what leaks from the reverse ones."""
+        return self.lag - self._of_absent()[0] - (self.type @ self.leak)[:, None] * self.mean.T
+
     def p_value(self) -> Tensor:
         """See `Posterior`."""
-        leaked = (self.type @ self.leak)[:, None] * self.mean.T
-        z = (self.lag - self._of_absent()[0] - leaked) / self.lag_sd
+        z = self._own_lag() / self.lag_sd
         return torch.where(self.pairs, torch.special.erfc(z.abs() / 2**0.5), 1.0)
 
     def _likelihood(self) -> tuple[Tensor, Tensor]:
@@ -233,8 +235,8 @@ class _Fit:
     def _update_effects(self, covariance: Tensor) -> None:
         """Leaks, gains, offsets and excess errors, given the posterior of the weights."""
         of_pre, of_post = self.type.T[:, None, :], self.type.T[:, :, None]  # (2, 1, N), (2, N, 1)
-        mean, variance, none = self.mean, self.variance, torch.zeros_like(self.mean)
-        both_ways = _Weights(mean, mean.T, variance, variance.T, covariance)
+        mean, none = self.mean, torch.zeros_like(self.mean)
+        both_ways = _Weights(mean, self.variance, covariance)
         # In the estimate w_ij is once, and what leaks from w_ji.
         effects = [(torch.ones_like(mean), none), *((none, q.expand_as(mean)) for q in of_post)]
         solution, self.lag_sd = both_ways.regress(
@@ -264,12 +266,10 @@ class _Fit:
 
 @dataclass(frozen=True)
 class _Weights:
-    """Moments of the weights of each pair, (N, N) each, in the one direction and the other."""
+    """Moments of the weights of each pair, (N, N) each; the covariance is that of its two directions."""
 
-    forth: Tensor
-    back: Tensor
-    forth_variance: Tensor
-    back_variance: Tensor
+    mean: Tensor
+    variance: Tensor
     covariance: Tensor
 
     def regress(
@@ -288,13 +288,13 @@ class _Weights:
         `error` the rest is. Coefficients of effects are about 0 with `prior_sd`.
         """
         precision = pairs.double() / error**2
-        means = [f * self.forth + b * self.back for f, b in effects] + [c.expand_as(seen) for c in constants]
+        means = [f * self.mean + b * self.mean.T for f, b in effects] + [c.expand_as(seen) for c in constants]
         columns = torch.stack([x.expand_as(seen).flatten() for x in means])
         weighted = columns * precision.flatten()
         normal, moment = weighted @ columns.T, weighted @ seen.flatten()
         for k, (f, b) in enumerate(effects):
             for m, (g, c) in enumerate(effects):
-                spread = f * g * self.forth_variance + b * c * self.back_variance + (f * c + b * g) * self.covariance
+                spread = f * g * self.variance + b * c * self.variance.T + (f * c + b * g) * self.covariance
                 normal[k, m] += (precision * spread).sum()
         fitted = slice(known, None)
         ridge = torch.full((len(columns) - known,), prior_sd**-2, dtype=seen.dtype)

@@ -306,12 +306,12 @@ class FittedModel(nn.Module):
                     slope = torch.autograd.grad(eta.sum(), current)[0]
                 eta = eta.detach()
                 score, information = model.score(eta, target), model.fisher_information(eta)
-                gain += slope.sum(0)
                 if step < NEWTON_STEPS:
                     informed += (information * slope.square()).sum(0)
                     pull += (score * slope).T @ (h - mean)
                     level += (score * slope).sum(0)
                 else:
+                    gain += slope.sum(0)
                     error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
                     together += error.T @ error
                     powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
