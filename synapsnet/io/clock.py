@@ -1,0 +1,230 @@
+"""Times of their own: behaviour onto the recording's grid, and frames that do not come evenly onto a grid.
+
+Nothing is invented over more than `LONGEST_HOLE_S`: where a behavioural variable has no values for longer, the
+recording is cut, and the cut is a border of epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.reader import Notify
+from synapsnet.recording import Recording
+
+LONGEST_HOLE_S = 1.0
+ROUNDING_S = 1e-6  # clocks are not written more exactly
+MISSING_FRAME = 1.5  # steps between two frames that have another between them
+MOST_JITTER = 0.2  # of a step, by which a frame may be moved
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """A behavioural variable, or several, sampled on a clock of its own.
+
+    Attributes
+    ----------
+    name : str
+    times_s : (M,) or (M, 1) array
+        On the clock of the activity, in seconds.
+    values : (M,) or (M, B) array
+        NaN where it is not known. The columns of several are called `name_0`, `name_1`...
+    """
+
+    name: str
+    times_s: npt.ArrayLike
+    values: npt.ArrayLike
+
+
+def choose(signals: Sequence[Signal], names: str | None) -> list[Signal]:
+    """The signals that the user wants: all, or those named (separated by commas), or those of `none`.
+
+    Raises
+    ------
+    InputError
+        If there is no signal of a name.
+    """
+    if names is None:
+        return list(signals)
+    wanted = [] if names == "none" else [name.strip() for name in names.split(",")]
+    by_name = {signal.name: signal for signal in signals}
+    if absent := [name for name in wanted if name not in by_name]:
+        raise InputError(
+            f"There is no behaviour {', '.join(absent)}; there is {', '.join(by_name) or 'none'} "
+            "(--behaviour none leaves it out)."
+        )
+    return [by_name[name] for name in wanted]
+
+
+def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: Notify) -> Recording:
+    """The recording with behaviour, linearly interpolated onto its grid.
+
+    Missing samples (NaN, or a gap in the clock) are bridged over at most `LONGEST_HOLE_S`. Longer holes, and the
+    times before the first and after the last sample of a variable, are cut out of the recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        Its times and those of the signals are on one clock.
+    signals : sequence of Signal
+    notify : callable
+        Receives a line for every assumption made, and how much was bridged and cut.
+
+    Raises
+    ------
+    InputError
+        If a signal's times and values differ in number, or nothing is left of the recording.
+    """
+    if not signals:
+        return recording
+    times = recording.activity.times()
+    known = np.ones(len(times), bool)
+    names: list[str] = []
+    columns: list[FloatArray] = []
+    for signal in signals:
+        samples_s, values = _samples(signal, notify)
+        usual_s = float(np.median(np.diff(samples_s))) if len(samples_s) > 1 else 0.0
+        several = values.shape[1] > 1
+        bridged = np.zeros(len(times), bool)
+        here = np.ones(len(times), bool)
+        for k, column in enumerate(values.T):
+            present = np.isfinite(column)
+            interpolated, hole_s = _interpolate(times, samples_s[present], column[present])
+            here &= hole_s <= LONGEST_HOLE_S + ROUNDING_S
+            bridged |= hole_s > MISSING_FRAME * usual_s + ROUNDING_S
+            columns.append(interpolated)
+            names.append(f"{signal.name}_{k}" if several else signal.name)
+        _report(signal.name, bridged & here, ~here, recording.dt_s, notify)
+        known &= here
+    segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(known[start:stop])]
+    if not segments:
+        raise InputError(
+            f"Behaviour ({', '.join(signal.name for signal in signals)}) is known at no time of the recording, "
+            "which may be on another clock; check the times, or read it without behaviour."
+        )
+    kept = recording if known.all() else recording.select_rows(segments)
+    values32 = np.stack(columns, axis=1)[known].astype(np.float32)
+    frame = nap.TsdFrame(t=kept.activity.times(), d=values32, time_support=kept.epochs, columns=names)
+    return replace(kept, behaviour=frame)
+
+
+def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Notify) -> tuple[nap.TsdFrame, float]:
+    """Frames on a uniform grid, each epoch as long as no frame is missing.
+
+    Frames that come up to `MOST_JITTER` steps early or late are taken to be in time; frames that drift further are
+    interpolated linearly.
+
+    Parameters
+    ----------
+    times_s : (T,) or (T, 1) array
+    values : (T, N) array
+    notify : callable
+        Receives a line about missing frames, jitter and drift.
+
+    Returns
+    -------
+    activity : pynapple.TsdFrame, (T', N) float32
+        Its time support are the epochs. A frame between two missing ones is dropped.
+    dt_s : float
+        The mean step between neighbours.
+
+    Raises
+    ------
+    InputError
+        If there are not as many times as frames, fewer than 2, or the times do not increase.
+    """
+    times = np.asarray(times_s, float).reshape(-1)
+    if len(times) != len(values) or len(times) < 2:
+        raise InputError(f"Expected at least 2 frames with a time each; got {len(times)} times, {len(values)} frames.")
+    steps = np.diff(times)
+    if not (np.isfinite(times).all() and (steps > 0).all()):
+        raise InputError("The times of the frames must increase from frame to frame; repair them.")
+    together = steps <= MISSING_FRAME * np.median(steps)
+    dt_s = float(steps[together].mean())
+    runs = [(a, b + 1) for a, b in true_runs(together)]
+    frames = sum(b - a for a, b in runs)
+    if len(runs) > 1 or frames < len(times):
+        notify(f"Frames are missing: {len(runs)} epochs, with {frames} of {len(times)} frames, lie between the gaps.")
+    grids = [_even(times[a:b], dt_s) for a, b in runs]
+    moved = max(float(np.abs(grid - times[a:b]).max()) for grid, (a, b) in zip(grids, runs, strict=True)) / dt_s
+    if moved > MOST_JITTER:
+        notify(f"Frames drift by up to {moved:.2g} steps against a clock of {dt_s:.6g} s; they are interpolated.")
+        grids = [np.arange(times[a], times[b - 1] + ROUNDING_S, dt_s) for a, b in runs]
+        even = np.concatenate([_between(g, times[a:b], values[a:b]) for g, (a, b) in zip(grids, runs, strict=True)])
+    else:
+        if moved > 0.01:
+            notify(f"Frames come up to {moved:.1%} of a step early or late; they are taken to be {dt_s:.6g} s apart.")
+        even = np.concatenate([values[a:b] for a, b in runs])
+    epochs = nap.IntervalSet([g[0] - dt_s / 4 for g in grids], [g[-1] + dt_s / 4 for g in grids])
+    activity = nap.TsdFrame(t=np.concatenate(grids), d=np.asarray(even, np.float32), time_support=epochs)
+    return activity, dt_s
+
+
+def true_runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Index ranges `[start, stop)` of the runs of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
+    """(M,) increasing times and (M, B) values."""
+    times = np.asarray(signal.times_s, float).reshape(-1)
+    values = np.asarray(signal.values, float)
+    values = values[:, None] if values.ndim == 1 else values
+    if len(times) != len(values):
+        raise InputError(
+            f"{signal.name} needs a time for each sample; got {len(times)} times and {len(values)} samples."
+        )
+    finite = np.isfinite(times)
+    if not finite.all():
+        notify(f"{signal.name}: {(~finite).sum()} samples without a time dropped.")
+        times, values = times[finite], values[finite]
+    if (np.diff(times) < 0).any():
+        notify(f"{signal.name}: its times are not in order and were sorted.")
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+    first = np.diff(times, prepend=-np.inf) > 0
+    if not first.all():
+        notify(f"{signal.name}: {(~first).sum()} samples dropped, at times that another has.")
+    return times[first], values[first]
+
+
+def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Value at each time, and how far the two samples that it lies between are apart (infinite outside)."""
+    if not len(samples_s):
+        return np.zeros(len(times)), np.full(len(times), np.inf)
+    padded = np.concatenate([[-np.inf], samples_s, [np.inf]])
+    before = padded[np.searchsorted(samples_s, times + ROUNDING_S, side="right")]
+    after = padded[np.searchsorted(samples_s, times - ROUNDING_S, side="left") + 1]
+    return np.interp(times, samples_s, values), after - before
+
+
+def _report(name: str, bridged: npt.NDArray[np.bool_], cut: npt.NDArray[np.bool_], dt_s: float, notify: Notify) -> None:
+    if bridged.any():
+        notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over holes of at most {LONGEST_HOLE_S:g} s.")
+    if cut.any():
+        notify(
+            f"{name}: {cut.sum() * dt_s:.3g} s of {len(cut) * dt_s:.3g} s cut out, where it has no values for more "
+            f"than {LONGEST_HOLE_S:g} s or does not reach; leave it out (--behaviour) to keep them."
+        )
+
+
+def _even(times: FloatArray, dt_s: float) -> FloatArray:
+    """The grid with steps of `dt_s` that is nearest to the times."""
+    grid = np.arange(len(times)) * dt_s
+    return grid + (times - grid).mean()
+
+
+def _between(grid: FloatArray, times: FloatArray, values: npt.NDArray[Any]) -> FloatArray:
+    """(len(grid), N) values, linearly interpolated."""
+    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
+    share = ((grid - times[left]) / (times[left + 1] - times[left]))[:, None]
+    return np.asarray((1 - share) * values[left] + share * values[left + 1], float)
