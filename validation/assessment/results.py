@@ -1,0 +1,447 @@
+"""What an assessment is: how far the connectivity of a run without ground truth can be believed, in numbers.
+
+Every part is None until it is computed; one that does not apply stays None, with the reason in `Assessment.skipped`.
+Matrices are `[post, pre]`; NaN where nothing is defined.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from synapsnet.recording import Modality
+from validation.results import Estimate
+
+FORMAT_VERSION = 1
+
+Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "matched"]
+Verdict = Literal["better", "worse", "undecided"]
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+
+
+class Quartiles(_Result):
+    """How a statistic is distributed over neurons, or over pairs of them."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Any) -> Quartiles:
+        """Quartiles of an array; NaN are left out."""
+        known = np.asarray(values, dtype=np.float64)
+        known = known[~np.isnan(known)]
+        low, median, high = np.percentile(known, [25, 50, 75]) if len(known) else (math.nan,) * 3
+        return cls(low=float(low), median=float(median), high=float(high))
+
+
+class Facts(_Result):
+    """What was recorded, and what was reported of it.
+
+    Attributes
+    ----------
+    duration_s : float
+        Of all epochs together.
+    n_epochs : int
+    rate_hz : Quartiles or None
+        Of spikes.
+    noise_level : Quartiles or None
+        Of dF/F, see `validation.statistics.noise_level`.
+    correlation : Quartiles
+        Of the activity of pairs of neurons, see `validation.statistics`.
+    mean_correlation : float
+    n_pairs, n_reported : int
+        Ordered pairs of different neurons; those reported as connected at a nominal false discovery rate of 5%.
+    """
+
+    source: str
+    modality: Modality
+    dt_s: float
+    duration_s: float
+    n_epochs: int
+    n_neurons: int
+    rate_hz: Quartiles | None
+    noise_level: Quartiles | None
+    correlation: Quartiles
+    mean_correlation: float
+    n_pairs: int
+    n_reported: int
+
+
+class Comparison(_Result):
+    """Connectivity of the same neurons inferred from two parts of a recording, over all ordered pairs.
+
+    Attributes
+    ----------
+    parts : two names
+        For example "odd blocks" and "even blocks".
+    duration_s : float
+        Of each part, the mean of both.
+    n_pairs : int
+    weight_correlation, score_correlation : Estimate or None
+        Pearson correlation of the weights and of the scores; bootstrap over postsynaptic neurons. None where one of
+        the two is constant.
+    overlap : Estimate or None
+        Pairs reported in both parts over pairs reported in any (Jaccard). None without reported pairs.
+    n_reported : two ints
+    expected_overlap : float
+        That of as many pairs drawn at random.
+    null_weight_correlation, null_score_correlation : list of float
+        The same between parts in which each neuron was shifted in time by an amount of its own.
+    p_weight, p_score : float
+        Share of the null that reaches the correlation; never below 1 / (1 + length of the null).
+    """
+
+    parts: tuple[str, str]
+    duration_s: float
+    n_pairs: int
+    weight_correlation: Estimate | None
+    score_correlation: Estimate | None
+    overlap: Estimate | None
+    n_reported: tuple[int, int]
+    expected_overlap: float
+    null_weight_correlation: list[float]
+    null_score_correlation: list[float]
+    p_weight: float
+    p_score: float
+
+
+class Reliability(_Result):
+    """Does another part of the recording say the same."""
+
+    interleaved: Comparison
+    halves: Comparison
+
+
+class States(_Result):
+    """Is the connectivity the same in two states, of low and of high values of a behavioural variable.
+
+    Attributes
+    ----------
+    variable : str
+    threshold : float
+        Its median over the blocks of time that were compared.
+    block_s : float
+        Each block belongs to one state, by its mean.
+    comparison : Comparison
+    """
+
+    variable: str
+    threshold: float
+    block_s: float
+    comparison: Comparison
+
+
+class TypeSigns(_Result):
+    """The outgoing scores of the neurons of one cell type.
+
+    Attributes
+    ----------
+    excites : bool or None
+        What is known of the type; None if nothing.
+    n_neurons : int
+    share_excitatory : float
+        Of its neurons, those whose summed outgoing scores are positive.
+    mean_score : float
+    """
+
+    cell_type: str
+    excites: bool | None
+    n_neurons: int
+    share_excitatory: float
+    mean_score: float
+
+
+class Signs(_Result):
+    """Do neurons that are known to excite or to inhibit do so in the inferred connectivity.
+
+    Attributes
+    ----------
+    n_excitatory, n_inhibitory : int
+    auroc : Estimate
+        Of the summed outgoing scores, excitatory against inhibitory neurons; bootstrap over neurons.
+    p_value : float
+        One-sided, labels dealt out anew.
+    types : list of TypeSigns
+    """
+
+    n_excitatory: int
+    n_inhibitory: int
+    auroc: Estimate
+    p_value: float
+    types: list[TypeSigns]
+
+
+class Distance(_Result):
+    """Does evidence for connections fall off with the distance between the two neurons.
+
+    Attributes
+    ----------
+    n_neurons, n_pairs : int
+        Those with known positions.
+    correlation : float
+        Spearman, of distance and absolute score; negative where near neurons are connected more.
+    p_value : float
+        Two-sided, positions dealt out anew.
+    distance_um, mean_score, share_reported : lists of float
+        Of bins of equally many pairs: mean distance, mean absolute score, share of pairs reported.
+    """
+
+    n_neurons: int
+    n_pairs: int
+    correlation: float
+    p_value: float
+    distance_um: list[float]
+    mean_score: list[float]
+    share_reported: list[float]
+
+
+class Areas(_Result):
+    """Evidence for connections within and between areas.
+
+    Attributes
+    ----------
+    areas : list of str
+    n_neurons : list of int
+    mean_score, share_reported : matrices, `[post area][pre area]`
+        Mean absolute score, and share of pairs reported.
+    within, between : float
+        Mean absolute score of all pairs of one area, and of different areas.
+    p_value : float
+        Two-sided for their difference, areas dealt out anew.
+    """
+
+    areas: list[str]
+    n_neurons: list[int]
+    mean_score: list[list[float]]
+    share_reported: list[list[float]]
+    within: float
+    between: float
+    p_value: float
+
+
+class CellTypes(_Result):
+    """Mean weights between cell types beside what was measured in slices of mouse cortex.
+
+    Attributes
+    ----------
+    types : list of str
+        Of `simulators.networks.v1`, those that were recorded.
+    inferred, measured : matrices, `[post type][pre type]`
+        Mean weight over all pairs, inferred; probability times strength in mV, of Campagnola et al. 2022.
+    n_blocks : int
+    correlation : float
+        Spearman, over blocks.
+    p_value : float
+        One-sided, types dealt out anew.
+    """
+
+    types: list[str]
+    inferred: list[list[float]]
+    measured: list[list[float]]
+    n_blocks: int
+    correlation: float
+    p_value: float
+
+
+class Knowledge(_Result):
+    """Agreement with what is known independently of the recording.
+
+    Each is None where the neuron table does not hold what it takes; `skipped` has the reason by the field's name, and
+    that of "waveform", which no recording holds so far.
+    """
+
+    signs: Signs | None = None
+    distance: Distance | None = None
+    areas: Areas | None = None
+    cell_types: CellTypes | None = None
+    skipped: dict[str, str] = {}
+
+
+class Rival(_Result):
+    """SynapsNet's forecasts beside those of another method.
+
+    Attributes
+    ----------
+    method : str
+    skill : Estimate
+        Over the mean, of the other method.
+    difference : Estimate or None
+        Skill of SynapsNet less that of the other, with a paired interval. None where the other's forecasts are not
+        kept: `verdict` then compares two intervals that overlap more than a paired one would.
+    verdict : {"better", "worse", "undecided"}
+        Of SynapsNet.
+    """
+
+    method: str
+    skill: Estimate
+    difference: Estimate | None
+    verdict: Verdict
+
+
+class ForecastsAt(_Result):
+    """Forecasts at one horizon: skill over the mean, 1 - MSE / MSE of the mean."""
+
+    horizon_steps: int
+    horizon_s: float
+    skill: Estimate
+    rivals: list[Rival]
+
+
+class Forecasts(_Result):
+    """Does connectivity help to forecast held-out activity. "synapsnet-independent" is the ablation W = 0."""
+
+    horizons: list[ForecastsAt]
+
+
+class Likeness(_Result):
+    """One statistic of the recording and of the matched simulation.
+
+    Attributes
+    ----------
+    name : str
+        A field of `validation.statistics.SpikeStatistics` or `CalciumStatistics`.
+    recording, simulation : Quartiles
+    """
+
+    name: str
+    recording: Quartiles
+    simulation: Quartiles
+
+
+class MatchedFit(_Result):
+    """One matched simulation, observed for one length and given to SynapsNet with the settings of the run.
+
+    Attributes
+    ----------
+    visible_fraction : float
+    length : float
+        In durations of the recording.
+    seed : int
+    n_neurons, n_edges : int
+    density : float
+        Share of pairs that are connected: the chance level of AUPRC.
+    n_reported : int
+    auprc, lift, false_discovery_rate, sign_accuracy, weight_correlation : float or None
+        See `validation.connectivity.score_connectivity`; None where not defined.
+    """
+
+    visible_fraction: float
+    length: float
+    seed: int
+    n_neurons: int
+    n_edges: int
+    density: float
+    n_reported: int
+    auprc: float | None
+    lift: float | None
+    false_discovery_rate: float | None
+    sign_accuracy: float | None
+    weight_correlation: float | None
+
+
+class MatchedScore(_Result):
+    """Means over seeds with 95% intervals (Student's t) for one visible fraction and one length.
+
+    NaN where no seed has the score; NaN limits with one seed.
+    """
+
+    visible_fraction: float
+    length: float
+    duration_s: float
+    n_seeds: int
+    density: float
+    share_reported: float
+    auprc: Estimate
+    lift: Estimate
+    false_discovery_rate: Estimate
+    sign_accuracy: Estimate
+    weight_correlation: Estimate
+
+
+class Scenario(_Result):
+    """The network that matches the recording if a given fraction of it is recorded.
+
+    Attributes
+    ----------
+    visible_fraction : float
+    n_simulated : int
+        Neurons, of which the recorded ones are a sample.
+    shared_fraction : float
+        Of the neurons' noise that is shared, found by the match.
+    parameters : dict
+        Of the network.
+    likeness : list of Likeness
+        Statistics of the recording and of seed 0, observed alike.
+    scores : list of MatchedScore
+        In order of length.
+    """
+
+    visible_fraction: float
+    n_simulated: int
+    shared_fraction: float
+    parameters: dict[str, Any]
+    likeness: list[Likeness]
+    scores: list[MatchedScore]
+
+    def at(self, length: float = 1.0) -> MatchedScore | None:
+        """The scores at a length, in durations of the recording."""
+        return next((score for score in self.scores if score.length == length), None)
+
+
+class Matched(_Result):
+    """What the method reaches on simulations like the recording, for which the truth is known.
+
+    Attributes
+    ----------
+    network : str
+        A name in the catalogue.
+    how : str
+        What was matched and how, in a few sentences.
+    scenarios : list of Scenario
+        By decreasing visible fraction.
+    fits : list of MatchedFit
+        All single results.
+    """
+
+    network: str
+    how: str
+    scenarios: list[Scenario]
+    fits: list[MatchedFit]
+
+    def scenario(self, visible_fraction: float) -> Scenario | None:
+        """The scenario of a visible fraction."""
+        return next((each for each in self.scenarios if each.visible_fraction == visible_fraction), None)
+
+
+class Assessment(_Result):
+    """Everything that `synapsnet assess` found out about a run.
+
+    Attributes
+    ----------
+    key : str
+        Hash of the run and of the options: results of another one are not used again.
+    skipped : dict of part -> str
+        Why a part does not apply.
+    """
+
+    format_version: int = FORMAT_VERSION
+    key: str
+    options: dict[str, Any]
+    facts: Facts | None = None
+    reliability: Reliability | None = None
+    knowledge: Knowledge | None = None
+    states: States | None = None
+    forecasts: Forecasts | None = None
+    matched: Matched | None = None
+    skipped: dict[Part, str] = {}
+
+    def done(self, part: Part) -> bool:
+        """Is the part computed, or known not to apply."""
+        return getattr(self, part) is not None or part in self.skipped
