@@ -104,7 +104,7 @@ def score_connectivity(
         )
     if neurons is not None and len(neurons) != n:
         raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")
-    weight, guess, score = (_off_diagonal(m) for m in (truth.weight, inferred.weight, inferred.scores))
+    weight, guess, score = (off_diagonal(m) for m in (truth.weight, inferred.weight, inferred.scores))
     if not np.isfinite(score).all():
         raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
     counts = draw_counts(n, n_resamples, seed)
@@ -112,8 +112,8 @@ def score_connectivity(
     every_pair = np.ones_like(edge)
     ranking = rank(size.ravel(), edge.ravel(), post, counts)
     signed = rank_signed(weight.ravel(), score.ravel(), post, counts)
-    one_way = edge & ~_off_diagonal(truth.adjacency.T).astype(bool)
-    backward = np.abs(_off_diagonal(inferred.scores.T))
+    one_way = edge & ~off_diagonal(truth.adjacency.T).astype(bool)
+    backward = np.abs(off_diagonal(inferred.scores.T))
     right_way = np.where(size == backward, 0.5, size > backward)
     values = {
         "auroc": ranking.auroc,
@@ -129,27 +129,27 @@ def score_connectivity(
     }
     values |= _cell_types(truth, inferred, counts)
     if inferred.standard_error is not None and n > 1:
-        p_values, found = _off_diagonal(inferred.p_values), _off_diagonal(inferred.significant(LEVEL)) > 0
+        p_values, found = off_diagonal(inferred.p_values), off_diagonal(inferred.significant(LEVEL)) > 0
         values |= decide(found, edge, counts)._asdict()
         values["false_positive_rate"] = false_positive_rate(p_values, edge, counts)
         values["p_value_distance"] = np.array([p_value_distance(p_values, edge)])
     if truth.delay_s is not None and inferred.delay_s is not None:
-        delay, guessed = _off_diagonal(truth.delay_s), _off_diagonal(inferred.delay_s)
+        delay, guessed = off_diagonal(truth.delay_s), off_diagonal(inferred.delay_s)
         values |= _delays(delay, guessed, edge & np.isfinite(delay) & np.isfinite(guessed), counts)
     if neurons is not None:
         values["block_correlation"] = _block_correlation(truth, inferred, neurons["cell_type"].tolist(), counts)
     for motif, members in lookalike_pairs(truth, neurons).items():
-        fooled = rank(size[~edge], _off_diagonal(members)[~edge] > 0, post[~edge.ravel()], counts).auroc
+        fooled = rank(size[~edge], off_diagonal(members)[~edge] > 0, post[~edge.ravel()], counts).auroc
         values[f"fooled_by_{motif.replace('-', '_')}"] = fooled
     if truth.effective is not None:
-        strong = _off_diagonal(strong_effective(truth)).ravel() > 0
+        strong = off_diagonal(strong_effective(truth)).ravel() > 0
         values["effective_auprc"] = rank(size.ravel(), strong, post, counts).auprc
-        effective = _off_diagonal(truth.effective)
+        effective = off_diagonal(truth.effective)
         values["effective_weight_correlation"] = correlation(effective, guess, every_pair, counts)
     return ConnectivityScores(method=method, **{name: optional(resampled) for name, resampled in values.items()})
 
 
-def _off_diagonal(matrix: npt.NDArray[Any]) -> Array:
+def off_diagonal(matrix: npt.NDArray[Any]) -> Array:
     """(N, N - 1) array: each row of an (N, N) matrix without its diagonal entry."""
     n = len(matrix)
     return np.asarray(matrix[~np.eye(n, dtype=bool)], dtype=np.float64).reshape(n, n - 1)
