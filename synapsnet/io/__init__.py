@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from synapsnet.io.describe import describe_recording, describe_simulation
 from synapsnet.io.nwb import read_simulation
 from synapsnet.io.nwb_write import write_recording, write_simulation
 from synapsnet.io.reader import Notify, Reader
+from synapsnet.io.selection import sample_neurons, select_neurons, select_time
 from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "read", "read_simulation", "write_recording", "write_simulation"]
@@ -30,7 +32,19 @@ def _silent(line: str) -> None:
     """Drop a notice."""
 
 
-def read(path: str | Path, *, min_rate_hz: float = 0.0, notify: Notify = _silent, **options: Any) -> Recording:
+def read(
+    path: str | Path,
+    *,
+    min_rate_hz: float = 0.0,
+    areas: Sequence[str] = (),
+    cell_types: Sequence[str] = (),
+    from_s: float | None = None,
+    to_s: float | None = None,
+    n_neurons: int | None = None,
+    seed: int = 0,
+    notify: Notify = _silent,
+    **options: Any,
+) -> Recording:
     """Read a recording; the reader is chosen by looking at the path.
 
     Parameters
@@ -38,7 +52,13 @@ def read(path: str | Path, *, min_rate_hz: float = 0.0, notify: Notify = _silent
     path : path
         A suite2p folder, an NWB file, or a `.npz` or `.npy` file.
     min_rate_hz : float
-        For spikes: drop neurons that fire more slowly than this.
+        For spikes: drop neurons that fire more slowly than this, in the time that was selected.
+    areas, cell_types : names, optional
+        Only the neurons in these areas, and of these types; `*` stands for anything.
+    from_s, to_s : float, optional
+        Only this stretch of time, in seconds on the recording's clock.
+    n_neurons, seed : int, optional
+        Only so many neurons, drawn at random from those that are left.
     notify : callable
         Receives one line for every assumption made and everything dropped.
     **options
@@ -55,7 +75,11 @@ def read(path: str | Path, *, min_rate_hz: float = 0.0, notify: Notify = _silent
     --------
     >>> recording = read("mouse/suite2p", fs_hz=6.0, notify=print)  # doctest: +SKIP
     """
-    recording = _drop_quiet(_read_unchecked(Path(path), notify, options), min_rate_hz, notify)
+    recording = _read_unchecked(Path(path), notify, options)
+    recording = select_neurons(recording, areas=areas, cell_types=cell_types, notify=notify)
+    recording = select_time(recording, from_s=from_s, to_s=to_s, notify=notify)
+    recording = _drop_quiet(recording, min_rate_hz, notify)
+    recording = sample_neurons(recording, n_neurons, seed=seed, notify=notify)
     check_varying(recording)
     return recording
 
@@ -63,7 +87,12 @@ def read(path: str | Path, *, min_rate_hz: float = 0.0, notify: Notify = _silent
 def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> dict[str, str]:
     """Facts about a recording or a simulation, by name, ready to print.
 
-    Parameters and errors are those of `read`, but constant neurons are not refused.
+    Errors are those of `read`, but constant neurons are not refused.
+
+    Parameters
+    ----------
+    path, notify, **options
+        As in `read`.
     """
     path = Path(path)
     no_options = all(value is None for value in options.values())

@@ -1,0 +1,105 @@
+"""A part of a recording: neurons by area and type, a stretch of time, a random sample of the neurons."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.io.clock import true_runs
+from synapsnet.io.reader import Notify
+from synapsnet.recording import Recording
+
+Mask = npt.NDArray[np.bool_]
+
+
+def select_neurons(
+    recording: Recording, *, areas: Sequence[str] = (), cell_types: Sequence[str] = (), notify: Notify
+) -> Recording:
+    """The neurons in these areas and of these types.
+
+    Parameters
+    ----------
+    recording : Recording
+    areas, cell_types : names
+        None means all. `*` stands for anything: `Pvalb*`.
+    notify : callable
+        Receives how many are dropped by which.
+
+    Raises
+    ------
+    InputError
+        If a name matches no neuron, or fewer than 2 neurons are left.
+    """
+    kept = np.ones(recording.n_neurons, bool)
+    for what, column, wanted in (("area", "area", areas), ("type", "cell_type", cell_types)):
+        if wanted:
+            matching = _matching(recording.neurons[column].tolist(), wanted, what)
+            dropped = (kept & ~matching).sum()
+            notify(f"{dropped} of {kept.sum()} neurons dropped: their {what} is not {' or '.join(wanted)}.")
+            kept &= matching
+    if kept.all():
+        return recording
+    _refuse_too_few(int(kept.sum()), recording.n_neurons)
+    return recording.select_neurons(np.flatnonzero(kept))
+
+
+def select_time(
+    recording: Recording, *, from_s: float | None = None, to_s: float | None = None, notify: Notify
+) -> Recording:
+    """The time bins whose centres lie in `[from_s, to_s)`, in seconds on the recording's clock.
+
+    Raises
+    ------
+    InputError
+        If the recording has no two steps there.
+    """
+    if from_s is None and to_s is None:
+        return recording
+    times = recording.activity.times()
+    start, stop = -np.inf if from_s is None else from_s, np.inf if to_s is None else to_s
+    kept = (times >= start) & (times < stop)
+    if kept.sum() < 2:
+        raise InputError(
+            f"The recording, from {times[0]:.6g} to {times[-1]:.6g} s on its clock, has fewer than 2 steps from "
+            f"{start:g} to {stop:g} s; choose another stretch (--from, --to)."
+        )
+    if kept.all():
+        return recording
+    notify(f"{(~kept).sum() * recording.dt_s:.4g} s dropped: they are before {start:g} or after {stop:g} s.")
+    segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(kept[start:stop])]
+    return recording.select_rows(segments)
+
+
+def sample_neurons(recording: Recording, n_neurons: int | None, *, seed: int, notify: Notify) -> Recording:
+    """`n_neurons` at random, in their order; all if it is None or there are no more.
+
+    Raises
+    ------
+    InputError
+        If fewer than 2 are asked for.
+    """
+    if n_neurons is None or n_neurons >= recording.n_neurons:
+        return recording
+    _refuse_too_few(n_neurons, recording.n_neurons)
+    chosen = np.random.default_rng(seed).choice(recording.n_neurons, n_neurons, replace=False)
+    dropped = recording.n_neurons - n_neurons
+    notify(f"{dropped} of {recording.n_neurons} neurons dropped at random (seed {seed}).")
+    return recording.select_neurons(np.sort(chosen))
+
+
+def _matching(names: list[str], wanted: Sequence[str], what: str) -> Mask:
+    known = sorted(set(names))
+    for pattern in wanted:
+        if not fnmatch.filter(known, pattern):
+            shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+            raise InputError(f"No neuron is of {what} {pattern!r}; there are {shown} (* stands for anything).")
+    return np.array([any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted) for name in names])
+
+
+def _refuse_too_few(kept: int, total: int) -> None:
+    if kept < 2:
+        raise InputError(f"Only {kept} of {total} neurons would be left and 2 are needed; select more.")
