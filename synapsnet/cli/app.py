@@ -12,6 +12,8 @@ import typer
 from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
 from synapsnet.cli.check import check
 from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, progress
+from synapsnet.cli.datasets import datasets
+from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 
 app = typer.Typer(
@@ -208,8 +210,9 @@ def export(
 
 
 @app.command()
+@reads_recording
 def fit(
-    recording: Annotated[Path, typer.Argument(help="suite2p folder, NWB file, .npz or .npy.")],
+    recording: Annotated[Path, typer.Argument(help="A file or folder; `synapsnet info` says how it is read.")],
     output: Output,
     seed: Seed = 0,
     device: Device = "auto",
@@ -220,18 +223,8 @@ def fit(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of SynapsNet, NAME=VALUE; repeatable.")
     ] = None,
-    fs: Annotated[float | None, typer.Option(help="Frame rate in Hz, where the file does not say it.")] = None,
-    dt: Annotated[float | None, typer.Option(help="Time step in seconds, where the file does not say it.")] = None,
-    bin_ms: Annotated[float | None, typer.Option("--bin", help="Spike times: width of the bins in ms.")] = None,
-    key: Annotated[str | None, typer.Option(help="npz: name of the activity array.")] = None,
-    modality: Annotated[Literal["calcium", "spikes"] | None, typer.Option(help="npz: what it is.")] = None,
-    until: Annotated[
-        str | None, typer.Option(help="npz: trials x bins array; each trial is used up to its first non-zero bin.")
-    ] = None,
-    behaviour: Annotated[str | None, typer.Option(help="npz: name of the behaviour array.")] = None,
-    transpose: Annotated[bool, typer.Option("--transpose", help="npz: neurons x time.")] = False,
-    trace: Annotated[Literal["dff", "spks"] | None, typer.Option(help="suite2p: which trace.")] = None,
-    min_rate: Annotated[float, typer.Option(help="Spikes: drop neurons that fire more slowly, in Hz.")] = 0.0,
+    *,
+    reading: Reading,
 ) -> None:
     """Fit SynapsNet and its W = 0 ablation to a recording, simulated or real.
 
@@ -250,20 +243,7 @@ def fit(
     for name in taken.keys() & more.keys():
         raise InputError(f"--set cannot be used for {name}; use {taken[name]}.")
     settings = Settings(seed=seed, epochs=epochs, **more)
-    data = read(
-        recording,
-        min_rate_hz=min_rate,
-        notify=notify,
-        fs_hz=fs,
-        dt_s=dt,
-        bin_s=None if bin_ms is None else bin_ms / 1e3,
-        key=key,
-        modality=modality,
-        until=until,
-        behaviour=behaviour,
-        transpose=transpose or None,
-        trace=trace,
-    )
+    data = read(recording, notify=notify, **reading.keywords())
     try:
         with progress() as steps:
             fit_run(
@@ -323,17 +303,20 @@ def report(
 
 
 @app.command()
+@reads_recording
 def info(
     path: Annotated[Path, typer.Argument(help="Simulation, recording, or run folder.", metavar="FILE")],
-    fs: Annotated[float | None, typer.Option(help="Frame rate in Hz, where the file does not say it.")] = None,
-    dt: Annotated[float | None, typer.Option(help="Time step in seconds, where the file does not say it.")] = None,
-    key: Annotated[str | None, typer.Option(help="npz: name of the activity array.")] = None,
+    *,
+    reading: Reading,
 ) -> None:
-    """Say what a file or folder holds.
+    """Say what a file or folder holds, how it is read, and with which options.
 
-    Example: `synapsnet info rec.nwb`
+    Examples
+    --------
+    - `synapsnet info rec.nwb`
+    - `synapsnet info suite2p/ --fs 6`
     """
-    from synapsnet.io import describe
+    from synapsnet.io import describe, explain
 
     if (path / "run.json").is_file():
         from synapsnet.run import RECORDING, read_description
@@ -341,7 +324,8 @@ def info(
         run = read_description(path)
         facts(f"{path}: run ({'complete' if run.complete else 'interrupted'})", {"fitted to": run.source})
         path = path / RECORDING
-    facts(str(path), describe(path, notify=notify, fs_hz=fs, dt_s=dt, key=key))
+    facts(str(path), explain(path))
+    facts("", describe(path, notify=notify, **reading.keywords()))
 
 
 @app.command()
@@ -375,6 +359,7 @@ def demo(
 for command in (check, benchmark, leaderboard):
     app.command()(command)
 app.add_typer(baseline, name="baseline")
+app.add_typer(datasets, name="datasets")
 
 
 def _print_scores(run: Path) -> None:

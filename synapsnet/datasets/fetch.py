@@ -1,0 +1,146 @@
+"""Fetching a data set: its files into a folder, each complete and checked, or not there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from synapsnet.datasets.archives import Listing, RemoteFile, list_files, with_checksum
+from synapsnet.datasets.download import Resuming
+from synapsnet.datasets.registry import Dataset
+from synapsnet.datasets.unpack import unpack, unpacked_folder
+from synapsnet.errors import InputError
+from synapsnet.files import write_text
+
+CHECKSUMS = "checksums.json"
+
+Notify = Callable[[str], None]
+Progress = Callable[[str, float], None]
+
+
+def fetch(dataset: Dataset, folder: Path, *, session: str | None, notify: Notify, progress: Progress) -> list[Path]:
+    """Download a data set, or one session of it, into `folder`, and unpack what is packed.
+
+    What is there already is checked and not downloaded again. An interrupted download goes on where it stopped. The
+    checksum of a file is the archive's, where that states one; after the first fetch it is kept in `checksums.json`,
+    and a file that differs from it is refused.
+
+    Parameters
+    ----------
+    session : str or None
+        Part of the path of the files that are wanted, for example a subject or a date; None is all.
+    notify : callable
+        Receives the licence, the citation, and a line for what is done.
+    progress : callable
+        Receives a file's path and the fraction of it that is there.
+
+    Returns
+    -------
+    list of path
+        The files, and the folders of what was unpacked.
+
+    Raises
+    ------
+    InputError
+        If the session is unknown, the disk has no room, the archive cannot be reached or sends something else, or
+        `pooch` is not installed.
+    """
+    _pooch()
+    listing = list_files(dataset)
+    files = choose(dataset, listing, session)
+    licence = listing.licence or dataset.licence or "not stated"
+    notify(f"Licence: {licence}. Cite {dataset.citation}; the data are doi:{dataset.doi}.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot write to {folder}: {error.strerror}; give another folder (-o).") from error
+    with FileLock(folder / ".lock"):  # two at once would write into the same partial file
+        _require_room(folder, files)
+        return [_fetch_file(file, folder, notify, progress) for file in files]
+
+
+def choose(dataset: Dataset, listing: Listing, session: str | None) -> list[RemoteFile]:
+    """The files whose path contains `session`, in upper or lower case; all without one.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    chosen = [file for file in listing.files if session is None or session.lower() in file.path.lower()]
+    if not chosen:
+        some = ", ".join(file.path for file in listing.files[:10])
+        more = f" and {len(listing.files) - 10} more" if len(listing.files) > 10 else ""
+        raise InputError(f"No file of {dataset.name} is named like {session!r}; there are {some or 'none'}{more}.")
+    return chosen
+
+
+def _require_room(folder: Path, files: list[RemoteFile]) -> None:
+    missing = sum(file.size for file in files if not (folder / file.path).exists())
+    free = shutil.disk_usage(folder).free
+    if missing > free:
+        raise InputError(
+            f"{len(files)} files of {missing / 1e9:,.1f} GB are to come and {free / 1e9:,.1f} GB are free at {folder}; "
+            "make room, or choose a part with --session."
+        )
+
+
+def _fetch_file(file: RemoteFile, folder: Path, notify: Notify, progress: Progress) -> Path:
+    """A file of the data set on the disk, checked, or the folder of what was packed in it."""
+    path = folder / file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    recorded = _checksums(folder).get(file.path)
+    checksum = recorded or with_checksum(file).checksum
+    if path.exists() and checksum is None and path.stat().st_size != file.size:
+        raise InputError(f"{path} is there with {path.stat().st_size:,} bytes instead of {file.size:,}; move it away.")
+    resuming = Resuming(
+        path.with_name(f".{path.name}.part"), file.size, lambda there: progress(file.path, there / max(file.size, 1))
+    )
+    try:
+        _pooch().retrieve(file.url, checksum, fname=file.path, path=folder, downloader=resuming)
+    except InputError:
+        raise
+    except ValueError as error:
+        whose = f"first fetched (see {folder / CHECKSUMS})" if recorded else "announced by the archive"
+        raise InputError(f"{file.url} sent another {file.path} than the one {whose}; it was deleted.") from error
+    if recorded is None:
+        _record(folder, file.path, f"sha256:{_pooch().file_hash(str(path))}")
+    notify(f"{path}: {file.size / 1e6:,.1f} MB, checked.")
+    target = unpacked_folder(path)
+    if target is None or target.is_dir():
+        return target or path
+    return unpack(path)
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Checksums by path, of what was fetched into this folder before."""
+    try:
+        known = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise InputError(
+            f"{folder / CHECKSUMS} is damaged ({error}); delete it, and the files are checked anew."
+        ) from error
+    if not isinstance(known, dict):
+        raise InputError(f"{folder / CHECKSUMS} is damaged; delete it, and the files are checked anew.")
+    return known
+
+
+def _record(folder: Path, path: str, checksum: str) -> None:
+    write_text(folder / CHECKSUMS, json.dumps(_checksums(folder) | {path: checksum}, indent=2, sort_keys=True) + "\n")
+
+
+def _pooch() -> Any:
+    try:
+        import pooch
+    except ImportError as error:
+        raise InputError("Fetching needs pooch; install it with `pip install synapsnet[datasets]`.") from error
+    pooch.get_logger().setLevel(logging.WARNING)  # the caller is told, not the log
+    return pooch
