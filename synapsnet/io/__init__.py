@@ -12,18 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from synapsnet.errors import InputError
 from synapsnet.io import arrays, nwb, suite2p
 from synapsnet.io.describe import describe_recording, describe_simulation
 from synapsnet.io.nwb import read_simulation
 from synapsnet.io.nwb_write import write_recording, write_simulation
+from synapsnet.io.options import listing, validated
 from synapsnet.io.reader import Notify, Reader
-from synapsnet.io.selection import sample_neurons, select_neurons, select_time
+from synapsnet.io.selection import select
 from synapsnet.recording import Recording, check_varying
 
-__all__ = ["READERS", "describe", "read", "read_simulation", "write_recording", "write_simulation"]
+__all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
 
 READERS = cast(tuple[Reader, ...], (suite2p, nwb, arrays))
 
@@ -75,11 +74,18 @@ def read(
     --------
     >>> recording = read("mouse/suite2p", fs_hz=6.0, notify=print)  # doctest: +SKIP
     """
-    recording = _read_unchecked(Path(path), notify, options)
-    recording = select_neurons(recording, areas=areas, cell_types=cell_types, notify=notify)
-    recording = select_time(recording, from_s=from_s, to_s=to_s, notify=notify)
-    recording = _drop_quiet(recording, min_rate_hz, notify)
-    recording = sample_neurons(recording, n_neurons, seed=seed, notify=notify)
+    whole = _read_whole(Path(path), notify, options)
+    recording = select(
+        whole,
+        areas=areas,
+        cell_types=cell_types,
+        from_s=from_s,
+        to_s=to_s,
+        min_rate_hz=min_rate_hz,
+        n_neurons=n_neurons,
+        seed=seed,
+        notify=notify,
+    )
     check_varying(recording)
     return recording
 
@@ -95,28 +101,27 @@ def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> d
         As in `read`.
     """
     path = Path(path)
-    no_options = all(value is None for value in options.values())
-    if nwb.recognises(path) and no_options and nwb.is_simulation(path):
+    if nwb.recognises(path) and not any(options.values()) and nwb.is_simulation(path):
         return describe_simulation(read_simulation(path))
-    return describe_recording(_read_unchecked(path, notify, options))
+    part = {name: options.pop(name) for name in inspect.signature(select).parameters if name in options}
+    return describe_recording(select(_read_whole(path, notify, options), notify=notify, **part))
 
 
-def _read_unchecked(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
+def explain(path: str | Path) -> dict[str, str]:
+    """Which reader takes a path, why, and its options, by name, ready to print; the data are not read.
+
+    Raises
+    ------
+    InputError
+        If the path is missing or of no known layout.
+    """
+    reader = _reader_of(Path(path))
+    return {"reader": f"{reader.__name__.rpartition('.')[2]}, for {reader.LAYOUT}", "options": listing(reader)}
+
+
+def _read_whole(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
     reader = _reader_of(path)
-    given = {name: value for name, value in options.items() if value is not None}
-    known = [name for name in inspect.signature(reader.read).parameters if name not in ("path", "notify")]
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise InputError(
-            f"{', '.join(map(_flag, unknown))} cannot be used with {path}; {reader.LAYOUT} takes "
-            f"{', '.join(map(_flag, known))}."
-        )
-    return reader.read(path, notify=notify, **given)
-
-
-def _flag(option: str) -> str:
-    """An option's name in Python and on the command line."""
-    return f"{option} (--{option.removesuffix('_s').removesuffix('_hz')})"
+    return reader.read(path, notify=notify, **validated(reader, options, path))
 
 
 def _reader_of(path: Path) -> Reader:
@@ -130,19 +135,3 @@ def _reader_of(path: Path) -> Reader:
     raise InputError(
         f"{path} is of no layout that can be read; expected {'; '.join(reader.LAYOUT for reader in READERS)}."
     )
-
-
-def _drop_quiet(recording: Recording, min_rate_hz: float, notify: Notify) -> Recording:
-    if min_rate_hz <= 0:
-        return recording
-    if recording.modality != "spikes":
-        raise InputError("A minimum rate (--min-rate) is for spikes; this is a calcium recording.")
-    rate_hz = recording.values.mean(axis=0, dtype=np.float64) / recording.dt_s
-    kept = np.flatnonzero(rate_hz >= min_rate_hz)
-    if len(kept) < 2:
-        raise InputError(
-            f"Only {len(kept)} of {len(rate_hz)} neurons fire at {min_rate_hz:g} Hz or more and 2 are needed; "
-            "lower the minimum rate (--min-rate)."
-        )
-    notify(f"{len(rate_hz) - len(kept)} of {len(rate_hz)} neurons dropped: they fire below {min_rate_hz:g} Hz.")
-    return recording if len(kept) == len(rate_hz) else recording.select_neurons(kept)

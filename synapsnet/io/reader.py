@@ -22,10 +22,12 @@ class Reader(Protocol):
         Is this existing path in the layout? Judged cheaply, by names.
     read : callable
         `read(path, *, notify, ...options)` returns the Recording, constant neurons included: the
-        caller filters and checks. Its keyword-only parameters are the options a user may give;
+        caller filters and checks. Its keyword-only parameters are the options a user may give, each
+        a number, a text, a Literal or a bool;
         `notify` receives one line for every assumption made and everything dropped.
     """
 
+    __name__: str
     LAYOUT: str
     recognises: Callable[[Path], bool]
     read: Callable[..., Recording]

@@ -1,4 +1,4 @@
-"""A part of a recording: neurons by area and type, a stretch of time, a random sample of the neurons."""
+"""A part of a recording: neurons by area, type and rate, a stretch of time, a random sample of the neurons."""
 
 from __future__ import annotations
 
@@ -14,6 +14,25 @@ from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
 
 Mask = npt.NDArray[np.bool_]
+
+
+def select(
+    recording: Recording,
+    *,
+    areas: Sequence[str] = (),
+    cell_types: Sequence[str] = (),
+    from_s: float | None = None,
+    to_s: float | None = None,
+    min_rate_hz: float = 0.0,
+    n_neurons: int | None = None,
+    seed: int = 0,
+    notify: Notify,
+) -> Recording:
+    """A part of a recording, one criterion after the other; the parameters are those of the functions below."""
+    recording = select_neurons(recording, areas=areas, cell_types=cell_types, notify=notify)
+    recording = select_time(recording, from_s=from_s, to_s=to_s, notify=notify)
+    recording = drop_quiet(recording, min_rate_hz, notify=notify)
+    return sample_neurons(recording, n_neurons, seed=seed, notify=notify)
 
 
 def select_neurons(
@@ -72,6 +91,29 @@ def select_time(
     notify(f"{(~kept).sum() * recording.dt_s:.4g} s dropped: they are before {start:g} or after {stop:g} s.")
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(kept[start:stop])]
     return recording.select_rows(segments)
+
+
+def drop_quiet(recording: Recording, min_rate_hz: float, *, notify: Notify) -> Recording:
+    """The neurons of a spike recording that fire at `min_rate_hz` or more.
+
+    Raises
+    ------
+    InputError
+        If it is a calcium recording, or fewer than 2 neurons are left.
+    """
+    if min_rate_hz <= 0:
+        return recording
+    if recording.modality != "spikes":
+        raise InputError("A minimum rate (--min-rate) is for spikes; this is a calcium recording.")
+    rate_hz = recording.values.mean(axis=0, dtype=np.float64) / recording.dt_s
+    kept = np.flatnonzero(rate_hz >= min_rate_hz)
+    if len(kept) < 2:
+        raise InputError(
+            f"Only {len(kept)} of {len(rate_hz)} neurons fire at {min_rate_hz:g} Hz or more and 2 are needed; "
+            "lower the minimum rate (--min-rate)."
+        )
+    notify(f"{len(rate_hz) - len(kept)} of {len(rate_hz)} neurons dropped: they fire below {min_rate_hz:g} Hz.")
+    return recording if len(kept) == len(rate_hz) else recording.select_neurons(kept)
 
 
 def sample_neurons(recording: Recording, n_neurons: int | None, *, seed: int, notify: Notify) -> Recording:

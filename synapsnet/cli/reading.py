@@ -1,0 +1,101 @@
+"""The options of every command that reads a recording: how to read it, and which part of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from synapsnet.errors import InputError
+
+
+def _option(help: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Reading the recording", **more)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a recording is read, as a user says it."""
+
+    fs: Annotated[float | None, _option("Frame rate in Hz, where the file does not say it.")] = None
+    dt: Annotated[float | None, _option("Time step in seconds, where the file does not say it.")] = None
+    bin_ms: Annotated[float | None, _option("Spike times: width of the bins in ms.", "--bin")] = None
+    key: Annotated[str | None, _option("npz: name of the activity array.")] = None
+    modality: Annotated[str | None, _option("Arrays and tables: calcium or spikes.")] = None
+    until: Annotated[
+        str | None, _option("npz: trials x bins array; each trial is used up to its first non-zero bin.")
+    ] = None
+    behaviour: Annotated[
+        str | None, _option("Which behaviour to take (commas between names; none), or the npz's array.")
+    ] = None
+    transpose: Annotated[bool, _option("Arrays and tables: neurons x time.", "--transpose")] = False
+    trace: Annotated[str | None, _option("Imaging: which trace, such as dff or spks.")] = None
+    read: Annotated[
+        list[str] | None,
+        _option("Another option of the reader, NAME=VALUE; repeatable. `synapsnet info` lists them.", "--read"),
+    ] = None
+    min_rate: Annotated[float, _option("Spikes: drop neurons that fire more slowly, in Hz.")] = 0.0
+    area: Annotated[list[str] | None, _option("Only neurons in this area (VIS*); repeatable.", "--area")] = None
+    type: Annotated[list[str] | None, _option("Only neurons of this type (Pvalb*); repeatable.", "--type")] = None
+    from_s: Annotated[float | None, _option("Only from this second of its clock on.", "--from")] = None
+    to_s: Annotated[float | None, _option("Only up to this second of its clock.", "--to")] = None
+    neurons: Annotated[int | None, _option("Only so many neurons, drawn at random.")] = None
+    sample_seed: Annotated[int, _option("Seed of --neurons.", min=0)] = 0
+
+    def keywords(self) -> dict[str, Any]:
+        """Keyword parameters of `synapsnet.io.read`."""
+        return self._reader_options() | {
+            "min_rate_hz": self.min_rate,
+            "areas": self.area or (),
+            "cell_types": self.type or (),
+            "from_s": self.from_s,
+            "to_s": self.to_s,
+            "n_neurons": self.neurons,
+            "seed": self.sample_seed,
+        }
+
+    def _reader_options(self) -> dict[str, Any]:
+        """None where the user said nothing."""
+        options = {
+            "fs_hz": self.fs,
+            "dt_s": self.dt,
+            "bin_s": None if self.bin_ms is None else self.bin_ms / 1e3,
+            "key": self.key,
+            "modality": self.modality,
+            "until": self.until,
+            "behaviour": self.behaviour,
+            "transpose": self.transpose or None,
+            "trace": self.trace,
+        }
+        for text in self.read or []:
+            name, equals, value = text.partition("=")
+            if not (equals and name):
+                raise InputError(f"--read needs NAME=VALUE; got {text!r}.")
+            if options.get(name) is not None:
+                raise InputError(f"--read {name} was given twice or beside its own flag; give it once.")
+            options[name] = value
+        return options
+
+
+def reads_recording(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Reading`, which it receives as its keyword parameter `reading`."""
+
+    @functools.wraps(command)
+    def with_options(*arguments: Any, **given: Any) -> None:
+        chosen = {each.name: given.pop(each.name) for each in fields(Reading) if each.name in given}
+        command(*arguments, **given, reading=Reading(**chosen))
+
+    own = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(Reading, include_extras=True)
+    options = [
+        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(Reading)
+    ]
+    parameters = [each for name, each in own.parameters.items() if name != "reading"]
+    with_options.__signature__ = own.replace(parameters=[*parameters, *options])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in [*parameters, *options]}
+    return with_options
