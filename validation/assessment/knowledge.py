@@ -1,0 +1,247 @@
+"""Does inferred connectivity agree with what is known of the neurons independently of their activity.
+
+Tests deal out the neurons' labels or positions anew: pairs of one neuron are not independent, neurons about are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import mannwhitneyu, rankdata
+
+from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
+from synapsnet.errors import InputError
+from synapsnet.recording import Connectome, FloatArray
+from validation.assessment.results import Areas, CellTypes, Distance, Knowledge, Signs, TypeSigns
+from validation.bootstrap import draw_counts, estimate
+from validation.detection import rank
+from validation.nulls import p_value
+
+N_PERMUTATIONS = 999
+N_RESAMPLES = 200
+N_BINS = 8  # of distance
+
+# How names of cell types start: markers and classes of Tasic et al. 2018, Nature 563:72, and mouse lines of the Allen
+# Institute (Gerfen, Paletzki & Heintz 2013, Neuron 80:1368).
+INHIBITORY = ("inhib", "interneuron", "gaba", "gad", "pvalb", "pv", "sst", "som", "vip", "lamp5", "sncg", "serpinf1")
+EXCITATORY = ("exc", "pyr", "glut", "slc17a7", "emx1", "cux2", "rorb", "scnn1a", "nr5a1", "rbp4", "ntsr1", "l2/3", "l4")
+MEASURED = {"exc": 0, "pyr": 0, "slc17a7": 0, "emx1": 0, "cux2": 0, "pvalb": 1, "pv": 1, "sst": 2, "som": 2, "vip": 3}
+
+IndexArray = npt.NDArray[np.intp]
+
+
+def knowledge(connectome: Connectome, neurons: pd.DataFrame, *, seed: int = 0) -> Knowledge:
+    """All comparisons that the neuron table allows.
+
+    Parameters
+    ----------
+    connectome : Connectome
+        Inferred, with standard errors.
+    neurons : DataFrame with N rows
+        See `synapsnet.recording.neuron_table`.
+    seed : int
+        Of permutations and bootstrap.
+    """
+    found = Knowledge(skipped={"waveform": "The neuron table holds no spike waveforms."})
+    for name, part in PARTS.items():
+        try:
+            setattr(found, name, part(connectome, neurons, seed))
+        except InputError as error:
+            found.skipped[name] = str(error)
+    return found
+
+
+def excites(cell_type: str) -> bool | None:
+    """Whether neurons of this type excite others, by its name; None if that does not say."""
+    name = cell_type.strip().lower()
+    return False if name.startswith(INHIBITORY) else True if name.startswith(EXCITATORY) else None
+
+
+def measured_type(cell_type: str) -> int | None:
+    """Index into `simulators.networks.v1.CELL_TYPES` by the type's name; None if it is none of them."""
+    name = cell_type.strip().lower()
+    return next((k for start, k in MEASURED.items() if name.startswith(start)), None)
+
+
+def signs(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Signs:
+    """Summed outgoing scores of excitatory and inhibitory neurons, see `Signs`.
+
+    Raises
+    ------
+    InputError
+        If there are not at least 2 neurons of either kind.
+    """
+    types = neurons["cell_type"].astype(str)
+    kind = [excites(name) for name in types]
+    known = np.flatnonzero([each is not None for each in kind])
+    excitatory = np.array([kind[k] for k in known], dtype=bool)
+    if min(excitatory.sum(), (~excitatory).sum()) < 2:
+        raise InputError(
+            "Cell types must name at least 2 excitatory and 2 inhibitory neurons; they name "
+            f"{excitatory.sum()} and {(~excitatory).sum()}."
+        )
+    outgoing = connectome.scores.sum(axis=0)
+    mean = outgoing / (connectome.n_neurons - 1)
+    counts = draw_counts(len(known), N_RESAMPLES, seed)
+    auroc = rank(outgoing[known], excitatory, np.arange(len(known)), counts).auroc
+    test = mannwhitneyu(outgoing[known][excitatory], outgoing[known][~excitatory], alternative="greater")
+    groups = neurons.groupby(types, sort=True).indices
+    return Signs(
+        n_excitatory=int(excitatory.sum()),
+        n_inhibitory=int((~excitatory).sum()),
+        auroc=estimate(auroc),
+        p_value=float(test.pvalue),
+        types=[
+            TypeSigns(
+                cell_type=str(name),
+                excites=excites(str(name)),
+                n_neurons=len(members),
+                share_excitatory=float(np.mean(outgoing[members] > 0)),
+                mean_score=float(mean[members].mean()),
+            )
+            for name, members in groups.items()
+        ],
+    )
+
+
+def distance(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Distance:
+    """Evidence for connections against distance, see `Distance`.
+
+    Raises
+    ------
+    InputError
+        If fewer than 4 neurons have different positions.
+    """
+    position = neurons[["x_um", "y_um", "z_um"]].to_numpy(dtype=np.float64)
+    position = position[:, np.isfinite(position).any(axis=0)]  # depth is often not known
+    placed = np.flatnonzero(np.isfinite(position).all(axis=1)) if position.shape[1] else np.zeros(0, dtype=int)
+    if len(placed) < 4 or np.ptp(position[placed], axis=0).max() == 0:
+        raise InputError(f"Positions of at least 4 neurons must be known and differ; they are of {len(placed)}.")
+    apart_um = np.linalg.norm(position[placed][:, None] - position[placed], axis=-1)
+    grid = np.ix_(placed, placed)
+    size, reported = np.abs(connectome.scores[grid]), connectome.significant()[grid]
+    pairs = ~np.eye(len(placed), dtype=bool)
+    ranks = np.zeros_like(apart_um)
+    ranks[pairs] = rankdata(apart_um[pairs])
+    evidence = _standard(rankdata(size[pairs]))
+
+    def correlation(order: IndexArray) -> float:
+        return float(np.mean(_standard(ranks[np.ix_(order, order)][pairs]) * evidence))
+
+    found, p = _permuted(correlation, len(placed), seed)
+    bins = np.array_split(np.argsort(apart_um[pairs], kind="stable"), min(N_BINS, int(pairs.sum()) // 4))
+    return Distance(
+        n_neurons=len(placed),
+        n_pairs=int(pairs.sum()),
+        correlation=found,
+        p_value=p,
+        distance_um=[float(apart_um[pairs][each].mean()) for each in bins],
+        mean_score=[float(size[pairs][each].mean()) for each in bins],
+        share_reported=[float(reported[pairs][each].mean()) for each in bins],
+    )
+
+
+def areas(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Areas:
+    """Evidence for connections within and between areas, see `Areas`.
+
+    Raises
+    ------
+    InputError
+        If there are not 2 areas with at least 2 neurons each.
+    """
+    name = neurons["area"].astype(str).to_numpy()
+    sizes = neurons["area"].astype(str).value_counts()
+    names = sorted(each for each in sizes.index[sizes >= 2] if each.strip().lower() not in ("unknown", ""))
+    if len(names) < 2:
+        raise InputError(f"At least 2 areas must have 2 neurons or more; {len(names)} have.")
+    chosen = np.flatnonzero(np.isin(name, names))
+    member = np.array([names.index(each) for each in name[chosen]])
+    grid = np.ix_(chosen, chosen)
+    size, reported = np.abs(connectome.scores[grid]), connectome.significant()[grid].astype(float)
+    pairs = ~np.eye(len(chosen), dtype=bool)
+
+    def difference(order: IndexArray) -> float:
+        same = member[order][:, None] == member[order]
+        return float(size[same & pairs].mean() - size[~same].mean())
+
+    _, p = _permuted(difference, len(chosen), seed)
+    same = member[:, None] == member
+    return Areas(
+        areas=names,
+        n_neurons=[int(sizes[each]) for each in names],
+        mean_score=_block_means(size, member, len(names)).tolist(),
+        share_reported=_block_means(reported, member, len(names)).tolist(),
+        within=float(size[same & pairs].mean()),
+        between=float(size[~same].mean()),
+        p_value=p,
+    )
+
+
+def cell_types(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> CellTypes:
+    """Mean weights between cell types beside those measured in slices, see `CellTypes`.
+
+    Raises
+    ------
+    InputError
+        If fewer than 2 of the types that were measured have 2 neurons or more.
+    """
+    kind = np.array([-1 if (k := measured_type(name)) is None else k for name in neurons["cell_type"].astype(str)])
+    kinds = [k for k in range(len(CELL_TYPES)) if (kind == k).sum() >= 2]
+    if len(kinds) < 2:
+        raise InputError(f"At least 2 of {', '.join(CELL_TYPES)} must have 2 neurons or more; {len(kinds)} have.")
+    chosen = np.flatnonzero(np.isin(kind, kinds))
+    member = np.searchsorted(kinds, kind[chosen])
+    weight = connectome.weight[np.ix_(chosen, chosen)]
+    names = [CELL_TYPES[k] for k in kinds]
+    measured = np.array([[PROBABILITY[post][pre] * STRENGTH_MV[post][pre] for pre in names] for post in names])
+    expected = _standard(rankdata(measured.ravel()))
+
+    def correlation(order: IndexArray) -> float:
+        means = _block_means(weight, member[order], len(kinds)).ravel()
+        return float(np.mean(_standard(rankdata(means)) * expected))
+
+    found, p = _permuted(correlation, len(chosen), seed, greater=True)
+    return CellTypes(
+        types=names,
+        inferred=_block_means(weight, member, len(kinds)).tolist(),
+        measured=measured.tolist(),
+        n_blocks=measured.size,
+        correlation=found,
+        p_value=p,
+    )
+
+
+PARTS: dict[str, Callable[[Connectome, pd.DataFrame, int], Signs | Distance | Areas | CellTypes]] = {
+    "signs": signs,
+    "distance": distance,
+    "areas": areas,
+    "cell_types": cell_types,
+}
+
+
+def _permuted(
+    statistic: Callable[[IndexArray], float], n: int, seed: int, *, greater: bool = False
+) -> tuple[float, float]:
+    """A statistic of n neurons in their order, and the p-value against random orders; two-sided unless `greater`."""
+    rng = np.random.default_rng(seed)
+    found = statistic(np.arange(n))
+    null = np.array([statistic(rng.permutation(n)) for _ in range(N_PERMUTATIONS)])
+    return found, p_value(found, null) if greater else p_value(abs(found), np.abs(null))
+
+
+def _block_means(values: FloatArray, member: IndexArray, n_groups: int) -> FloatArray:
+    """Mean over all pairs of different neurons of each `[post group][pre group]`."""
+    of_group = np.eye(n_groups)[member]  # (N, groups)
+    sizes = of_group.sum(axis=0)
+    sums = of_group.T @ np.where(np.eye(len(values), dtype=bool), 0.0, values) @ of_group
+    return sums / (np.outer(sizes, sizes) - np.diag(sizes))
+
+
+def _standard(values: FloatArray) -> FloatArray:
+    """With mean 0 and standard deviation 1; all 0 where constant."""
+    centred = values - values.mean()
+    spread = centred.std()
+    return centred / spread if spread > 0 else centred

@@ -1,0 +1,236 @@
+"""Does another part of a recording, or another state of the animal, lead to the same connectivity.
+
+What two parts agree on need not be right: shared input that is always there, or the firing rates, make the same errors
+in both. What they do not agree on cannot be right. The null are recordings in which each neuron is shifted in time by
+an amount of its own, so that rates and autocorrelations agree and connections do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.splits import Segments, alternating
+from validation.assessment.results import Comparison, Reliability, States
+from validation.bootstrap import Array, correlation, draw_counts, optional, ratio
+from validation.connectivity import off_diagonal
+from validation.nulls import circular_shift, p_value
+
+N_BLOCKS = 10
+STATE_BLOCK_S = 20.0
+LEAST_SHIFT_S = 10.0  # longer than what a calcium indicator remembers; less where epochs are short
+N_RESAMPLES = 200
+RUNNING = ("run", "speed", "wheel")  # what the name of such a variable holds
+
+Infer = Callable[[Recording], Connectome]
+Advance = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Null:
+    """Correlations of weights and of scores between parts that share nothing but rates and autocorrelations."""
+
+    weight: list[float]
+    score: list[float]
+
+
+def null_correlations(
+    recording: Recording,
+    infer: Infer,
+    gap: int,
+    *,
+    n_surrogates: int = 3,
+    seed: int = 0,
+    progress: Advance = lambda fraction: None,
+) -> Null:
+    """Odd blocks of time of each surrogate against even blocks of each: `n_surrogates` squared correlations.
+
+    Parameters
+    ----------
+    recording : Recording
+    infer : callable
+        From a recording to its connectivity.
+    gap : int
+        Steps left out where a block starts within an epoch.
+    n_surrogates, seed : int
+    progress : callable
+
+    Raises
+    ------
+    InputError
+        If the recording is too short for its blocks, or they are too short for the method.
+    """
+    rng = np.random.default_rng(seed)
+    longest = max(stop - start for start, stop in recording.segments)
+    least = max(1, min(round(LEAST_SHIFT_S / recording.dt_s), longest // 4))
+    shiftable = recording.select_rows([(a, b) for a, b in recording.segments if b - a >= 2 * least])
+    halves: tuple[list[Connectome], list[Connectome]] = [], []
+    for k in range(n_surrogates):
+        surrogate = circular_shift(shiftable, least * recording.dt_s, rng)
+        for found, rows in zip(halves, alternating(surrogate.segments, N_BLOCKS, gap), strict=True):
+            found.append(infer(surrogate.select_rows(rows)))
+        progress((k + 1) / n_surrogates)
+    pairs = list(product(*halves))
+    return Null(
+        weight=[_correlation(a.weight, b.weight) for a, b in pairs],
+        score=[_correlation(a.scores, b.scores) for a, b in pairs],
+    )
+
+
+def reliability(
+    recording: Recording,
+    infer: Infer,
+    gap: int,
+    null: Null,
+    *,
+    seed: int = 0,
+    progress: Advance = lambda fraction: None,
+) -> Reliability:
+    """Connectivity from odd against even blocks of time, and from the first against the second half.
+
+    Parameters
+    ----------
+    recording, infer, gap, seed, progress
+        See `null_correlations`; the seed is that of the bootstrap.
+    null : Null
+        Serves both, since surrogates hold no connections that could change in time.
+
+    Raises
+    ------
+    InputError
+        As `null_correlations`.
+    """
+    found = []
+    for k, n_blocks in enumerate((N_BLOCKS, 2)):
+        parts = alternating(recording.segments, n_blocks, gap)
+        labels = ("odd blocks", "even blocks") if n_blocks == N_BLOCKS else ("first half", "second half")
+        found.append(_compare(recording, infer, parts, labels, null, seed))
+        progress((k + 1) / 2)
+    return Reliability(interleaved=found[0], halves=found[1])
+
+
+def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: int = 0) -> States:
+    """Connectivity from the blocks of time with the lower against those with the higher mean of a behaviour.
+
+    Parameters
+    ----------
+    recording : Recording
+        The variable is the first whose name is of running, else the first one.
+    infer, gap, null, seed
+        See `reliability`.
+
+    Raises
+    ------
+    InputError
+        If there is no behaviour or it never changes, and as `reliability`.
+    """
+    if recording.behaviour is None or not recording.behaviour.shape[1]:
+        raise InputError("The recording holds no behaviour.")
+    names = [str(name) for name in recording.behaviour.columns]
+    chosen = next((k for k, name in enumerate(names) if any(word in name.lower() for word in RUNNING)), 0)
+    values = recording.behaviour_values[:, chosen].astype(np.float64)
+    blocks = _blocks(recording.segments, max(1, round(STATE_BLOCK_S / recording.dt_s)))
+    means = np.array([values[start:stop].mean() for start, stop in blocks])
+    if len(blocks) < 4 or np.ptp(means) == 0:
+        raise InputError(f"Of {names[chosen]} there are no two states: fewer than 4 blocks of time, or no change.")
+    high = np.zeros(len(blocks), dtype=bool)
+    high[np.argsort(means, kind="stable")[len(blocks) // 2 :]] = True
+    parts = _of_state(blocks, ~high, gap), _of_state(blocks, high, gap)
+    labels = (f"low {names[chosen]}", f"high {names[chosen]}")
+    return States(
+        variable=names[chosen],
+        threshold=float(np.median(means)),
+        block_s=STATE_BLOCK_S,
+        comparison=_compare(recording, infer, parts, labels, null, seed),
+    )
+
+
+def compare(
+    parts: tuple[str, str], duration_s: float, first: Connectome, second: Connectome, null: Null, *, seed: int = 0
+) -> Comparison:
+    """Agreement of two connectomes of the same neurons, see `Comparison`.
+
+    Parameters
+    ----------
+    parts : two names
+    duration_s : float
+        Of each part.
+    first, second : Connectome
+        With standard errors.
+    null : Null
+    seed : int
+        Of the bootstrap.
+    """
+    n = first.n_neurons
+    counts = draw_counts(n, N_RESAMPLES, seed)
+    pairs = np.ones((n, n - 1), dtype=bool)
+
+    def correlated(x: FloatArray, y: FloatArray) -> Array:
+        return correlation(off_diagonal(x), off_diagonal(y), pairs, counts)
+
+    weight, score = correlated(first.weight, second.weight), correlated(first.scores, second.scores)
+    reported = [off_diagonal(each.significant()) > 0 for each in (first, second)]
+    both, either = reported[0] & reported[1], reported[0] | reported[1]
+    a, b = (int(each.sum()) for each in reported)
+    by_chance = a * b / pairs.size
+    return Comparison(
+        parts=parts,
+        duration_s=duration_s,
+        n_pairs=pairs.size,
+        weight_correlation=optional(weight),
+        score_correlation=optional(score),
+        overlap=optional(ratio(counts @ both.sum(axis=1), counts @ either.sum(axis=1))),
+        n_reported=(a, b),
+        expected_overlap=by_chance / (a + b - by_chance) if a + b else 0.0,
+        null_weight_correlation=null.weight,
+        null_score_correlation=null.score,
+        p_weight=p_value(float(np.nan_to_num(weight[0])), np.array(null.weight)),
+        p_score=p_value(float(np.nan_to_num(score[0])), np.array(null.score)),
+    )
+
+
+def _compare(
+    recording: Recording,
+    infer: Infer,
+    parts: tuple[Segments, Segments],
+    labels: tuple[str, str],
+    null: Null,
+    seed: int,
+) -> Comparison:
+    n_steps = sum(stop - start for part in parts for start, stop in part)
+    first, second = (infer(recording.select_rows(part)) for part in parts)
+    return compare(labels, n_steps / 2 * recording.dt_s, first, second, null, seed=seed)
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    """Over all pairs; 0 where one is constant."""
+    every_pair = np.ones((len(x), len(x) - 1), dtype=bool)
+    return float(np.nan_to_num(correlation(off_diagonal(x), off_diagonal(y), every_pair, draw_counts(len(x), 0, 0))[0]))
+
+
+def _blocks(segments: Segments, length: int) -> Segments:
+    """Epochs cut into pieces of about `length` steps; shorter epochs stay whole."""
+    blocks: Segments = []
+    for start, stop in segments:
+        borders = np.linspace(start, stop, max(1, round((stop - start) / length)) + 1).astype(int).tolist()
+        blocks += pairwise(borders)
+    return blocks
+
+
+def _of_state(blocks: Segments, chosen: npt.NDArray[np.bool_], gap: int) -> Segments:
+    """The chosen blocks, neighbours joined; `gap` steps are left out where one follows a block of the other state."""
+    joined: Segments = []
+    for k in np.flatnonzero(chosen).tolist():
+        start, stop = blocks[k]
+        follows = k > 0 and blocks[k - 1][1] == start
+        if follows and chosen[k - 1]:
+            joined[-1] = (joined[-1][0], stop)
+        elif start + gap * follows < stop:
+            joined.append((start + gap * follows, stop))
+    return joined
