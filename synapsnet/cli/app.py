@@ -12,6 +12,7 @@ import typer
 from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
 from synapsnet.cli.check import check
 from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, progress
+from synapsnet.cli.datasets import datasets
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 
@@ -358,6 +359,7 @@ def demo(
 for command in (check, benchmark, leaderboard):
     app.command()(command)
 app.add_typer(baseline, name="baseline")
+app.add_typer(datasets, name="datasets")
 
 
 def _print_scores(run: Path) -> None:
