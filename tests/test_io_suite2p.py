@@ -52,11 +52,70 @@ def test_the_folder_of_a_plane_and_its_parent_read_the_same(folder):
     assert np.array_equal(parent.values, plane.values)
 
 
-def test_of_several_planes_the_first_is_read_and_the_others_are_named(folder):
-    (folder / "plane1").mkdir()
+@pytest.fixture
+def planes(folder: Path) -> Path:
+    """Beside `plane0` a `plane2` with 3 ROIs and a `plane10` with 2 and one frame less; and files that are none."""
+    rng = np.random.default_rng(1)
+    for name, rois, frames in (("plane10", 2, N_FRAMES - 1), ("plane2", 3, N_FRAMES)):
+        (folder / name).mkdir()
+        np.save(folder / name / "F.npy", rng.uniform(100, 200, (rois, frames)))
+        np.save(folder / name / "Fneu.npy", rng.uniform(20, 40, (rois, frames)))
+        np.save(folder / name / "spks.npy", rng.exponential(size=(frames, rois)))
+        np.save(folder / name / "iscell.npy", np.arange(rois) != 1)
+    (folder / "combined").mkdir()
+    return folder
+
+
+def test_planes_are_read_together_in_order(planes):
     lines: list[str] = []
-    read(folder, fs_hz=6.0, notify=lines.append)
-    assert lines[0] == "Reading plane0 only; give the folder of a plane to read plane1."
+    recording = read(planes, fs_hz=6.0, notify=lines.append)
+    assert list(recording.neurons["id"]) == [
+        "plane0/0", "plane0/2", "plane0/3", "plane0/4", "plane2/0", "plane2/2", "plane10/0",
+    ]  # fmt: skip
+    for name, columns in (("plane0", slice(0, 4)), ("plane2", slice(4, 6))):
+        alone = read(planes / name, fs_hz=6.0)
+        assert np.array_equal(recording.values[:, columns], alone.values[: N_FRAMES - 1])
+    assert lines == [
+        "plane0: 1 of 5 ROIs dropped by iscell.npy.",
+        "plane2: 1 of 3 ROIs dropped by iscell.npy.",
+        "plane10: 1 of 2 ROIs dropped by iscell.npy.",
+        "3 planes are read as if imaged at once, though one follows the other within a frame.",
+        "The last frame of 2 planes dropped: the others lack it.",
+    ]
+
+
+def test_depth_follows_from_the_spacing_of_planes(planes):
+    depths = read(planes, fs_hz=6.0, plane_spacing_um=25.0).neurons["z_um"]
+    assert list(depths) == [0, 0, 0, 0, 50, 50, 250]
+    assert read(planes / "plane2", fs_hz=6.0, plane_spacing_um=25.0).neurons["z_um"].tolist() == [50, 50]
+    assert read(planes, fs_hz=6.0).neurons["z_um"].isna().all()
+
+
+def test_transposed_traces_of_one_plane_are_turned(planes):
+    recording = read(planes, fs_hz=6.0, trace="spks")
+    assert np.array_equal(
+        recording.values[:, 4:6], np.load(planes / "plane2" / "spks.npy")[:-1, [0, 2]].astype(np.float32)
+    )
+
+
+def test_planes_without_plane0_are_read(planes):
+    for path in (planes / "plane0").iterdir():
+        path.unlink()
+    (planes / "plane0").rmdir()
+    assert list(read(planes, fs_hz=6.0).neurons["id"]) == ["plane2/0", "plane2/2", "plane10/0"]
+
+
+def test_refuses_planes_that_were_not_recorded_together(planes):
+    np.save(planes / "plane10" / "F.npy", np.ones((2, 50)))
+    np.save(planes / "plane10" / "Fneu.npy", np.ones((2, 50)))
+    with pytest.raises(InputError, match="differ by one frame at most; these have 200, 200, 50 frames"):
+        read(planes, fs_hz=6.0)
+
+
+def test_names_the_plane_that_lacks_a_file(planes):
+    (planes / "plane10" / "F.npy").unlink()
+    with pytest.raises(InputError, match=r"plane10 has no F\.npy"):
+        read(planes, fs_hz=6.0)
 
 
 def test_deconvolved_traces_come_unchanged(folder):

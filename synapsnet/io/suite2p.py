@@ -1,12 +1,14 @@
 """suite2p output folders: `F.npy`, `Fneu.npy`, `spks.npy` and `iscell.npy`, arrays of cells x frames.
 
-`ops.npy` and `stat.npy` are pickles, which are never loaded; so the frame rate is asked for.
+`ops.npy` and `stat.npy` are pickles, which could run any code and are never loaded, not even on request; so the frame
+rate is asked for, and positions come from a neuron table, if at all (`synapsnet.io.sidecar`).
 
 Pachitariu et al. 2017, Suite2p: beyond 10,000 neurons with standard two-photon microscopy, bioRxiv 061507.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -19,73 +21,101 @@ from synapsnet.io.npy import Array, load_npy
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording, neuron_table
 
-LAYOUT = "a suite2p folder (with F.npy, or with plane0)"
+LAYOUT = "a suite2p folder (with F.npy, or with plane0, plane1...)"
 
 NEUROPIL_COEFFICIENT = 0.7  # suite2p's default
 BASELINE_WINDOW_S = 60.0  # suite2p's default
 BASELINE_PERCENTILE = 8.0  # suite2p's default
 
 Trace = Literal["dff", "spks"]
+PLANE = re.compile(r"plane(\d+)")
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a suite2p plane folder, or the parent of one."""
-    return (path / "F.npy").is_file() or (path / "plane0").is_dir()
+    """Is `path` the folder of a plane, or the parent of such folders."""
+    return (path / "F.npy").is_file() or (path.is_dir() and any(PLANE.fullmatch(each.name) for each in path.iterdir()))
 
 
-def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace = "dff") -> Recording:
+def read(
+    path: Path,
+    *,
+    notify: Notify,
+    fs_hz: float | None = None,
+    trace: Trace = "dff",
+    plane_spacing_um: float | None = None,
+) -> Recording:
     """Read a suite2p folder.
 
     Parameters
     ----------
     path : Path
-        The folder of a plane, or its parent, of which `plane0` is read.
+        The folder of a plane, or its parent, of which all planes are read.
     notify : callable
         Receives a line for every assumption made and everything dropped.
     fs_hz : float
-        Frame rate of the plane in hertz (suite2p keeps it in `ops.npy`, a pickle).
+        Frame rate of a plane in hertz (suite2p keeps it in `ops.npy`, a pickle).
     trace : {"dff", "spks"}
         Neuropil-corrected dF/F (see `dff`), or suite2p's deconvolved activity.
+    plane_spacing_um : float, optional
+        Distance between planes: neurons of `plane2` then have a `z_um` of twice that.
 
     Returns
     -------
     Recording
-        Of the ROIs that `iscell.npy` calls cells; `id` is the number of the ROI.
+        Of the ROIs that `iscell.npy` calls cells; `id` is the number of the ROI, after that of its plane if there
+        are several (`plane1/7`).
 
     Raises
     ------
     InputError
         If files are missing, corrupt or of shapes that do not fit, or the frame rate is not given.
     """
-    if trace not in ("dff", "spks"):
-        raise InputError(f"trace must be 'dff' or 'spks'; got {trace!r}.")
-    plane = _plane(path, notify)
-    fs = _frame_rate(plane, fs_hz)
-    fluorescence = _load(plane, "F.npy")
-    kept = _cells(plane, fluorescence, notify)
+    planes = _planes(path)
+    fs = _frame_rate(planes[0], fs_hz)
+    parts: list[npt.NDArray[np.float32]] = []
+    ids: list[str] = []
+    depths_um: list[float] = []
+    several = len(planes) > 1
+    for plane in planes:
+        values, rois = _cell_traces(plane, fs, trace, _of(plane, notify) if several else notify)
+        parts.append(values)
+        ids += [f"{plane.name}/{k}" if several else str(k) for k in rois]
+        depths_um += [_number(plane) * (plane_spacing_um if plane_spacing_um is not None else np.nan)] * len(rois)
     if trace == "spks":
         notify("spks is deconvolved, which looks ahead: forecasts of it score better than they would in real time.")
-        values = _oriented(_load(plane, "spks.npy"), "spks.npy", fluorescence, notify)[kept]
-    else:
-        neuropil = _oriented(_load(plane, "Fneu.npy"), "Fneu.npy", fluorescence, notify)
-        values, positive = dff(fluorescence[kept], neuropil[kept], fs)
-        if not positive.all():
-            if not positive.any():
-                raise InputError(
-                    f"The baseline of F.npy in {plane} is not positive in any cell, so dF/F is not defined; "
-                    "use the deconvolved traces (trace='spks', --trace spks)."
-                )
-            notify(f"{(~positive).sum()} of {len(positive)} cells dropped: their baseline in F.npy is not positive.")
-            values, kept = values[positive], kept[positive]
+    if several:
+        notify(f"{len(planes)} planes are read as if imaged at once, though one follows the other within a frame.")
+    frames = _common_length([part.shape[1] for part in parts], notify)
+    position = np.stack([np.full(len(ids), np.nan)] * 2 + [np.array(depths_um)], axis=1)
     return Recording.from_array(
-        values.T,
+        np.concatenate([part[:, :frames] for part in parts]).T,
         1 / fs,
         "calcium",
-        neurons=neuron_table(len(kept), ids=[str(k) for k in kept]),
+        neurons=neuron_table(len(ids), ids=ids, position_um=position),
         metadata={"source": path.name, "reader": "suite2p", "trace": trace, "fs_hz": fs},
         deconvolved=trace == "spks",
         require_varying=False,
     )
+
+
+def _cell_traces(
+    plane: Path, fs_hz: float, trace: Trace, notify: Notify
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """(cells, frames) activity of one plane, and the numbers of their ROIs."""
+    fluorescence = _load(plane, "F.npy")
+    kept = _cells(plane, fluorescence, notify)
+    if trace == "spks":
+        return _oriented(_load(plane, "spks.npy"), "spks.npy", fluorescence, notify)[kept], kept
+    neuropil = _oriented(_load(plane, "Fneu.npy"), "Fneu.npy", fluorescence, notify)
+    values, positive = dff(fluorescence[kept], neuropil[kept], fs_hz)
+    if not positive.all():
+        if not positive.any():
+            raise InputError(
+                f"The baseline of F.npy in {plane} is not positive in any cell, so dF/F is not defined; "
+                "use the deconvolved traces (trace='spks', --trace spks)."
+            )
+        notify(f"{(~positive).sum()} of {len(positive)} cells dropped: their baseline in F.npy is not positive.")
+    return values[positive].astype(np.float32), kept[positive]
 
 
 def dff(fluorescence: Array, neuropil: Array, fs_hz: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -123,13 +153,33 @@ def _running_baseline(traces: npt.NDArray[np.float64], window: int) -> npt.NDArr
     return running.bfill().to_numpy().T.copy()
 
 
-def _plane(path: Path, notify: Notify) -> Path:
+def _planes(path: Path) -> list[Path]:
+    """The folders of the planes, by number."""
     if (path / "F.npy").is_file():
-        return path
-    others = sorted(p.name for p in path.glob("plane[0-9]*") if p.is_dir() and p.name != "plane0")
-    if others:
-        notify(f"Reading plane0 only; give the folder of a plane to read {', '.join(others)}.")
-    return path / "plane0"
+        return [path]
+    return sorted((folder for folder in path.iterdir() if PLANE.fullmatch(folder.name)), key=_number)
+
+
+def _of(plane: Path, notify: Notify) -> Notify:
+    return lambda line: notify(f"{plane.name}: {line}")
+
+
+def _number(plane: Path) -> int:
+    match = PLANE.fullmatch(plane.name)
+    return int(match[1]) if match else 0
+
+
+def _common_length(frames: list[int], notify: Notify) -> int:
+    """Frames of the shortest plane: when the microscope stops, the last planes may lack one."""
+    shortest, longest = min(frames), max(frames)
+    if longest > shortest + 1:
+        raise InputError(
+            f"Planes recorded together differ by one frame at most; these have {', '.join(map(str, frames))} frames. "
+            "Give the folder of one plane."
+        )
+    if longest > shortest:
+        notify(f"The last frame of {frames.count(longest)} planes dropped: the others lack it.")
+    return shortest
 
 
 def _frame_rate(plane: Path, fs_hz: float | None) -> float:
