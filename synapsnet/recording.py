@@ -511,13 +511,14 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
         raise InputError(f"A recording needs at least 2 neurons (time x neurons); got shape {values.shape}.")
     if values.shape[0] < 2:
         raise InputError(f"A recording needs at least 2 time steps; got {values.shape[0]}.")
-    finite = np.isfinite(values).all(axis=0)
+    lowest, highest = values.min(axis=0), values.max(axis=0)
+    finite = np.isfinite(lowest) & np.isfinite(highest)
     if not finite.all():
         raise InputError(
             f"Activity holds NaN or infinite values in {_names(~finite)}; "
             "cut those times out as epoch borders or drop these neurons."
         )
-    if modality == "spikes" and (values < 0).any():
+    if modality == "spikes" and (lowest < 0).any():
         raise InputError("Spike counts must not be negative; is this a calcium recording (modality 'calcium')?")
 
 
