@@ -1,0 +1,122 @@
+"""Which sorted units are kept: filters with the same names and meaning for every source of spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.reader import Notify
+from synapsnet.io.units import FloatArray, Units, within
+
+REFRACTORY_S = 0.0015  # Hill et al. 2011
+PRESENCE_PARTS = 100  # Siegle et al. 2021
+
+Mask = npt.NDArray[np.bool_]
+
+
+def keep_units(
+    units: Units,
+    observed: nap.IntervalSet,
+    *,
+    label: str | None,
+    min_presence_ratio: float | None,
+    max_isi_violations: float | None,
+    notify: Notify,
+) -> Units:
+    """The units that pass the filters, and spike at all while they are observed.
+
+    Presence ratio and violations are those of the source where it states them, else computed from the spikes.
+
+    Parameters
+    ----------
+    units : Units
+    observed : pynapple.IntervalSet
+        While all units were observed.
+    label : str, optional
+        Labels that are kept, separated by commas. Default, and `all`: any.
+    min_presence_ratio : float, optional
+        See `presence_ratio`.
+    max_isi_violations : float, optional
+        See `isi_violations`.
+    notify : callable
+        Receives how many units are dropped by which filter.
+
+    Raises
+    ------
+    InputError
+        If labels are asked for that the source does not have, or fewer than 2 units are left.
+    """
+    n_before = len(units.trains)
+    if label not in (None, "all"):
+        units = _drop(units, _has_label(units.quality, str(label)), f"their label is not {label}", notify)
+    spikes = [within(train, observed) for train in units.trains]
+    units = _drop(
+        Units(spikes, units.neurons, units.quality),
+        np.array([len(train) > 0 for train in spikes], bool),
+        "they have no spikes while observed",
+        notify,
+    )
+    if min_presence_ratio is not None:
+        ratios = _stated(units, "presence_ratio")
+        ratios = np.array([presence_ratio(t, observed) for t in units.trains]) if ratios is None else ratios
+        reason = f"their presence ratio is below {min_presence_ratio:g}"
+        units = _drop(units, ratios >= min_presence_ratio, reason, notify)
+    if max_isi_violations is not None:
+        duration_s = float(observed.tot_length())
+        ratios = _stated(units, "isi_violations")
+        ratios = np.array([isi_violations(t, duration_s) for t in units.trains]) if ratios is None else ratios
+        reason = f"their ISI violations are above {max_isi_violations:g}"
+        units = _drop(units, ratios <= max_isi_violations, reason, notify)
+    if len(units.trains) < 2:
+        raise InputError(
+            f"Only {len(units.trains)} of {n_before} units are left and at least 2 are needed; loosen the filters "
+            "(label=all keeps any label)."
+        )
+    return units
+
+
+def presence_ratio(train: FloatArray, observed: nap.IntervalSet) -> float:
+    """Share of 100 equal parts of the observed time in which the unit spikes (Siegle et al. 2021, Nature 592:86)."""
+    lengths = observed.end - observed.start
+    epoch = np.searchsorted(observed.start, train, side="right") - 1
+    elapsed = train - observed.start[epoch] + (np.cumsum(lengths) - lengths)[epoch]
+    part = np.minimum((elapsed / lengths.sum() * PRESENCE_PARTS).astype(int), PRESENCE_PARTS - 1)
+    return len(np.unique(part)) / PRESENCE_PARTS
+
+
+def isi_violations(train: FloatArray, duration_s: float) -> float:
+    """Rate of the spikes that others must have fired, relative to the unit's own.
+
+    With n of N spikes less than r = 1.5 ms after another, in the time T, it is n T / (2 r N^2); it may exceed 1
+    (Hill et al. 2011, J Neurosci 31:8699).
+    """
+    violations = int((np.diff(train) < REFRACTORY_S).sum())
+    return violations * duration_s / (2 * len(train) ** 2 * REFRACTORY_S)
+
+
+def _drop(units: Units, kept: Mask, reason: str, notify: Notify) -> Units:
+    if kept.all():
+        return units
+    notify(f"{(~kept).sum()} of {len(kept)} units dropped: {reason}.")
+    return units.select(kept)
+
+
+def _has_label(quality: pd.DataFrame, label: str) -> Mask:
+    if "label" not in quality:
+        raise InputError(f"The units have no labels, so label={label} cannot be used; leave it out.")
+    wanted = [name.strip() for name in label.split(",")]
+    mask: Mask = quality["label"].isin(wanted).to_numpy(bool)
+    if len(mask) and not mask.any():
+        found = ", ".join(sorted(set(quality["label"].astype(str))))
+        raise InputError(f"No unit is labelled {label}; the labels are {found} (label=all keeps all).")
+    return mask
+
+
+def _stated(units: Units, name: str) -> FloatArray | None:
+    """A quality measure as the source states it; None where it states none."""
+    if name not in units.quality or units.quality[name].isna().all():
+        return None
+    return units.quality[name].to_numpy(float)

@@ -1,0 +1,190 @@
+"""Sorted units: their spike trains, and the spikes counted in bins. All readers of spikes pass through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.reader import Notify
+from synapsnet.recording import Connectome, Recording
+
+DEFAULT_BIN_S = 0.005
+ROUNDING = 1e-6  # of a bin
+UNITS_AT_ONCE = 32  # their counts are written to the time x neurons array together: single columns are slow to write
+LARGE_GIB = 2.0
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Units as a spike sorter left them.
+
+    Attributes
+    ----------
+    trains : N arrays
+        Spike times of each unit in seconds, increasing.
+    neurons : DataFrame with N rows
+        See `synapsnet.recording.neuron_table`.
+    quality : DataFrame with N rows
+        What the source says of each unit; any of the columns `label`, `presence_ratio` and `isi_violations`.
+    """
+
+    trains: list[FloatArray]
+    neurons: pd.DataFrame
+    quality: pd.DataFrame
+
+    def select(self, kept: npt.NDArray[np.bool_]) -> Units:
+        """The units where `kept` is true."""
+        chosen = np.flatnonzero(kept)
+        return Units(
+            [self.trains[k] for k in chosen],
+            self.neurons.iloc[chosen].reset_index(drop=True),
+            self.quality.iloc[chosen].reset_index(drop=True),
+        )
+
+
+def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayLike) -> list[FloatArray]:
+    """Spike trains of the clusters `ids`, from all spikes in any order.
+
+    Parameters
+    ----------
+    times_s : (n,) or (n, 1) array
+        Time of each spike in seconds; spikes without a time (NaN) are left out.
+    clusters : (n,) or (n, 1) integer array
+        Cluster of each spike; those that are not in `ids` are left out.
+    ids : (N,) integer array
+        In the order in which trains are returned; a cluster may have no spikes.
+
+    Raises
+    ------
+    InputError
+        If there are not as many times as clusters, or clusters are not whole numbers from 0 on.
+    """
+    times, labels, wanted = np.asarray(times_s, float).reshape(-1), np.asarray(clusters).reshape(-1), np.asarray(ids)
+    if len(times) != len(labels):
+        raise InputError(f"Every spike needs a time and a cluster; got {len(times)} times and {len(labels)} clusters.")
+    if labels.dtype.kind not in "iu" or min(labels.min(initial=0), wanted.min(initial=0)) < 0:
+        raise InputError("Clusters must be numbered by whole numbers from 0 on; some of these are not.")
+    unit_of = np.full(max(labels.max(initial=0), wanted.max(initial=0)) + 1, len(wanted), np.int64)
+    unit_of[wanted] = np.arange(len(wanted))
+    small = np.uint16 if len(wanted) < 2**16 else np.int64  # which sort fast
+    unit = unit_of.astype(small)[labels]
+    known = (unit < len(wanted)) & np.isfinite(times)
+    if not known.all():
+        times, unit = times[known], unit[known]
+    by_unit = times[np.argsort(unit, kind="stable")]
+    borders = np.cumsum(np.bincount(unit, minlength=len(wanted)))[:-1]
+    return [train if (np.diff(train) >= 0).all() else np.sort(train) for train in np.split(by_unit, borders)]
+
+
+def spiking_time(trains: Sequence[FloatArray]) -> nap.IntervalSet:
+    """From the first to the last spike: the observed time, where nothing else is known of it.
+
+    Raises
+    ------
+    InputError
+        If there are no spikes at two different times.
+    """
+    ends = np.array([t for train in trains if len(train) for t in (train[0], train[-1])])
+    if not len(ends) or ends.min() == ends.max():
+        raise InputError("There are spikes at fewer than 2 times: nothing can be inferred from them.")
+    return nap.IntervalSet(ends.min(), ends.max())
+
+
+def count_spikes(
+    trains: Sequence[FloatArray],
+    neurons: pd.DataFrame,
+    observed: nap.IntervalSet,
+    bin_s: float | None,
+    *,
+    notify: Notify,
+    metadata: dict[str, Any],
+    connectome: Connectome | None = None,
+) -> Recording:
+    """Spike counts in bins, from the start of each epoch on; what is left at its end is no bin.
+
+    Parameters
+    ----------
+    trains : N arrays
+        Spike times in seconds, increasing. Those outside `observed` are not counted.
+    neurons : DataFrame with N rows
+    observed : pynapple.IntervalSet
+        Becomes the recording's epochs.
+    bin_s : float, default 0.005
+    notify : callable
+    metadata, connectome
+        As in `Recording`.
+
+    Raises
+    ------
+    InputError
+        If the bin is no positive number, no epoch is as long as one, or the counts do not fit in memory.
+    """
+    dt_s = DEFAULT_BIN_S if bin_s is None else float(bin_s)
+    if not (np.isfinite(dt_s) and dt_s > 0):
+        raise InputError(f"bin_s (--bin) must be a positive number of seconds; got {bin_s}.")
+    bins = np.floor((observed.end - observed.start) / dt_s + ROUNDING).astype(np.int64)
+    whole = bins > 0
+    if not whole.any():
+        raise InputError(f"No epoch is as long as one bin of {dt_s:g} s; use a shorter one (--bin).")
+    starts, bins = observed.start[whole], bins[whole]
+    epochs = nap.IntervalSet(starts, starts + bins * dt_s)
+    try:
+        counts = _counts(trains, starts, bins, dt_s)
+    except MemoryError as error:
+        raise InputError(
+            f"{bins.sum()} bins of {len(trains)} units do not fit in memory; use wider bins (--bin), fewer units, "
+            "or remove stray spikes far away in time."
+        ) from error
+    times = np.repeat(starts - (np.cumsum(bins) - bins) * dt_s, bins) + (np.arange(len(counts)) + 0.5) * dt_s
+    notify(f"Spike times are binned at {dt_s * 1e3:g} ms.")
+    if counts.nbytes > LARGE_GIB * 2**30:
+        notify(
+            f"The counts take {counts.nbytes / 2**30:.2g} GiB of memory; wider bins (--bin) or fewer units take less."
+        )
+    support = nap.IntervalSet(observed.start, observed.end)
+    spike_times = nap.TsGroup(
+        {k: nap.Ts(train, time_support=support) for k, train in enumerate(trains)}, time_support=support
+    )
+    return Recording(
+        activity=nap.TsdFrame(t=times, d=counts, time_support=epochs),
+        dt_s=dt_s,
+        modality="spikes",
+        neurons=neurons,
+        spike_times=spike_times,
+        connectome=connectome,
+        metadata=metadata,
+    )
+
+
+def within(train: FloatArray, epochs: nap.IntervalSet) -> FloatArray:
+    """The spikes of a train that lie in the epochs, borders included."""
+    epoch = np.searchsorted(epochs.start, train, side="right") - 1
+    return train[(epoch >= 0) & (train <= epochs.end[epoch])]
+
+
+def _counts(
+    trains: Sequence[FloatArray], starts_s: FloatArray, bins: npt.NDArray[np.int64], dt_s: float
+) -> npt.NDArray[np.float32]:
+    """(sum of bins, N) counts of spikes in the bins that begin at each start."""
+    n_steps, first = int(bins.sum()), np.cumsum(bins) - bins
+    counts = np.empty((n_steps, len(trains)), np.float32)
+    for unit in range(0, len(trains), UNITS_AT_ONCE):
+        block = trains[unit : unit + UNITS_AT_ONCE]
+        columns = np.empty((len(block), n_steps), np.float32)
+        for column, train in zip(columns, block, strict=True):
+            epoch = np.maximum(np.searchsorted(starts_s, train + ROUNDING * dt_s, side="right") - 1, 0)
+            # A spike on the border of two bins belongs to the later one, in spite of rounding.
+            step = np.floor((train - starts_s[epoch]) / dt_s + ROUNDING).astype(np.int64)
+            inside = (step >= 0) & (step < bins[epoch])
+            column[:] = np.bincount((first[epoch] + step)[inside], minlength=n_steps)
+        counts[:, unit : unit + UNITS_AT_ONCE] = columns.T
+    return counts
