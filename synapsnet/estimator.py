@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,6 +14,7 @@ import safetensors.torch
 import torch
 
 from synapsnet.deconvolution import deconvolve
+from synapsnet.delays import transmission_delays
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
 from synapsnet.fitted import FittedModel
@@ -51,7 +53,8 @@ class SynapsNet:
         See `synapsnet.edges`: `weight[post, pre]` is its posterior mean, in log odds or log rate per presynaptic spike,
         or in standard deviations per standard deviation for calcium, and `standard_error` its posterior standard
         deviation; `local_fdr` is the probability that there is no connection, and `p_value` that of the evidence
-        at a lag alone. No connections with `connectivity="none"`.
+        at a lag alone. With spike times, `delay_s` of those that are more likely there than not, see
+        `synapsnet.delays`. No connections with `connectivity="none"`.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
         Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.
@@ -118,7 +121,7 @@ class SynapsNet:
             inferrer = self._fit_drive(recording, *sizes, checkpoint, resume, part(1))
             history["inference"] = inferrer.history
         self._forecaster, self.history_ = forecaster, history
-        self.connectivity_ = inferrer.connectivity
+        self.connectivity_ = _with_delays(inferrer.connectivity, recording)
         self.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
         return self
 
@@ -290,6 +293,14 @@ class SynapsNet:
         if chosen == "auto":
             return "bernoulli" if most <= 1 else "poisson"
         return chosen
+
+
+def _with_delays(connectivity: Connectome, recording: Recording) -> Connectome:
+    """With the delays of likely connections, if the recording has spike times that are finer than its bins."""
+    if recording.modality == "calcium" or recording.spike_times is None or connectivity.local_fdr is None:
+        return connectivity
+    likely = connectivity.local_fdr < 0.5
+    return replace(connectivity, delay_s=transmission_delays(recording.spike_times, connectivity.scores, likely))
 
 
 def _device(name: str) -> torch.device:

@@ -247,7 +247,8 @@ class Recording:
     behaviour : pynapple.TsdFrame, (T, B), or None
         Behavioural variables on the same grid.
     spike_times : pynapple.TsGroup or None
-        Spike times in seconds, where known. For a simulation these are ground truth.
+        Spike times in seconds, where known: of spikes what was sorted, finer than the bins; of calcium, which only
+        simulations have, ground truth.
     connectome : Connectome or None
         Ground truth; only simulations have it.
     metadata : dict
@@ -441,8 +442,9 @@ class Recording:
         )
 
     def without_ground_truth(self) -> Recording:
-        """What a method may see: no connectome, no spike times, no account of how it was made."""
-        return replace(self, connectome=None, spike_times=None, metadata={})
+        """What a method may see: no connectome, no spikes behind calcium, no account of how it was made."""
+        sorted_spikes = self.spike_times if self.modality == "spikes" else None
+        return replace(self, connectome=None, spike_times=sorted_spikes, metadata={})
 
 
 def neuron_table(

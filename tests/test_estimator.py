@@ -116,7 +116,8 @@ def test_what_is_fitted_has_its_shape_and_unit(request, modality):
     model = request.getfixturevalue(f"fitted_{modality}")
     found = model.connectivity_
     assert {matrix.shape for matrix in found.matrices.values()} == {(N, N)}
-    assert set(found.matrices) == {"weight", "standard_error", "p_value", "local_fdr"}
+    always = {"weight", "standard_error", "p_value", "local_fdr"}
+    assert set(found.matrices) == (always | {"delay_s"} if modality == "spikes" else always)
     assert not np.diagonal(found.weight).any()
     assert found.weight[OFF_DIAGONAL].all()
     assert (found.standard_error[OFF_DIAGONAL] > 0).all()

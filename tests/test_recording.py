@@ -300,10 +300,12 @@ def test_the_connectome_moves_with_its_neurons(order):
 
 
 def test_a_method_sees_no_ground_truth():
-    seen = make_recording(metadata={"network": "lif-random"}).without_ground_truth()
+    recording = make_recording(metadata={"network": "lif-random"})
+    seen = recording.without_ground_truth()
     assert seen.connectome is None
-    assert seen.spike_times is None
     assert seen.metadata == {}
+    assert seen.spike_times is recording.spike_times  # what was sorted
+    assert replace(recording, modality="calcium").without_ground_truth().spike_times is None
 
 
 def test_behaviour_values_are_empty_where_there_is_no_behaviour():

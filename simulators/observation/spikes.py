@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import pynapple as nap
 from pydantic import Field, model_validator
 
 from simulators.observation import sorting
@@ -108,7 +109,8 @@ def observe_spikes(
     Returns
     -------
     Recording
-        Of modality "spikes", with the true spike times and connectome of the units found, and the behaviour.
+        Of modality "spikes", with the reported spike times and the true connectome of the units found, and the
+        behaviour.
 
     Raises
     ------
@@ -137,8 +139,11 @@ def observe_spikes(
     n_bins = int(simulation.duration_s / bin_s + 1e-6)
     counts = np.empty((n_bins, simulation.n_neurons), np.float32)
     rng = np.random.default_rng(sorter.seed)
-    for k, train in enumerate(_reported_trains(simulation, sorter, rng)):
-        counts[:, k] = _count(train, bin_s, n_bins)
+    support = simulation.spike_times.time_support
+    trains = {}
+    for k, reported in enumerate(_reported_trains(simulation, sorter, rng)):
+        counts[:, k] = _count(reported, bin_s, n_bins)
+        trains[k] = nap.Ts(np.sort(reported), time_support=support)
     behaviour, behaviour_names = simulation.behaviour_on_grid(bin_s, n_bins) or (None, None)
     recording = Recording.from_array(
         counts,
@@ -148,7 +153,7 @@ def observe_spikes(
         behaviour_names=behaviour_names,
         neurons=simulation.neurons,
         connectome=simulation.connectome,
-        spike_times=simulation.spike_times,
+        spike_times=nap.TsGroup(trains, time_support=support),
         metadata=simulation.metadata | {"observation": {"as": "spikes", "bin_s": bin_s, **sorter.parameters()}},
         require_varying=False,
     )

@@ -168,10 +168,11 @@ def _does_not_look_at_the_answer(subject: Subject, planted: Planted) -> None:
     np.fill_diagonal(lie, 0)
     duration = planted.n_steps * STEP_S[planted.modality]
     trains = {k: nap.Ts(np.sort(rng.uniform(0, duration, 50))) for k in range(planted.n_neurons)}
+    truth = nap.TsGroup(trains, time_support=recording.epochs)
     told = replace(
         recording,
         connectome=Connectome(lie),
-        spike_times=nap.TsGroup(trains, time_support=recording.epochs),
+        spike_times=truth if planted.modality == "calcium" else None,
         metadata={"network": "planted", "weight": lie.tolist()},
     )
     unseen, seen = subject.of(planted), subject.infer(told)
