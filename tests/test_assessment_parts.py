@@ -76,7 +76,10 @@ def test_true_connections_are_found_in_both_parts_and_not_in_shifted_neurons() -
     null = null_correlations(recording, infer, 5, n_surrogates=3, seed=1)
     assert len(null.weight) == len(null.score) == 9
     assert max(np.abs(null.weight)) < 0.5
-    found = reliability(recording, infer, 5, null)
+    found, arrays = reliability(recording, infer, 5, null)
+    whole = infer(recording).weight
+    assert np.corrcoef(arrays["halves.second.weight"].ravel(), whole.ravel())[0, 1] > 0.9
+    assert len(arrays) == 8
     for each in (found.interleaved, found.halves):
         assert each.weight_correlation is not None and each.weight_correlation.value > 0.9
         assert each.p_weight == pytest.approx(0.1)
@@ -88,7 +91,7 @@ def test_true_connections_are_found_in_both_parts_and_not_in_shifted_neurons() -
 def test_independent_neurons_have_no_reliable_connections() -> None:
     values = np.random.default_rng(3).poisson(0.2, (4000, 8))
     recording = Recording.from_array(values, 0.1, "spikes")
-    found = reliability(recording, infer, 5, null_correlations(recording, infer, 5))
+    found, _ = reliability(recording, infer, 5, null_correlations(recording, infer, 5))
     assert found.interleaved.weight_correlation is not None
     assert found.interleaved.weight_correlation.low < 0.2
     assert found.interleaved.overlap is None or found.interleaved.overlap.value < 0.3
@@ -102,7 +105,8 @@ def test_states_are_told_apart_by_the_behaviour() -> None:
         used.append(part.behaviour_values[:, 0])
         return infer(part)
 
-    found = states(ring(5, 6000, behaviour=speed), watch, 10, NO_NULL)
+    found, arrays = states(ring(5, 6000, behaviour=speed), watch, 10, NO_NULL)
+    assert set(arrays) == {f"states.{part}.{what}" for part in ("first", "second") for what in ("weight", "scores")}
     assert (found.variable, found.comparison.parts) == ("running_speed", ("low running_speed", "high running_speed"))
     assert set(used[0]) == {0.0} and set(used[1]) == {1.0}
     assert len(used[0]) == 3000 - 2 * 10  # a gap after each change of state

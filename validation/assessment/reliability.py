@@ -30,6 +30,7 @@ RUNNING = ("run", "speed", "wheel")  # what the name of such a variable holds
 
 Infer = Callable[[Recording], Connectome]
 Advance = Callable[[float], None]
+Arrays = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def reliability(
     *,
     seed: int = 0,
     progress: Advance = lambda fraction: None,
-) -> Reliability:
+) -> tuple[Reliability, Arrays]:
     """Connectivity from odd against even blocks of time, and from the first against the second half.
 
     Parameters
@@ -101,21 +102,30 @@ def reliability(
     null : Null
         Serves both, since surrogates hold no connections that could change in time.
 
+    Returns
+    -------
+    Reliability, dict of str -> (N, N) arrays
+        "interleaved.first.weight", "halves.second.scores" and so on.
+
     Raises
     ------
     InputError
         As `null_correlations`.
     """
-    found = []
-    for k, n_blocks in enumerate((N_BLOCKS, 2)):
-        parts = alternating(recording.segments, n_blocks, gap)
-        labels = ("odd blocks", "even blocks") if n_blocks == N_BLOCKS else ("first half", "second half")
-        found.append(_compare(recording, infer, parts, labels, null, seed))
-        progress((k + 1) / 2)
-    return Reliability(interleaved=found[0], halves=found[1])
+    interleaved, matrices = _compare(
+        recording, infer, alternating(recording.segments, N_BLOCKS, gap), ("odd blocks", "even blocks"), null, seed
+    )
+    progress(0.5)
+    halves, others = _compare(
+        recording, infer, alternating(recording.segments, 2, gap), ("first half", "second half"), null, seed
+    )
+    progress(1.0)
+    arrays = {f"interleaved.{name}": each for name, each in matrices.items()}
+    arrays |= {f"halves.{name}": each for name, each in others.items()}
+    return Reliability(interleaved=interleaved, halves=halves), arrays
 
 
-def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: int = 0) -> States:
+def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: int = 0) -> tuple[States, Arrays]:
     """Connectivity from the blocks of time with the lower against those with the higher mean of a behaviour.
 
     Parameters
@@ -124,6 +134,11 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
         The variable is the first whose name is of running, else the first one.
     infer, gap, null, seed
         See `reliability`.
+
+    Returns
+    -------
+    States, dict of str -> (N, N) arrays
+        "states.first.weight" and so on; the first state is the lower one.
 
     Raises
     ------
@@ -143,12 +158,11 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
     high[np.argsort(means, kind="stable")[len(blocks) // 2 :]] = True
     parts = _of_state(blocks, ~high, gap), _of_state(blocks, high, gap)
     labels = (f"low {names[chosen]}", f"high {names[chosen]}")
-    return States(
-        variable=names[chosen],
-        threshold=float(np.median(means)),
-        block_s=STATE_BLOCK_S,
-        comparison=_compare(recording, infer, parts, labels, null, seed),
+    comparison, matrices = _compare(recording, infer, parts, labels, null, seed)
+    found = States(
+        variable=names[chosen], threshold=float(np.median(means)), block_s=STATE_BLOCK_S, comparison=comparison
     )
+    return found, {f"states.{name}": each for name, each in matrices.items()}
 
 
 def compare(
@@ -202,10 +216,15 @@ def _compare(
     labels: tuple[str, str],
     null: Null,
     seed: int,
-) -> Comparison:
+) -> tuple[Comparison, Arrays]:
     n_steps = sum(stop - start for part in parts for start, stop in part)
     first, second = (infer(recording.select_rows(part)) for part in parts)
-    return compare(labels, n_steps / 2 * recording.dt_s, first, second, null, seed=seed)
+    arrays = {
+        f"{name}.{what}": getattr(each, what).astype(np.float32)
+        for name, each in (("first", first), ("second", second))
+        for what in ("weight", "scores")
+    }
+    return compare(labels, n_steps / 2 * recording.dt_s, first, second, null, seed=seed), arrays
 
 
 def _correlation(x: FloatArray, y: FloatArray) -> float:

@@ -347,7 +347,7 @@ class MatchedFit(_Result):
 
 
 class MatchedScore(_Result):
-    """Means over seeds with 95% intervals (Student's t) for one visible fraction and one length.
+    """Means over seeds with 95% intervals (Student's t, cut at the score's range) for one visible fraction and length.
 
     NaN where no seed has the score; NaN limits with one seed.
     """

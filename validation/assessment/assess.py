@@ -1,0 +1,225 @@
+"""Assess a run: every part is kept in its folder as soon as it is there, and not computed again.
+
+assessment.json         `validation.assessment.results.Assessment`
+assessment.safetensors  connectivity from parts of the recording, see `validation.assessment.reliability`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors.numpy
+from pydantic import ValidationError
+
+from synapsnet.errors import InputError
+from synapsnet.estimator import SynapsNet
+from synapsnet.files import atomic_path, write_text
+from synapsnet.recording import Connectome, Recording
+from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
+from validation.assessment.forecasts import forecasts
+from validation.assessment.knowledge import knowledge
+from validation.assessment.matched import FRACTIONS, LENGTHS, matched
+from validation.assessment.matching import pair_correlation, recorded_rates
+from validation.assessment.reliability import Arrays, Null, null_correlations, reliability, states
+from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Quartiles
+from validation.likeness import is_dff
+from validation.results import Scores
+from validation.scoring import SCORES
+from validation.statistics import noise_level
+
+ASSESSMENT, ARRAYS = "assessment.json", "assessment.safetensors"
+N_SEEDS, N_SURROGATES = 3, 3
+
+
+def assess_run(
+    folder: str | Path,
+    *,
+    n_seeds: int = N_SEEDS,
+    fractions: Sequence[float] = FRACTIONS,
+    lengths: Sequence[float] = LENGTHS,
+    n_surrogates: int = N_SURROGATES,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    progress: Progress = lambda what, fraction: None,
+) -> Assessment:
+    """Find out what of a run's connectivity can be believed, and keep that in its folder.
+
+    What an interrupted call with the same options has done is used again; more seeds, fractions or lengths of the
+    matched simulation are added to what is there.
+
+    Parameters
+    ----------
+    folder : path
+        A complete run; its ground truth, if it has one, is not used.
+    n_seeds, fractions, lengths
+        Of the matched simulation, see `validation.assessment.matched`.
+    n_surrogates : int
+        Of the null of reliability.
+    seed : int
+        Of shifts, permutations and bootstraps.
+    device, progress
+        See `synapsnet.run.fit_run`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no complete run, or an option is out of its range.
+    """
+    _check(n_seeds, fractions, lengths, n_surrogates)
+    run = load_run(folder, device=device)
+    training, gap = run.training.without_ground_truth(), run.description.gap_steps
+    options = {"n_surrogates": n_surrogates, "seed": seed}
+    found = _resumed(run.folder, Assessment(key=_key(run.description, options), options=options))
+    connectome = run.models["synapsnet"].connectivity_
+
+    def infer(recording: Recording) -> Connectome:
+        return SynapsNet(device=device, **run.description.settings).infer(recording)
+
+    def keep(arrays: Arrays | None = None) -> None:
+        _save(run.folder, found, arrays or {})
+
+    progress("comparing with what is known", None)
+    found.facts = _facts(run)
+    found.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
+    try:
+        found.forecasts = forecasts(run, _scores(run.folder), seed=seed)
+        found.skipped.pop("forecasts", None)
+    except InputError as error:
+        found.skipped["forecasts"] = str(error)
+    keep()
+    if not found.done("reliability"):
+        try:
+            null = null_correlations(
+                training, infer, gap, n_surrogates=n_surrogates, seed=seed,
+                progress=lambda done: progress("inferring from shifted neurons", done),
+            )  # fmt: skip
+            found.reliability, arrays = reliability(
+                training, infer, gap, null, seed=seed,
+                progress=lambda done: progress("inferring from parts of the recording", done),
+            )  # fmt: skip
+            keep(arrays)
+        except InputError as error:
+            found.skipped["reliability"] = str(error)
+    if not found.done("states"):
+        try:
+            if found.reliability is None:
+                raise InputError("The recording is too short for its parts to be compared.")
+            progress("inferring from two states", None)
+            same = found.reliability.interleaved
+            null = Null(same.null_weight_correlation, same.null_score_correlation)
+            found.states, arrays = states(training, infer, gap, null, seed=seed)
+            keep(arrays)
+        except InputError as error:
+            found.skipped["states"] = str(error)
+    keep()
+
+    def keep_matched(so_far: Matched) -> None:
+        found.matched = so_far
+        keep()
+
+    try:
+        found.matched = matched(
+            training, infer, seeds=range(n_seeds), fractions=fractions, lengths=lengths,
+            known=found.matched, keep=keep_matched, progress=progress,
+        )  # fmt: skip
+        found.skipped.pop("matched", None)
+    except InputError as error:
+        found.skipped["matched"] = str(error)
+    keep()
+    return found
+
+
+def load_assessment(folder: str | Path) -> Assessment | None:
+    """The assessment of the run in a folder, as far as it has come; None if there is none, or one of another run.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    there = _read(folder)
+    return there if there is not None and there.key == _key(description, there.options) else None
+
+
+def load_arrays(folder: str | Path) -> Arrays:
+    """Connectivity from parts of the recording, by the names of `validation.assessment.reliability`."""
+    path = Path(folder) / ARRAYS
+    try:
+        return dict(safetensors.numpy.load_file(path)) if path.is_file() else {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path} is damaged; remove it and run `synapsnet assess` again.") from error
+
+
+def _check(n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], n_surrogates: int) -> None:
+    if n_seeds < 1 or n_surrogates < 1:
+        raise InputError(f"At least 1 seed and 1 surrogate are needed; got {n_seeds} and {n_surrogates}.")
+    if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
+        raise InputError(f"Fractions of the network that is recorded lie above 0 and up to 1; got {list(fractions)}.")
+    if not all(np.isfinite(length) and length > 0 for length in lengths) or 1 not in lengths:
+        raise InputError(f"Lengths are positive, and 1, the recording's own, is one of them; got {list(lengths)}.")
+
+
+def _key(description: RunDescription, options: dict[str, Any]) -> str:
+    fitted = description.model_dump(mode="json", exclude={"seconds", "source", "device"})
+    content = {"run": fitted, "options": options, "format": FORMAT_VERSION}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _read(folder: Path) -> Assessment | None:
+    """What is there; None if nothing that can be used."""
+    try:
+        return Assessment.model_validate_json((folder / ASSESSMENT).read_text(encoding="utf-8"))
+    except (OSError, ValidationError, ValueError):
+        return None
+
+
+def _resumed(folder: Path, new: Assessment) -> Assessment:
+    """The assessment that is there if it is of the same run and options, else the new one."""
+    there = _read(folder)
+    if there is not None and there.key == new.key:
+        return there
+    (folder / ARRAYS).unlink(missing_ok=True)
+    return new
+
+
+def _save(folder: Path, found: Assessment, arrays: Arrays) -> None:
+    if arrays:
+        with atomic_path(folder / ARRAYS) as path:
+            safetensors.numpy.save_file(load_arrays(folder) | arrays, path)
+    write_text(folder / ASSESSMENT, found.model_dump_json(indent=1))
+
+
+def _scores(folder: Path) -> Scores:
+    try:
+        return Scores.model_validate_json((folder / SCORES).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"The run is not scored; run `synapsnet score {folder}`, then assess it again.") from error
+    except ValueError as error:
+        raise InputError(f"The scores are damaged; run `synapsnet score {folder}`, then assess it again.") from error
+
+
+def _facts(run: Run) -> Facts:
+    recording, n = run.recording, run.recording.n_neurons
+    spikes = recording.modality == "spikes"
+    correlation = pair_correlation(recording)
+    return Facts(
+        source=run.description.source,
+        modality=recording.modality,
+        dt_s=recording.dt_s,
+        duration_s=recording.n_steps * recording.dt_s,
+        n_epochs=len(recording.segments),
+        n_neurons=n,
+        rate_hz=Quartiles.of(recorded_rates(recording)) if spikes else None,
+        noise_level=Quartiles.of(noise_level(recording)) if not spikes and is_dff(recording) else None,
+        correlation=Quartiles.of(correlation),
+        mean_correlation=float(np.nanmean(correlation)),
+        n_pairs=n * (n - 1),
+        n_reported=int(run.models["synapsnet"].connectivity_.significant().sum()),
+    )
