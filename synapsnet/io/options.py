@@ -68,9 +68,13 @@ def _named(option: str) -> str:
 
 
 def _usage(option: str, hint: Any, default: Any) -> str:
-    kinds = [kind for kind in (get_args(hint) if type(None) in get_args(hint) else (hint,)) if kind is not type(None)]
-    kind = kinds[0]
-    value = "|".join(sorted(get_args(kind))) if get_origin(kind) is Literal else {str: "NAME", bool: "true"}.get(kind, "NUMBER")
+    kind = next(
+        each for each in (get_args(hint) if type(None) in get_args(hint) else (hint,)) if each is not type(None)
+    )
     flag = FLAGS.get(option)
-    usage = f"--read {option}={value}" if flag is None else flag if kind is bool else f"{flag} {value}"
-    return usage if default is None or kind is bool else f"{usage} (default {default})"
+    if kind is bool:
+        return flag or f"--read {option}=true"
+    choices = "|".join(sorted(get_args(kind))) if get_origin(kind) is Literal else None
+    value = choices or ("NAME" if kind is str else "NUMBER")
+    usage = f"{flag} {value}" if flag else f"--read {option}={value}"
+    return usage if default is None else f"{usage} (default {default})"
