@@ -1,0 +1,226 @@
+"""ALF folders of spikes: Steinmetz et al. 2019 and the International Brain Laboratory (IBL).
+
+A file is named `object.attribute.npy`, in the IBL also with a namespace before and more parts behind
+(`_ibl_wheel.position.npy`, `spikes.times.<uuid>.npy`). A session has one folder for all probes (Steinmetz), or
+`alf/probe00/pykilosort/` for each. Behaviour that is found beside the spikes is read with its own clock.
+
+Steinmetz et al. 2019, Distributed coding of choice, action and engagement across the mouse brain, Nature 576:266;
+International Brain Laboratory 2023, A modular architecture for organizing, processing and sharing neurophysiology
+data, Nat Methods 20:403.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.alf_behaviour import read_intervals, read_signals
+from synapsnet.io.alf_files import find_file, load, load_needed, load_parquet
+from synapsnet.io.clock import choose, with_behaviour
+from synapsnet.io.npy import Array
+from synapsnet.io.quality import keep_units
+from synapsnet.io.reader import Notify
+from synapsnet.io.text import read_text
+from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
+from synapsnet.recording import Recording, neuron_table
+
+LAYOUT = "an ALF folder of spikes (with spikes.times.npy, or with alf/probe00)"
+
+PHY_ANNOTATIONS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}  # of Steinmetz et al. 2019
+KEPT = "good,unsorted"
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class _Sites(NamedTuple):
+    """Where the channels of a probe are: (C,) areas and (C, 3) positions, None where that is not known."""
+
+    area: Array | None
+    position_um: FloatArray | None
+
+
+def recognises(path: Path) -> bool:
+    """Is `path` a folder with the spikes of a session or a probe, named as in ALF."""
+    return path.is_dir() and bool(_sortings(path))
+
+
+def read(
+    path: Path,
+    *,
+    notify: Notify,
+    bin_s: float | None = None,
+    label: str | None = None,
+    min_presence_ratio: float | None = None,
+    max_isi_violations: float | None = None,
+    within: str | None = None,
+    behaviour: str | None = None,
+) -> Recording:
+    """Read a session, of all its probes.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a session, its `alf` folder, or the folder of a probe.
+    notify : callable
+        Receives a line for every assumption made and everything dropped.
+    bin_s : float, default 0.005
+        Bin in seconds for spike times.
+    label : str, optional
+        Units of which labels are kept, separated by commas; `all` for any. Default: where units are labelled, `good`
+        and `unsorted`, which are the annotations 2 and 3 of Steinmetz et al.; in the IBL, where `label` is 1, the
+        unit is `good`, else `failed`.
+    min_presence_ratio, max_isi_violations : float, optional
+        See `synapsnet.io.quality.keep_units`.
+    within : str, optional
+        Only the intervals of this name: `spontaneous` for those in `spontaneous.intervals.npy`.
+    behaviour : str, optional
+        Names of the variables, separated by commas, or `none`. Default: all that are found of wheel velocity, pupil
+        area, motion of face and cameras, running speed.
+
+    Returns
+    -------
+    Recording
+        From the first to the last spike. `area` is the acronym, or in the IBL the number, of the Allen ontology at
+        the unit's largest channel. Positions are in the Allen common coordinate framework (left-right,
+        anterior-posterior, dorso-ventral), or else only `z_um`, the distance from the tip of the probe.
+
+    Raises
+    ------
+    InputError
+        If files are missing, corrupt, pickled or do not fit each other.
+    """
+    session = path / "alf" if (path / "alf").is_dir() else path
+    sortings = _sortings(path)
+    probes = {name: _units(folder, notify) for name, folder in sortings.items()}
+    observed = reduce(nap.IntervalSet.intersect, [spiking_time(units.trains) for units in probes.values()])
+    if within is not None:
+        observed = observed.intersect(read_intervals(session, within))
+    for name, units in probes.items():
+        if len(probes) > 1:
+            units.neurons["id"] = name + "/" + units.neurons["id"]
+    units = Units(
+        [train for units in probes.values() for train in units.trains],
+        pd.concat([units.neurons for units in probes.values()], ignore_index=True),
+        pd.concat([units.quality for units in probes.values()], ignore_index=True),
+    )
+    kept = keep_units(
+        units,
+        observed,
+        label=KEPT if label is None and "label" in units.quality else label,
+        min_presence_ratio=min_presence_ratio,
+        max_isi_violations=max_isi_violations,
+        notify=notify,
+    )
+    recording = count_spikes(
+        kept.trains, kept.neurons, observed, bin_s, notify=notify, metadata={"source": path.name, "reader": "alf"}
+    )
+    return with_behaviour(recording, choose(read_signals(session, notify), behaviour), notify=notify)
+
+
+def _sortings(path: Path) -> dict[str, Path]:
+    """Folders with spikes, by the probe; of a probe that was sorted twice, the one in the deeper folder."""
+    found = {}
+    for base in (path, path / "alf"):
+        for pattern in ("", "probe*/", "probe*/*/"):
+            for file in sorted(base.glob(f"{pattern}*spikes.times*.npy")):
+                found[next((p for p in file.relative_to(base).parts[:-1]), "")] = file.parent
+    return found
+
+
+def _units(folder: Path, notify: Notify) -> Units:
+    """All clusters of a folder."""
+    times, clusters = load_needed(folder, "spikes.times"), load_needed(folder, "spikes.clusters")
+    tables = [load(folder, f"clusters.{name}") for name in ("_phy_annotation", "depths", "peakChannel", "channels")]
+    n = max([int(clusters.max(initial=0)) + 1] + [len(table) for table in tables if table is not None])
+    area, position = _places(folder, n, notify)
+    neurons = neuron_table(n, area=area, position_um=position)
+    return Units(sort_spikes(times, clusters, np.arange(n)), neurons, _quality(folder, n))
+
+
+def _quality(folder: Path, n: int) -> pd.DataFrame:
+    """(n,) labels, and presence ratios where they are known."""
+    annotation = load(folder, "clusters._phy_annotation", n)
+    if annotation is not None:
+        return pd.DataFrame({"label": [PHY_ANNOTATIONS.get(int(a), str(a)) for a in annotation]})
+    file = find_file(folder, "clusters.metrics")
+    if file is None:
+        return pd.DataFrame(index=range(n))
+    metrics = load_parquet(file)
+    metrics = metrics.set_index("cluster_id" if "cluster_id" in metrics else metrics.index).reindex(range(n))
+    quality = metrics.reindex(columns=["presence_ratio"])
+    if "label" in metrics:
+        quality["label"] = np.where(metrics["label"] >= 1, "good", "failed")
+    return quality
+
+
+def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, FloatArray | None]:
+    """Area and (n, 3) position of each cluster, None where nothing is known of them."""
+    sites = _sites(folder)
+    depth = load(folder, "clusters.depths", n)
+    position = None
+    if depth is not None:
+        position = np.column_stack([np.full((n, 2), np.nan), depth])
+    if sites is None:
+        return None, position
+    n_sites = max(len(known) for known in sites if known is not None)
+    peak = _peak_channels(folder, n, n_sites, depth, notify)
+    if peak is None:
+        return None, position
+    area = None if sites.area is None else [str(sites.area[k]) for k in peak]
+    return area, position if sites.position_um is None else sites.position_um[peak]
+
+
+def _sites(folder: Path) -> _Sites | None:
+    table = find_file(folder, "channels.brainLocation")
+    if table is not None:
+        columns = pd.read_csv(StringIO(read_text(table)), sep="\t")
+        if "allen_ontology" not in columns:
+            raise InputError(f"{table} must have a column allen_ontology; it has {', '.join(columns.columns)}.")
+        position = [name for name in ("ccf_lr", "ccf_ap", "ccf_dv") if name in columns]
+        acronyms = columns["allen_ontology"].fillna("unknown").str.strip().to_numpy()
+        return _Sites(acronyms, columns[position].to_numpy(float) if len(position) == 3 else None)
+    for place, object_name in ((folder, "channels"), (folder, "electrodeSites"), (folder.parent, "electrodeSites")):
+        area = load(place, f"{object_name}.brainLocationIds_ccf_2017")
+        if area is not None:
+            return _Sites(area, load(place, f"{object_name}.mlapdv"))
+    return None
+
+
+def _peak_channels(
+    folder: Path, n: int, n_sites: int, depth_um: Array | None, notify: Notify
+) -> npt.NDArray[np.intp] | None:
+    """Index of the channel on which each cluster is largest: `clusters.peakChannel` may count from 0 or from 1."""
+    channels = load(folder, "clusters.channels", n)
+    if channels is not None:
+        first = 0
+    else:
+        channels = load(folder, "clusters.peakChannel", n)
+        if channels is None:
+            return None
+        first = _first_channel(channels, n_sites, depth_um, load(folder, "channels.sitePositions"))
+        notify(f"clusters.peakChannel is taken to count from {first}.")
+    index = channels.astype(np.intp) - first
+    if len(index) and not (index.min() >= 0 and index.max() < n_sites):
+        raise InputError(
+            f"The largest channels of the clusters in {folder} must be among the {n_sites} channels; they are "
+            f"{int(channels.min())} to {int(channels.max())}."
+        )
+    return index
+
+
+def _first_channel(channels: Array, n_sites: int, depth_um: Array | None, site_um: Array | None) -> int:
+    """Does the count begin at 0 or 1: by its ends, else by where clusters are nearest to their channels, else 1."""
+    if not len(channels) or channels.min() == 0:
+        return 0
+    if channels.max() >= n_sites or depth_um is None or site_um is None or len(site_um) != n_sites:
+        return 1
+    distance = [np.abs(site_um[channels.astype(int) - first, 1] - depth_um).mean() for first in (0, 1)]
+    return 0 if distance[0] < distance[1] else 1
