@@ -41,9 +41,9 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class _Sites(NamedTuple):
-    """Where the channels of a probe are: (C,) areas and (C, 3) positions, None where that is not known."""
+    """Where the C channels of a probe are: (C,) areas and (C, 3) positions, None where these are not known."""
 
-    area: Array | None
+    area: Array
     position_um: FloatArray | None
 
 
@@ -170,12 +170,10 @@ def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, Flo
         position = np.column_stack([np.full((n, 2), np.nan), depth])
     if sites is None:
         return None, position
-    n_sites = max(len(known) for known in sites if known is not None)
-    peak = _peak_channels(folder, n, n_sites, depth, notify)
+    peak = _peak_channels(folder, n, len(sites.area), depth, notify)
     if peak is None:
         return None, position
-    area = None if sites.area is None else [str(sites.area[k]) for k in peak]
-    return area, position if sites.position_um is None else sites.position_um[peak]
+    return [str(sites.area[k]) for k in peak], position if sites.position_um is None else sites.position_um[peak]
 
 
 def _sites(folder: Path) -> _Sites | None:

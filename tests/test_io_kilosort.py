@@ -1,0 +1,109 @@
+"""Kilosort and phy folders, with their traps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synapsnet.errors import InputError
+from synapsnet.io import read
+
+RATE_HZ = 30_000.0
+TIMES_S = np.array([0.0, 0.1, 0.3, 0.5, 0.55, 1.2, 1.9, 2.4, 2.6, 3.1, 3.9, 4.0])
+CLUSTERS = np.array([0, 5, 0, 3, 5, 0, 5, 3, 0, 5, 3, 0])  # 5 came of merging templates 1 and 2
+TEMPLATES = np.array([0, 1, 0, 3, 2, 0, 1, 3, 0, 2, 3, 0])
+PARAMS = "dat_path = r'C:\\Üser\\raw.bin'\nn_channels_dat = 385\nsample_rate = 30000.\nimport os; os.abort()\n"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """As Kilosort writes it from MATLAB: columns, here out of order; text in cp1252."""
+    order = np.random.default_rng(0).permutation(len(TIMES_S))
+    np.save(tmp_path / "spike_times.npy", (TIMES_S * RATE_HZ).round().astype(np.uint64)[order, None])
+    np.save(tmp_path / "spike_clusters.npy", CLUSTERS.astype(np.int32)[order, None])
+    np.save(tmp_path / "spike_templates.npy", TEMPLATES.astype(np.uint32)[order, None])
+    (tmp_path / "params.py").write_bytes(PARAMS.encode("cp1252"))
+    templates = np.zeros((4, 10, 3), np.float32)
+    for k, channel in enumerate([2, 0, 1, 1]):
+        templates[k, 4, channel], templates[k, 5, channel] = -1, 0.5
+    np.save(tmp_path / "templates.npy", templates)
+    np.save(tmp_path / "channel_positions.npy", np.array([[16.0, 20], [48, 40], [32, 60]]))
+    return tmp_path
+
+
+def ids(path: Path, **options: Any) -> list[str]:
+    return list(read(path, bin_s=0.5, **options).neurons["id"])
+
+
+def test_spikes_are_samples_and_params_is_not_executed(folder):
+    recording = read(folder, bin_s=0.5)
+    assert list(recording.neurons["id"]) == ["0", "3", "5"]
+    assert recording.values.T.tolist() == [[2, 0, 1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0, 0, 1], [1, 1, 0, 1, 0, 0, 1, 0]]
+
+
+def test_a_cluster_is_where_its_commonest_template_is_largest(folder):
+    neurons = read(folder, bin_s=0.5).neurons
+    assert neurons["x_um"].tolist() == [32, 48, 16]
+    assert neurons["z_um"].tolist() == [60, 40, 20]
+    assert neurons["y_um"].isna().all()
+
+
+def test_templates_may_be_stored_on_some_of_the_channels(folder):
+    np.save(folder / "templates_ind.npy", np.array([[0, 0, 1], [2, 0, 0], [0, 2, 0], [0, 0, 1]]))
+    assert read(folder, bin_s=0.5).neurons["z_um"].tolist() == [40, 20, 60]
+
+
+def test_without_templates_positions_are_not_known(folder):
+    (folder / "templates.npy").unlink()
+    assert read(folder, bin_s=0.5).neurons["z_um"].isna().all()
+
+
+def test_labels_of_phy_come_before_those_of_kilosort(folder):
+    (folder / "cluster_KSLabel.tsv").write_text("cluster_id\tKSLabel\n0\tgood\n3\tgood\n5\tmua\n")
+    assert ids(folder) == ["0", "3"]
+    (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n3\tnoise\n5\tgood\n")
+    assert ids(folder) == ["0", "5"]
+    assert ids(folder, label="good,noise") == ["0", "3", "5"]
+    assert ids(folder, label="all") == ["0", "3", "5"]
+
+
+def test_labels_may_be_in_the_table_of_all_facts(folder):
+    text = "id\tamp\tch\tgroup\tKSLabel\n0\t9.1\t2\tgood\tmua\n3\t8.0\t1\t\tgood\n5\t1.0\t0\tmua\tgood\n"
+    (folder / "cluster_info.tsv").write_text(text)
+    assert ids(folder) == ["0", "3"]
+
+
+def test_without_phy_clusters_are_templates(folder):
+    (folder / "spike_clusters.npy").unlink()
+    assert ids(folder) == ["0", "1", "2", "3"]
+
+
+def test_the_sampling_rate_may_be_given(folder):
+    (folder / "params.py").unlink()
+    with pytest.raises(InputError, match=r"does not state a sample_rate; .*--fs"):
+        read(folder)
+    assert read(folder, fs_hz=RATE_HZ, bin_s=0.5).n_steps == 8
+    with pytest.raises(InputError, match="positive number of hertz"):
+        read(folder, fs_hz=0.0)
+
+
+def test_missing_and_misfitting_files_are_refused(folder):
+    (folder / "cluster_group.tsv").write_text("cluster\tgroup\n0\tgood\n")
+    with pytest.raises(InputError, match="must have a column cluster_id; it has cluster, group"):
+        read(folder)
+    np.save(folder / "channel_positions.npy", np.zeros((2, 2)))
+    with pytest.raises(InputError, match=r"templates in .* do not fit"):
+        read(folder)
+    (folder / "spike_clusters.npy").unlink()
+    (folder / "spike_templates.npy").unlink()
+    with pytest.raises(InputError, match=r"has no spike_templates.npy"):
+        read(folder)
+
+
+def test_pickled_arrays_are_refused(folder):
+    np.save(folder / "spike_clusters.npy", np.array([{}] * len(TIMES_S), object))
+    with pytest.raises(InputError, match="never loaded"):
+        read(folder)
