@@ -20,7 +20,7 @@ from validation.likeness import is_dff
 from validation.results import Estimate
 from validation.statistics import binned_spike_times, calcium_statistics, spike_statistics
 
-FRACTIONS = (1.0, 1 / 3)  # of the network that is recorded
+FRACTIONS = (1.0, 0.333)  # of the network that is recorded
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # in durations of the recording; of the first fraction, of others 1 only
 SCORES = {  # name in `validation.results.ConnectivityScores`, and range
     "auprc": ("auprc", 0.0, 1.0),
