@@ -1,0 +1,134 @@
+"""Spontaneous activity of ten thousand neurons in mouse V1 (Stringer et al. 2019): `spont_*.mat`.
+
+`Fsp` is deconvolved activity, neurons x frames; `med` the neurons' centres; `beh` has running speed, pupil area and the
+principal components of facial motion, one value for each frame. MATLAB's older format is read by SciPy, that of
+version 7.3, which is HDF5 with all axes reversed, by h5py.
+
+Stringer et al. 2019, Spontaneous behaviors drive multidimensional, brainwide activity, Science 364:eaav7893;
+data: figshare 6163622.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.io.clock import Signal, choose, with_behaviour
+from synapsnet.io.hdf5 import opened
+from synapsnet.io.reader import Notify
+from synapsnet.recording import Recording, neuron_table
+
+LAYOUT = "a MATLAB file of Stringer 2019 (.mat with Fsp)"
+
+VARIABLES = ("Fsp", "med", "beh")
+BEHAVIOUR = {"running": ("runSpeed",), "pupil": ("pupil", "area"), "face": ("face", "motionSVD")}
+
+Variables = dict[str, Any]  # arrays, and dictionaries of them for structs
+
+
+def recognises(path: Path) -> bool:
+    """Is `path` a MATLAB file, judged by its name."""
+    return path.is_file() and path.suffix == ".mat"
+
+
+def read(
+    path: Path,
+    *,
+    notify: Notify,
+    fs_hz: float | None = None,
+    behaviour: str | None = None,
+    face_components: int = 3,
+) -> Recording:
+    """Read a file.
+
+    Parameters
+    ----------
+    path : Path
+    notify : callable
+        Receives a line for every assumption made and everything dropped.
+    fs_hz : float
+        Frame rate in hertz, which the files do not hold.
+    behaviour : str, optional
+        Of `running`, `pupil` and `face`, those wanted, with commas between, or `none`; default all there are.
+    face_components : int
+        How many principal components of facial motion.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or lacks `Fsp`, the frame rate is not given, or shapes do not fit.
+    """
+    variables = _load(path)
+    activity = variables.get("Fsp")
+    if not isinstance(activity, np.ndarray) or activity.ndim != 2:
+        there = ", ".join(variables) or "none of these"
+        raise InputError(f"{path} must hold Fsp, neurons x frames; of {', '.join(VARIABLES)} it holds {there}.")
+    if fs_hz is None:
+        raise InputError(f"The frame rate of {path} is not in the file; give it in hertz with --fs.")
+    if not (np.isfinite(fs_hz) and fs_hz > 0):
+        raise InputError(f"The frame rate must be a positive number of hertz; got {fs_hz:g}.")
+    n = len(activity)
+    notify("Fsp is deconvolved, which looks ahead: forecasts of it score better than they would in real time.")
+    recording = Recording.from_array(
+        activity.T,
+        1 / fs_hz,
+        "calcium",
+        neurons=neuron_table(n, position_um=_positions(variables, n, path, notify), area=["V1"] * n),
+        metadata={"source": path.name, "reader": "stringer", "fs_hz": fs_hz},
+        deconvolved=True,
+        require_varying=False,
+    )
+    signals = _signals(variables, recording.activity.times(), face_components, path)
+    return with_behaviour(recording, choose(signals, behaviour), notify=notify)
+
+
+def _load(path: Path) -> Variables:
+    import h5py
+    from scipy.io import loadmat
+
+    if h5py.is_hdf5(path):
+        with opened(path) as file:
+            return {name: _from_hdf5(file[name]) for name in VARIABLES if name in file}
+    try:
+        found = loadmat(path, variable_names=VARIABLES, simplify_cells=True)
+    except Exception as error:  # SciPy has many errors for a damaged file
+        raise InputError(f"{path} is not a whole MATLAB file ({error}); copy or download it again.") from error
+    return {name: found[name] for name in VARIABLES if name in found}
+
+
+def _from_hdf5(item: Any) -> Any:
+    """An array with its axes as in MATLAB, or a dictionary of a struct's fields."""
+    return {name: _from_hdf5(item[name]) for name in item} if hasattr(item, "keys") else item[()].T
+
+
+def _positions(variables: Variables, n: int, path: Path, notify: Notify) -> npt.NDArray[np.float64] | None:
+    if "med" not in variables:
+        return None
+    centres = np.asarray(variables["med"], float)
+    if centres.shape != (n, 3):
+        raise InputError(f"med in {path} must be neurons x 3, {n} x 3; got shape {centres.shape}.")
+    notify("The centres of the neurons (med) are taken to be in micrometre.")
+    return centres
+
+
+def _signals(variables: Variables, times_s: npt.NDArray[Any], face_components: int, path: Path) -> list[Signal]:
+    signals = []
+    for name, fields in BEHAVIOUR.items():
+        found: Any = variables.get("beh")
+        for field in fields:
+            found = found.get(field) if isinstance(found, dict) else None
+        if found is None or not np.size(found):
+            continue
+        values = np.asarray(found, float)
+        values = values.reshape(len(times_s), -1) if values.size == len(times_s) else values
+        if len(values) != len(times_s):
+            raise InputError(
+                f"beh.{'.'.join(fields)} in {path} must have a value for each of the {len(times_s)} frames; "
+                f"got shape {values.shape}. Leave it out with --behaviour."
+            )
+        signals.append(Signal(name, times_s, values[:, :face_components]))
+    return signals
