@@ -1,13 +1,14 @@
 # make demo     set up the environment and run the main job: simulate, observe, fit, score, report
 # make test     set up the environment and run all tests
 # make picture  the README's picture, from the demo's report (needs chromium)
+# make docs     the documentation site, into build/site
 # make check    style, types and the direction of imports
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test check picture clean
+.PHONY: demo test check docs picture clean
 
 demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
@@ -20,6 +21,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

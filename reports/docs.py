@@ -1,0 +1,142 @@
+"""Pages of the documentation that the code itself holds: `python -m reports.docs docs/`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from reports.comparison import CALCIUM_METRICS, SPIKE_METRICS
+from reports.leaderboard import AHEAD, FAILED, OF_CEILING, P_VALUE, PAIRED, PEAK, RANK, SECONDS, leaderboard
+from reports.tables import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric
+from simulators.catalogue import KINDS, entries, explain
+from synapsnet.datasets import Dataset, registry
+from synapsnet.files import write_text
+
+RESULTS = Path(__file__).parent / "results" / "standard.parquet"
+FOOTER = "Written by `python -m reports.docs docs/`; do not edit."
+
+METRICS = """How each number in a report or a benchmark is defined. "Field" is its name in `scores.json`, in a table of
+results and in Python (`validation.results`). Self-connections are never scored. Intervals are of 95%: a bootstrap
+within one run, or Student's t over the seeds of a benchmark. How to read them:
+[How far can I trust it?](tutorials/trust.md). What a method must do, whatever its scores:
+[Properties](properties.md)."""
+CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, observation models and indicators. What
+they are good for, with examples, is told in [Simulators](simulators.md); how like cortex they are, in
+[Realism](realism.md)."""
+DATASETS = """Public recordings that SynapsNet fetches by name and reads:
+
+```sh
+synapsnet datasets                          # this list
+synapsnet datasets files allen-neuropixels  # what the archive has, with sizes
+synapsnet datasets fetch allen-neuropixels --session ses-721123822 -o allen/
+```
+
+A download that is interrupted goes on where it stopped. Every file is checked against the archive's checksum, if that
+states one; `checksums.json` keeps what was fetched first, and a file that differs from it later is refused. Zip and tar
+files are unpacked. What is not stated here could not be verified without the archive; `synapsnet datasets files` asks
+it."""
+STANDARD = """The standard suite (`synapsnet benchmark standard -o results/`, then `synapsnet leaderboard results/`):
+{units} units, of which {failed} failed. **{verdict}**
+
+Brackets are 95% intervals over seeds; the metrics are defined in [Metrics](metrics.md), the methods in
+[Methods](methods.md). A bound knows the truth and is no contestant.
+
+![AUPRC by setting, and against cost](standard.svg)"""
+
+
+def pages() -> dict[str, str]:
+    """The pages by the name of their file."""
+    return {
+        "metrics.md": metrics_page(),
+        "catalogue.md": catalogue_page(),
+        "datasets.md": datasets_page(registry().values()),
+        "results.md": results_page(pd.read_parquet(RESULTS)),
+    }
+
+
+def metrics_page() -> str:
+    """What every metric means."""
+    parts = ["# Metrics", METRICS]
+    groups = {
+        "Recovery of the connections": CONNECTIVITY_METRICS,
+        "Forecasts": (*FORECAST_METRICS, BITS),
+        "Standing in a benchmark": (RANK, OF_CEILING, AHEAD, P_VALUE, PAIRED, SECONDS, PEAK, FAILED),
+        "Likeness of spikes to a recording": SPIKE_METRICS,
+        "Likeness of calcium traces to a recording": CALCIUM_METRICS,
+    }
+    for title, metrics in groups.items():
+        parts += [f"## {title}", _table(("metric", "field", "what it is", "chance"), map(_metric, metrics))]
+    return _page(parts)
+
+
+def _metric(metric: Metric) -> tuple[str, ...]:
+    chance = "–" if metric.chance is None else f"{metric.chance:g}"
+    return metric.name, f"`{metric.field}`", metric.meaning, chance
+
+
+def catalogue_page() -> str:
+    """All that can be simulated and observed, as `synapsnet catalogue` tells it."""
+    parts = ["# Catalogue", CATALOGUE]
+    listed = entries()
+    for kind, described in listed.items():
+        title, _, command = kind.partition(" (")
+        parts += [f"## {title[0].upper()}{title[1:]}"]
+        parts += [f"`synapsnet {command.removesuffix(')')}`"]
+        parts += [_table(("name", "what"), ((f"`{name}`", text) for name, text in described.items()))]
+        parts += [f"### {name}\n\n```text\n{explain(name)}\n```" for name in KINDS.get(kind, {})]
+    return _page(parts)
+
+
+def datasets_page(datasets: Iterable[Dataset]) -> str:
+    """The public data sets, their terms and what they are good for."""
+    parts = ["# Public recordings", DATASETS]
+    for dataset in datasets:
+        facts = {
+            "Good for": dataset.good_for,
+            "Size": dataset.size,
+            "Licence": dataset.licence,
+            "From": f"[{dataset.archive} {dataset.identifier}](https://doi.org/{dataset.doi})",
+            "Cite": dataset.citation,
+            "Read by": f"`synapsnet.io.{dataset.reader}`",
+        }
+        lines = [f"- {name}: {value}" for name, value in facts.items() if value is not None]
+        parts += [f"## {dataset.name}", f"{dataset.what}.", "\n".join(lines)]
+    return _page(parts)
+
+
+def results_page(results: pd.DataFrame) -> str:
+    """The leaderboard of a table of results (see `validation.benchmark.table`)."""
+    board = leaderboard(results)
+    units = results.drop_duplicates("hash")
+    failed = int((units["status"] != "ok").sum())
+    parts = ["# Results", STANDARD.format(units=len(units), failed=failed, verdict=board.verdict)]
+    for table in (board.standing, board.by_setting["AUPRC"], board.by_setting["realised FDR"]):
+        rows = ((row.label, *(f"{cell.text} {cell.interval}".rstrip() for cell in row.cells)) for row in table.rows)
+        parts += [f"## {table.caption}", _table(("", *(metric.name for metric in table.columns)), rows)]
+    return _page(parts)
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _page(parts: list[str]) -> str:
+    return "\n\n".join([*parts, FOOTER]) + "\n"
+
+
+def main() -> None:
+    """Write the pages into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
+    for name, text in pages().items():
+        write_text(folder / name, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The documentation: what it shows runs, what it says of the code comes from the code."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import importlib.util
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from reports.docs import pages
+from synapsnet.cli import app, main
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+PAGES |= {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+PACKAGES = ("synapsnet", "simulators", "validation", "reports")
+EXECUTED = ["docs/quickstart.md", *(name for name in PAGES if name.startswith("docs/tutorials/"))]
+BLOCK = re.compile(r'^```(\w*)(?: title="(.+?)")?\n(.*?)^```|<!-- check: (.+?) -->', re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The shell commands of a page's blocks, split into words."""
+    for language, _, content, _ in BLOCK.findall(text):
+        if language in ("", "sh"):
+            for line in content.replace("\\\n", " ").splitlines():
+                if words := shlex.split(line, comments=True):
+                    yield words
+
+
+# Pages that are written from the code
+
+
+@pytest.mark.parametrize("name", ["metrics.md", "catalogue.md", "datasets.md", "results.md"])
+def test_a_page_from_the_code_is_up_to_date(name, written):
+    assert PAGES[f"docs/{name}"] == written[name], "run: python -m reports.docs docs/"
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, str]:
+    return pages()
+
+
+# Tutorials
+
+
+@pytest.mark.parametrize("name", EXECUTED)
+def test_a_tutorial_runs_and_keeps_its_promises(name, tmp_path, monkeypatch, small_simulation):
+    assert small_simulation.n_neurons == 20  # compiled already
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict[str, Any] = {}
+    for language, title, content, promise in BLOCK.findall(PAGES[name]):
+        if promise:
+            assert eval(promise, names), promise
+        elif title:
+            Path(title).write_text(content, encoding="utf-8")
+        elif language == "python":
+            exec(compile(content, name, "exec"), names)
+        elif language == "sh":
+            for words in commands(f"```sh\n{content}```"):
+                if words[0] == "synapsnet":
+                    run(words, monkeypatch)
+
+
+def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code, words
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_python_blocks_compile(name):
+    for language, _, content, _ in BLOCK.findall(PAGES[name]):
+        if language == "python":
+            compile(content, name, "exec")
+
+
+# Commands
+
+
+@pytest.fixture(scope="module")
+def parse():
+    """Parse a command line as `synapsnet` does, without doing it."""
+    root = get_command(app)
+
+    def disarm(command: Any) -> None:
+        if command.callback is not None:
+            command.callback = lambda **_: None
+        for inner in getattr(command, "commands", {}).values():
+            disarm(inner)
+
+    disarm(root)
+    return lambda words: root.main(words, prog_name="synapsnet", standalone_mode=False)
+
+
+def test_a_wrong_command_would_be_noticed(parse):
+    for wrong in (["simulat"], ["simulate"], ["fit", "rec.nwb", "-o", "run", "--fast"], ["datasets", "get", "x"]):
+        with pytest.raises(Exception, match=r"No such|Missing"):
+            parse(wrong)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_of_a_page_exist_with_their_options(name, parse):
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words in commands(PAGES[name]):
+        if words[0] == "synapsnet":
+            parse(words[1:])
+        elif words[0] == "make":
+            assert words[1] in targets
+        elif words[:2] == ["python", "-m"] and words[2] != "pip":
+            assert importlib.util.find_spec(words[2]), words
+
+
+def test_the_commands_named_in_sentences_exist():
+    known = set(get_command(app).commands)
+    for name, text in PAGES.items():
+        assert set(re.findall(r"`synapsnet ([a-z]+)[ `]", text)) <= known, name
+
+
+def test_every_command_is_shown():
+    shown = {words[1] for text in PAGES.values() for words in commands(text) if words[0] == "synapsnet"}
+    assert shown >= set(get_command(app).commands) - {"demo"}  # make demo runs it
+
+
+def test_the_examples_in_the_help_are_right(parse):
+    helped = [get_command(app)]
+    examples = []
+    for command in helped:
+        helped += getattr(command, "commands", {}).values()
+        examples += re.findall(r"`synapsnet (.+?)`", command.help or "")
+    assert len(examples) > 20
+    for example in examples:
+        if "..." not in example:
+            parse(shlex.split(example))
+
+
+# Docstrings
+
+
+def with_examples() -> Iterator[str]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if ">>> " in path.read_text(encoding="utf-8"):
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("module", with_examples())
+def test_examples_in_docstrings_are_right(module):
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
