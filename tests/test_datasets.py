@@ -22,6 +22,7 @@ import pytest
 
 from synapsnet.cli import main
 from synapsnet.datasets import Dataset, archives, download, fetch, find_dataset, list_files, registry
+from synapsnet.datasets.download import Resuming
 from synapsnet.datasets.fetch import CHECKSUMS
 from synapsnet.datasets.unpack import unpack
 from synapsnet.errors import InputError
@@ -534,6 +535,25 @@ def test_the_command_lists_files_and_fetches(command, server, tmp_path):
     assert code == 0
     assert "Cite Steinmetz et al. 2019" in printed
     assert (tmp_path / "data" / "b.npy").read_bytes() == CONTENT
+
+
+def test_an_interrupted_command_says_how_to_go_on(command, server, tmp_path, monkeypatch):
+    server.figshare("a.npy")
+    arguments = ["fetch", "steinmetz-2019", "-o", tmp_path]
+
+    def interrupt(self: Resuming, response: Any, there: int) -> None:
+        self.partial.write_bytes(CONTENT[:1000])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Resuming, "_append", interrupt)
+        code, printed = command(*arguments)
+    assert code == 130
+    assert "The same command goes on where it stopped" in printed
+    code, printed = command(*arguments)
+    assert code == 0
+    assert server.downloads() == [None, "bytes=1000-"]
+    assert f"Next: synapsnet info {tmp_path / 'a.npy'}" in printed
 
 
 def test_the_command_refuses_in_a_sentence(command):

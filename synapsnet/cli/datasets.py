@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synapsnet.cli.console import OUT, facts, notify, progress
+from synapsnet.cli.console import OUT, complain, facts, notify, progress
 
 datasets = typer.Typer(help="Public recordings: what there is, and fetching it.", invoke_without_command=True)
 
@@ -72,7 +72,12 @@ def fetch_dataset(
     """
     from synapsnet.datasets import fetch, find_dataset
 
-    with progress() as steps:
-        fetched = fetch(find_dataset(name), output or Path(name), session=session, notify=notify, progress=steps)
+    folder = output or Path(name)
+    try:
+        with progress() as steps:
+            fetched = fetch(find_dataset(name), folder, session=session, notify=notify, progress=steps)
+    except KeyboardInterrupt:
+        complain("Interrupted. The same command goes on where it stopped.")
+        raise typer.Exit(130) from None
     for path in fetched:
-        OUT.print(f"Fetched: {path}", markup=False, soft_wrap=True)
+        OUT.print(f"Fetched: {path}. Next: synapsnet info {path}", markup=False, soft_wrap=True)
