@@ -143,6 +143,51 @@ def test_refuses_to_transpose_what_was_not_transposed(save, counts):
         read(save(z=counts), dt_s=0.01, transpose=True)
 
 
+def test_an_array_as_long_as_the_longer_axis_tells_which_one_is_time(save, counts):
+    lines: list[str] = []
+    recording = read(save(z=counts.T, background=np.ones(40)), dt_s=0.01, notify=lines.append)
+    assert np.array_equal(recording.values, counts)
+    assert "z is read as neurons x time, because background has a value for each of its columns." in lines
+
+
+def test_times_of_frames_become_the_clock_and_gaps_borders(save, counts):
+    times = np.delete(5 + 0.1 * np.arange(43), [20, 21, 22])
+    recording = read(save(z=counts, times=times[:, None], behaviour=2 * times))
+    assert recording.dt_s == pytest.approx(0.1)
+    assert recording.segments == [(0, 20), (20, 40)]
+    assert np.allclose(recording.activity.times(), times)
+    assert np.allclose(recording.behaviour_values[:, 0], 2 * times)
+
+
+def test_a_given_time_step_is_preferred_to_times(save, counts):
+    recording = read(save(z=counts, times=np.arange(40.0)), dt_s=0.5)
+    assert recording.activity.times()[1] - recording.activity.times()[0] == pytest.approx(0.5)
+
+
+def test_times_of_another_length_are_not_those_of_the_frames(save, counts):
+    assert read(save(z=counts, times=np.arange(7.0), dt=0.2)).dt_s == 0.2
+
+
+def test_missing_samples_of_behaviour_are_bridged(save, counts):
+    pupil = np.arange(40.0)
+    pupil[10:13] = np.nan
+    assert np.allclose(
+        read(save(z=counts, pupil=pupil), dt_s=0.1, key="z", behaviour="pupil").behaviour_values[:, 0], np.arange(40)
+    )
+
+
+def test_behaviour_may_be_left_out(save, counts):
+    assert read(save(z=counts, behaviour=np.ones(40)), dt_s=0.1, behaviour="none", key="z").behaviour is None
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"), [("spks", None, True), ("spks", False, False), ("z", None, False), ("z", True, True)]
+)
+def test_deconvolved_activity_is_told_by_its_name_or_said(save, name, given, expected):
+    values = np.random.default_rng(0).exponential(size=(40, 3))
+    assert read(save(**{name: values}), dt_s=0.1, deconvolved=given).deconvolved is expected
+
+
 def test_trials_may_be_transposed_too(save, trials):
     turned = read(save(z=trials.swapaxes(1, 2)), dt_s=0.01, transpose=True)
     assert np.array_equal(turned.values[:N_BINS], trials[0].T)

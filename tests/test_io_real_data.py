@@ -46,11 +46,18 @@ def test_neuropixels_trials_until_the_light(real_data):
     assert set(lengths[~sham & ramp]) == {51}  # and rises from zero
 
 
-@pytest.mark.parametrize("name", ["fluorescence", "deconvolved"])
-def test_mesoscope(real_data, name):
-    path = real_data(f"mouse_v1_mesoscope/{name}.npz")
-    with pytest.raises(InputError, match="looks transposed"):
-        read(path, key=name)
-    recording = read(path, key=name, transpose=True)
+def test_mesoscope(real_data):
+    """Its background has a value for each frame and so tells which axis is time."""
+    recording = read(real_data("mouse_v1_mesoscope/fluorescence.npz"))
     assert (recording.n_neurons, recording.n_steps, recording.modality) == (10, 52035, "calcium")
     assert recording.dt_s == pytest.approx(1 / 6.3, rel=0.01)
+    assert not recording.deconvolved
+
+
+def test_mesoscope_deconvolved(real_data):
+    path = real_data("mouse_v1_mesoscope/deconvolved.npz")
+    with pytest.raises(InputError, match="looks transposed"):
+        read(path)
+    recording = read(path, transpose=True)
+    assert (recording.n_neurons, recording.n_steps, recording.modality) == (10, 52035, "calcium")
+    assert recording.deconvolved

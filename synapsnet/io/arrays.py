@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
+from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
+from synapsnet.io.rows import TIME_NAMES, guess_modality, on_clock, refuse_transposed, time_step
 from synapsnet.recording import Modality, Recording
 
 LAYOUT = "a .npz or .npy file with an array time x neurons or trials x neurons x bins"
@@ -22,6 +25,7 @@ LAYOUT = "a .npz or .npy file with an array time x neurons or trials x neurons x
 STEP_NAMES = ("dt_s", "dt")
 RATE_NAMES = ("fs_hz", "fs", "fps")
 BEHAVIOUR_NAMES = ("behaviour", "behavior")
+DECONVOLVED_NAMES = ("deconvolved", "spks")
 
 
 def recognises(path: Path) -> bool:
@@ -40,6 +44,7 @@ def read(
     until: str | None = None,
     behaviour: str | None = None,
     transpose: bool = False,
+    deconvolved: bool | None = None,
 ) -> Recording:
     """Read a `.npz` or `.npy` file.
 
@@ -52,8 +57,9 @@ def read(
         Name of the activity array. Default: the array called `activity`, else the only
         three-dimensional numeric array, else the only two-dimensional one.
     dt_s, fs_hz : float, optional
-        Time step in seconds or frame rate in hertz. Default: a scalar in the file called `dt_s`, `dt`,
-        `fs_hz`, `fs` or `fps`.
+        Time step in seconds or frame rate in hertz. Default: the times of the frames in seconds, if the file has them
+        in an array called `times`, `time`, `t` or `timestamps`; else a scalar called `dt_s`, `dt`, `fs_hz`, `fs` or
+        `fps`.
     modality : {"calcium", "spikes"}, optional
         Default: spikes if all values are whole and not negative, else calcium.
     until : str, optional
@@ -61,9 +67,12 @@ def read(
         trial is used up to its first non-zero bin, and whole if it has none.
     behaviour : str, optional
         Name of a time x variables array (trials x bins, or trials x variables x bins, beside a
-        three-dimensional activity). Default: `behaviour` or `behavior` if the file has it.
+        three-dimensional activity), or `none`. Default: `behaviour` or `behavior` if the file has it.
     transpose : bool
-        The array is neurons x time (trials x bins x neurons).
+        The array is neurons x time (trials x bins x neurons). Where another array is as long as the longer axis and so
+        tells which axis is time, this is found by itself.
+    deconvolved : bool, optional
+        Of calcium: the activity is deconvolved. Default: if its name is `deconvolved` or `spks`.
 
     Raises
     ------
@@ -77,8 +86,11 @@ def read(
         key = key or path.stem
     else:
         arrays = load_npz(path)
-    behaviour = behaviour or next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)
-    key = key or _obvious_activity(arrays, path, exclude={until, behaviour})
+    if behaviour is None:
+        behaviour = next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)
+    elif behaviour == "none":
+        behaviour = None
+    key = key or _obvious_activity(arrays, path, exclude={until, behaviour, *TIME_NAMES})
     activity = _numeric(arrays, key, path)
     if activity.ndim not in (2, 3):
         raise InputError(
@@ -86,28 +98,52 @@ def read(
         )
     if activity.size == 0:
         raise InputError(f"Activity must not be empty; {key} in {path} has shape {activity.shape}.")
-    trials = np.swapaxes(activity, -1, -2) if transpose else activity
-    lengths = None
-    if trials.ndim == 2:
-        if until is not None:
-            raise InputError(
-                f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}."
-            )
-        _refuse_transposed(trials, f"{key} in {path}", transpose)
-        rows = trials
-    else:
-        lengths = _trial_lengths(arrays, until, trials, path, notify)
-        rows = _concatenate(trials, lengths)
-    frame = None if behaviour is None else _behaviour(_numeric(arrays, behaviour, path), behaviour, trials, lengths)
+    modality = modality or guess_modality(activity, key, notify)
+    if deconvolved is None:
+        deconvolved = modality == "calcium" and key in DECONVOLVED_NAMES
+        if deconvolved:
+            notify(f"{key} is taken to be deconvolved, by its name; say --read deconvolved=false if it is not.")
+    facts: dict[str, Any] = {
+        "modality": modality,
+        "metadata": {"source": path.name, "reader": "arrays", "key": key, "until": until},
+        "deconvolved": deconvolved,
+    }
+    if activity.ndim == 3:
+        step_s = _step(arrays, dt_s, fs_hz, path)
+        trials = np.swapaxes(activity, 1, 2) if transpose else activity
+        return _read_trials(arrays, trials, step_s, until, behaviour, path, notify, facts)
+    if until is not None:
+        raise InputError(f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}.")
+    rows = _oriented(arrays, key, path, transpose, notify)
+    clock = _clock(arrays, dt_s, fs_hz, len(rows), path)
+    recording = on_clock(rows, clock, notify=notify, **facts)
+    if behaviour is None:
+        return recording
+    variables = _of_steps(_numeric(arrays, behaviour, path), behaviour, len(rows))
+    samples_s = recording.activity.times() if isinstance(clock, float) else clock
+    return with_behaviour(recording, [Signal(behaviour, samples_s, variables)], notify=notify)
+
+
+def _read_trials(
+    arrays: Mapping[str, Array | None],
+    trials: Array,
+    dt_s: float,
+    until: str | None,
+    behaviour: str | None,
+    path: Path,
+    notify: Notify,
+    facts: dict[str, Any],
+) -> Recording:
+    lengths = _trial_lengths(arrays, until, trials, path, notify)
+    frame = None if behaviour is None else _of_trials(_numeric(arrays, behaviour, path), behaviour, trials, lengths)
     return Recording.from_array(
-        rows,
-        _time_step(arrays, dt_s, fs_hz, path),
-        modality or _guess_modality(activity, key, notify),
-        segments=None if lengths is None else [n for n in lengths if n],
+        _concatenate(trials, lengths),
+        dt_s,
+        segments=[n for n in lengths if n],
         behaviour=frame,
         behaviour_names=None if frame is None else _variable_names(behaviour or "", frame.shape[1]),
-        metadata={"source": path.name, "reader": "arrays", "key": key, "until": until},
         require_varying=False,
+        **facts,
     )
 
 
@@ -146,29 +182,41 @@ def _listing(arrays: Mapping[str, Array | None]) -> str:
     )
 
 
-def _refuse_transposed(activity: Array, what: str, transpose: bool) -> None:
-    steps, neurons = activity.shape
-    if neurons > steps:
-        remedy = "read it without transpose" if transpose else "read it with transpose=True (--transpose)"
-        raise InputError(
-            f"{what} would have {neurons} neurons and only {steps} time steps: it looks transposed; "
-            f"{remedy}, or give a longer recording."
-        )
+def _oriented(arrays: Mapping[str, Array | None], key: str, path: Path, transpose: bool, notify: Notify) -> Array:
+    """(T, N) activity."""
+    activity = _numeric(arrays, key, path)
+    if transpose:
+        activity = activity.T
+    elif activity.shape[1] > activity.shape[0]:
+        series = [name for name, array in arrays.items() if name != key and _is_column(array, activity.shape[1])]
+        if series:
+            notify(f"{key} is read as neurons x time, because {series[0]} has a value for each of its columns.")
+            return activity.T
+    refuse_transposed(activity, f"{key} in {path}", transpose)
+    return activity
 
 
-def _time_step(arrays: Mapping[str, Array | None], dt_s: float | None, fs_hz: float | None, path: Path) -> float:
-    if dt_s is not None and fs_hz is not None:
-        raise InputError("Give either the time step (--dt) or the frame rate (--fs), not both.")
+def _is_column(array: Array | None, length: int) -> bool:
+    return array is not None and array.dtype.kind in "iuf" and array.shape in ((length,), (length, 1))
+
+
+def _clock(
+    arrays: Mapping[str, Array | None], dt_s: float | None, fs_hz: float | None, steps: int, path: Path
+) -> float | Array:
+    """The time step that was given, else the times of the rows, else the time step in the file."""
     if dt_s is None and fs_hz is None:
-        dt_s, fs_hz = _scalar(arrays, STEP_NAMES), _scalar(arrays, RATE_NAMES)
-    value = dt_s if dt_s is not None else fs_hz
-    if value is None:
-        raise InputError(
-            f"{path} does not say its time step; give it in seconds (--dt) or as a frame rate in hertz (--fs)."
-        )
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"The time step or frame rate of {path} must be a positive number; got {value:g}.")
-    return value if dt_s is not None else 1 / value
+        for name in TIME_NAMES:
+            array = arrays.get(name)
+            if array is not None and _is_column(array, steps):
+                return array.reshape(-1)
+    return _step(arrays, dt_s, fs_hz, path)
+
+
+def _step(arrays: Mapping[str, Array | None], dt_s: float | None, fs_hz: float | None, path: Path) -> float:
+    if dt_s is None and fs_hz is None:
+        dt_s = _scalar(arrays, STEP_NAMES)
+        fs_hz = _scalar(arrays, RATE_NAMES) if dt_s is None else None
+    return time_step(path, dt_s, fs_hz)
 
 
 def _scalar(arrays: Mapping[str, Array | None], names: tuple[str, ...]) -> float | None:
@@ -177,14 +225,6 @@ def _scalar(arrays: Mapping[str, Array | None], names: tuple[str, ...]) -> float
         if array is not None and array.size == 1 and array.dtype.kind in "iuf":
             return float(array.item())
     return None
-
-
-def _guess_modality(activity: Array, key: str, notify: Notify) -> Modality:
-    counts = activity.dtype.kind in "iub" or bool(np.array_equal(activity, np.floor(activity)))
-    guess: Modality = "spikes" if counts and activity.min(initial=0) >= 0 else "calcium"
-    reason = "no fractions and no negative numbers" if guess == "spikes" else "fractions or negative numbers"
-    notify(f"{key} is read as {guess}, because it holds {reason}; say --modality if it is not.")
-    return guess
 
 
 def _trial_lengths(
@@ -213,13 +253,15 @@ def _concatenate(trials: Array, lengths: npt.NDArray[np.intp]) -> Array:
     return np.concatenate([trial[:, :length].T for trial, length in zip(trials, lengths, strict=True)])
 
 
-def _behaviour(values: Array, name: str, trials: Array, lengths: npt.NDArray[np.intp] | None) -> Array:
-    """(T, B) behaviour cut like the activity."""
-    if lengths is None:
-        steps = trials.shape[0]
-        if values.ndim not in (1, 2) or len(values) != steps:
-            raise InputError(f"{name} must have the activity's {steps} time steps; got shape {values.shape}.")
-        return values.reshape(steps, -1)
+def _of_steps(values: Array, name: str, steps: int) -> Array:
+    """(T, B) behaviour beside (T, N) activity."""
+    if values.ndim not in (1, 2) or len(values) != steps:
+        raise InputError(f"{name} must have the activity's {steps} time steps; got shape {values.shape}.")
+    return values.reshape(steps, -1)
+
+
+def _of_trials(values: Array, name: str, trials: Array, lengths: npt.NDArray[np.intp]) -> Array:
+    """(T, B) behaviour cut like the trials."""
     n_trials, _, n_bins = trials.shape
     cube = values[:, None] if values.ndim == 2 else values
     if cube.ndim != 3 or cube.shape[::2] != (n_trials, n_bins):

@@ -65,7 +65,7 @@ def choose(signals: Sequence[Signal], names: str | None) -> list[Signal]:
 
 
 def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: Notify) -> Recording:
-    """The recording with behaviour, linearly interpolated onto its grid.
+    """The recording with behaviour, linearly interpolated onto its grid, beside the behaviour that it has.
 
     Missing samples (NaN, or a gap in the clock) are bridged over at most `LONGEST_HOLE_S`. Longer holes, and the
     times before the first and after the last sample of a variable, are cut out of the recording.
@@ -85,10 +85,10 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     """
     if not signals:
         return recording
-    times = recording.activity.times()
+    times, before = recording.activity.times(), recording.behaviour
     known = np.ones(len(times), bool)
-    names: list[str] = []
-    columns: list[FloatArray] = []
+    names = [] if before is None else [str(name) for name in before.columns]
+    columns: list[FloatArray] = [] if before is None else list(before.values.T)
     for signal in signals:
         samples_s, values = _samples(signal, notify)
         usual_s = float(np.median(np.diff(samples_s))) if len(samples_s) > 1 else 0.0
