@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from synapsnet.cli.assess import assess
 from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
 from synapsnet.cli.check import check
 from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, progress
@@ -30,7 +32,7 @@ baseline.command("save")(baseline_save)
 baseline.command("compare")(baseline_compare)
 
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**63 - 1)]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="What to write.")]
 RunFolder = Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")]
 DEMO_NETWORK = "lif-random"
@@ -216,6 +218,9 @@ def fit(
     output: Output,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Annotated[
+        Literal["32-true", "bf16-mixed"], typer.Option(help="Of training; bf16 is for GPUs that have it.")
+    ] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
     test_fraction: Annotated[float, typer.Option(help="Share of the recording, at its end, held out.")] = 0.1,
@@ -227,6 +232,8 @@ def fit(
     reading: Reading,
 ) -> None:
     """Fit SynapsNet and its W = 0 ablation to a recording, simulated or real.
+
+    On several GPUs or computers: `torchrun --nproc-per-node 4 --no-python synapsnet fit rec.nwb -o run/`.
 
     Examples
     --------
@@ -245,12 +252,14 @@ def fit(
     settings = Settings(seed=seed, epochs=epochs, **more)
     data = read(recording, notify=notify, **reading.keywords())
     try:
-        with progress() as steps:
+        with progress() as steps, warnings.catch_warnings():
+            warnings.showwarning = lambda warning, *_: notify(str(warning))
             fit_run(
                 data,
                 output,
                 settings=settings,
                 device=device,
+                precision=precision,
                 test_fraction=test_fraction,
                 source=recording.resolve().name,
                 resume=resume,
@@ -356,7 +365,7 @@ def demo(
     report(runs, output / "report.html", "SynapsNet demo: one network, seen as spikes and as calcium")
 
 
-for command in (check, benchmark, leaderboard):
+for command in (assess, check, benchmark, leaderboard):
     app.command()(command)
 app.add_typer(baseline, name="baseline")
 app.add_typer(datasets, name="datasets")

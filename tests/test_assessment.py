@@ -1,0 +1,177 @@
+"""`synapsnet assess`: a whole run, interrupted and resumed, from Python and from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import validation.assessment.assess as module
+from synapsnet.cli import main
+from synapsnet.errors import InputError
+from synapsnet.recording import Recording
+from synapsnet.run import fit_run
+from synapsnet.settings import Settings
+from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, load_arrays, load_assessment
+from validation.assessment.results import Assessment, Matched
+from validation.results import Estimate
+from validation.scoring import score_run
+
+QUICK: dict[str, Any] = {"n_seeds": 1, "fractions": (1.0,), "lengths": (1.0,), "n_surrogates": 1, "device": "cpu"}
+
+
+def fitted(recording: Recording, folder: Path) -> Path:
+    fit_run(recording, folder, settings=Settings(epochs=1, n_hidden=2), device="cpu", source="test")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(spike_recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scored run of 20 neurons, 2 minutes, with a running speed."""
+    rng = np.random.default_rng(0)
+    speed = np.repeat(rng.exponential(size=60), 400)
+    recording = Recording.from_array(
+        spike_recording.values, spike_recording.dt_s, "spikes", neurons=spike_recording.neurons,
+        behaviour=speed, behaviour_names=["running_speed"], connectome=spike_recording.connectome,
+    )  # fmt: skip
+    folder = fitted(recording, tmp_path_factory.mktemp("assessed") / "run")
+    score_run(folder, against=["var"], device="cpu")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def assessment(run: Path) -> Assessment:
+    return assess_run(run, **QUICK)
+
+
+def test_every_part_is_there(assessment: Assessment, run: Path) -> None:
+    assert assessment.skipped == {}
+    for part in ("facts", "reliability", "knowledge", "states", "forecasts", "matched"):
+        assert assessment.done(part)  # type: ignore[arg-type]
+    facts, matched, states = assessment.facts, assessment.matched, assessment.states
+    assert facts is not None and matched is not None and states is not None
+    assert (facts.n_neurons, facts.n_pairs, facts.modality) == (20, 380, "spikes")
+    assert facts.duration_s == pytest.approx(120)
+    assert [fit.n_neurons for fit in matched.fits] == [20]
+    assert states.variable == "running_speed"
+    assert assessment.knowledge is not None and assessment.knowledge.signs is not None
+    assert assessment.knowledge.signs.auroc.value > 0.9  # SynapsNet knows who inhibits, and is not told
+    assert assessment.forecasts is not None
+    assert [rival.method for rival in assessment.forecasts.horizons[0].rivals] == ["synapsnet-independent", "var"]
+    gain = assessment.forecasts.horizons[0].rivals[0].difference
+    assert isinstance(gain, Estimate) and gain.low < gain.value < gain.high
+
+
+def test_what_is_kept_is_what_was_returned(assessment: Assessment, run: Path) -> None:
+    there = load_assessment(run)
+    assert there is not None and there.model_dump_json() == assessment.model_dump_json()
+    arrays = load_arrays(run)
+    assert {name.split(".")[0] for name in arrays} == {"interleaved", "halves", "states"}
+    assert all(array.shape == (20, 20) for array in arrays.values())
+
+
+def test_nothing_is_inferred_again(assessment: Assessment, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**settings: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(module, "SynapsNet", refuse)
+    assert assess_run(run, **QUICK).model_dump_json() == assessment.model_dump_json()
+
+
+def test_an_interrupted_assessment_goes_on(
+    assessment: Assessment, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept before the interruption is there, and the end is that of an uninterrupted one."""
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for path in run.rglob("*"):
+        if path.name not in (ASSESSMENT, ARRAYS):
+            target = copy / path.relative_to(run)
+            target.mkdir(exist_ok=True) if path.is_dir() else target.write_bytes(path.read_bytes())
+
+    def interrupt(*args: object, **options: object) -> Matched:
+        raise KeyboardInterrupt
+
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("computed again")
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "matched", interrupt)
+        assess_run(copy, **QUICK)
+    begun = load_assessment(copy)
+    assert begun is not None and begun.reliability == assessment.reliability and begun.matched is None
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "null_correlations", refuse)
+        patch.setattr(module, "states", refuse)
+        resumed = assess_run(copy, **QUICK)
+    assert resumed.model_dump_json() == assessment.model_dump_json()
+
+
+def test_the_assessment_of_another_run_or_a_damaged_one_is_not_used(
+    assessment: Assessment, run: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "run"
+    other.mkdir()
+    description = json.loads((run / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(description | {"recording_hash": "another"}))
+    (other / ASSESSMENT).write_text(assessment.model_dump_json())
+    assert load_assessment(other) is None
+    (other / "run.json").write_text(json.dumps(description))
+    assert load_assessment(other) is not None
+    (other / ASSESSMENT).write_text(assessment.model_dump_json()[:-20])
+    assert load_assessment(other) is None
+
+
+def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording: Recording, tmp_path: Path) -> None:
+    """Too short for ten blocks behind gaps of a second, and nothing recorded but activity."""
+    short = Recording.from_array(spike_recording.values[:2400], spike_recording.dt_s, "spikes")
+    found = assess_run(fitted(short, tmp_path / "run"), **QUICK)
+    assert set(found.skipped) == {"reliability", "states", "forecasts"}
+    assert "not scored" in found.skipped["forecasts"]
+    assert found.knowledge is not None and found.knowledge.signs is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"n_seeds": 0}, "At least 1 seed"),
+        ({"fractions": (1.2,)}, "Fractions"),
+        ({"fractions": ()}, "Fractions"),
+        ({"lengths": (0.5, 2.0)}, "1, the recording's own"),
+        ({"lengths": (1.0, float("nan"))}, "Lengths are positive"),
+    ],
+)
+def test_options_out_of_range_are_refused_at_once(options: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence):
+        assess_run(tmp_path, **QUICK | options)
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    for use in (assess_run, load_assessment):
+        with pytest.raises(InputError, match="not a run folder"):
+            use(tmp_path)
+
+
+def test_from_the_command_line(
+    assessment: Assessment, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sentences and warnings, and one sentence for what cannot be used."""
+    arguments = ["synapsnet", "assess", str(run), "--seeds", "1", "--fractions", "1", "--lengths", "1"]
+    monkeypatch.setattr(module, "assess_run", partial(assess_run, n_surrogates=1))
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr().out
+    assert ended.value.code in (0, None)
+    assert "Of 20 neurons, recorded for 2 min" in printed and "AUPRC" in printed
+    assert str(run / ASSESSMENT) in printed
+    monkeypatch.setattr(sys, "argv", [*arguments[:3], "--lengths", "1,long"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "--lengths needs numbers" in capsys.readouterr().err
