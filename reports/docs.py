@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from reports.tables import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric
 from simulators.catalogue import KINDS, entries, explain
 from synapsnet.datasets import Dataset, registry
 from synapsnet.files import write_text
+from synapsnet.io import READERS
+from synapsnet.io.reader import Reader
 
 RESULTS = Path(__file__).parent / "results" / "standard.parquet"
 FOOTER = "Written by `python -m reports.docs docs/`; do not edit."
@@ -38,6 +41,10 @@ A download that is interrupted goes on where it stopped. Every file is checked a
 states one; `checksums.json` keeps what was fetched first, and a file that differs from it later is refused. Zip and tar
 files are unpacked. What is not stated here could not be verified without the archive; `synapsnet datasets files` asks
 it."""
+FORMATS = """Every layout that `synapsnet fit` and `synapsnet info` read. Which one a path has is seen by looking at
+it, and `synapsnet info PATH` says what was found. An option in the lists below is given as `--read NAME=VALUE`, or by
+its own flag where `synapsnet fit --help` has one, and in Python as a keyword of `synapsnet.io.read`. Whatever is assumed
+or dropped is told."""
 STANDARD = """The standard suite (`synapsnet benchmark standard -o results/`, then `synapsnet leaderboard results/`):
 {units} units, of which {failed} failed. **{verdict}**
 
@@ -53,6 +60,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics_page(),
         "catalogue.md": catalogue_page(),
         "datasets.md": datasets_page(registry().values()),
+        "formats.md": formats_page(READERS),
         "results.md": results_page(pd.read_parquet(RESULTS)),
     }
 
@@ -104,6 +112,15 @@ def datasets_page(datasets: Iterable[Dataset]) -> str:
         }
         lines = [f"- {name}: {value}" for name, value in facts.items() if value is not None]
         parts += [f"## {dataset.name}", f"{dataset.what}.", "\n".join(lines)]
+    return _page(parts)
+
+
+def formats_page(readers: Iterable[Reader]) -> str:
+    """The layouts that can be read, with the options of their readers."""
+    parts = ["# What can be read", FORMATS]
+    for reader in readers:
+        layout = reader.LAYOUT.removeprefix("an ").removeprefix("a ")
+        parts += [f"## {layout[0].upper()}{layout[1:]}", f"```text\n{inspect.getdoc(reader.read)}\n```"]
     return _page(parts)
 
 

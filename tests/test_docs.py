@@ -39,7 +39,7 @@ def commands(text: str) -> Iterator[list[str]]:
 # Pages that are written from the code
 
 
-@pytest.mark.parametrize("name", ["metrics.md", "catalogue.md", "datasets.md", "results.md"])
+@pytest.mark.parametrize("name", ["metrics.md", "catalogue.md", "datasets.md", "formats.md", "results.md"])
 def test_a_page_from_the_code_is_up_to_date(name, written):
     assert PAGES[f"docs/{name}"] == written[name], "run: python -m reports.docs docs/"
 
