@@ -28,7 +28,7 @@ def test_a_missing_path_is_refused_with_the_nearest_name(spikes_npz):
         read(spikes_npz.parent / "no" / "such.nwb")
 
 
-@pytest.mark.parametrize("name", ["data.csv", "data"])
+@pytest.mark.parametrize("name", ["data.docx", "data"])
 def test_an_unknown_layout_is_refused_with_those_that_are_known(tmp_path, name):
     (tmp_path / name).write_text("1,2")
     with pytest.raises(InputError) as refusal:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from synapsnet.errors import InputError
-from synapsnet.io import alf, arrays, bugeon, caiman, kilosort, nwb, stringer, suite2p
+from synapsnet.io import alf, arrays, bugeon, caiman, kilosort, nwb, stringer, suite2p, tables
 from synapsnet.io.describe import describe_recording, describe_simulation
 from synapsnet.io.nwb import read_simulation
 from synapsnet.io.nwb_write import write_recording, write_simulation
@@ -24,7 +24,7 @@ from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
 
-READERS = cast(tuple[Reader, ...], (suite2p, alf, kilosort, nwb, caiman, bugeon, stringer, arrays))
+READERS = cast(tuple[Reader, ...], (suite2p, alf, kilosort, nwb, caiman, bugeon, stringer, arrays, tables))
 
 
 def _silent(line: str) -> None:

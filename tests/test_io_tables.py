@@ -1,0 +1,146 @@
+"""CSV and Parquet tables: neurons, times, behaviour, and how programs and countries write them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synapsnet.errors import InputError
+from synapsnet.io import read
+from synapsnet.io.tables import load_table
+
+T = 60
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(T, 3)).round(6), columns=["a", "b", "ü"])
+
+
+@pytest.fixture(params=["csv", "tsv", "parquet", "pqt"])
+def save(request, tmp_path):
+    def write(table):
+        path = tmp_path / f"data.{request.param}"
+        if request.param in ("csv", "tsv"):
+            table.to_csv(path, index=False, sep="," if request.param == "csv" else "\t")
+        else:
+            table.to_parquet(path)
+        return path
+
+    return write
+
+
+def test_columns_are_neurons(save, table):
+    recording = read(save(table), dt_s=0.1)
+    assert np.allclose(recording.values, table.to_numpy(), atol=1e-6)
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+    assert (recording.modality, recording.deconvolved, recording.dt_s) == ("calcium", False, 0.1)
+    assert read(save(table), fs_hz=20, deconvolved=True).deconvolved
+
+
+def test_whole_numbers_are_spikes(save, table):
+    counts = table.abs().round().astype(int)
+    assert read(save(counts), dt_s=0.1).modality == "spikes"
+    assert read(save(counts), dt_s=0.1, modality="calcium").modality == "calcium"
+
+
+@pytest.mark.parametrize("name", ["time", "Time", "t", "timestamps"])
+def test_a_column_of_times_is_the_clock(save, table, name):
+    times = np.delete(3 + 0.2 * np.arange(T + 2), [30, 31])
+    recording = read(save(table.assign(**{name: times})))
+    assert recording.dt_s == pytest.approx(0.2)
+    assert recording.segments == [(0, 30), (30, 60)]
+    assert np.allclose(recording.activity.times(), times)
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+
+
+def test_the_column_of_times_may_be_named_or_denied(save, table):
+    path = save(table.assign(clock=0.5 * np.arange(T), t=np.random.default_rng(1).normal(size=T)))
+    recording = read(path, time="clock")
+    assert recording.dt_s == 0.5
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü", "t"]
+    assert read(path, time="none", dt_s=0.1).n_neurons == 5
+    with pytest.raises(InputError, match="has no column clok; it has a, b, ü, clock, t"):
+        read(path, time="clok")
+
+
+def test_a_given_time_step_is_preferred_to_times(save, table):
+    recording = read(save(table.assign(time=np.arange(T))), dt_s=0.1)
+    assert recording.dt_s == 0.1
+    assert recording.n_neurons == 3
+
+
+def test_behaviour_is_named_and_its_holes_are_bridged(save, table):
+    speed = np.arange(float(T))
+    path = save(table.assign(speed=np.where((speed > 10) & (speed < 14), np.nan, speed), lick=1.0))
+    recording = read(path, dt_s=0.1, behaviour="speed, lick")
+    assert list(recording.behaviour.columns) == ["speed", "lick"]
+    assert np.allclose(recording.behaviour_values[:, 0], speed, atol=1e-4)
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+    with pytest.raises(InputError, match="has no column sped"):
+        read(path, dt_s=0.1, behaviour="sped")
+
+
+def test_a_row_for_each_neuron(save, table):
+    turned = table.T.set_axis([f"frame {k}" for k in range(T)], axis=1)
+    with pytest.raises(InputError, match=r"looks transposed; .* \(--transpose\)"):
+        read(save(turned), dt_s=0.1)
+    assert np.allclose(read(save(turned), dt_s=0.1, transpose=True).values, table, atol=1e-6)
+    named = turned.reset_index(names="cell")
+    recording = read(save(named), dt_s=0.1, transpose=True)
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+    assert np.allclose(recording.values, table, atol=1e-6)
+
+
+def test_refuses_columns_that_are_no_numbers(save, table):
+    with pytest.raises(InputError, match="must be numbers; note is not"):
+        read(save(table.assign(note="x")), dt_s=0.1)
+
+
+def test_refuses_missing_activity(save, table):
+    table.loc[3, "b"] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite values in neuron 1"):
+        read(save(table), dt_s=0.1)
+
+
+def test_asks_for_the_time_step(save, table):
+    with pytest.raises(InputError, match=r"does not say its time step; give it in seconds \(--dt\)"):
+        read(save(table))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_decimal_commas_and_old_encodings(tmp_path, table, encoding):
+    table.to_csv(tmp_path / "x.csv", sep=";", decimal=",", index=False, encoding=encoding)
+    recording = read(tmp_path / "x.csv", dt_s=0.1)
+    assert np.allclose(recording.values, table, atol=1e-6)
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+
+
+def test_a_table_without_header(tmp_path, table):
+    table.to_csv(tmp_path / "x.csv", header=False, index=False)
+    recording = read(tmp_path / "x.csv", dt_s=0.1)
+    assert recording.n_steps == T
+    assert recording.neurons["id"].tolist() == ["0", "1", "2"]
+
+
+def test_the_numbering_that_pandas_adds_is_dropped(tmp_path, table):
+    table.to_csv(tmp_path / "x.csv")
+    lines: list[str] = []
+    assert read(tmp_path / "x.csv", dt_s=0.1, notify=lines.append).n_neurons == 3
+    assert "The column Unnamed: 0 numbers the rows and was dropped." in lines
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"a,b\n1,2\n1,2,3,4\n"])
+def test_refuses_broken_text(tmp_path, content):
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"is empty|is not a whole table"):
+        load_table(tmp_path / "x.csv")
+
+
+def test_refuses_broken_parquet(tmp_path, table):
+    table.to_parquet(tmp_path / "x.parquet")
+    (tmp_path / "x.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:300])
+    with pytest.raises(InputError, match="is not a whole Parquet file"):
+        read(tmp_path / "x.parquet", dt_s=0.1)
