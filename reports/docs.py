@@ -43,8 +43,8 @@ files are unpacked. What is not stated here could not be verified without the ar
 it."""
 FORMATS = """Every layout that `synapsnet fit` and `synapsnet info` read. Which one a path has is seen by looking at
 it, and `synapsnet info PATH` says what was found. An option in the lists below is given as `--read NAME=VALUE`, or by
-its own flag where `synapsnet fit --help` has one, and in Python as a keyword of `synapsnet.io.read`. Whatever is assumed
-or dropped is told."""
+its own flag where `synapsnet fit --help` has one, and in Python as a keyword of `synapsnet.io.read`. Whatever is
+assumed or dropped is told."""
 STANDARD = """The standard suite (`synapsnet benchmark standard -o results/`, then `synapsnet leaderboard results/`):
 {units} units, of which {failed} failed. **{verdict}**
 
