@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import torch
 
 from synapsnet.deconvolution import deconvolve
 from synapsnet.delays import transmission_delays
+from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
 from synapsnet.fitted import FittedModel
@@ -43,7 +44,9 @@ class SynapsNet:
 
     Parameters
     ----------
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
+    precision : {"32-true", "bf16-mixed"}
+        Of training. Processes that `torchrun` started share it, see `synapsnet.devices`.
     **settings
         Those of `Settings`.
 
@@ -62,7 +65,7 @@ class SynapsNet:
     Raises
     ------
     InputError
-        If a setting is unknown or out of range, or CUDA is asked for and absent.
+        If a setting is unknown or out of range, or there is no such device.
 
     Examples
     --------
@@ -74,9 +77,14 @@ class SynapsNet:
     embedding_: npt.NDArray[np.float32]
     history_: dict[str, History]
 
-    def __init__(self, *, device: Literal["auto", "cpu", "cuda"] = "auto", **settings: Any) -> None:
+    def __init__(self, *, device: Device = "auto", precision: Precision = "32-true", **settings: Any) -> None:
         self.settings = Settings(**settings)
-        self.device = _device(device)
+        self.fabric = launch(device, precision)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is fitted and forecasts."""
+        return self.fabric.device
 
     def fit(
         self,
@@ -112,7 +120,7 @@ class SynapsNet:
             return lambda fraction: progress((k + fraction) / (1 + infers_apart))
 
         forecaster = inferrer = FittedModel.fit(
-            recording, recording.values, *sizes, self.settings, self.device,
+            recording, recording.values, *sizes, self.settings, self.fabric,
             forecasts=True,
             checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
         )  # fmt: skip
@@ -150,7 +158,7 @@ class SynapsNet:
         """The model of deconvolved calcium, from which connectivity is inferred."""
         return FittedModel.fit(
             recording, deconvolve(recording), likelihood, n_lags, max(n_lags, self.settings.n_history or DRIVE_HISTORY),
-            self.settings, self.device,
+            self.settings, self.fabric,
             forecasts=False,
             checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=progress,
         )  # fmt: skip
@@ -235,7 +243,7 @@ class SynapsNet:
         write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> SynapsNet:
+    def load(cls, folder: str | Path, *, device: Device = "auto") -> SynapsNet:
         """Read what `save` wrote; its forecasts are those of the saved model.
 
         Raises
@@ -301,11 +309,3 @@ def _with_delays(connectivity: Connectome, recording: Recording) -> Connectome:
         return connectivity
     likely = connectivity.local_fdr < 0.5
     return replace(connectivity, delay_s=transmission_delays(recording.spike_times, connectivity.scores, likely))
-
-
-def _device(name: str) -> torch.device:
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"The device must be auto, cpu or cuda; got {name!r}.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("There is no CUDA device that PyTorch can use; choose --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

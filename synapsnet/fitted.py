@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from synapsnet.devices import add_up
 from synapsnet.edges import Evidence, posterior
 from synapsnet.errors import InputError
 from synapsnet.model import Likelihood, SynapsNetModel
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, batches, stretches, train, windows
+from synapsnet.training import History, Schedule, batches, n_targets, share, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
@@ -71,7 +73,7 @@ class FittedModel(nn.Module):
         n_lags: int,
         n_steps: int,
         settings: Settings,
-        device: torch.device,
+        fabric: Fabric,
         *,
         forecasts: bool,
         checkpoint: Path | None,
@@ -111,6 +113,7 @@ class FittedModel(nn.Module):
             fitted.behaviour_scale = _one_if_zero(_spread(behaviour[rows]))
         fitted.lowest = (values[rows].amin(0) - fitted.centre) / fitted.scale
         fitted.highest = (values[rows].amax(0) - fitted.centre) / fitted.scale
+        device = fabric.device
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         schedule = Schedule(
@@ -122,9 +125,9 @@ class FittedModel(nn.Module):
         )
         fitted.history = train(
             fitted.model, x, b, training, validation, schedule,
-            seed=settings.seed, checkpoint=checkpoint, resume=resume, progress=progress,
+            seed=settings.seed, fabric=fabric, checkpoint=checkpoint, resume=resume, progress=progress,
         )  # fmt: skip
-        fitted.connectivity = fitted._connectivity(x, b, training, schedule.batch_steps)
+        fitted.connectivity = fitted._connectivity(x, b, batches(training, n_steps, schedule.batch_steps), fabric)
         if forecasts:
             fitted._calibrate(x, b, training)
         return fitted
@@ -245,7 +248,7 @@ class FittedModel(nn.Module):
                 self.rollout_offset[h] = level - self.rollout_gain[h] * centre
             past = torch.cat([past[..., 1:], self._corrected(expected, h).unsqueeze(-1)], dim=-1)
 
-    def _connectivity(self, x: Tensor, b: Tensor, training: Segments, batch_steps: int) -> Connectome:
+    def _connectivity(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> Connectome:
         """Which connections there are, and their weights in units of the prediction; see `synapsnet.edges`."""
         n = self.shape["n_neurons"]
         unit = {
@@ -256,7 +259,7 @@ class FittedModel(nn.Module):
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit)
-        evidence = self._evidence(x, b, training, batch_steps)
+        evidence = self._evidence(x, b, todo, fabric)
         if self.shape["prior"] == "none":
             weight, error = (matrix.float().cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
             return Connectome(weight, standard_error=error, unit=unit)
@@ -270,7 +273,7 @@ class FittedModel(nn.Module):
         )  # fmt: skip
 
     @torch.no_grad()
-    def _evidence(self, x: Tensor, b: Tensor, training: Segments, batch_steps: int) -> Evidence:
+    def _evidence(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> Evidence:
         """What the trained model says of every pair, the prior of training taken back.
 
         The weights onto each neuron go to the maximum of the likelihood, decoder and kernels staying as they are, by
@@ -282,23 +285,25 @@ class FittedModel(nn.Module):
         assert model.synapses is not None
         sent = [
             (model.synapses.filtered(past), past, context, target)
-            for batch in batches(training, model.n_steps, batch_steps)
-            for start, stop in batch
+            for batch in todo
+            for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size)
             for past, context, target in [windows(x[start:stop], b[start:stop], model.n_steps)]
         ]
-        total = sum(len(h) for h, *_ in sent)
-        mean = torch.stack([h.sum(0) for h, *_ in sent]).sum(0) / total
-        covariance = torch.zeros(n, n, dtype=torch.float64, device=x.device)
+        total = sum(n_targets(batch, model.n_steps) for batch in todo)
+        mean = add_up(fabric, sum((h.sum(0) for h, *_ in sent), start=torch.zeros(n, device=x.device))) / total
+        double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
+        covariance = torch.zeros(n, n, dtype=double, device=x.device)
         for h, *_ in sent:
             covariance += (h - mean).T @ (h - mean) / total
+        covariance = add_up(fabric, covariance)
         spread = covariance.diagonal().sqrt()
         least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
         precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
-        weight, shift = model.synapses.weight.double(), torch.zeros(n, dtype=torch.float64, device=x.device)
+        weight, shift = model.synapses.weight.to(double), torch.zeros(n, dtype=double, device=x.device)
         for step in range(NEWTON_STEPS + 1):
-            gain, informed = torch.zeros(2, n, dtype=torch.float64, device=x.device)
-            pull, level = torch.zeros_like(weight), torch.zeros_like(shift)
-            together, powers = torch.zeros_like(weight), torch.zeros(3, *weight.shape, device=x.device).double()
+            gain, informed, level = torch.zeros(3, n, dtype=double, device=x.device)
+            pull, together = torch.zeros(2, *weight.shape, dtype=double, device=x.device)
+            powers = torch.zeros(3, *weight.shape, dtype=double, device=x.device)
             for h, past, context, target in sent:
                 current = (h @ weight.float().T + shift.float()).requires_grad_()
                 with torch.enable_grad():
@@ -316,11 +321,13 @@ class FittedModel(nn.Module):
                     together += error.T @ error
                     powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
             if step < NEWTON_STEPS:
+                informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
                 informed = informed.clamp(min=SMALLEST_INFORMATION)
                 change = pull @ precision / informed[:, None]
                 change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
                 weight = weight + change
-                shift = shift + level / informed - change @ mean.double()
+                shift = shift + level / informed - change @ mean.to(double)
+        gain, together, powers = (add_up(fabric, part) for part in (gain, together, powers))
         # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
         # information on the weight.
         alone = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)

@@ -19,11 +19,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from synapsnet.devices import Device, DeviceType, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import write_text
@@ -51,7 +52,7 @@ class RunDescription(BaseModel):
     settings: dict[str, Any]
     test_fraction: float
     gap_steps: int
-    device: Literal["cpu", "cuda"]
+    device: DeviceType
     source: str
     recording_hash: str
     versions: dict[str, str]
@@ -90,7 +91,8 @@ def fit_run(
     folder: str | Path,
     *,
     settings: Settings | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
+    precision: Precision = "32-true",
     test_fraction: float = 0.1,
     source: str = "",
     resume: bool = False,
@@ -105,7 +107,8 @@ def fit_run(
     folder : path
     settings : Settings, optional
         Their `connectivity` is not used: both are fitted.
-    device : {"auto", "cpu", "cuda"}
+    device, precision
+        See `synapsnet.devices.launch`. Processes that `torchrun` started share the work; one of them writes.
     test_fraction : float
         Share of the recording, at its end, that is held out.
     source : str
@@ -125,7 +128,7 @@ def fit_run(
     gap = max(MIN_GAP_STEPS, math.ceil(GAP_S / recording.dt_s))
     training, _ = holdout(recording, test_fraction, gap)
     models = {
-        name: SynapsNet(device=device, **settings.model_dump() | {"connectivity": connectivity})
+        name: SynapsNet(device=device, precision=precision, **settings.model_dump() | {"connectivity": connectivity})
         for name, connectivity in MODELS.items()
     }
     for model in models.values():
@@ -134,12 +137,16 @@ def fit_run(
         settings=settings.model_dump(mode="json"),
         test_fraction=test_fraction,
         gap_steps=gap,
-        device="cuda" if models["synapsnet"].device.type == "cuda" else "cpu",
+        device=cast(DeviceType, models["synapsnet"].device.type),
         source=source,
         recording_hash=_hash(recording),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     )
-    description = _prepare(folder, description, recording, resume, overwrite)
+    fabric = launch(device, precision)
+    if fabric.is_global_zero:
+        _prepare(folder, description, recording, resume, overwrite)
+    fabric.barrier()
+    description = read_description(folder)
     hidden = training.without_ground_truth()
     for name, model in models.items():
         if name in description.seconds:
@@ -152,13 +159,16 @@ def fit_run(
             resume=resume,
             progress=lambda fraction, what=what: progress(what, fraction),  # type: ignore[misc]
         )
-        model.save(folder / name)
         description.seconds[name] = time.perf_counter() - started
-        _describe(folder, description)
-    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        if fabric.is_global_zero:
+            model.save(folder / name)
+            _describe(folder, description)
+    fabric.barrier()
+    if fabric.is_global_zero:
+        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
 
 
-def load_run(folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Run:
+def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
     """Read a complete run.
 
     Raises
@@ -197,17 +207,15 @@ def read_description(folder: Path) -> RunDescription:
         raise InputError(f"{path} is damaged ({error.errors()[0]['msg']}); fit the recording again.") from error
 
 
-def _prepare(
-    folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool
-) -> RunDescription:
-    """Make the folder ready; the description of what is there already if it is to be resumed."""
+def _prepare(folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool) -> None:
+    """Make the folder ready: with this description, or with that of what is there already if it is to be resumed."""
     ours = (folder / DESCRIPTION).exists()
     if ours and resume:
         there = read_description(folder)
         _require_same(folder, there, description)
         if not (folder / RECORDING).is_file():  # interrupted while it was written
             write_recording(recording, folder / RECORDING)
-        return there
+        return
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give the folder of a run (-o).")
     if folder.exists() and any(folder.iterdir()):
@@ -226,7 +234,6 @@ def _prepare(
         (folder / name).unlink(missing_ok=True)
     _describe(folder, description)
     write_recording(recording, folder / RECORDING)
-    return description
 
 
 def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -> None:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
+from synapsnet.devices import add_up, add_up_gradients, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
 from synapsnet.model import SynapsNetModel
@@ -25,6 +28,8 @@ from synapsnet.splits import Segments
 
 WARM_UP = 0.1  # share of all updates in which the learning rate rises
 CONNECTIVITY_STEP = 30.0  # W, in units of its standard error, has further to go than the decoder
+DIVERGED = 1.0  # an epoch whose loss is so much above the one before, in nat and in multiples of it
+SMALLER_STEPS, MOST_RESTARTS = 0.3, 5
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class History:
-    """Losses per epoch, in nat per step and neuron, and the epoch whose model was kept."""
+    """Losses per epoch, in nat per step and neuron, the epoch whose model was kept, and those that were done again."""
 
     train: list[float]
     validation: list[float]
     best_epoch: int
+    restarts: list[int] = field(default_factory=list)
 
 
 def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,11 +128,14 @@ def train(
     schedule: Schedule,
     *,
     seed: int,
+    fabric: Fabric | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> History:
     """Fit `model` in place and leave it with the parameters of the best validation loss.
+
+    An epoch that diverges is taken back, with a warning, and done again with smaller steps.
 
     Parameters
     ----------
@@ -140,6 +149,8 @@ def train(
     schedule : Schedule
     seed : int
         Order of the batches.
+    fabric : Fabric, optional
+        Its precision is used, and its processes share every batch. Default: this process, in float32.
     checkpoint : Path, optional
         Folder for the state after each epoch.
     resume : bool
@@ -150,66 +161,151 @@ def train(
     Raises
     ------
     InputError
-        If a part has no epoch longer than the window, the loss is not finite, or the checkpoint is
-        damaged, of another fit, or cannot be written.
+        If a part has no epoch longer than the window, training diverges with small steps as well, or the checkpoint
+        is damaged, of another fit, or cannot be written.
     """
     require_windows(training, validation, model.n_steps)
+    fabric = fabric or launch("cpu")
     todo = batches(training, model.n_steps, schedule.batch_steps)
     check = batches(validation, model.n_steps, 4 * schedule.batch_steps)
-    connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
-    others = [p for name, p in model.named_parameters() if name != "synapses.raw_weight"]
-    optimiser = torch.optim.Adam([{"params": others}, {"params": connectivity}] if connectivity else others)
-    shuffle = torch.Generator().manual_seed(seed)
-    history = History([], [], -1)
-    best = {name: value.clone() for name, value in model.state_dict().items()}
+    n_values = sum(n_targets(part, model.n_steps) for part in todo) * values.shape[1]
+    state = _State(model, seed)
     identity = ""
     if checkpoint is not None:
         identity = _identity(model, values, behaviour, training, validation, schedule, seed)
         _make_folder(checkpoint)
         if resume and (checkpoint / STATE).exists():
-            history, best = _restore(checkpoint, model, optimiser, shuffle, identity)
+            _restore(checkpoint, state, identity)
+    good = state.copy()
     total = schedule.epochs * len(todo)
-    n_targets = sum(b - a - model.n_steps for part in todo for a, b in part)
 
-    for epoch in range(len(history.train), schedule.epochs):
-        if epoch - history.best_epoch > schedule.patience:
+    while (epoch := len(state.history.train)) < schedule.epochs:
+        if epoch - state.history.best_epoch > schedule.patience:
             break
-        running = torch.zeros((), device=values.device)
-        order = torch.randperm(len(todo), generator=shuffle).tolist()
-        for done, k in enumerate(order):
-            rate = schedule.learning_rate * _rise_and_fall((epoch * len(todo) + done) / total)
-            for group, factor in zip(optimiser.param_groups, (1.0, CONNECTIVITY_STEP), strict=False):
-                group["lr"] = rate * factor
-            optimiser.zero_grad()
-            loss = batch_loss(model, values, behaviour, todo[k])
+        peak = schedule.learning_rate * SMALLER_STEPS ** len(state.history.restarts)
+        running = first = torch.zeros((), device=values.device)
+        for done, k in enumerate(torch.randperm(len(todo), generator=state.shuffle).tolist()):
+            state.set_rate(peak * _rise_and_fall((epoch * len(todo) + done) / total))
+            state.optimiser.zero_grad()
+            loss = _our_loss(model, values, behaviour, todo[k], fabric)
             # The likelihood is a mean over targets and neurons, the prior a sum over W.
-            posterior = loss + model.negative_log_prior() / (n_targets * values.shape[1])
+            posterior = loss + model.negative_log_prior() / (n_values * fabric.world_size)
             posterior.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            running += loss.detach()
+            add_up_gradients(fabric, model)
+            state.optimiser.step()
+            running = running + loss.detach()
+            first = loss.detach() if done == 0 else first
             progress((epoch * len(todo) + done + 1) / total)
+        train_loss = float(add_up(fabric, running)) / len(todo)
         with torch.no_grad():
-            sizes = [sum(b - a - model.n_steps for a, b in part) for part in check]
-            losses = [batch_loss(model, values, behaviour, part).item() for part in check]
+            sizes = [n_targets(part, model.n_steps) for part in check]
+            losses = [add_up(fabric, _our_loss(model, values, behaviour, part, fabric)).item() for part in check]
         validation_loss = sum(n * x for n, x in zip(sizes, losses, strict=True)) / sum(sizes)
-        if not math.isfinite(validation_loss):
-            raise InputError(
-                f"Training diverged in epoch {epoch + 1} (the loss is {validation_loss}); "
-                f"use a learning rate below {schedule.learning_rate:g}."
+        before = state.history.train[-1] if epoch else float(add_up(fabric, first))
+        if not (math.isfinite(validation_loss) and train_loss <= before + DIVERGED * (1 + abs(before))):
+            state.load(good)
+            if len(state.history.restarts) == MOST_RESTARTS:
+                raise InputError(
+                    f"Training diverged in epoch {epoch + 1} (the loss is {train_loss:g}), with small steps as well; "
+                    f"use a learning rate below {peak:g}, and look for extreme values in the recording."
+                )
+            state.history.restarts.append(epoch)
+            warnings.warn(
+                f"Training diverged in epoch {epoch + 1}; that epoch is done again with a learning rate of "
+                f"{peak * SMALLER_STEPS:g}.",
+                TrainingWarning,
+                stacklevel=2,
             )
-        improved = validation_loss < min(history.validation, default=math.inf)
-        history = History(
-            [*history.train, running.item() / len(todo)],
-            [*history.validation, validation_loss],
-            epoch if improved else history.best_epoch,
-        )
-        if improved:
-            best = {name: value.clone() for name, value in model.state_dict().items()}
-        if checkpoint is not None:
-            _save(checkpoint, model, optimiser, shuffle, history, best, identity)
-    model.load_state_dict(best)
+            continue
+        state.note(train_loss, validation_loss)
+        good = state.copy()
+        if checkpoint is not None and fabric.is_global_zero:
+            _save(checkpoint, good, state.history, identity)
+    model.load_state_dict(state.best)
     progress(1.0)
-    return history
+    return state.history
+
+
+class TrainingWarning(UserWarning):
+    """Training had to be helped."""
+
+
+class _State:
+    """Everything that changes in training."""
+
+    def __init__(self, model: SynapsNetModel, seed: int) -> None:
+        self.model = model
+        connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
+        others = [p for name, p in model.named_parameters() if name != "synapses.raw_weight"]
+        groups = [{"params": others}, {"params": connectivity}]
+        self.optimiser = torch.optim.Adam(groups if connectivity else others)
+        self.shuffle = torch.Generator().manual_seed(seed)
+        self.history = History([], [], -1)
+        self.best = {name: value.clone() for name, value in model.state_dict().items()}
+
+    def set_rate(self, rate: float) -> None:
+        for group, factor in zip(self.optimiser.param_groups, (1.0, CONNECTIVITY_STEP), strict=False):
+            group["lr"] = rate * factor
+
+    def note(self, train_loss: float, validation_loss: float) -> None:
+        """An epoch is done."""
+        history = self.history
+        improved = validation_loss < min(history.validation, default=math.inf)
+        if improved:
+            self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.history = replace(
+            history,
+            train=[*history.train, train_loss],
+            validation=[*history.validation, validation_loss],
+            best_epoch=len(history.train) if improved else history.best_epoch,
+        )
+
+    def copy(self) -> dict[str, Tensor]:
+        """All but the history."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        tensors["shuffle"] = self.shuffle.get_state()
+        for index, of_parameter in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in of_parameter.items()}
+        return {name: value.clone() for name, value in tensors.items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go back to what `copy` gave; the history stays."""
+        self.best = section(tensors, "best.")
+        for parameters in (self.best, section(tensors, "model.")):
+            self.model.load_state_dict(parameters)
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in section(tensors, "optimiser.").items():
+            index, name = key.split(".", 1)
+            states.setdefault(int(index), {})[name] = value.cpu().clone() if name == "step" else value.clone()
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        self.shuffle.set_state(tensors["shuffle"].cpu())
+
+
+def n_targets(batch: Segments, n_steps: int) -> int:
+    """How many steps of a batch are predicted."""
+    return sum(stop - start - n_steps for start, stop in batch)
+
+
+def share(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
+    """The part of a batch that process `rank` of `count` predicts: an equal part of each stretch where that goes."""
+    ours = []
+    for start, stop in batch:
+        n = stop - start - n_steps
+        first, last = n * rank // count, n * (rank + 1) // count
+        if first < last:
+            ours.append((start + first, start + last + n_steps))
+    return ours
+
+
+def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:
+    """What this process contributes to the mean over a batch: the contributions of all processes sum up to it."""
+    ours = share(batch, model.n_steps, fabric.global_rank, fabric.world_size)
+    if not ours:
+        return 0.0 * model.embedding.sum()
+    with fabric.autocast():
+        loss = batch_loss(model, values, behaviour, ours)
+    return loss * (n_targets(ours, model.n_steps) / n_targets(batch, model.n_steps))
 
 
 def batch_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
@@ -253,56 +349,27 @@ def _make_folder(folder: Path) -> None:
         raise InputError(f"Cannot keep a checkpoint in {folder}: {error.strerror}; choose another folder.") from error
 
 
-def _save(
-    folder: Path,
-    model: SynapsNetModel,
-    optimiser: torch.optim.Optimizer,
-    shuffle: torch.Generator,
-    history: History,
-    best: dict[str, Tensor],
-    identity: str,
-) -> None:
+def _save(folder: Path, tensors: dict[str, Tensor], history: History, identity: str) -> None:
     """One file, replaced in one rename, so that a kill at any moment leaves a whole checkpoint."""
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in best.items()}
-    tensors["shuffle"] = shuffle.get_state()
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
     facts = {"history": json.dumps(vars(history)), "identity": identity}
     with atomic_path(folder / STATE) as path:
         safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, path, facts)
 
 
-def _restore(
-    folder: Path,
-    model: SynapsNetModel,
-    optimiser: torch.optim.Optimizer,
-    shuffle: torch.Generator,
-    identity: str,
-) -> tuple[History, dict[str, Tensor]]:
+def _restore(folder: Path, state: _State, identity: str) -> None:
     try:
-        device = next(model.parameters()).device
+        device = next(state.model.parameters()).device
         with safetensors.safe_open(folder / STATE, "pt") as file:
             facts = file.metadata()
         if facts["identity"] != identity:
             raise ValueError("it is of other data or other settings")
-        history = History(**json.loads(facts["history"]))
-        tensors = safetensors.torch.load_file(folder / STATE, device=str(device))
-        best = section(tensors, "best.")
-        for state in (best, section(tensors, "model.")):
-            model.load_state_dict(state)
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in section(tensors, "optimiser.").items():
-            index, name = key.split(".", 1)
-            states.setdefault(int(index), {})[name] = value.cpu() if name == "step" else value
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
-        shuffle.set_state(tensors["shuffle"].cpu())
+        state.history = History(**json.loads(facts["history"]))
+        state.load(safetensors.torch.load_file(folder / STATE, device=str(device)))
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise InputError(
             f"The checkpoint in {folder} does not belong to this fit or is damaged ({str(error).splitlines()[0]}); "
             "fit again without --resume."
         ) from error
-    return history, best
 
 
 def section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -622,7 +622,7 @@ def test_the_description_is_readable(tmp_path):
         ({"validation_fraction": 1}, "parameter 'validation_fraction' of SynapsNet: .* less than 1; got 1"),
         ({"connectivity": "full"}, "parameter 'connectivity' of SynapsNet: .*'free' or 'none'; got 'full'"),
         ({"likelihood": "normal"}, "parameter 'likelihood' of SynapsNet: .*; got 'normal'"),
-        ({"device": "tpu"}, "device must be auto, cpu or cuda; got 'tpu'"),
+        ({"device": "tpu"}, "device must be auto, cpu, cuda or mps; got 'tpu'"),
     ],
 )
 def test_refuses_unusable_settings(settings, sentence):
@@ -632,7 +632,7 @@ def test_refuses_unusable_settings(settings, sentence):
 
 def test_refuses_cuda_where_there_is_none(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match=r"no CUDA device .* --device cpu or auto"):
+    with pytest.raises(InputError, match=r"no CUDA device .* --device cpu or --device auto"):
         SynapsNet(device="cuda")
     assert SynapsNet(device="auto").device == torch.device("cpu")
 

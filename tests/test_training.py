@@ -17,7 +17,19 @@ from hypothesis import strategies as st
 from synapsnet import training
 from synapsnet.errors import InputError
 from synapsnet.model import SynapsNetModel
-from synapsnet.training import STATE, History, Schedule, batch_loss, batches, stretches, train, windows
+from synapsnet.training import (
+    STATE,
+    History,
+    Schedule,
+    TrainingWarning,
+    batch_loss,
+    batches,
+    n_targets,
+    share,
+    stretches,
+    train,
+    windows,
+)
 
 N, STEPS = 4, 3
 SHORT = Schedule(epochs=4, patience=4, batch_steps=50, learning_rate=0.01)
@@ -265,12 +277,52 @@ def test_refuses_a_checkpoint_folder_that_is_a_file(tmp_path):
         fit(build(), checkpoint=tmp_path / "taken")
 
 
-def test_says_so_when_training_diverges(tmp_path):
+@pytest.mark.filterwarnings("ignore::synapsnet.training.TrainingWarning")
+def test_says_so_when_training_diverges_whatever_the_step(tmp_path):
     values = data()[0]
     values[10] = 1e30
-    with pytest.raises(InputError, match=r"Training diverged in epoch 1 .* use a learning rate below 0.01"):
+    with pytest.raises(
+        InputError, match=r"Training diverged in epoch 1 .* below 2.43e-05, and look for extreme values"
+    ):
         fit(build(likelihood="gaussian"), values=values, checkpoint=tmp_path)
     assert not (tmp_path / STATE).exists()  # nothing to resume from
+
+
+HASTY = Schedule(epochs=4, patience=4, batch_steps=50, learning_rate=30.0)
+
+
+def test_an_epoch_that_diverges_is_done_again_with_smaller_steps():
+    model = build()
+    with pytest.warns(TrainingWarning, match="Training diverged in epoch 1; that epoch is done again with a learning"):
+        history = fit(model, schedule=HASTY)
+    assert 0 < len(history.restarts) <= training.MOST_RESTARTS
+    assert len(history.train) == HASTY.epochs
+    slower = build()
+    peak = HASTY.learning_rate * training.SMALLER_STEPS ** len(history.restarts)
+    expected = fit(slower, schedule=Schedule(4, 4, 50, peak))
+    if set(history.restarts) == {0}:  # as if it had been so from the start
+        assert history.train == pytest.approx(expected.train)
+    assert max(history.train) < 2.0
+
+
+@pytest.mark.filterwarnings("ignore::synapsnet.training.TrainingWarning")
+@pytest.mark.parametrize("fraction", [0.3, 0.8])
+def test_a_fit_that_diverged_resumes_to_the_same_result(tmp_path, fraction):
+    whole, resumed = build(), build()
+    expected = fit(whole, schedule=HASTY)
+    with pytest.raises(KeyboardInterrupt):
+        fit(build(), schedule=HASTY, checkpoint=tmp_path, progress=interrupt_at(fraction))
+    assert fit(resumed, schedule=HASTY, checkpoint=tmp_path, resume=True) == expected
+    assert same(state(resumed), state(whole))
+
+
+@given(segments, st.integers(1, 6), st.integers(1, 12), st.integers(1, 4))
+def test_processes_share_a_batch_so_that_each_target_is_predicted_once(epochs, n_steps, length, count):
+    for batch in batches(epochs, n_steps, length):
+        parts = [share(batch, n_steps, rank, count) for rank in range(count)]
+        assert sorted(t for part in parts for t in targets_of(part, n_steps)) == sorted(targets_of(batch, n_steps))
+        assert sum(n_targets(part, n_steps) for part in parts) == n_targets(batch, n_steps)
+        assert count > 1 or parts == [batch]
 
 
 @pytest.mark.parametrize(

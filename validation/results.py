@@ -154,4 +154,4 @@ class RunResults:
     scores: Scores
     example: ForecastExample | None
     labels: dict[str, str]
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Literal["cpu", "cuda", "mps"] = "cpu"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 from pydantic import ValidationError
 
+from synapsnet.devices import Device
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import atomic_path, write_text
 from synapsnet.recording import MATRICES, Connectome, Recording
@@ -46,7 +47,7 @@ def score_run(
     *,
     against: Sequence[str] | None = None,
     seed: int = 0,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
 ) -> Scores:
     """Fit the comparators to the training part of a run, score everybody, and keep that in its folder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from reports.tables import Table as Scores
 
-OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+SILENT = int(os.environ.get("RANK", "0")) > 0  # of the processes that torchrun started, the first one speaks
+OUT = Console(highlight=False, quiet=SILENT, width=None if sys.stdout.isatty() else 120)
+ERR = Console(stderr=True, quiet=SILENT, highlight=False, soft_wrap=True)
 PLAIN_EVERY_S = 15.0  # without a terminal (a log file, CI) a line now and then
 
 

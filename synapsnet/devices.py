@@ -1,0 +1,72 @@
+"""Where a model is fitted: CPU, CUDA or MPS, in one process or, started by `torchrun`, in several that share the work.
+
+Lightning Fabric knows devices, precisions and how processes talk to each other.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Literal, get_args
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from synapsnet.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["32-true", "bf16-mixed"]
+DeviceType = Literal["cpu", "cuda", "mps"]
+DEVICES, PRECISIONS = get_args(Device), get_args(Precision)
+
+
+@lru_cache
+def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
+    """The device to use, and the processes to share it with: those that `torchrun` started, or this one alone.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+    precision : {"32-true", "bf16-mixed"}
+        Mixed precision is for devices that are faster with it; parameters and their updates stay float32.
+
+    Raises
+    ------
+    InputError
+        If the name is not known, or there is no such device.
+    """
+    for what, name, known in (("device", device, DEVICES), ("precision", precision, PRECISIONS)):
+        if name not in known:
+            raise InputError(f"The {what} must be {', '.join(known[:-1])} or {known[-1]}; got {name!r}.")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    chosen = next(name for name in ("cuda", "mps", "cpu") if there[name]) if device == "auto" else device
+    if not there[chosen]:
+        raise InputError(
+            f"There is no {chosen.upper()} device that PyTorch can use; choose --device cpu or --device auto."
+        )
+    here, everywhere = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    fabric = Fabric(
+        accelerator=chosen,
+        devices=here,
+        num_nodes=everywhere // here,
+        strategy="ddp" if everywhere > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def add_up(fabric: Fabric, value: Tensor) -> Tensor:
+    """The sum of what all processes have."""
+    return value if fabric.world_size == 1 else fabric.all_reduce(value, reduce_op="sum")  # type: ignore[return-value]
+
+
+def add_up_gradients(fabric: Fabric, model: nn.Module) -> None:
+    """Give every process the sum of all processes' gradients, in one exchange."""
+    if fabric.world_size == 1:
+        return
+    having = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    flat = add_up(fabric, torch.cat([p.grad.flatten() for p in having if p.grad is not None]))
+    for parameter, gradient in zip(having, torch.split(flat, [p.numel() for p in having]), strict=True):
+        parameter.grad = gradient.view_as(parameter)
