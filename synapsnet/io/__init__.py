@@ -20,6 +20,7 @@ from synapsnet.io.nwb_write import write_recording, write_simulation
 from synapsnet.io.options import listing, validated
 from synapsnet.io.reader import Notify, Reader
 from synapsnet.io.selection import select
+from synapsnet.io.sidecar import complete, find_sidecar, load_sidecar
 from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
@@ -49,7 +50,7 @@ def read(
     Parameters
     ----------
     path : path
-        A suite2p folder, an NWB file, or a `.npz` or `.npy` file.
+        A file or folder in the layout of one of `READERS`; a TOML file beside it may say more (`synapsnet.io.sidecar`).
     min_rate_hz : float
         For spikes: drop neurons that fire more slowly than this, in the time that was selected.
     areas, cell_types : names, optional
@@ -115,13 +116,34 @@ def explain(path: str | Path) -> dict[str, str]:
     InputError
         If the path is missing or of no known layout.
     """
-    reader = _reader_of(Path(path))
-    return {"reader": f"{reader.__name__.rpartition('.')[2]}, for {reader.LAYOUT}", "options": listing(reader)}
+    data, described = _with_sidecar(Path(path))
+    reader = _reader_of(data)
+    beside = {} if described is None else {"described by": str(described)}
+    return {
+        "reader": f"{reader.__name__.rpartition('.')[2]}, for {reader.LAYOUT}",
+        **beside,
+        "options": listing(reader),
+    }
 
 
 def _read_whole(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
+    path, described = _with_sidecar(path)
     reader = _reader_of(path)
-    return reader.read(path, notify=notify, **validated(reader, options, path))
+    if described is None:
+        return reader.read(path, notify=notify, **validated(reader, options, path))
+    notify(f"{path.name} is described by {described.name}.")
+    sidecar = load_sidecar(described)
+    given = {name: value for name, value in options.items() if value is not None}
+    recording = reader.read(path, notify=notify, **validated(reader, sidecar.read | given, path))
+    return complete(recording, sidecar, described.parent, notify=notify)
+
+
+def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
+    """Where the data are, and the file that describes them."""
+    described = find_sidecar(path)
+    if described is None or not path.is_dir():
+        return path, described
+    return path / (load_sidecar(described).file or ""), described
 
 
 def _reader_of(path: Path) -> Reader:

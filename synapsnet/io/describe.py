@@ -44,7 +44,11 @@ def describe_recording(recording: Recording) -> dict[str, str]:
 
 
 def _source(metadata: dict[str, object]) -> dict[str, str]:
-    return {key: str(metadata[key]) for key in ("network", "seed", "source", "trace") if metadata.get(key) is not None}
+    return {
+        key: str(metadata[key])
+        for key in ("network", "seed", "source", "trace", "unit")
+        if metadata.get(key) is not None
+    }
 
 
 def _neurons(table: pd.DataFrame) -> str:

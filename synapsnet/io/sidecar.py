@@ -1,0 +1,185 @@
+"""A small TOML file beside a recording that says what the recording itself does not.
+
+`session.toml` beside `session.npz`, or `recording.toml` in a folder. Everything in it is optional:
+
+    file = "activity.npy"          # in recording.toml: the file of the folder that is read; default the folder itself
+    unit = "dF/F"                  # of the activity, for the record
+    area = "VISp"                  # of all neurons
+    cell_type = "excitatory"
+    neurons = "neurons.csv"        # a table with columns among id, cell_type, area, x_um, y_um, z_um
+
+    [read]                         # options of the reader, by name; those given elsewhere come first
+    fs_hz = 6.0
+
+    [[behaviour]]                  # as often as needed; on the clock of the recording, with samples of its own
+    file = "running.csv"           # or .tsv, .parquet, .npz, .npy
+    times = "time"                 # its column or array of times, or another .npy file; or fs_hz and start_s
+    time_unit = "ms"
+    columns = ["speed"]            # default all others
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from synapsnet.errors import InputError
+from synapsnet.io.clock import Signal, with_behaviour
+from synapsnet.io.npy import Array, load_npy, load_npz
+from synapsnet.io.reader import Notify
+from synapsnet.io.tables import load_table
+from synapsnet.io.text import read_text
+from synapsnet.parameters import Parameters
+from synapsnet.recording import NEURON_COLUMNS, Recording
+
+FOLDER_NAME = "recording.toml"
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+
+
+class BehaviourFile(Parameters):
+    """One `[[behaviour]]`: a file with variables and their clock."""
+
+    title: ClassVar[str] = "a [[behaviour]]"
+    file: str
+    times: str | None = None
+    fs_hz: float | None = Field(default=None, gt=0)
+    start_s: float = 0.0
+    time_unit: Literal["s", "ms", "us"] = "s"
+    columns: tuple[str, ...] = ()
+
+
+class Sidecar(Parameters):
+    """What a sidecar file says; see the module."""
+
+    title: ClassVar[str] = "the sidecar file"
+    file: str | None = None
+    unit: str | None = None
+    area: str | None = None
+    cell_type: str | None = None
+    neurons: str | None = None
+    read: dict[str, Any] = Field(default_factory=dict)
+    behaviour: tuple[BehaviourFile, ...] = ()
+
+
+def find_sidecar(path: Path) -> Path | None:
+    """The sidecar file of a recording, if there is one."""
+    if path.is_dir():
+        own = path / FOLDER_NAME
+        return own if own.is_file() else None
+    own, shared = path.with_suffix(".toml"), path.parent / FOLDER_NAME
+    if own != path and own.is_file():
+        return own
+    return shared if shared.is_file() and load_sidecar(shared).file == path.name else None
+
+
+def load_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar file.
+
+    Raises
+    ------
+    InputError
+        If it is no TOML, or holds what no sidecar has.
+    """
+    try:
+        return Sidecar(**tomllib.loads(read_text(path)))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error} Correct it, or rename it if it does not describe the recording.") from error
+
+
+def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: Notify) -> Recording:
+    """The recording with the neurons, behaviour and unit that its sidecar file describes.
+
+    Parameters
+    ----------
+    recording : Recording
+    sidecar : Sidecar
+    folder : Path
+        That of the sidecar file, in which the files that it names lie.
+    notify : callable
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or does not fit the recording.
+    """
+    neurons = recording.neurons.copy()
+    for name in ("area", "cell_type"):
+        if (value := getattr(sidecar, name)) is not None:
+            neurons[name] = value
+    if sidecar.neurons is not None:
+        neurons = _with_table(neurons, folder / sidecar.neurons, notify)
+    unit = {} if sidecar.unit is None else {"unit": sidecar.unit}
+    recording = replace(recording, neurons=neurons, metadata=recording.metadata | unit)
+    signals = [signal for each in sidecar.behaviour for signal in _signals(each, folder)]
+    return with_behaviour(recording, signals, notify=notify)
+
+
+def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFrame:
+    """The neuron table with the columns of a file, whose rows are found by `id` or else taken in order."""
+    table = load_table(path)
+    known = [name for name in NEURON_COLUMNS if name in table]
+    if left_out := [str(name) for name in table if name not in known]:
+        notify(f"{path.name}: columns {', '.join(left_out)} are not used.")
+    ids = table["id"].astype(str) if "id" in table else None
+    if ids is not None and ids.is_unique and neurons["id"].isin(ids).all():
+        table = table.set_index(ids).loc[neurons["id"]].reset_index(drop=True)
+        known.remove("id")
+    elif len(table) != len(neurons):
+        raise InputError(
+            f"{path} must have a row for each of the {len(neurons)} neurons, or a column id with all of theirs; "
+            f"got {len(table)} rows."
+        )
+    else:
+        notify(f"{path.name}: its rows are taken to be the neurons in their order.")
+    for name in known:
+        if name.endswith("_um"):
+            if not pd.api.types.is_numeric_dtype(table[name]):
+                raise InputError(f"The column {name} of {path} must be numbers, in micrometre.")
+            neurons[name] = table[name].to_numpy(float)
+        else:
+            neurons[name] = table[name].astype(str).to_numpy()
+    return neurons
+
+
+def _signals(each: BehaviourFile, folder: Path) -> list[Signal]:
+    path = folder / each.file
+    columns = _columns(path)
+    times_s = _times(each, columns, folder, path)
+    names = each.columns or tuple(name for name in columns if name != each.times)
+    if absent := [name for name in names if name not in columns]:
+        raise InputError(f"{path} has no {', '.join(absent)}; it has {', '.join(columns)}.")
+    for name in names:
+        if columns[name].dtype.kind not in "iufb":
+            raise InputError(f"{name} in {path} must be numbers; choose others with `columns`.")
+    return [Signal(name, times_s, columns[name]) for name in names]
+
+
+def _times(each: BehaviourFile, columns: dict[str, Array], folder: Path, path: Path) -> Array:
+    if each.times is None:
+        if each.fs_hz is None:
+            raise InputError(f"The clock of {path} is not known; say `times` or `fs_hz` in its [[behaviour]].")
+        return each.start_s + np.arange(len(next(iter(columns.values())))) / each.fs_hz
+    if each.times in columns:
+        times = columns[each.times]
+    elif (folder / each.times).is_file():
+        times = load_npy(folder / each.times)
+    else:
+        raise InputError(f"{path} has no times {each.times!r}; it has {', '.join(columns)}.")
+    return np.asarray(times, float) * SECONDS[each.time_unit]
+
+
+def _columns(path: Path) -> dict[str, Array]:
+    """Arrays by name, whatever the format."""
+    if path.suffix == ".npy":
+        return {path.stem: load_npy(path)}
+    if path.suffix == ".npz":
+        return {name: array for name, array in load_npz(path).items() if array is not None}
+    return {str(name): column.to_numpy() for name, column in load_table(path).items()}
