@@ -8,7 +8,7 @@ import pytest
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
 from synapsnet.io import READERS, describe, read, write_recording, write_simulation
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, neuron_table
 
 
 @pytest.fixture
@@ -116,9 +116,28 @@ def test_describes_a_recording_with_trials_behaviour_and_a_constant_neuron(tmp_p
         "duration": "3 s in 30 steps",
         "time step": "100 ms (10 Hz)",
         "epochs": "2 of 1 to 2 s",
+        "clock": "0 to 3.1 s",
         "behaviour": "speed, pupil",
         "ground truth": "none",
     }
+
+
+def test_describes_areas_and_positions_where_they_are_known(tmp_path):
+    position = np.full((3, 3), np.nan)
+    position[:2, 2] = 100.0
+    recording = Recording.from_array(
+        np.random.default_rng(0).normal(size=(30, 3)),
+        0.1,
+        "calcium",
+        neurons=neuron_table(3, area=["VISp", "CA1", "VISp"], position_um=position),
+        deconvolved=True,
+    )
+    write_recording(recording, tmp_path / "r.nwb")
+    facts = describe(tmp_path / "r.nwb")
+    assert facts["kind"] == "recording (calcium, deconvolved)"
+    assert facts["areas"] == "2 VISp, 1 CA1"
+    assert facts["positions"] == "z"
+    assert "clock" not in facts
 
 
 def test_a_file_is_replaced_only_when_it_is_whole(tmp_path):

@@ -7,6 +7,8 @@ import pandas as pd
 
 from synapsnet.recording import Connectome, Recording, Simulation
 
+MOST_NAMES = 20
+
 
 def describe_simulation(simulation: Simulation) -> dict[str, str]:
     """Facts about a simulation by name."""
@@ -25,16 +27,21 @@ def describe_simulation(simulation: Simulation) -> dict[str, str]:
 def describe_recording(recording: Recording) -> dict[str, str]:
     """Facts about a recording by name."""
     lengths_s = recording.epochs.end - recording.epochs.start
+    times = recording.activity.times()
+    kind = f"{recording.modality}, deconvolved" if recording.deconvolved else recording.modality
     facts = {
-        "kind": f"recording ({recording.modality})",
+        "kind": f"recording ({kind})",
         **_source(recording.metadata),
         "neurons": _neurons(recording.neurons),
+        **_places(recording.neurons),
         "duration": f"{_duration(recording.n_steps * recording.dt_s)} in {recording.n_steps} steps",
         "time step": f"{recording.dt_s * 1e3:.4g} ms ({1 / recording.dt_s:.4g} Hz)",
         "epochs": "1"
         if len(lengths_s) == 1
         else f"{len(lengths_s)} of {lengths_s.min():.3g} to {lengths_s.max():.3g} s",
     }
+    if len(lengths_s) > 1 or times[0] > recording.dt_s:
+        facts["clock"] = f"{times[0] - recording.dt_s / 2:.6g} to {times[-1] + recording.dt_s / 2:.6g} s"
     if recording.modality == "spikes":
         facts["mean rate"] = f"{recording.values.mean(dtype=np.float64) / recording.dt_s:.3g} Hz"
     behaviour = recording.behaviour
@@ -52,9 +59,24 @@ def _source(metadata: dict[str, object]) -> dict[str, str]:
 
 
 def _neurons(table: pd.DataFrame) -> str:
-    counts = table["cell_type"].value_counts()
-    by_type = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return str(len(table)) if list(counts.index) == ["unknown"] else f"{len(table)} ({by_type})"
+    by_type = _counted(table["cell_type"])
+    return str(len(table)) if by_type is None else f"{len(table)} ({by_type})"
+
+
+def _places(table: pd.DataFrame) -> dict[str, str]:
+    """Areas, and which coordinates are known; nothing where nothing is."""
+    areas = _counted(table["area"])
+    known = [axis for axis in "xyz" if table[f"{axis}_um"].notna().any()]
+    return ({} if areas is None else {"areas": areas}) | ({"positions": ", ".join(known)} if known else {})
+
+
+def _counted(names: pd.Series[str]) -> str | None:
+    """'5 VISp, 3 CA1', the most frequent first; None if none is known."""
+    counts = names.value_counts()
+    if list(counts.index) == ["unknown"]:
+        return None
+    shown = ", ".join(f"{count} {name}" for name, count in counts.head(MOST_NAMES).items())
+    return shown + (f" and {len(counts) - MOST_NAMES} more" if len(counts) > MOST_NAMES else "")
 
 
 def _duration(seconds: float) -> str:
