@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pynwb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel
+from nwb_files import foreign_file, save, with_units
 
 from simulators import observe_spikes
 from synapsnet.errors import InputError
@@ -291,142 +290,16 @@ def test_an_interrupted_write_leaves_the_old_file(spike_recording, tmp_path, mon
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file.nwb", "old")]
 
 
-# Files of other programs
-
-
-def foreign_file() -> pynwb.NWBFile:
-    return pynwb.NWBFile("another lab's session", "id", datetime(2020, 1, 1, tzinfo=UTC))
-
-
-def save(file: pynwb.NWBFile, path: Path) -> Path:
-    with pynwb.NWBHDF5IO(str(path), "w") as io:
-        io.write(file)
-    return path
-
-
-def with_units(trains: list[list[float]], observed: list[list[list[float]]] | None = None) -> pynwb.NWBFile:
-    file = foreign_file()
-    for k, train in enumerate(trains):
-        options = {} if observed is None else {"obs_intervals": observed[k]}
-        file.add_unit(spike_times=train, id=100 + k, **options)
-    return file
-
-
-def test_units_of_another_program_are_counted_between_the_outermost_spikes(tmp_path):
-    path = save(with_units([[1.0, 1.05, 2.0], [1.55, 3.0]]), tmp_path / "units.nwb")
-    recording = read(path, bin_s=0.5)
-    assert np.array_equal(recording.values, [[2, 0], [0, 1], [1, 0], [0, 0]])  # 3.0 begins a bin that is not whole
-    assert recording.modality == "spikes"
-    assert list(recording.neurons["id"]) == ["100", "101"]
-    assert recording.connectome is None
-
-
-def test_units_of_another_program_are_counted_while_all_of_them_were_observed(tmp_path):
-    trains = [[0.1, 1.2, 1.3, 5.1], [1.6, 5.6, 9.0]]
-    observed = [[[0.0, 2.0], [5.0, 6.0]], [[1.0, 6.0], [8.0, 10.0]]]
-    recording = read(save(with_units(trains, observed), tmp_path / "units.nwb"), bin_s=0.5)
-    assert recording.segments == [(0, 2), (2, 4)]
-    assert np.array_equal(recording.values, [[2, 0], [0, 1], [1, 0], [0, 1]])
-
-
-def test_bins_of_another_program_are_whole(tmp_path):
-    recording = read(save(with_units([[0.1, 0.9], [0.2]], [[[0.0, 1.0]]] * 2), tmp_path / "u.nwb"), bin_s=0.3)
-    assert recording.n_steps == 3  # the last 0.1 s is no bin
-
-
-def test_the_cell_types_of_another_program_are_kept(tmp_path):
-    file = foreign_file()
-    file.add_unit_column("cell_type", "by waveform")
-    for kind in ("narrow", "wide"):
-        file.add_unit(spike_times=[0.1, 0.2, 0.9] if kind == "wide" else [0.4, 1.0], cell_type=kind)
-    assert list(read(save(file, tmp_path / "u.nwb"), bin_s=0.1).neurons["cell_type"]) == ["narrow", "wide"]
-
-
-@pytest.mark.parametrize(
-    ("trains", "message"),
-    [
-        ([[0.1, 0.5]], "at least 2 neurons; `units` .* has 1"),
-        ([[], []], "spikes at fewer than 2 times"),
-        ([[0.5], []], "spikes at fewer than 2 times"),
-        ([[0.5, 0.501], []], "as long as one bin"),
-        ([[0.1, 0.5, 0.9], []], "never changes in neuron 1"),
-    ],
-)
-def test_refuses_units_of_which_nothing_can_be_inferred(trains, message, tmp_path):
-    path = save(with_units(trains), tmp_path / "units.nwb")
-    with pytest.raises(InputError, match=message):
-        read(path)
-
-
-def with_fluorescence(values: Any, kind: type = DfOverF, **clock: Any) -> pynwb.NWBFile:
-    file = foreign_file()
-    plane = file.create_imaging_plane(
-        name="plane",
-        optical_channel=OpticalChannel(name="green", description="green", emission_lambda=510.0),
-        description="plane",
-        device=file.create_device(name="microscope"),
-        excitation_lambda=920.0,
-        indicator="GCaMP6s",
-        location="VISp",
-    )
-    ophys = file.create_processing_module("ophys", "fluorescence")
-    segmentation = ImageSegmentation()
-    ophys.add(segmentation)
-    rois = segmentation.create_plane_segmentation(name="rois", description="cells", imaging_plane=plane)
-    for _ in range(values.shape[1]):
-        rois.add_roi(pixel_mask=[(0, 0, 1.0)])
-    container = kind()
-    ophys.add(container)
-    region = rois.create_roi_table_region("all", region=list(range(values.shape[1])))
-    container.create_roi_response_series(name="traces", data=values, rois=region, unit="a.u.", **clock)
-    return file
-
-
-@pytest.fixture
-def traces() -> np.ndarray[Any, Any]:
-    return np.random.default_rng(0).normal(size=(60, 3))
-
-
-def test_fluorescence_at_a_fixed_rate_is_one_epoch(traces, tmp_path):
-    path = save(with_fluorescence(traces, rate=30.0, starting_time=5.0), tmp_path / "ophys.nwb")
-    recording = read(path)
-    assert recording.modality == "calcium"
-    assert recording.dt_s == pytest.approx(1 / 30)
-    assert recording.segments == [(0, 60)]
-    assert recording.activity.times()[0] == 5.0
-    assert np.array_equal(recording.values, traces.astype(np.float32))
-
-
-def test_gaps_between_frames_become_epoch_borders(traces, tmp_path):
-    times = np.arange(60) / 10
-    times[20:] += 0.1  # one frame lost
-    times[45:] += 30.0
-    lines: list[str] = []
-    path = save(with_fluorescence(traces, kind=Fluorescence, timestamps=times), tmp_path / "ophys.nwb")
-    recording = read(path, notify=lines.append)
-    assert recording.segments == [(0, 20), (20, 45), (45, 60)]
-    assert np.array_equal(recording.values, traces.astype(np.float32))
-    assert lines == ["Reading Fluorescence/traces.", "2 gaps between frames became epoch borders."]
-
-
-@pytest.mark.parametrize("times", [np.zeros(60), -np.arange(60.0)])
-def test_refuses_timestamps_that_do_not_increase(traces, times, tmp_path):
-    path = save(with_fluorescence(traces, timestamps=times), tmp_path / "ophys.nwb")
-    with pytest.raises(InputError, match="do not increase"):
-        read(path)
-
-
-def test_refuses_missing_values_of_another_program(traces, tmp_path):
-    traces[5, 2] = np.nan
-    with pytest.raises(InputError, match="NaN or infinite values in neuron 2"):
-        read(save(with_fluorescence(traces, rate=30.0), tmp_path / "ophys.nwb"))
-
-
-def test_refuses_a_file_without_activity(tmp_path):
-    with pytest.raises(InputError, match="neither spike times in `units` nor DfOverF or Fluorescence"):
-        read(save(foreign_file(), tmp_path / "empty.nwb"))
-
-
 def test_another_programs_file_is_not_a_simulation(tmp_path):
     with pytest.raises(InputError, match="an NWB file of another program"):
         read_simulation(save(foreign_file(), tmp_path / "empty.nwb"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "message"),
+    [("simulation", {"label": "good"}, "is one of our simulations; leave out label"),
+     ("spikes", {"behaviour": "none"}, "as we wrote it; leave out behaviour")],
+)  # fmt: skip
+def test_refuses_options_for_files_of_other_programs(our_files, kind, option, message):
+    with pytest.raises(InputError, match=message):
+        read(our_files[kind], **option)

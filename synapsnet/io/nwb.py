@@ -1,54 +1,79 @@
-"""NWB files: our own, bit for bit as they were written, and those of others.
+"""NWB files, on this machine or at a URL: our own, bit for bit as they were written, and those of others.
 
-Of a file that SynapsNet did not write, the spike times in `units` are binned, or else the dF/F or
-fluorescence in `processing/ophys` is read.
+Of a file that SynapsNet did not write, the spike times in `units` are binned (`nwb_units`), or else the dF/F or
+fluorescence in `processing` is read (`nwb_ophys`), with the behaviour (`nwb_behaviour`).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
+from synapsnet.io.clock import true_runs
+from synapsnet.io.nwb_behaviour import add_behaviour, chosen_intervals
+from synapsnet.io.nwb_file import opened, url_of
+from synapsnet.io.nwb_ophys import read_ophys
+from synapsnet.io.nwb_own import facts, own_recording, own_simulation
+from synapsnet.io.nwb_tables import intervals
+from synapsnet.io.nwb_units import read_units
+from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
-from synapsnet.recording import MATRICES, Connectome, FloatArray, Recording, Simulation, neuron_table
+from synapsnet.io.units import count_spikes
+from synapsnet.recording import Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
-    from pynwb.core import DynamicTable
-    from pynwb.ophys import RoiResponseSeries
 
-LAYOUT = "an NWB file (.nwb)"
+LAYOUT = "an NWB file (.nwb, or a URL of one)"
 
-DEFAULT_BIN_S = 0.005
+KEPT = "good"  # of units that have labels
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` an NWB file, judged by its name."""
-    return path.is_file() and path.suffix == ".nwb"
+    """Is `path` an NWB file, judged by its name, or a URL."""
+    return (path.is_file() and path.suffix == ".nwb") or url_of(path) is not None
 
 
-def read(path: Path, *, notify: Notify, bin_s: float | None = None) -> Recording:
+def read(
+    path: Path,
+    *,
+    notify: Notify,
+    bin_s: float | None = None,
+    key: str | None = None,
+    label: str | None = None,
+    min_presence_ratio: float | None = None,
+    max_isi_violations: float | None = None,
+    within: str | None = None,
+    outside: str | None = None,
+    behaviour: str | None = None,
+) -> Recording:
     """Read a recording.
 
     Parameters
     ----------
     path : Path
+        Of a file, or a URL, of which only what is needed is fetched.
     notify : callable
         Receives a line for every assumption made and everything dropped.
     bin_s : float, default 0.005
         Bin in seconds for spike times. Refused for a file that holds activity on a grid.
+    key : str, optional
+        Name of the series of fluorescence; see `synapsnet.io.nwb_ophys.read_ophys`.
+    label : str, optional
+        Units of which labels are kept, separated by commas; `all` for any unit, or for ROIs that are no cells.
+        Default: the units labelled `good`, where there are any, and the ROIs that are cells.
+    min_presence_ratio, max_isi_violations : float, optional
+        Of units; see `synapsnet.io.quality.keep_units`.
+    within, outside : str, optional
+        Only the time within, or outside, the intervals of this name: `spontaneous`, `optogenetic_stimulation`...
+    behaviour : str, optional
+        Names of variables, separated by commas, or `none`; see `synapsnet.io.nwb_behaviour.add_behaviour`.
 
     Returns
     -------
@@ -59,17 +84,63 @@ def read(path: Path, *, notify: Notify, bin_s: float | None = None) -> Recording
     Raises
     ------
     InputError
-        If the file is not a whole NWB file, holds nothing that can be read, or comes from a newer version.
+        If the file is not a whole NWB file, holds nothing that can be read, or comes from a newer version, or an
+        option is not for what it holds.
     """
-    with _opened(path) as file:
-        about = _about(file, path)
+    quality = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
+    common = {"within": within, "outside": outside, "behaviour": behaviour}
+    with opened(path) as file:
+        about = facts(file, path)
         if about.get("kind") == "simulation":
-            return _binned(_simulation(file, about), bin_s, notify)
-        if about.get("kind") != "recording" and file.units is not None and "spike_times" in file.units.colnames:
-            return _foreign_units(file, path, bin_s, notify)
-        if bin_s is not None:
-            raise InputError(f"{path} holds no spike times to bin but activity on a grid; leave out bin_s (--bin).")
-        return _recording(file, about) if about else _foreign_ophys(file, path, notify)
+            _refuse(path, "is one of our simulations", {"key": key, "label": label} | quality | common)
+            return _binned(own_simulation(file, about), bin_s, notify)
+        if about:
+            options = {"bin_s": bin_s, "key": key, "label": label} | quality | common
+            _refuse(path, "holds activity on a grid, as we wrote it", options)
+            return own_recording(file, about)
+        if file.units is not None and "spike_times" in file.units.colnames:
+            _refuse(path, "holds spike times", {"key": key})
+            units, observed = read_units(file)
+            good = label is None and (units.quality.get("label", pd.Series()) == KEPT).any()
+            observed = _restricted(file, observed, within, outside)
+            kept = keep_units(units, observed, label=KEPT if good else label, **quality, notify=notify)
+            about = {"source": path.name, "reader": "nwb"}
+            recording = count_spikes(kept.trains, kept.neurons, observed, bin_s, notify=notify, metadata=about)
+        else:
+            _refuse(path, "holds no spike times to bin but activity on a grid", {"bin_s": bin_s} | quality)
+            recording = read_ophys(file, path.name, key=key, label=label, notify=notify)
+            recording = _select_epochs(recording, _restricted(file, recording.epochs, within, outside))
+        return add_behaviour(recording, file, behaviour, notify)
+
+
+def _refuse(path: Path, what: str, options: dict[str, Any]) -> None:
+    """Refuse options that are not for what a file holds."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise InputError(f"{path} {what}; leave out {', '.join(given)}{' (--bin)' if 'bin_s' in given else ''}.")
+
+
+def _restricted(file: NWBFile, epochs: nap.IntervalSet, within: str | None, outside: str | None) -> nap.IntervalSet:
+    """The epochs less `invalid_times`, within and outside the chosen intervals."""
+    if file.invalid_times is not None:
+        epochs = epochs.set_diff(intervals(file.invalid_times))
+    if within is not None:
+        epochs = epochs.intersect(chosen_intervals(file, within, "within"))
+    if outside is not None:
+        epochs = epochs.set_diff(chosen_intervals(file, outside, "outside"))
+    if not len(epochs):
+        raise InputError("Nothing of the recording is left; see its `invalid_times`, or choose others within, outside.")
+    return epochs
+
+
+def _select_epochs(recording: Recording, epochs: nap.IntervalSet) -> Recording:
+    """The steps whose times lie in the epochs, each run of them an epoch."""
+    inside = np.isfinite(epochs.in_interval(recording.activity))
+    if inside.all():
+        return recording
+    if not inside.any():
+        raise InputError("No frame of the recording is left; choose other intervals within, outside.")
+    segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(inside[start:stop])]
+    return recording.select_rows(segments)
 
 
 def read_simulation(path: str | Path) -> Simulation:
@@ -80,152 +151,30 @@ def read_simulation(path: str | Path) -> Simulation:
     InputError
         If the file is not a whole NWB file or not a simulation of ours.
     """
-    with _opened(Path(path)) as file:
-        about = _about(file, Path(path))
+    with opened(Path(path)) as file:
+        about = facts(file, Path(path))
         if about.get("kind") != "simulation":
             raise InputError(
                 f"{path} is not a simulation but {'a recording' if about else 'an NWB file of another program'}; "
                 "make one with `synapsnet simulate`."
             )
-        return _simulation(file, about)
+        return own_simulation(file, about)
 
 
 def is_simulation(path: Path) -> bool:
     """Is the NWB file at `path` a simulation of ours; InputError as in `read`."""
-    with _opened(path) as file:
-        return bool(_about(file, path).get("kind") == "simulation")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[NWBFile]:
-    """The opened file; damage, found at once or while reading, becomes an InputError."""
-    from pynwb import NWBHDF5IO
-
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; check the path.")
-    damaged = f"{path} is not a whole NWB file (truncated, or of another format); copy or download it again."
-    try:
-        io = NWBHDF5IO(str(path), "r")
-        file = io.read()
-    except Exception as error:  # h5py, hdmf and pynwb each have their own errors for a damaged file
-        raise InputError(damaged) from error
-    with io:
-        try:
-            yield file
-        except (OSError, KeyError) as error:
-            raise InputError(damaged) from error
-
-
-def _about(file: NWBFile, path: Path) -> dict[str, Any]:
-    """What `nwb_write` noted about the file; empty for a file of another program."""
-    if MODULE not in file.processing or "about" not in file.processing[MODULE].data_interfaces:
-        return {}
-    table = file.processing[MODULE]["about"]
-    about = {str(name): json.loads(value) for name, value in zip(table["fact"][:], table["value"][:], strict=True)}
-    if about["format_version"] > FORMAT_VERSION:
-        raise InputError(f"{path} was written by a newer version of SynapsNet; update SynapsNet to read it.")
-    return about
-
-
-def _simulation(file: NWBFile, about: dict[str, Any]) -> Simulation:
-    neurons = _neurons(file)
-    connectome = _connectome(file, len(neurons), about["connectome_unit"])
-    assert connectome is not None
-    behaviour = None
-    if names := about.get("behaviour"):
-        times = file.processing["behavior"][next(iter(names))].timestamps[:]
-        behaviour = _behaviour(file, names, times, nap.IntervalSet(times[0], times[-1]))
-    return Simulation(_spike_times(file.units), neurons, connectome, behaviour, about["metadata"])
-
-
-def _behaviour(file: NWBFile, names: dict[str, Any], times: FloatArray, epochs: nap.IntervalSet) -> nap.TsdFrame | None:
-    if not names:
-        return None
-    variables = [file.processing["behavior"][name].data[:] for name in names]
-    return nap.TsdFrame(t=times, d=np.stack(variables, axis=1), time_support=epochs, columns=list(names.values()))
-
-
-def _recording(file: NWBFile, about: dict[str, Any]) -> Recording:
-    if about["modality"] == "calcium":
-        series = file.processing["ophys"]["DfOverF"]["activity"]
-    else:
-        series = file.processing["ecephys"]["spike_counts"]
-    intervals = file.intervals["valid_epochs"]
-    epochs = nap.IntervalSet(intervals["start_time"][:], intervals["stop_time"][:])
-    times = series.timestamps[:]
-    neurons = _neurons(file)
-    return Recording(
-        activity=nap.TsdFrame(t=times, d=series.data[:], time_support=epochs),
-        dt_s=about["dt_s"],
-        modality=about["modality"],
-        neurons=neurons,
-        behaviour=_behaviour(file, about["behaviour"], times, epochs),
-        spike_times=None if file.units is None else _spike_times(file.units),
-        connectome=_connectome(file, len(neurons), about["connectome_unit"]),
-        metadata=about["metadata"],
-        deconvolved=about.get("deconvolved", False),
-    )
-
-
-def _neurons(file: NWBFile) -> pd.DataFrame:
-    table = file.processing[MODULE]["neurons"]
-    position = np.stack([table[name][:] for name in ("x_um", "y_um", "z_um")], axis=1)
-    return neuron_table(
-        len(table),
-        ids=table["neuron_id"][:],
-        cell_type=table["cell_type"][:],
-        position_um=position,
-        area=table["area"][:],
-    )
-
-
-def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
-    if "connectome" not in file.processing[MODULE].data_interfaces:
-        return None
-    table = file.processing[MODULE]["connectome"]
-    rows = table["post"][:], table["pre"][:]
-
-    matrices = {}
-    for name, fill in MATRICES.items():
-        if name in table.colnames:
-            values = table[name][:]
-            matrices[name] = np.full((n_neurons, n_neurons), fill, dtype=values.dtype)
-            matrices[name][rows] = values
-    return Connectome(**matrices, unit=unit)
-
-
-def _spike_times(units: DynamicTable) -> nap.TsGroup:
-    """Spike trains 0..N-1 while all of them were observed; where that is not noted, between the outermost spikes."""
-    trains = [np.sort(np.asarray(units["spike_times"][k], float)) for k in range(len(units))]
-    spikes = np.concatenate([*trains, np.zeros(0)])
-    if "obs_intervals" in units.colnames:
-        observed = [np.asarray(units["obs_intervals"][k], float) for k in range(len(units))]
-        distinct = {intervals.tobytes(): intervals for intervals in observed}.values()
-        support = reduce(nap.IntervalSet.intersect, [nap.IntervalSet(each[:, 0], each[:, 1]) for each in distinct])
-    elif len(np.unique(spikes)) > 1:
-        support = nap.IntervalSet(spikes.min(), spikes.max())
-    else:
-        raise InputError("The file holds spikes at fewer than 2 times: nothing can be inferred from it.")
-    return nap.TsGroup({k: nap.Ts(train, time_support=support) for k, train in enumerate(trains)}, time_support=support)
-
-
-def _foreign_units(file: NWBFile, path: Path, bin_s: float | None, notify: Notify) -> Recording:
-    units = file.units
-    n = len(units)
-    if n < 2:
-        raise InputError(f"A recording needs at least 2 neurons; `units` in {path} has {n}.")
-    types = [str(name) for name in units["cell_type"][:]] if "cell_type" in units.colnames else None
-    spikes = _spike_times(units)
-    neurons = neuron_table(n, ids=[str(k) for k in units.id[:]], cell_type=types)
-    return _count(spikes, neurons, bin_s, notify, metadata={"source": path.name, "reader": "nwb"})
+    with opened(path) as file:
+        return bool(facts(file, path).get("kind") == "simulation")
 
 
 def _binned(simulation: Simulation, bin_s: float | None, notify: Notify) -> Recording:
-    counts = _count(
-        simulation.spike_times,
+    spikes = simulation.spike_times
+    counts = count_spikes(
+        [spikes[k].times() for k in spikes.index],
         simulation.neurons,
+        spikes.time_support,
         bin_s,
-        notify,
+        notify=notify,
         connectome=simulation.connectome,
         metadata=simulation.metadata,
     )
@@ -237,81 +186,3 @@ def _binned(simulation: Simulation, bin_s: float | None, notify: Notify) -> Reco
         t=counts.activity.times(), d=values.astype(np.float32), time_support=counts.epochs, columns=names
     )
     return replace(counts, behaviour=behaviour)
-
-
-def _count(
-    spikes: nap.TsGroup,
-    neurons: pd.DataFrame,
-    bin_s: float | None,
-    notify: Notify,
-    *,
-    metadata: dict[str, Any],
-    connectome: Connectome | None = None,
-) -> Recording:
-    dt_s = DEFAULT_BIN_S if bin_s is None else float(bin_s)
-    if not (np.isfinite(dt_s) and dt_s > 0):
-        raise InputError(f"bin_s (--bin) must be a positive number of seconds; got {bin_s}.")
-    epochs = spikes.time_support
-    bins = np.floor((epochs.end - epochs.start) / dt_s + 1e-6)  # whole bins only: a cut one would count too few
-    whole = bins > 0
-    if not whole.any():
-        raise InputError(f"No epoch is as long as one bin of {dt_s:g} s; use a shorter one (--bin).")
-    ends = epochs.start[whole] + bins[whole] * dt_s
-    counts = spikes.count(dt_s, ep=nap.IntervalSet(epochs.start[whole], ends), dtype=np.float32)
-    notify(f"Spike times are binned at {dt_s * 1e3:g} ms.")
-    return Recording(
-        activity=counts,
-        dt_s=dt_s,
-        modality="spikes",
-        neurons=neurons,
-        spike_times=spikes,
-        connectome=connectome,
-        metadata=metadata,
-    )
-
-
-def _foreign_ophys(file: NWBFile, path: Path, notify: Notify) -> Recording:
-    series = _roi_series(file, path, notify)
-    times, dt_s = _frame_times(series, path)
-    gaps = np.flatnonzero(np.diff(times) > 1.5 * dt_s) + 1
-    first = np.concatenate([[0], gaps])
-    last = np.concatenate([gaps, [len(times)]]) - 1
-    epochs = nap.IntervalSet(times[first] - dt_s / 4, times[last] + dt_s / 4)
-    if len(gaps):
-        notify(f"{len(gaps)} gaps between frames became epoch borders.")
-    values = np.asarray(series.data[:], np.float32).reshape(len(times), -1)
-    return Recording(
-        activity=nap.TsdFrame(t=times, d=values, time_support=epochs),
-        dt_s=dt_s,
-        modality="calcium",
-        neurons=neuron_table(values.shape[1], ids=[str(k) for k in series.rois.data[:]]),
-        metadata={"source": path.name, "reader": "nwb", "series": series.name},
-    )
-
-
-def _roi_series(file: NWBFile, path: Path, notify: Notify) -> RoiResponseSeries:
-    """dF/F if there is one, else fluorescence."""
-    interfaces = file.processing["ophys"].data_interfaces if "ophys" in file.processing else {}
-    for name in ("DfOverF", "Fluorescence"):
-        found = interfaces[name].roi_response_series if name in interfaces else {}
-        if found:
-            chosen, *others = sorted(found)
-            notify(f"Reading {name}/{chosen}" + (f"; left out: {', '.join(others)}." if others else "."))
-            return found[chosen]
-    raise InputError(
-        f"{path} has neither spike times in `units` nor DfOverF or Fluorescence in `processing/ophys`; "
-        "export one of them."
-    )
-
-
-def _frame_times(series: RoiResponseSeries, path: Path) -> tuple[npt.NDArray[np.float64], float]:
-    n = len(series.data)
-    if n < 2:
-        raise InputError(f"{series.name} in {path} has {n} frames; at least 2 are needed.")
-    if series.timestamps is None:
-        return (series.starting_time or 0.0) + np.arange(n) / series.rate, 1 / series.rate
-    times = np.asarray(series.timestamps[:], float)
-    dt_s = float(np.median(np.diff(times)))
-    if not dt_s > 0:
-        raise InputError(f"The timestamps of {series.name} in {path} do not increase; repair the file.")
-    return times, dt_s

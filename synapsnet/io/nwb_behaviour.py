@@ -1,0 +1,146 @@
+"""Behaviour and stimuli in NWB files of other programs: series on clocks of their own, and tables of intervals.
+
+Series are named, and only those that are used are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.clock import Signal, choose, with_behaviour
+from synapsnet.io.nwb_tables import intervals
+from synapsnet.io.nwb_write import MODULE
+from synapsnet.io.reader import Notify
+from synapsnet.recording import Recording
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile, TimeSeries
+    from pynwb.epoch import TimeIntervals
+
+# What is read unless the user names something else.
+USUAL = re.compile(r"speed|velocity|wheel|pupil_?(area|diameter|size)|^pupil$|motion_?energy|whisk", re.IGNORECASE)
+NOT_FILTERED = re.compile(r"unfiltered|raw", re.IGNORECASE)
+NO_STIMULI = ("trials", "epochs", "invalid_times")
+
+
+def chosen_intervals(file: NWBFile, name: str, option: str) -> nap.IntervalSet:
+    """The intervals of the table of this name; InputError, which names the option, if there is none."""
+    tables = _interval_tables(file)
+    if name not in tables:
+        raise InputError(f"There is no table of intervals {name!r}; {option} can be {', '.join(tables) or 'nothing'}.")
+    return intervals(tables[name])
+
+
+def add_behaviour(recording: Recording, file: NWBFile, names: str | None, notify: Notify) -> Recording:
+    """The recording with behaviour, optogenetic stimulation and intervals of stimuli.
+
+    Parameters
+    ----------
+    recording : Recording
+    file : NWBFile
+    names : str, optional
+        Of variables, separated by commas, or `none`. Default: running speed, pupil, wheel, motion energy, whisking,
+        optogenetic series, and the tables of intervals, which are 1 while one lasts.
+    notify : callable
+    """
+    stimuli = [
+        Signal(name, recording.activity.times(), _coverage(recording, intervals(table)))
+        for name, table in _interval_tables(file).items()
+        if name not in NO_STIMULI
+    ]
+    varying = [signal for signal in stimuli if np.ptp(np.asarray(signal.values)) > 0]
+    series = _series(file, notify)
+    if names is not None:
+        return with_behaviour(recording, choose([*series, *_light(file), *varying], names), notify=notify)
+    usual = [signal for signal in series if USUAL.search(signal.name) and not NOT_FILTERED.search(signal.name)]
+    if unused := [signal.name for signal in series if signal not in usual]:
+        notify(f"Behaviour left out: {', '.join(unused)}; name it to read it (--behaviour).")
+    return with_behaviour(recording, [*usual, *_light(file), *varying], notify=notify)
+
+
+def _light(file: NWBFile) -> list[Signal]:
+    """Optogenetic stimulation."""
+    from pynwb.ogen import OptogeneticSeries
+
+    found = [series for series in file.stimulus.values() if isinstance(series, OptogeneticSeries)]
+    return [Signal(series.name, _times(series), series.data) for series in found]
+
+
+def _series(file: NWBFile, notify: Notify) -> list[Signal]:
+    """All series of a single variable, by unique names; their data are not read yet."""
+    from pynwb import TimeSeries
+
+    modules = [module for name, module in file.processing.items() if name not in (MODULE, "ecephys")]
+    containers = [held for held in file.acquisition.values() if not isinstance(held, TimeSeries)]
+    found: dict[str, Signal] = {}
+    for series in (series for container in [*modules, *containers] for series in _descendants(container)):
+        name, data = _variable(series)
+        if not _is_one_variable(data):
+            continue
+        if series.timestamps is not None and len(series.timestamps) != len(data):
+            notify(f"{name} left out: it has {len(series.timestamps)} times for {len(data)} samples.")
+            continue
+        name = f"{series.parent.name}_{name}" if name in found else name
+        found[name] = Signal(name, _times(series), data)
+    return list(found.values())
+
+
+def _descendants(container: Any) -> Iterator[TimeSeries]:
+    from pynwb import TimeSeries
+    from pynwb.ophys import RoiResponseSeries
+
+    for child in container.children:
+        if isinstance(child, TimeSeries):
+            if not isinstance(child, RoiResponseSeries):
+                yield child
+        else:
+            yield from _descendants(child)
+
+
+def _variable(series: TimeSeries) -> tuple[str, Any]:
+    """Name and data of a series; of an ellipse fitted to the pupil (Allen), its area."""
+    area = getattr(series, "area", None)
+    return (series.name, series.data) if area is None else (series.name.replace("tracking", "area"), area)
+
+
+def _is_one_variable(data: Any) -> bool:
+    shape: tuple[int, ...] = getattr(data, "shape", ())
+    one = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    return one and shape[0] > 0 and data.dtype.kind in "iufb"
+
+
+def _times(series: TimeSeries) -> Any:
+    if series.timestamps is not None:
+        return series.timestamps
+    return (series.starting_time or 0.0) + np.arange(len(series.data)) / series.rate
+
+
+def _interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
+    """Tables of intervals by name, wherever they are; `_presentations` (Allen) is no part of a name."""
+    from pynwb.epoch import TimeIntervals
+
+    found = dict(file.intervals or {}) | {
+        name: held
+        for module in file.processing.values()
+        if module.name != MODULE
+        for name, held in module.data_interfaces.items()
+        if isinstance(held, TimeIntervals)
+    }
+    return {name.removesuffix("_presentations"): table for name, table in found.items()}
+
+
+def _coverage(recording: Recording, stimulus: nap.IntervalSet) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(T,) share of each step that lies in the intervals."""
+    if not len(stimulus):
+        return np.zeros(recording.n_steps)
+    lengths = stimulus.end - stimulus.start
+    borders = np.column_stack([stimulus.start, stimulus.end]).ravel()
+    covered = np.column_stack([np.cumsum(lengths) - lengths, np.cumsum(lengths)]).ravel()
+    times, half = recording.activity.times(), recording.dt_s / 2
+    return (np.interp(times + half, borders, covered) - np.interp(times - half, borders, covered)) / recording.dt_s

@@ -1,0 +1,98 @@
+"""Sorted units in NWB files of other programs: spike times, where each unit is, and how well it is isolated."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.nwb_tables import names, ragged
+from synapsnet.io.units import FloatArray, Units, spiking_time
+from synapsnet.recording import neuron_table
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
+    from pynwb.core import DynamicTable
+
+# Names that columns of `units` have in files of the Allen Institute, the IBL, and converted from phy and Kilosort.
+LABELS = ("quality", "label", "group", "KSLabel", "ks_label")
+AREAS = ("area", "brain_area", "brain_region", "location", "structure_acronym")
+MEASURES = ("presence_ratio", "isi_violations")
+
+
+def read_units(file: NWBFile) -> tuple[Units, nap.IntervalSet]:
+    """All units, and while all of them were observed.
+
+    That is from the first to the last spike, where the file has no `obs_intervals`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 2 units, or no time at which all were observed.
+    """
+    table = file.units
+    if len(table) < 2:
+        raise InputError(f"A recording needs at least 2 neurons; the table `units` has {len(table)}.")
+    trains = [np.sort(train) for train in ragged(table, "spike_times")]
+    area, position = _places(file)
+    cell_type = names(table["cell_type"]) if "cell_type" in table.colnames else None
+    neurons = neuron_table(len(table), ids=names(table.id), cell_type=cell_type, area=area, position_um=position)
+    observed = observed_time(table, trains)
+    if not len(observed):
+        raise InputError("There is no time at which all units were observed, by their `obs_intervals`.")
+    return Units(trains, neurons, _quality(table)), observed
+
+
+def observed_time(table: DynamicTable, trains: list[FloatArray]) -> nap.IntervalSet:
+    """While all units were observed; where that is not noted, from the first to the last spike."""
+    if "obs_intervals" not in table.colnames:
+        return spiking_time(trains)
+    distinct = {rows.tobytes(): rows for rows in ragged(table, "obs_intervals")}.values()
+    return reduce(nap.IntervalSet.intersect, [nap.IntervalSet(rows[:, 0], rows[:, 1]) for rows in distinct])
+
+
+def _quality(table: DynamicTable) -> pd.DataFrame:
+    quality = pd.DataFrame(index=range(len(table)))
+    label = next((name for name in LABELS if name in table.colnames), None)
+    if label is not None:
+        quality["label"] = names(table[label])
+    for name in MEASURES:
+        if name in table.colnames:
+            quality[name] = np.asarray(table[name].data[:], float)
+    return quality
+
+
+def _places(file: NWBFile) -> tuple[list[str] | None, FloatArray | None]:
+    """Area and (N, 3) position of each unit, by its electrodes; None where they are not known."""
+    table, electrodes = file.units, file.electrodes
+    area = next((names(table[name]) for name in AREAS if name in table.colnames), None)
+    rows = _electrode_rows(file)
+    if rows is None:
+        return area, None
+    if area is None and "location" in electrodes.colnames:
+        locations = np.array([*names(electrodes["location"]), "unknown"])
+        area = [str(pd.Series(locations[own if len(own) else [-1]]).mode()[0]) for own in rows]
+    if not all(axis in electrodes.colnames for axis in "xyz"):
+        return area, None
+    place = np.column_stack([np.asarray(electrodes[axis].data[:], float) for axis in "xyz"])
+    return area, np.stack([place[own].mean(axis=0) if len(own) else np.full(3, np.nan) for own in rows])
+
+
+def _electrode_rows(file: NWBFile) -> list[npt.NDArray[Any]] | None:
+    """Rows of the electrode table: of each unit's largest channel (Allen), or else of all its electrodes."""
+    table, electrodes = file.units, file.electrodes
+    if electrodes is None:
+        return None
+    if "peak_channel_id" in table.colnames:
+        row_of = {int(k): row for row, k in enumerate(electrodes.id[:])}
+        rows = [row_of.get(int(k)) for k in table["peak_channel_id"].data[:]]
+        return [np.array([] if row is None else [row], int) for row in rows]
+    if "electrodes" not in table.colnames:
+        return None
+    column = table["electrodes"]
+    return ragged(table, "electrodes") if hasattr(column, "target") else [np.array([k]) for k in column.data[:]]
