@@ -356,12 +356,24 @@ def test_a_file_that_was_damaged_on_the_disk_is_fetched_again(server, get, tmp_p
     assert (tmp_path / "a.npy").read_bytes() == CONTENT
 
 
-def test_a_foreign_file_of_that_name_is_not_taken_for_the_data(server, get, tmp_path):
-    server.figshare("a.npy", md5="")
-    (tmp_path / "a.npy").write_bytes(b"mine")
-    with pytest.raises(InputError, match="is there with 4 bytes instead of 300,000"):
-        get()
-    assert (tmp_path / "a.npy").read_bytes() == b"mine"
+@pytest.mark.parametrize("md5", ["", None])
+@pytest.mark.parametrize("mine", [b"mine", CONTENT[::-1]])
+def test_a_foreign_file_of_that_name_is_neither_taken_nor_replaced(md5, mine, server, get, tmp_path):
+    server.figshare("a.npy", md5=md5)
+    (tmp_path / "a.npy").write_bytes(mine)
+    if md5 is None or len(mine) != len(CONTENT):  # else nobody could tell
+        with pytest.raises(InputError, match="not what the archive has"):
+            get()
+    assert (tmp_path / "a.npy").read_bytes() == mine
+    assert server.downloads() == []
+
+
+def test_a_file_that_is_there_already_is_checked_and_kept(server, get, tmp_path):
+    server.figshare("a.npy")
+    (tmp_path / "a.npy").write_bytes(CONTENT)
+    get()
+    assert server.downloads() == []
+    assert visible(tmp_path) == ["a.npy", CHECKSUMS]
 
 
 def test_a_server_that_claims_more_than_it_sends_is_not_believed(server, get, tmp_path):
@@ -426,7 +438,7 @@ def test_what_does_not_fit_is_not_begun(server, get, monkeypatch):
 
 def test_damaged_checksums_are_named(server, get, tmp_path):
     server.figshare("a.npy")
-    for text in ("{", "[]"):
+    for text in ("{", "[]", '{"a.npy": 3}'):
         (tmp_path / CHECKSUMS).write_text(text)
         with pytest.raises(InputError, match=f"{CHECKSUMS} is damaged"):
             get()

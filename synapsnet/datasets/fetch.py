@@ -97,8 +97,8 @@ def _fetch_file(file: RemoteFile, folder: Path, notify: Notify, progress: Progre
     path.parent.mkdir(parents=True, exist_ok=True)
     recorded = _checksums(folder).get(file.path)
     checksum = recorded or with_checksum(file).checksum
-    if path.exists() and checksum is None and path.stat().st_size != file.size:
-        raise InputError(f"{path} is there with {path.stat().st_size:,} bytes instead of {file.size:,}; move it away.")
+    if path.exists() and recorded is None and not _matches(path, file.size, checksum):
+        raise InputError(f"{path} is there and not what the archive has; move it away, or give another folder (-o).")
     resuming = Resuming(
         path.with_name(f".{path.name}.part"), file.size, lambda there: progress(file.path, there / max(file.size, 1))
     )
@@ -118,18 +118,26 @@ def _fetch_file(file: RemoteFile, folder: Path, notify: Notify, progress: Progre
     return unpack(path)
 
 
+def _matches(path: Path, size: int, checksum: str | None) -> bool:
+    """Whether a file that somebody put there can be the one that is wanted."""
+    if path.stat().st_size != size or checksum is None:
+        return path.stat().st_size == size
+    algorithm, _, digest = checksum.partition(":")
+    return bool(_pooch().file_hash(str(path), alg=algorithm) == digest)
+
+
 def _checksums(folder: Path) -> dict[str, str]:
     """Checksums by path, of what was fetched into this folder before."""
     try:
         known = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
+            raise ValueError("it is no table of checksums")
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise InputError(
             f"{folder / CHECKSUMS} is damaged ({error}); delete it, and the files are checked anew."
         ) from error
-    if not isinstance(known, dict):
-        raise InputError(f"{folder / CHECKSUMS} is damaged; delete it, and the files are checked anew.")
     return known
 
 
