@@ -56,6 +56,8 @@ class Server:
             return self.send(request, 200, json.dumps(self.answers[request.path]).encode())
         if self.status:
             return self.send(request, self.status.pop(0), b"")
+        if request.path.startswith("/moved/"):
+            return self.send(request, 302, b"", headers={"Location": request.path.removeprefix("/moved")})
         content = self.files.get(request.path)
         if content is None:
             return self.send(request, 404, b"")
@@ -284,6 +286,16 @@ def test_a_dropped_connection_goes_on_where_it_stopped(server, get, tmp_path):
     get()
     assert (tmp_path / "a.npy").read_bytes() == CONTENT
     assert server.downloads() == [None, "bytes=150000-", "bytes=220000-"]  # in whole chunks
+
+
+def test_a_redirected_download_resumes_as_well(server, get, tmp_path):
+    server.figshare("a.npy")
+    for listed in server.answers[f"/articles/{FIGSHARE.identifier}/files?page=1&page_size={archives.PAGE}"]:
+        listed["download_url"] = f"{server.url}/moved/a.npy"  # as figshare and DANDI do
+    server.drops = 1
+    get()
+    assert (tmp_path / "a.npy").read_bytes() == CONTENT
+    assert server.downloads() == [None, "bytes=150000-"]
 
 
 def test_the_next_run_goes_on_where_the_last_one_gave_up(server, get, tmp_path):
