@@ -147,13 +147,13 @@ def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
 
 
 def _reader_of(path: Path) -> Reader:
+    for reader in READERS:
+        if reader.recognises(path):
+            return reader
     if not path.exists():
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, names, n=1)
         raise InputError(f"{path} does not exist; " + (f"did you mean {close[0]}?" if close else "check the path."))
-    for reader in READERS:
-        if reader.recognises(path):
-            return reader
     raise InputError(
         f"{path} is of no layout that can be read; expected {'; '.join(reader.LAYOUT for reader in READERS)}."
     )

@@ -30,10 +30,10 @@ def opened(path: Path) -> Iterator[NWBFile]:
     """The opened file; damage, found at once or while reading, becomes an InputError."""
     from pynwb import NWBHDF5IO
 
-    damaged = f"{path} is not a whole NWB file (truncated, or of another format); copy or download it again."
+    url = url_of(path)
+    damaged = f"{url or path} is not a whole NWB file (truncated, or of another format); copy or download it again."
     with ExitStack() as stack:
         try:
-            url = url_of(path)
             if url is None:
                 if not path.is_file():
                     raise InputError(f"{path} does not exist; check the path.")
