@@ -550,6 +550,13 @@ def test_the_command_lists_all_data_sets(command):
         assert dataset.doi in printed
 
 
+@pytest.mark.parametrize("words", [[], ["files"], ["fetch"]])
+def test_every_command_has_help_with_an_example(words, command):
+    code, printed = command(*words, "--help")
+    assert code == 0
+    assert " ".join(["synapsnet datasets", *words]) in " ".join(printed.split())
+
+
 def test_the_command_lists_files_and_fetches(command, server, tmp_path):
     server.figshare("a.npy", "b.npy")
     code, printed = command("files", "steinmetz-2019")

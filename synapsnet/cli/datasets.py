@@ -9,7 +9,7 @@ import typer
 
 from synapsnet.cli.console import OUT, complain, facts, notify, progress
 
-datasets = typer.Typer(help="Public recordings: what there is, and fetching it.", invoke_without_command=True)
+datasets = typer.Typer(invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(help="A data set; see `synapsnet datasets`.")]
 
