@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from synapsnet.errors import InputError
 from synapsnet.io import alf, arrays, bugeon, caiman, kilosort, nwb, stringer, suite2p, tables
+from synapsnet.io.contents import contents
 from synapsnet.io.describe import describe_recording, describe_simulation
 from synapsnet.io.nwb import read_simulation
 from synapsnet.io.nwb_write import write_recording, write_simulation
@@ -109,17 +110,19 @@ def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> d
 
 
 def explain(path: str | Path) -> dict[str, str]:
-    """Which reader takes a path, why, and its options, by name, ready to print; the data are not read.
+    """What a path holds, which reader takes it, why, and its options, ready to print; the data are not read.
 
     Raises
     ------
     InputError
-        If the path is missing or of no known layout.
+        If the path is missing, damaged or of no known layout.
     """
     data, described = _with_sidecar(Path(path))
     reader = _reader_of(data)
     beside = {} if described is None else {"described by": str(described)}
+    found = contents(data)
     return {
+        **({"found": found} if found else {}),
         "reader": f"{reader.__name__.rpartition('.')[2]}, for {reader.LAYOUT}",
         **beside,
         "options": listing(reader),

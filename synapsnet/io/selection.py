@@ -88,7 +88,8 @@ def select_time(
         )
     if kept.all():
         return recording
-    notify(f"{(~kept).sum() * recording.dt_s:.4g} s dropped: they are before {start:g} or after {stop:g} s.")
+    ends = [f"{word} {at:g}" for word, at in (("before", from_s), ("after", to_s)) if at is not None]
+    notify(f"{(~kept).sum() * recording.dt_s:.4g} s dropped: they are {' or '.join(ends)} s.")
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(kept[start:stop])]
     return recording.select_rows(segments)
 
