@@ -606,8 +606,9 @@ def test_the_command_refuses_in_a_sentence(command):
     assert "There is no data set 'nobody-2020'" in printed
 
 
-def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
+@pytest.mark.parametrize("make", [lambda path: path.write_text(""), lambda path: (path / ".lock").mkdir(parents=True)])
+def test_a_folder_that_cannot_be_written_to_is_named(make, server, tmp_path):
     server.figshare("a.npy")
-    (tmp_path / "file").write_text("")
+    make(tmp_path / "file")
     with pytest.raises(InputError, match="give another folder"):
         fetch(FIGSHARE, tmp_path / "file", session=None, notify=print, progress=lambda *_: None)

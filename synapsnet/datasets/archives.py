@@ -89,7 +89,7 @@ def with_checksum(file: RemoteFile) -> RemoteFile:
     """
     if file.checksum is not None or file.details_url is None:
         return file
-    digest = _json(file.details_url)["metadata"].get("digest", {}).get("dandi:sha2-256")
+    digest = _json(file.details_url).get("metadata", {}).get("digest", {}).get("dandi:sha2-256")
     return replace(file, checksum=digest and f"sha256:{digest}")
 
 

@@ -58,9 +58,10 @@ def fetch(dataset: Dataset, folder: Path, *, session: str | None, notify: Notify
     notify(f"Licence: {licence}. Cite {dataset.citation}; the data are doi:{dataset.doi}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock").acquire()  # two at once would write into the same partial file
     except OSError as error:
         raise InputError(f"Cannot write to {folder}: {error.strerror}; give another folder (-o).") from error
-    with FileLock(folder / ".lock"):  # two at once would write into the same partial file
+    with lock:
         _require_room(folder, files)
         return [_fetch_file(file, folder, notify, progress) for file in files]
 
