@@ -25,6 +25,7 @@ from synapsnet.training import History, Schedule, batches, n_targets, share, str
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
 NEWTON_STEPS = 2
+LEAST_UPDATES = 800  # chosen by validation loss on the real recordings that the README names
 SMALLEST_VARIANCE = 1e-9  # of what is sent, as a share of the largest
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
@@ -116,11 +117,11 @@ class FittedModel(nn.Module):
         device = fabric.device
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
+        batch_steps = settings.batch_steps or (512 if spikes else 256)
         schedule = Schedule(
-            # Evidence of connections is worked out afterwards, so only forecasts of calcium need many.
-            epochs=settings.epochs or (4 if spikes else 15 if forecasts else 5),
+            epochs=settings.epochs or _epochs(len(rows) / batch_steps, spikes, forecasts),
             patience=settings.patience,
-            batch_steps=settings.batch_steps or (512 if spikes else 256),
+            batch_steps=batch_steps,
             learning_rate=settings.learning_rate,
         )
         fitted.history = train(
@@ -345,6 +346,16 @@ class FittedModel(nn.Module):
             unit=(powers[0] / total).sqrt() * spread,
             n_steps=total,
         )
+
+
+def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:
+    """Passes over the training part: more of a short recording, whose forecasts would not be learned otherwise.
+
+    Evidence of connections is worked out afterwards and needs few.
+    """
+    epochs = 4 if spikes else 15 if forecasts else 5
+    wanted = math.ceil(LEAST_UPDATES / updates_per_epoch) if forecasts else epochs
+    return min(max(epochs, wanted), 4 * epochs)
 
 
 def _spread(values: Tensor) -> Tensor:
