@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,20 @@ def test_areas_may_be_with_the_sites_of_the_probe(ibl):
     neurons = read(folder, bin_s=0.5).neurons
     assert list(neurons["area"]) == ["385", "993"]
     assert neurons["z_um"].tolist() == [20, 100]
+
+
+def test_the_latest_revision_is_read(ibl):
+    folder = ibl / "alf" / "probe01" / "pykilosort"
+    for date in ("#2023-01-01#", "#2024-05-06#"):
+        shutil.copytree(folder, folder / date, ignore=shutil.ignore_patterns("#*"))
+    save(folder / "#2024-05-06#", {"spikes.clusters.0c1d": np.where(CLUSTERS == 0, 2, CLUSTERS)})
+    assert list(read(ibl, bin_s=0.5, label="all").neurons["id"]) == [
+        "probe00/0",
+        "probe00/2",
+        "probe00/3",
+        "probe01/2",
+        "probe01/3",
+    ]
 
 
 def test_a_damaged_table_is_refused(ibl):

@@ -28,10 +28,11 @@ def count(trains: list[Any], epochs: nap.IntervalSet, bin_s: float = 0.5, **opti
     spikes=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 6)), max_size=40),
     ids=st.permutations([0, 2, 3, 5]),
     column=st.booleans(),
+    dtype=st.sampled_from([np.int32, np.uint32, np.uint8, np.float64]),
 )
-def test_spikes_in_any_order_are_sorted_into_the_trains_of_their_clusters(spikes, ids, column):
+def test_spikes_in_any_order_are_sorted_into_the_trains_of_their_clusters(spikes, ids, column, dtype):
     times, clusters = np.array(spikes, float).reshape(-1, 2).T
-    clusters = clusters.astype(np.int32)
+    clusters = clusters.astype(dtype)
     shape = (-1, 1) if column else (-1,)
     trains = sort_spikes(times.reshape(shape), clusters.reshape(shape), ids)
     assert [train.tolist() for train in trains] == [sorted(times[clusters == k]) for k in ids]

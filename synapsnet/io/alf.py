@@ -2,7 +2,8 @@
 
 A file is named `object.attribute.npy`, in the IBL also with a namespace before and more parts behind
 (`_ibl_wheel.position.npy`, `spikes.times.<uuid>.npy`). A session has one folder for all probes (Steinmetz), or
-`alf/probe00/pykilosort/` for each. Behaviour that is found beside the spikes is read with its own clock.
+`alf/probe00/pykilosort/` for each, perhaps with the date of a revision (`#2024-05-06#`). Behaviour that is found
+beside the spikes is read with its own clock.
 
 Steinmetz et al. 2019, Distributed coding of choice, action and engagement across the mouse brain, Nature 576:266;
 International Brain Laboratory 2023, A modular architecture for organizing, processing and sharing neurophysiology
@@ -126,10 +127,10 @@ def read(
 
 
 def _sortings(path: Path) -> dict[str, Path]:
-    """Folders with spikes, by the probe; of a probe that was sorted twice, the one in the deeper folder."""
+    """Folders with spikes, by the probe; of several sortings the one in the deepest folder, of revisions the last."""
     found = {}
     for base in (path, path / "alf"):
-        for pattern in ("", "probe*/", "probe*/*/"):
+        for pattern in ("", "probe*/", "probe*/*/", "probe*/*/#*#/"):
             for file in sorted(base.glob(f"{pattern}*spikes.times*.npy")):
                 found[next((p for p in file.relative_to(base).parts[:-1]), "")] = file.parent
     return found
@@ -185,10 +186,10 @@ def _sites(folder: Path) -> _Sites | None:
         position = [name for name in ("ccf_lr", "ccf_ap", "ccf_dv") if name in columns]
         acronyms = columns["allen_ontology"].fillna("unknown").str.strip().to_numpy()
         return _Sites(acronyms, columns[position].to_numpy(float) if len(position) == 3 else None)
-    for place, object_name in ((folder, "channels"), (folder, "electrodeSites"), (folder.parent, "electrodeSites")):
-        area = load(place, f"{object_name}.brainLocationIds_ccf_2017")
+    for place, sites in [(folder, "channels"), *((f, "electrodeSites") for f in (folder, *folder.parents[:2]))]:
+        area = load(place, f"{sites}.brainLocationIds_ccf_2017")
         if area is not None:
-            return _Sites(area, load(place, f"{object_name}.mlapdv"))
+            return _Sites(area, load(place, f"{sites}.mlapdv"))
     return None
 
 

@@ -76,7 +76,7 @@ def read(
     """
     samples = _load(path, "spike_times.npy")
     clusters = _load(path, "spike_clusters.npy" if (path / "spike_clusters.npy").is_file() else "spike_templates.npy")
-    ids = np.unique(clusters)
+    ids = np.unique(clusters).astype(np.int64)
     position = _positions(path, clusters, ids)
     units = Units(
         sort_spikes(samples / _sample_rate(path, fs_hz), clusters, ids),

@@ -14,6 +14,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.nwb_tables import ragged
 from synapsnet.io.nwb_units import observed_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
+from synapsnet.io.units import increasing
 from synapsnet.recording import MATRICES, Connectome, FloatArray, Recording, Simulation, neuron_table
 
 if TYPE_CHECKING:
@@ -103,6 +104,6 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
 
 def _spike_times(units: DynamicTable) -> nap.TsGroup:
     """Spike trains 0..N-1 while all of them were observed."""
-    trains = [np.sort(train) for train in ragged(units, "spike_times")]
+    trains = [increasing(train) for train in ragged(units, "spike_times")]
     support = observed_time(units, trains)
     return nap.TsGroup({k: nap.Ts(train, time_support=support) for k, train in enumerate(trains)}, time_support=support)

@@ -12,7 +12,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.nwb_tables import names, ragged
-from synapsnet.io.units import FloatArray, Units, spiking_time
+from synapsnet.io.units import FloatArray, Units, increasing, spiking_time
 from synapsnet.recording import neuron_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_units(file: NWBFile) -> tuple[Units, nap.IntervalSet]:
     table = file.units
     if len(table) < 2:
         raise InputError(f"A recording needs at least 2 neurons; the table `units` has {len(table)}.")
-    trains = [np.sort(train) for train in ragged(table, "spike_times")]
+    trains = [increasing(train) for train in ragged(table, "spike_times")]
     area, position = _places(file)
     cell_type = names(table["cell_type"]) if "cell_type" in table.colnames else None
     neurons = neuron_table(len(table), ids=names(table.id), cell_type=cell_type, area=area, position_um=position)

@@ -58,7 +58,7 @@ def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayL
     ----------
     times_s : (n,) or (n, 1) array
         Time of each spike in seconds; spikes without a time (NaN) are left out.
-    clusters : (n,) or (n, 1) integer array
+    clusters : (n,) or (n, 1) array of whole numbers
         Cluster of each spike; those that are not in `ids` are left out.
     ids : (N,) integer array
         In the order in which trains are returned; a cluster may have no spikes.
@@ -71,6 +71,8 @@ def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayL
     times, labels, wanted = np.asarray(times_s, float).reshape(-1), np.asarray(clusters).reshape(-1), np.asarray(ids)
     if len(times) != len(labels):
         raise InputError(f"Every spike needs a time and a cluster; got {len(times)} times and {len(labels)} clusters.")
+    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():  # MATLAB saves whole numbers so
+        labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iu" or min(labels.min(initial=0), wanted.min(initial=0)) < 0:
         raise InputError("Clusters must be numbered by whole numbers from 0 on; some of these are not.")
     unit_of = np.full(max(labels.max(initial=0), wanted.max(initial=0)) + 1, len(wanted), np.int64)
@@ -82,7 +84,12 @@ def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayL
         times, unit = times[known], unit[known]
     by_unit = times[np.argsort(unit, kind="stable")]
     borders = np.cumsum(np.bincount(unit, minlength=len(wanted)))[:-1]
-    return [train if (np.diff(train) >= 0).all() else np.sort(train) for train in np.split(by_unit, borders)]
+    return [increasing(train) for train in np.split(by_unit, borders)]
+
+
+def increasing(train: FloatArray) -> FloatArray:
+    """Spike times in their order; the same array where they are in order already."""
+    return train if (np.diff(train) >= 0).all() else np.sort(train)
 
 
 def spiking_time(trains: Sequence[FloatArray]) -> nap.IntervalSet:
@@ -168,7 +175,8 @@ def count_spikes(
 def within(train: FloatArray, epochs: nap.IntervalSet) -> FloatArray:
     """The spikes of a train that lie in the epochs, borders included."""
     epoch = np.searchsorted(epochs.start, train, side="right") - 1
-    return train[(epoch >= 0) & (train <= epochs.end[epoch])]
+    inside = (epoch >= 0) & (train <= epochs.end[epoch])
+    return train if inside.all() else train[inside]
 
 
 def _counts(
