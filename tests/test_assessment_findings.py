@@ -57,7 +57,7 @@ def matched(*scores: MatchedScore, hidden_fdr: float = 0.05, simulated_skewness:
     scenarios = [
         Scenario(
             visible_fraction=fraction, n_simulated=100, shared_fraction=0.3, parameters={}, likeness=alike,
-            scores=list(found),
+            scores=list(found), weight_reliability=0.6,
         )
         for fraction, found in (
             (1.0, scores or (matched_score(),)),
@@ -124,7 +124,7 @@ def test_nothing_to_warn_of() -> None:
         ({"matched": matched(matched_score(0.4), matched_score(0.7, 4.0))}, "Record longer: .* 0.70 in 80 min"),
         ({"matched": matched(hidden_fdr=0.3)}, "30% in matched simulations of which 33%"),
         ({"matched": matched(simulated_skewness=0.1)}, r"differs from the recording in skewness \(2, simulated 0.1\)"),
-        ({"reliability": reliability(around(0.12))}, "Not reliable"),
+        ({"reliability": reliability(around(0.4))}, r"agree less \(r = 0.40 .* 0.60 or more"),
         ({"reliability": reliability(None)}, "Not reliable"),
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),
         ({"forecasts": forecasts("worse")}, "W = 0 forecasts better"),
@@ -135,6 +135,11 @@ def test_one_warning_for_one_problem(changes: dict[str, object], expected: str) 
     found = warnings(good(**changes))
     assert len(found) == 1
     assert re.search(expected, found[0])
+
+
+def test_what_is_not_reliable_is_less_so_than_matched_simulations() -> None:
+    said = warnings(good(reliability=reliability(around(0.12))))
+    assert [sentence.split(" ")[0] for sentence in said] == ["Two", "Not"]
 
 
 def test_parts_that_do_not_apply_are_replaced_by_the_reason() -> None:

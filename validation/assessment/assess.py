@@ -124,7 +124,7 @@ def assess_run(
 
     try:
         found.matched = matched(
-            training, infer, seeds=range(n_seeds), fractions=fractions, lengths=lengths,
+            training, infer, gap, seeds=range(n_seeds), fractions=fractions, lengths=lengths,
             known=found.matched, keep=keep_matched, progress=progress,
         )  # fmt: skip
         found.skipped.pop("matched", None)

@@ -194,6 +194,7 @@ def _of_match(assessment: Assessment) -> list[str | None]:
         _too_short(assessment.matched),
         _false_discoveries(scores),
         _fewer_than_matched(assessment, scores),
+        _less_reliable_than_matched(assessment, assessment.matched),
         _unlike(assessment.matched),
     ]
 
@@ -228,6 +229,17 @@ def _fewer_than_matched(assessment: Assessment, scores: list[MatchedScore]) -> s
     return (
         f"Connections here are fewer or weaker than in the matched simulation, where {least:.2%} of the pairs are "
         f"reported instead of {facts.n_reported / facts.n_pairs:.2%}: expect less than it reaches."
+    )
+
+
+def _less_reliable_than_matched(assessment: Assessment, matched: Matched) -> str | None:
+    known = [each.weight_reliability for each in matched.scenarios if each.weight_reliability is not None]
+    here = assessment.reliability and assessment.reliability.interleaved.weight_correlation
+    if not known or not here or here.high >= min(known):
+        return None
+    return (
+        f"Two halves of the recording agree less (r = {_estimate(here)}) than those of matched simulations do (r = "
+        f"{min(known):.2f} or more): connections here are weaker, or change; expect less than what they reach."
     )
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
+from synapsnet.splits import alternating
 from validation.assessment.matching import DT_MS, INDICATOR, NETWORK, Match, match, observe_as
-from validation.assessment.reliability import Infer
+from validation.assessment.reliability import N_BLOCKS, Infer
 from validation.assessment.results import Likeness, Matched, MatchedFit, MatchedScore, Quartiles, Scenario
 from validation.comparison import seed_interval
 from validation.connectivity import score_connectivity
@@ -36,6 +38,7 @@ Progress = Callable[[str, float | None], None]
 def matched(
     recording: Recording,
     infer: Infer,
+    gap: int,
     *,
     seeds: Sequence[int] = (0, 1, 2),
     fractions: Sequence[float] = FRACTIONS,
@@ -52,6 +55,8 @@ def matched(
         What the method was fitted to.
     infer : callable
         From a recording to its connectivity, as it was done for this one.
+    gap : int
+        See `validation.assessment.reliability`.
     seeds : sequence of int
         Each is a network and a simulation of its own.
     fractions : sequence of float
@@ -85,10 +90,10 @@ def matched(
             duration_s = (max(wanted) * recording.n_steps + 1) * recording.dt_s
             simulation = like.simulate(duration_s, seed)
             if found.scenario(fraction) is None:
-                seen = observe_as(simulation, recording, 1.0, like.noise_level, seed)
-                found.scenarios.append(_scenario(fraction, like, seen, recording))
+                seen = observe_as(simulation, recording, 1.0, like.optics, seed)
+                found.scenarios.append(_scenario(fraction, like, seen, recording, split_half(seen, infer, gap)))
             for done, length in enumerate(todo):
-                seen = observe_as(simulation, recording, length, like.noise_level, seed)
+                seen = observe_as(simulation, recording, length, like.optics, seed)
                 found.fits.append(score(seen, infer(seen.without_ground_truth()), fraction, length, seed))
                 progress(what, (done + 1) / len(todo))
                 _summarise(found, recording)
@@ -102,12 +107,10 @@ def describe(recording: Recording) -> str:
     like = "bins and epochs" if recording.modality == "spikes" else f"frame rate, epochs and {INDICATOR}"
     if recording.modality == "spikes":
         rates = "Each neuron has the rate of a recorded one"
-    elif is_dff(recording):
-        rates = "The noise level is the recording's; rates are those at which traces are as skewed as recorded ones"
     else:
+        noise = "The noise level is the recording's" if is_dff(recording) else "Noise has the recording's share"
         rates = (
-            "Noise has the share of a trace's variance that it has in the recording; rates are those at which traces "
-            "are as skewed as recorded ones"
+            f"{noise}, beside answers of the recorded size; rates are those at which traces are as skewed as recorded"
         )
     return (
         f"Network {NETWORK} in steps of {DT_MS:g} ms, observed with the recording's {like}. {rates}; noise that all "
@@ -157,13 +160,29 @@ def likeness(recording: Recording, seen: Recording) -> list[Likeness]:
     ]
 
 
-def _scenario(fraction: float, like: Match, seen: Recording, recording: Recording) -> Scenario:
+def split_half(seen: Recording, infer: Infer, gap: int) -> float | None:
+    """Correlation of weights from odd and even blocks of time; None where it is not defined or parts are too short."""
+    try:
+        parts = alternating(seen.segments, N_BLOCKS, gap)
+        first, second = (infer(seen.select_rows(part).without_ground_truth()).weight for part in parts)
+    except InputError:
+        return None
+    pairs = ~np.eye(len(first), dtype=bool)
+    if min(np.ptp(first[pairs]), np.ptp(second[pairs])) == 0:
+        return None
+    return float(np.corrcoef(first[pairs], second[pairs])[0, 1])
+
+
+def _scenario(
+    fraction: float, like: Match, seen: Recording, recording: Recording, reliability: float | None
+) -> Scenario:
     return Scenario(
         visible_fraction=fraction,
         n_simulated=int(like.parameters["n_neurons"]),
         shared_fraction=like.shared_fraction,
         parameters=like.parameters,
         likeness=likeness(recording, seen),
+        weight_reliability=reliability,
         scores=[],
     )
 

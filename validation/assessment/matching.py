@@ -4,7 +4,9 @@ The network is "lif-random". What a recording says of it is matched:
 
 - every recorded neuron has a partner with its firing rate, by a drive of its own;
 - the mean correlation of pairs, by noise that all neurons share; without it, where the recording has no more of it;
-- time step, epochs and length, and of calcium the noise (`validation.likeness`).
+- time step, epochs and length;
+- of calcium, the noise level nu (Rupprecht et al. 2021, Nat Neurosci 24:1324), and how large answers are beside it, by
+  the indicator's peak. Where values cannot be dF/F, the noise follows from the peak instead.
 
 Drives and shared noise are found together by stochastic approximation (Robbins & Monro 1951, Ann Math Stat 22:400):
 short simulations, after each of which every drive moves by what its neuron's log rate lacks, and the shared fraction
@@ -15,14 +17,14 @@ up to 100 neurons; in larger networks weights shrink as 1 / sqrt(N), which keeps
 (van Vreeswijk & Sompolinsky 1996, Science 274:1724).
 
 Calcium does not say rates either. They are taken from the skewness of the traces: that of a Poisson process seen
-through a linear indicator falls as 1 / sqrt(rate) (Campbell's theorem; Rice 1944, Bell Syst Tech J 23:282). Bursts
-raise it, so that rates of bursting neurons come out too low.
+through a linear indicator falls as 1 / sqrt(rate) (Campbell's theorem; Rice 1944, Bell Syst Tech J 23:282). A burst
+looks like one large answer, so that rates of bursting neurons are those of their bursts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +34,19 @@ from scipy.stats import skew
 from simulators import observe_calcium, observe_spikes, simulate
 from simulators.inputs import Inputs
 from simulators.networks import LifConnectome, LifRandom
-from simulators.observation.indicators import named_indicator
+from simulators.observation.indicators import Indicator, named_indicator
+from simulators.observation.optics import resting_noise_sd
 from synapsnet.errors import InputError
 from synapsnet.recording import FloatArray, Recording, Simulation
-from validation.likeness import observe_like
-from validation.statistics import binned_spike_times, calcium_statistics, noise_share, rates_hz, spike_statistics
+from validation.likeness import is_dff
+from validation.statistics import (
+    binned_spike_times,
+    calcium_statistics,
+    noise_level,
+    noise_share,
+    rates_hz,
+    spike_statistics,
+)
 
 NETWORK = "lif-random"
 INDICATOR = "GCaMP6s"
@@ -44,6 +54,7 @@ DT_MS = 0.5  # delays and time constants are longer; five times as fast as the d
 LARGE = 100  # neurons, from which on weights shrink
 RATE_RANGE_HZ = (0.02, 50.0)  # that can be asked for
 CALCIUM_RATE_RANGE_HZ = (0.02, 10.0)  # beyond it, skewness tells little
+NOISE_SHARE_RANGE = (1e-4, 0.95)  # of a trace's variance
 DRIVE_RANGE_MV = (-10.0, 60.0)
 SHARED_RANGE = (1e-3, 0.9)  # never without an input, so that one program serves all
 LEAST_SHARED = 0.02  # less is none
@@ -56,6 +67,14 @@ Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True)
+class Optics:
+    """How calcium is seen; see `simulators.observe_calcium`."""
+
+    indicator: Indicator
+    noise_level: float
+
+
+@dataclass(frozen=True)
 class Match:
     """A network like a recording.
 
@@ -64,8 +83,8 @@ class Match:
     network : LifConnectome
     visible : (N,) array of indices
         Neurons that are recorded.
-    noise_level : float
-        Of calcium, see `simulators.observe_calcium`; 0 for spikes.
+    optics : Optics or None
+        Of calcium.
     shared_fraction : float
         Of the noise; 0 where the recording asks for none.
     parameters : dict
@@ -74,7 +93,7 @@ class Match:
 
     network: LifConnectome
     visible: IndexArray
-    noise_level: float
+    optics: Optics | None
     shared_fraction: float
     parameters: dict[str, Any]
 
@@ -112,15 +131,18 @@ def match(
     rng = np.random.default_rng(seed)
     n = round(recording.n_neurons / visible_fraction)
     visible = np.sort(rng.choice(n, recording.n_neurons, replace=False))
-    target_hz = rng.choice(recorded_rates(recording), n)
-    target_hz[visible] = recorded_rates(recording)
+    rate_hz = recorded_rates(recording)
+    target_hz = rng.choice(rate_hz, n)
+    target_hz[visible] = rate_hz
     target_hz = np.clip(target_hz, *RATE_RANGE_HZ)
     wanted = float(np.nanmean(pair_correlation(recording)))
+    optics = None if recording.modality == "spikes" else recorded_optics(recording)
+    length = min(1.0, SEARCH_S / (recording.n_steps * recording.dt_s))
     wiring = LifRandom(n_neurons=n)
     scale = min(1.0, np.sqrt(LARGE / n))
     wiring = LifRandom(n_neurons=n, epsp_mv=scale * wiring.epsp_mv, ipsp_mv=scale * wiring.ipsp_mv)
     connectome = wiring.connect(rng)
-    drive, shared, noise_level = np.full(n, wiring.drive_mv), SHARED_RANGE[0], 0.0
+    drive, shared = np.full(n, wiring.drive_mv), SHARED_RANGE[0]
 
     def network() -> LifConnectome:
         return LifConnectome(
@@ -133,8 +155,7 @@ def match(
         counts = rates_hz(whole.spike_times) * SEARCH_S
         lacking = np.log((target_hz * SEARCH_S + 0.5) / (counts + 0.5)) / LOG_RATE_PER_MV
         drive = np.clip(drive + np.clip(step * lacking, -MOST_STEP_MV, MOST_STEP_MV), *DRIVE_RANGE_MV)
-        seen = observe_like(whole.select_neurons(visible), recording, indicator=INDICATOR, seed=seed).simulated
-        noise_level = _noise_level(seen)
+        seen = observe_as(whole.select_neurons(visible), recording, length, optics, seed)
         missing = wanted - float(np.nanmean(pair_correlation(seen)))
         shared = float(np.clip(shared + step * missing, *SHARED_RANGE)) if k else shared  # rates first
         progress((k + 1) / N_ROUNDS)
@@ -143,7 +164,7 @@ def match(
     return Match(
         network=network(),
         visible=visible,
-        noise_level=noise_level,
+        optics=optics,
         shared_fraction=shared if shared >= LEAST_SHARED else 0.0,
         parameters={
             "n_neurons": n,
@@ -155,7 +176,9 @@ def match(
     )
 
 
-def observe_as(simulation: Simulation, recording: Recording, length: float, noise_level: float, seed: int) -> Recording:
+def observe_as(
+    simulation: Simulation, recording: Recording, length: float, optics: Optics | None, seed: int
+) -> Recording:
     """The beginning of a simulation in the time steps and epochs of a recording, which are repeated where it ends.
 
     Parameters
@@ -165,7 +188,7 @@ def observe_as(simulation: Simulation, recording: Recording, length: float, nois
     recording : Recording
     length : float
         In durations of the recording.
-    noise_level, seed
+    optics, seed
         Of calcium.
 
     Returns
@@ -179,12 +202,16 @@ def observe_as(simulation: Simulation, recording: Recording, length: float, nois
         If fewer than two neurons change.
     """
     n_steps = round(length * recording.n_steps)
-    if recording.modality == "spikes":
+    if optics is None:
         firing = [k for k in range(simulation.n_neurons) if len(simulation.spike_times[k])]
         seen = observe_spikes(simulation.select_neurons(firing), bin_s=recording.dt_s)
     else:
         seen = observe_calcium(
-            simulation, indicator=INDICATOR, frame_rate_hz=1 / recording.dt_s, noise_level=noise_level, seed=seed
+            simulation,
+            indicator=optics.indicator,
+            frame_rate_hz=1 / recording.dt_s,
+            noise_level=optics.noise_level,
+            seed=seed,
         )
     values = seen.values[:n_steps]
     changing = np.flatnonzero(np.ptp(values, axis=0) > 0)
@@ -203,12 +230,23 @@ def recorded_rates(recording: Recording) -> FloatArray:
     """(N,) firing rates in Hz: counted, or of calcium from the skewness of the traces (see the module)."""
     if recording.modality == "spikes":
         return recording.values.mean(axis=0, dtype=np.float64) / recording.dt_s
-    indicator = named_indicator(INDICATOR)
-    time_s = np.arange(0, 20 * indicator.decay_s, 1e-3)
-    kernel = indicator.kernel(time_s)
-    squares, cubes = (float(np.trapezoid(kernel**power, time_s)) for power in (2, 3))
+    squares, cubes = _integrals(named_indicator(INDICATOR))
     of_signal = skew(recording.values.astype(np.float64), axis=0) / np.maximum(1 - noise_share(recording), 0.05) ** 1.5
     return np.clip((cubes / squares**1.5 / np.maximum(of_signal, 1e-3)) ** 2, *CALCIUM_RATE_RANGE_HZ)
+
+
+def recorded_optics(recording: Recording) -> Optics:
+    """Noise level and peak of the indicator with which the median neuron is as noisy as it was recorded."""
+    indicator, frame_rate_hz = named_indicator(INDICATOR), 1 / recording.dt_s
+    share = float(np.clip(np.nanmedian(noise_share(recording)), *NOISE_SHARE_RANGE))
+    squares, _ = _integrals(indicator)
+    signal_sd = indicator.peak * np.sqrt(np.median(recorded_rates(recording)) * squares)
+    noise_sd = signal_sd * np.sqrt(share / (1 - share))
+    matching = float(noise_sd / resting_noise_sd(1.0, frame_rate_hz))  # the noise level for this peak
+    if not is_dff(recording):
+        return Optics(indicator, matching)
+    level = float(np.nanmedian(noise_level(recording)))
+    return Optics(replace(indicator, peak=indicator.peak * level / matching), level)
 
 
 def pair_correlation(recording: Recording) -> FloatArray:
@@ -218,8 +256,11 @@ def pair_correlation(recording: Recording) -> FloatArray:
     return calcium_statistics(recording).correlation
 
 
-def _noise_level(seen: Recording) -> float:
-    return float(seen.metadata["observation"]["noise_level"]) if seen.modality == "calcium" else 0.0
+def _integrals(indicator: Indicator) -> tuple[float, float]:
+    """Of the square and the cube of an indicator's answer with a peak of 1, over time in seconds."""
+    time_s = np.arange(0, 20 * indicator.decay_s, 1e-3)
+    kernel = indicator.kernel(time_s)
+    return float(np.trapezoid(kernel**2, time_s)), float(np.trapezoid(kernel**3, time_s))
 
 
 def _repeated(lengths: list[int], n_steps: int) -> list[int]:

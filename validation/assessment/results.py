@@ -378,7 +378,10 @@ class Scenario(_Result):
     parameters : dict
         Of the network.
     likeness : list of Likeness
-        Statistics of the recording and of seed 0, observed alike.
+        Statistics of the recording and of the first simulation, observed alike.
+    weight_reliability : float or None
+        Of the first simulation: correlation of weights from odd and even blocks of time, to be compared with
+        `Reliability.interleaved`. None where it is not defined.
     scores : list of MatchedScore
         In order of length.
     """
@@ -388,6 +391,7 @@ class Scenario(_Result):
     shared_fraction: float
     parameters: dict[str, Any]
     likeness: list[Likeness]
+    weight_reliability: float | None = None
     scores: list[MatchedScore]
 
     def at(self, length: float = 1.0) -> MatchedScore | None:
