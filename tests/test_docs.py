@@ -71,6 +71,18 @@ def test_a_tutorial_runs_and_keeps_its_promises(name, tmp_path, monkeypatch, sma
                     run(words, monkeypatch)
 
 
+def test_the_readme_step_by_step(tmp_path, monkeypatch, small_simulation):
+    assert small_simulation.n_neurons == 20  # compiled already
+    monkeypatch.chdir(tmp_path)
+    steps = PAGES["README.md"].partition("## Step by step")[2]
+    smaller = steps.replace("--duration 1200", "--duration 60 --set n_neurons=20 --set connection_probability=0.15")
+    assert smaller != steps
+    for words in commands(BLOCK.search(smaller)[0]):
+        if words[0] == "synapsnet":
+            run(words, monkeypatch)
+    assert {"sim.nwb", "rec.nwb", "run", "report.html", "network"} <= {path.name for path in tmp_path.iterdir()}
+
+
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:
