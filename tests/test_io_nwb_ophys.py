@@ -51,8 +51,19 @@ def test_refuses_timestamps_that_do_not_increase(traces, times, tmp_path):
         read(path)
 
 
-def test_refuses_missing_values(traces, tmp_path):
-    traces[5, 2] = np.nan
+def test_frames_and_rois_without_values_are_left_out(traces, tmp_path):
+    values = np.column_stack([traces, np.full(60, np.nan)])
+    values[20:23, 2] = np.nan
+    lines: list[str] = []
+    recording = read(save(with_fluorescence(values, rate=30.0), tmp_path / "ophys.nwb"), notify=lines.append)
+    assert recording.segments == [(0, 20), (20, 57)]
+    assert np.array_equal(recording.values, np.delete(traces, [20, 21, 22], axis=0).astype(np.float32))
+    assert "1 of 4 ROIs dropped: they have no values (NaN)." in lines
+    assert "3 of 60 frames left out: an ROI has no value there (NaN)." in lines
+
+
+def test_refuses_infinite_values(traces, tmp_path):
+    traces[5, 2] = np.inf
     with pytest.raises(InputError, match="NaN or infinite values in neuron 2"):
         read(save(with_fluorescence(traces, rate=30.0), tmp_path / "ophys.nwb"))
 

@@ -58,12 +58,15 @@ def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None
     rois = np.asarray(series.rois.data[:], int)
     table = series.rois.table
     values = _frames_by_rois(series, len(rois), notify)
-    kept = np.flatnonzero(_cells(table, rois, label, notify))
-    if len(kept) < len(rois):
-        values, rois = values[:, kept], rois[kept]
+    kept = _cells(table, rois, label, notify) & _with_values(values, notify)
+    values, rois = values[:, kept], rois[kept]
     times = series.timestamps
     if times is None:
         times = (series.starting_time or 0.0) + np.arange(len(values)) / series.rate
+    missing: npt.NDArray[np.bool_] = np.any(np.isnan(values), axis=1)
+    if missing.any():
+        notify(f"{missing.sum()} of {len(missing)} frames left out: an ROI has no value there (NaN).")
+        times, values = np.asarray(times, float)[~missing], values[~missing]
     activity, dt_s = even_frames(times, values, notify=notify)
     plane = table.imaging_plane
     return Recording(
@@ -139,6 +142,14 @@ def _cells(
     if not is_cell.all():
         notify(f"{(~is_cell).sum()} of {len(rois)} ROIs dropped by {column}; label=all keeps them.")
     return is_cell
+
+
+def _with_values(values: npt.NDArray[np.float32], notify: Notify) -> npt.NDArray[np.bool_]:
+    """Which ROIs have values in any frame."""
+    known: npt.NDArray[np.bool_] = ~np.all(np.isnan(values), axis=0)
+    if not known.all():
+        notify(f"{(~known).sum()} of {len(known)} ROIs dropped: they have no values (NaN).")
+    return known
 
 
 def _positions_um(table: PlaneSegmentation, rois: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
