@@ -103,6 +103,13 @@ def test_missing_and_misfitting_files_are_refused(folder):
         read(folder)
 
 
+@pytest.mark.parametrize("text", ["", "cluster_id\tgroup\n0\tgood\tmore\teven\n1\n2\tgood\tmore\tmuch\tmore\n"])
+def test_damaged_tables_are_refused(folder, text):
+    (folder / "cluster_group.tsv").write_text(text)
+    with pytest.raises(InputError, match=r"is empty|is not a whole table"):
+        read(folder)
+
+
 def test_pickled_arrays_are_refused(folder):
     np.save(folder / "spike_clusters.npy", np.array([{}] * len(TIMES_S), object))
     with pytest.raises(InputError, match="never loaded"):

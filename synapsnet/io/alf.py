@@ -13,7 +13,6 @@ data, Nat Methods 20:403.
 from __future__ import annotations
 
 from functools import reduce
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +23,12 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.alf_behaviour import read_intervals, read_signals
-from synapsnet.io.alf_files import find_file, load, load_needed, load_parquet
+from synapsnet.io.alf_files import find_file, load, load_needed
 from synapsnet.io.clock import choose, with_behaviour
 from synapsnet.io.npy import Array
 from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
-from synapsnet.io.text import read_text
+from synapsnet.io.tables import load_table
 from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
 from synapsnet.recording import Recording, neuron_table
 
@@ -154,7 +153,7 @@ def _quality(folder: Path, n: int) -> pd.DataFrame:
     file = find_file(folder, "clusters.metrics")
     if file is None:
         return pd.DataFrame(index=range(n))
-    metrics = load_parquet(file)
+    metrics = load_table(file)
     metrics = metrics.set_index("cluster_id" if "cluster_id" in metrics else metrics.index).reindex(range(n))
     quality = metrics.reindex(columns=["presence_ratio"])
     if "label" in metrics:
@@ -180,7 +179,7 @@ def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, Flo
 def _sites(folder: Path) -> _Sites | None:
     table = find_file(folder, "channels.brainLocation")
     if table is not None:
-        columns = pd.read_csv(StringIO(read_text(table)), sep="\t")
+        columns = load_table(table)
         if "allen_ontology" not in columns:
             raise InputError(f"{table} must have a column allen_ontology; it has {', '.join(columns.columns)}.")
         position = [name for name in ("ccf_lr", "ccf_ap", "ccf_dv") if name in columns]

@@ -9,7 +9,6 @@ dense electrode arrays, Nat Neurosci 19:634.
 from __future__ import annotations
 
 import re
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.npy import Array, load_npy
 from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
+from synapsnet.io.tables import load_table
 from synapsnet.io.text import read_text
 from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
 from synapsnet.recording import Recording, neuron_table
@@ -133,7 +133,7 @@ def _table(file: Path) -> pd.DataFrame:
     """A table by cluster; empty where there is none."""
     if not file.is_file():
         return pd.DataFrame()
-    table = pd.read_csv(StringIO(read_text(file)), sep="\t")
+    table = load_table(file)
     key = next((name for name in ("cluster_id", "id") if name in table), None)
     if key is None:
         raise InputError(f"{file} must have a column cluster_id; it has {', '.join(table.columns)}.")
