@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synapsnet.errors import InputError
 from synapsnet.io import read
@@ -99,6 +103,13 @@ def test_refuses_columns_that_are_no_numbers(save, table):
         read(save(table.assign(note="x")), dt_s=0.1)
 
 
+def test_refuses_counts_at_times_that_drift(save, table):
+    counts = table.abs().round().astype(int).assign(time=np.cumsum(np.linspace(0.09, 0.12, T)))
+    with pytest.raises(InputError, match="must come at even times, these drift"):
+        read(save(counts))
+    assert read(save(counts), modality="calcium").modality == "calcium"
+
+
 def test_refuses_missing_activity(save, table):
     table.loc[3, "b"] = np.nan
     with pytest.raises(InputError, match="NaN or infinite values in neuron 1"):
@@ -144,3 +155,11 @@ def test_refuses_broken_parquet(tmp_path, table):
     (tmp_path / "x.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:300])
     with pytest.raises(InputError, match="is not a whole Parquet file"):
         read(tmp_path / "x.parquet", dt_s=0.1)
+
+
+@given(text=st.text(alphabet="01.,;\t\n\r\"'abé\0 -", max_size=60))
+def test_any_text_is_a_table_or_refused(text, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    with suppress(InputError):  # any other exception fails the test
+        read(path, dt_s=0.1)

@@ -91,18 +91,14 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     columns: list[FloatArray] = [] if before is None else list(before.values.T)
     for signal in signals:
         samples_s, values = _samples(signal, notify)
+        interpolated, hole_s = _interpolate(times, samples_s, values)
+        here = (hole_s <= LONGEST_HOLE_S + ROUNDING_S).all(axis=1)
         usual_s = float(np.median(np.diff(samples_s))) if len(samples_s) > 1 else 0.0
+        bridged = here & (hole_s > MISSING_FRAME * usual_s + ROUNDING_S).any(axis=1)
+        _report(signal.name, bridged, ~here, recording.dt_s, notify)
+        columns += list(interpolated.T)
         several = values.shape[1] > 1
-        bridged = np.zeros(len(times), bool)
-        here = np.ones(len(times), bool)
-        for k, column in enumerate(values.T):
-            present = np.isfinite(column)
-            interpolated, hole_s = _interpolate(times, samples_s[present], column[present])
-            here &= hole_s <= LONGEST_HOLE_S + ROUNDING_S
-            bridged |= hole_s > MISSING_FRAME * usual_s + ROUNDING_S
-            columns.append(interpolated)
-            names.append(f"{signal.name}_{k}" if several else signal.name)
-        _report(signal.name, bridged & here, ~here, recording.dt_s, notify)
+        names += [f"{signal.name}_{k}" if several else signal.name for k in range(values.shape[1])]
         known &= here
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(known[start:stop])]
     if not segments:
@@ -198,13 +194,19 @@ def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
 
 
 def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Value at each time, and how far the two samples that it lies between are apart (infinite outside)."""
-    if not len(samples_s):
-        return np.zeros(len(times)), np.full(len(times), np.inf)
-    padded = np.concatenate([[-np.inf], samples_s, [np.inf]])
-    before = padded[np.searchsorted(samples_s, times + ROUNDING_S, side="right")]
-    after = padded[np.searchsorted(samples_s, times - ROUNDING_S, side="left") + 1]
-    return np.interp(times, samples_s, values), after - before
+    """(T, B) values, and how far the two known samples that each lies between are apart (infinite outside)."""
+    interpolated = np.zeros((len(times), values.shape[1]))
+    hole_s = np.full(interpolated.shape, np.inf)
+    for k, column in enumerate(values.T):
+        known = np.isfinite(column)
+        if known.any():
+            known_s = samples_s[known]
+            ends = np.concatenate([[-np.inf], known_s, [np.inf]])
+            before = ends[np.searchsorted(known_s, times + ROUNDING_S, side="right")]
+            after = ends[np.searchsorted(known_s, times - ROUNDING_S, side="left") + 1]
+            hole_s[:, k] = after - before
+            interpolated[:, k] = np.interp(times, known_s, column[known])
+    return interpolated, hole_s
 
 
 def _report(name: str, bridged: npt.NDArray[np.bool_], cut: npt.NDArray[np.bool_], dt_s: float, notify: Notify) -> None:

@@ -111,12 +111,12 @@ def load_table(path: Path) -> pd.DataFrame:
         table = load_parquet(path)
         return table.set_axis([str(name) for name in table.columns], axis=1)
     text = read_text(path)
-    lines = text.lstrip().splitlines()[:2]
-    if not lines:
+    first = text.lstrip().partition("\n")[0]
+    if not first:
         raise InputError(f"{path} is empty; export the table again.")
-    separator = max((",", ";", "\t"), key=lines[0].count)
+    separator = max((",", ";", "\t"), key=first.count)
     decimal = "," if separator == ";" else "."
-    header = None if all(map(_is_number, lines[0].replace(decimal, ".").split(separator))) else 0
+    header = None if all(map(_is_number, first.replace(decimal, ".").split(separator))) else 0
     try:
         table = pd.read_csv(StringIO(text), sep=separator, decimal=decimal, header=header)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
