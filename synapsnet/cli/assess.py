@@ -21,7 +21,7 @@ def assess(
         str, typer.Option(help="Lengths of the simulated recordings, in lengths of this one; 1 is one of them.")
     ] = "0.5,1,2,4",
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**31 - 1)] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
     """Find out what of a run's connectivity can be believed: reliability, knowledge, forecasts, matched simulation.
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
 from pydantic import ValidationError
 
+from synapsnet.devices import Device
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, write_text
@@ -26,7 +28,7 @@ from validation.assessment.knowledge import knowledge
 from validation.assessment.matched import FRACTIONS, LENGTHS, matched
 from validation.assessment.matching import pair_correlation, recorded_rates
 from validation.assessment.reliability import Arrays, Null, null_correlations, reliability, states
-from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Quartiles
+from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Part, Quartiles
 from validation.likeness import is_dff
 from validation.results import Scores
 from validation.scoring import SCORES
@@ -44,7 +46,7 @@ def assess_run(
     lengths: Sequence[float] = LENGTHS,
     n_surrogates: int = N_SURROGATES,
     seed: int = 0,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
 ) -> Assessment:
     """Find out what of a run's connectivity can be believed, and keep that in its folder.
@@ -80,57 +82,41 @@ def assess_run(
     def infer(recording: Recording) -> Connectome:
         return SynapsNet(device=device, **run.description.settings).infer(recording)
 
-    def keep(arrays: Arrays | None = None) -> None:
-        _save(run.folder, found, arrays or {})
-
     progress("comparing with what is known", None)
     found.facts = _facts(run)
     found.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
-    try:
+    with _part(run.folder, found, "forecasts"):
         found.forecasts = forecasts(run, _scores(run.folder), seed=seed)
-        found.skipped.pop("forecasts", None)
-    except InputError as error:
-        found.skipped["forecasts"] = str(error)
-    keep()
     if not found.done("reliability"):
-        try:
+        with _part(run.folder, found, "reliability") as arrays:
             null = null_correlations(
                 training, infer, gap, n_surrogates=n_surrogates, seed=seed,
                 progress=lambda done: progress("inferring from shifted neurons", done),
             )  # fmt: skip
-            found.reliability, arrays = reliability(
+            found.reliability, matrices = reliability(
                 training, infer, gap, null, seed=seed,
                 progress=lambda done: progress("inferring from parts of the recording", done),
             )  # fmt: skip
-            keep(arrays)
-        except InputError as error:
-            found.skipped["reliability"] = str(error)
+            arrays.update(matrices)
     if not found.done("states"):
-        try:
+        with _part(run.folder, found, "states") as arrays:
             if found.reliability is None:
                 raise InputError("The recording is too short for its parts to be compared.")
             progress("inferring from two states", None)
             same = found.reliability.interleaved
             null = Null(same.null_weight_correlation, same.null_score_correlation)
-            found.states, arrays = states(training, infer, gap, null, seed=seed)
-            keep(arrays)
-        except InputError as error:
-            found.skipped["states"] = str(error)
-    keep()
+            found.states, matrices = states(training, infer, gap, null, seed=seed)
+            arrays.update(matrices)
 
-    def keep_matched(so_far: Matched) -> None:
+    def keep(so_far: Matched) -> None:
         found.matched = so_far
-        keep()
+        _save(run.folder, found, {})
 
-    try:
+    with _part(run.folder, found, "matched"):
         found.matched = matched(
             training, infer, gap, seeds=range(n_seeds), fractions=fractions, lengths=lengths,
-            known=found.matched, keep=keep_matched, progress=progress,
+            known=found.matched, keep=keep, progress=progress,
         )  # fmt: skip
-        found.skipped.pop("matched", None)
-    except InputError as error:
-        found.skipped["matched"] = str(error)
-    keep()
     return found
 
 
@@ -155,6 +141,18 @@ def load_arrays(folder: str | Path) -> Arrays:
         return dict(safetensors.numpy.load_file(path)) if path.is_file() else {}
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} is damaged; remove it and run `synapsnet assess` again.") from error
+
+
+@contextmanager
+def _part(folder: Path, found: Assessment, part: Part) -> Iterator[Arrays]:
+    """Keep what the block adds to `found` and to the arrays; what cannot be computed is skipped, with the reason."""
+    arrays: Arrays = {}
+    try:
+        yield arrays
+        found.skipped.pop(part, None)
+    except InputError as error:
+        found.skipped[part] = str(error)
+    _save(folder, found, arrays)
 
 
 def _check(n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], n_surrogates: int) -> None:
