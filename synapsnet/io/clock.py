@@ -24,6 +24,7 @@ MISSING_FRAME = 1.5  # steps between two frames that have another between them
 MOST_JITTER = 0.2  # of a step, by which a frame may be moved
 
 FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +93,9 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     for signal in signals:
         samples_s, values = _samples(signal, notify)
         interpolated, hole_s = _interpolate(times, samples_s, values)
-        here = (hole_s <= LONGEST_HOLE_S + ROUNDING_S).all(axis=1)
+        here: Mask = np.all(hole_s <= LONGEST_HOLE_S + ROUNDING_S, axis=1)
         usual_s = float(np.median(np.diff(samples_s))) if len(samples_s) > 1 else 0.0
-        bridged = here & (hole_s > MISSING_FRAME * usual_s + ROUNDING_S).any(axis=1)
+        bridged: Mask = here & np.any(hole_s > MISSING_FRAME * usual_s + ROUNDING_S, axis=1)
         _report(signal.name, bridged, ~here, recording.dt_s, notify)
         columns += list(interpolated.T)
         several = values.shape[1] > 1
@@ -164,7 +165,7 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     return activity, dt_s
 
 
-def true_runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+def true_runs(mask: Mask) -> list[tuple[int, int]]:
     """Index ranges `[start, stop)` of the runs of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
@@ -209,7 +210,7 @@ def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -
     return interpolated, hole_s
 
 
-def _report(name: str, bridged: npt.NDArray[np.bool_], cut: npt.NDArray[np.bool_], dt_s: float, notify: Notify) -> None:
+def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, notify: Notify) -> None:
     if bridged.any():
         notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over holes of at most {LONGEST_HOLE_S:g} s.")
     if cut.any():
