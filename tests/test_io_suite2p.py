@@ -184,6 +184,17 @@ def test_keeps_all_rois_where_iscell_is_missing(folder):
     assert lines == ["No iscell.npy: all 5 ROIs are kept."]
 
 
+def test_improbable_cells_are_dropped_on_request_and_counted(folder):
+    change(folder, "iscell.npy", np.array([[1, 0.9], [0, 0.8], [1, 0.5], [1, 0.4], [1, 0.7]]))
+    lines: list[str] = []
+    recording = read(folder, fs_hz=6.0, min_cell_probability=0.5, notify=lines.append)
+    assert list(recording.neurons["id"]) == ["0", "2", "4"]
+    assert lines == ["1 of 5 ROIs dropped by iscell.npy.", "1 of 4 cells dropped: their probability is below 0.5."]
+    change(folder, "iscell.npy", np.ones(N_ROIS))
+    with pytest.raises(InputError, match="has no probabilities"):
+        read(folder, fs_hz=6.0, min_cell_probability=0.5)
+
+
 def test_refuses_iscell_of_another_folder(folder):
     change(folder, "iscell.npy", np.ones((4, 2)))
     with pytest.raises(InputError, match=r"one row for each of the 5 rows of F.npy"):

@@ -42,6 +42,7 @@ def read(
     notify: Notify,
     fs_hz: float | None = None,
     trace: Trace = "dff",
+    min_cell_probability: float | None = None,
     plane_spacing_um: float | None = None,
 ) -> Recording:
     """Read a suite2p folder.
@@ -56,6 +57,8 @@ def read(
         Frame rate of a plane in hertz (suite2p keeps it in `ops.npy`, a pickle).
     trace : {"dff", "spks"}
         Neuropil-corrected dF/F (see `dff`), or suite2p's deconvolved activity.
+    min_cell_probability : float, optional
+        Only ROIs that suite2p's classifier, the second column of `iscell.npy`, calls cells with this probability.
     plane_spacing_um : float, optional
         Distance between planes: neurons of `plane2` then have a `z_um` of twice that.
 
@@ -77,7 +80,7 @@ def read(
     depths_um: list[float] = []
     several = len(planes) > 1
     for plane in planes:
-        values, rois = _cell_traces(plane, fs, trace, _of(plane, notify) if several else notify)
+        values, rois = _cell_traces(plane, fs, trace, min_cell_probability, _of(plane, notify) if several else notify)
         parts.append(values)
         ids += [f"{plane.name}/{k}" if several else str(k) for k in rois]
         depths_um += [_number(plane) * (plane_spacing_um if plane_spacing_um is not None else np.nan)] * len(rois)
@@ -99,11 +102,11 @@ def read(
 
 
 def _cell_traces(
-    plane: Path, fs_hz: float, trace: Trace, notify: Notify
+    plane: Path, fs_hz: float, trace: Trace, min_probability: float | None, notify: Notify
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
     """(cells, frames) activity of one plane, and the numbers of their ROIs."""
     fluorescence = _load(plane, "F.npy")
-    kept = _cells(plane, fluorescence, notify)
+    kept = _cells(plane, fluorescence, min_probability, notify)
     if trace == "spks":
         return _oriented(_load(plane, "spks.npy"), "spks.npy", fluorescence, notify)[kept], kept
     neuropil = _oriented(_load(plane, "Fneu.npy"), "Fneu.npy", fluorescence, notify)
@@ -202,7 +205,7 @@ def _load(plane: Path, name: str) -> Array:
     return array
 
 
-def _cells(plane: Path, fluorescence: Array, notify: Notify) -> npt.NDArray[np.intp]:
+def _cells(plane: Path, fluorescence: Array, min_probability: float | None, notify: Notify) -> npt.NDArray[np.intp]:
     """Rows that `iscell.npy` calls cells: all of them where there is no such file."""
     n = len(fluorescence)
     if not (plane / "iscell.npy").is_file():
@@ -214,8 +217,16 @@ def _cells(plane: Path, fluorescence: Array, notify: Notify) -> npt.NDArray[np.i
             f"iscell.npy in {plane} must have one row for each of the {n} rows of F.npy (cells x frames); "
             f"got shape {labels.shape}."
         )
-    is_cell = labels.reshape(n, -1)[:, 0] > 0
+    columns = labels.reshape(n, -1)
+    is_cell = columns[:, 0] > 0
     notify(f"{n - is_cell.sum()} of {n} ROIs dropped by iscell.npy.")
+    if min_probability is not None:
+        if columns.shape[1] < 2:
+            raise InputError(f"iscell.npy in {plane} has no probabilities; leave out min_cell_probability.")
+        probable = columns[:, 1] >= min_probability
+        dropped = (is_cell & ~probable).sum()
+        notify(f"{dropped} of {is_cell.sum()} cells dropped: their probability is below {min_probability:g}.")
+        is_cell &= probable
     return np.flatnonzero(is_cell)
 
 
