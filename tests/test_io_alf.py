@@ -129,6 +129,9 @@ def test_only_spontaneous_activity(steinmetz):
     assert recording.values.T.tolist() == [[2, 0, 1, 0], [1, 1, 0, 1], [0, 1, 1, 0]]
     with pytest.raises(InputError, match=r"no passive.intervals.npy; within can be spontaneous"):
         read(steinmetz, within="passive")
+    save(steinmetz, {"spontaneous.intervals": np.array([[100.0, 200.0]])})
+    with pytest.raises(InputError, match="no time at which all units were observed"):
+        read(steinmetz, within="spontaneous")
 
 
 def test_behaviour_comes_with_clocks_of_pairs_of_a_sample_and_its_time(steinmetz):
@@ -238,8 +241,9 @@ def test_the_presence_ratio_is_that_of_the_ibl(ibl):
     ]
 
 
-def test_one_probe_of_the_ibl(ibl):
-    recording = read(ibl / "alf" / "probe01" / "pykilosort", bin_s=0.5)
+@pytest.mark.parametrize("folder", ["probe01", "probe01/pykilosort"])
+def test_one_probe_of_the_ibl(ibl, folder):
+    recording = read(ibl / "alf" / folder, bin_s=0.5)
     assert list(recording.neurons["id"]) == ["0", "3"]
     assert recording.behaviour is None
 

@@ -163,6 +163,14 @@ def test_each_filter_says_how_many_it_drops(units, filters, ids, lines):
     assert kept(units, **filters) == (ids, lines)
 
 
+def test_spikes_outside_the_observed_time_are_counted_and_left_out(units):
+    lines: list[str] = []
+    filters: dict[str, Any] = {"label": None, "min_presence_ratio": None, "max_isi_violations": None}
+    left = keep_units(units, nap.IntervalSet([0, 50], [10, 60]), **filters, notify=lines.append)
+    assert [len(train) for train in left.trains] == [40, 80, 40, 20]
+    assert lines[0] == "640 of 820 spikes are left out: they are not in the observed time."
+
+
 def test_measures_that_the_source_states_are_used(units):
     stated = Units(units.trains, units.neurons, pd.DataFrame({"presence_ratio": [0.1, 0.95, np.nan, 0.99, 1.0]}))
     assert kept(stated, min_presence_ratio=0.9)[0] == "be"

@@ -13,6 +13,7 @@ data, Nat Methods 20:403.
 from __future__ import annotations
 
 from functools import reduce
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ LAYOUT = "an ALF folder of spikes (with spikes.times.npy, or with alf/probe00)"
 
 PHY_ANNOTATIONS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}  # of Steinmetz et al. 2019
 KEPT = "good,unsorted"
+SORTINGS = ("", "#*#/", "*sort*/", "*sort*/#*#/")  # folders in that of a probe: a revision, pykilosort, its revision
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -128,10 +130,9 @@ def read(
 def _sortings(path: Path) -> dict[str, Path]:
     """Folders with spikes, by the probe; of several sortings the one in the deepest folder, of revisions the last."""
     found = {}
-    for base in (path, path / "alf"):
-        for pattern in ("", "probe*/", "probe*/*/", "probe*/*/#*#/"):
-            for file in sorted(base.glob(f"{pattern}*spikes.times*.npy")):
-                found[next((p for p in file.relative_to(base).parts[:-1]), "")] = file.parent
+    for base, probe, sorting in product((path, path / "alf"), ("", "probe*/"), SORTINGS):
+        for file in sorted(base.glob(f"{probe}{sorting}*spikes.times*.npy")):
+            found[file.relative_to(base).parts[0] if probe else ""] = file.parent
     return found
 
 

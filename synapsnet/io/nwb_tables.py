@@ -17,6 +17,11 @@ def names(column: Any) -> list[str]:
     return [str(value) for value in column.data[:]]
 
 
+def is_ragged(table: DynamicTable, name: str) -> bool:
+    """Does a column hold several values in a row."""
+    return hasattr(table[name], "target")
+
+
 def ragged(table: DynamicTable, name: str) -> list[npt.NDArray[Any]]:
     """One array for each row of a column that holds several values in a row."""
     index = table[name]

@@ -11,7 +11,7 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.nwb_tables import names, ragged
+from synapsnet.io.nwb_tables import is_ragged, names, ragged
 from synapsnet.io.units import FloatArray, Units, increasing, spiking_time
 from synapsnet.recording import neuron_table
 
@@ -33,7 +33,7 @@ def read_units(file: NWBFile) -> tuple[Units, nap.IntervalSet]:
     Raises
     ------
     InputError
-        If there are fewer than 2 units, or no time at which all were observed.
+        If there are fewer than 2 units, or no times from which to tell when they were observed.
     """
     table = file.units
     if len(table) < 2:
@@ -42,10 +42,7 @@ def read_units(file: NWBFile) -> tuple[Units, nap.IntervalSet]:
     area, position = _places(file)
     cell_type = names(table["cell_type"]) if "cell_type" in table.colnames else None
     neurons = neuron_table(len(table), ids=names(table.id), cell_type=cell_type, area=area, position_um=position)
-    observed = observed_time(table, trains)
-    if not len(observed):
-        raise InputError("There is no time at which all units were observed, by their `obs_intervals`.")
-    return Units(trains, neurons, _quality(table)), observed
+    return Units(trains, neurons, _quality(table)), observed_time(table, trains)
 
 
 def observed_time(table: DynamicTable, trains: list[FloatArray]) -> nap.IntervalSet:
@@ -70,7 +67,7 @@ def _quality(table: DynamicTable) -> pd.DataFrame:
 def _places(file: NWBFile) -> tuple[list[str] | None, FloatArray | None]:
     """Area and (N, 3) position of each unit, by its electrodes; None where they are not known."""
     table, electrodes = file.units, file.electrodes
-    area = next((names(table[name]) for name in AREAS if name in table.colnames), None)
+    area = next((names(table[name]) for name in AREAS if name in table.colnames and not is_ragged(table, name)), None)
     rows = _electrode_rows(file)
     if rows is None:
         return area, None
@@ -90,9 +87,10 @@ def _electrode_rows(file: NWBFile) -> list[npt.NDArray[Any]] | None:
         return None
     if "peak_channel_id" in table.colnames:
         row_of = {int(k): row for row, k in enumerate(electrodes.id[:])}
-        rows = [row_of.get(int(k)) for k in table["peak_channel_id"].data[:]]
+        rows = [row_of.get(k) for k in table["peak_channel_id"].data[:]]
         return [np.array([] if row is None else [row], int) for row in rows]
     if "electrodes" not in table.colnames:
         return None
-    column = table["electrodes"]
-    return ragged(table, "electrodes") if hasattr(column, "target") else [np.array([k]) for k in column.data[:]]
+    if is_ragged(table, "electrodes"):
+        return ragged(table, "electrodes")
+    return [np.array([row]) for row in table["electrodes"].data[:]]

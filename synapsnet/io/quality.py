@@ -47,12 +47,18 @@ def keep_units(
     Raises
     ------
     InputError
-        If labels are asked for that the source does not have, or fewer than 2 units are left.
+        If there is no observed time, labels are asked for that the source does not have, or fewer than 2 units are
+        left.
     """
+    if not len(observed):
+        raise InputError("There is no time at which all units were observed; check their intervals.")
     n_before = len(units.trains)
     if label not in (None, "all"):
         units = _drop(units, _has_label(units.quality, str(label)), f"their label is not {label}", notify)
     spikes = [within(train, observed) for train in units.trains]
+    outside = sum(map(len, units.trains)) - sum(map(len, spikes))
+    if outside:
+        notify(f"{outside} of {sum(map(len, units.trains))} spikes are left out: they are not in the observed time.")
     units = _drop(
         Units(spikes, units.neurons, units.quality),
         np.array([len(train) > 0 for train in spikes], bool),
