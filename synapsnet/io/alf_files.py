@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from synapsnet.errors import InputError
 from synapsnet.io.npy import Array, load_npy
 
@@ -42,19 +40,3 @@ def load_needed(folder: Path, name: str) -> Array:
     if array is None:
         raise InputError(f"The ALF folder {folder} has no {name}.npy; copy the whole folder.")
     return array
-
-
-def load_parquet(file: Path) -> pd.DataFrame:
-    """The table in a Parquet file.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, or pyarrow is not installed.
-    """
-    try:
-        return pd.read_parquet(file, engine="pyarrow")
-    except ImportError as error:
-        raise InputError(f"Reading {file} needs pyarrow; install it (pip install pyarrow).") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not a whole Parquet file; copy it again.") from error

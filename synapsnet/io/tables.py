@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from synapsnet.errors import InputError
-from synapsnet.io.alf_files import load_parquet
 from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.npy import Array
 from synapsnet.io.reader import Notify
@@ -108,7 +107,7 @@ def load_table(path: Path) -> pd.DataFrame:
         If the file is missing, damaged or empty.
     """
     if path.suffix in PARQUET:
-        table = load_parquet(path)
+        table = _load_parquet(path)
         return table.set_axis([str(name) for name in table.columns], axis=1)
     text = read_text(path)
     first = text.lstrip().partition("\n")[0]
@@ -122,6 +121,15 @@ def load_table(path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path} is not a whole table ({str(error).strip()}); export it again.") from error
     return table.set_axis([str(name) for name in table.columns], axis=1)
+
+
+def _load_parquet(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file, engine="pyarrow")
+    except ImportError as error:
+        raise InputError(f"Reading {file} needs pyarrow; install it (pip install pyarrow).") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is not a whole Parquet file; copy it again.") from error
 
 
 def _is_number(text: str) -> bool:
