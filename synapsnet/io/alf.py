@@ -79,8 +79,10 @@ def read(
         Units of which labels are kept, separated by commas; `all` for any. Default: where units are labelled, `good`
         and `unsorted`, which are the annotations 2 and 3 of Steinmetz et al.; in the IBL, where `label` is 1, the
         unit is `good`, else `failed`.
-    min_presence_ratio, max_isi_violations : float, optional
-        See `synapsnet.io.quality.keep_units`.
+    min_presence_ratio : float, optional
+        The least share of 100 equal parts of the time in which a unit spikes.
+    max_isi_violations : float, optional
+        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
     within : str, optional
         Only the intervals of this name: `spontaneous` for those in `spontaneous.intervals.npy`.
     behaviour : str, optional

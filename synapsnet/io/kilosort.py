@@ -60,8 +60,10 @@ def read(
         Units of which labels are kept, separated by commas; `all` for any. The label of a cluster is that given in
         phy (`cluster_group.tsv` or `cluster_info.tsv`), or else Kilosort's own (`cluster_KSLabel.tsv`). Default:
         `good`, where clusters are labelled.
-    min_presence_ratio, max_isi_violations : float, optional
-        See `synapsnet.io.quality.keep_units`.
+    min_presence_ratio : float, optional
+        The least share of 100 equal parts of the time in which a unit spikes.
+    max_isi_violations : float, optional
+        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
 
     Returns
     -------

@@ -64,16 +64,20 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds for spike times. Refused for a file that holds activity on a grid.
     key : str, optional
-        Name of the series of fluorescence; see `synapsnet.io.nwb_ophys.read_ophys`.
+        Name of the series of fluorescence, or of what holds it. Default: dF/F, or else the first that is neither
+        neuropil nor deconvolved.
     label : str, optional
         Units of which labels are kept, separated by commas; `all` for any unit, or for ROIs that are no cells.
         Default: the units labelled `good`, where there are any, and the ROIs that are cells.
-    min_presence_ratio, max_isi_violations : float, optional
-        Of units; see `synapsnet.io.quality.keep_units`.
+    min_presence_ratio : float, optional
+        The least share of 100 equal parts of the time in which a unit spikes.
+    max_isi_violations : float, optional
+        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
     within, outside : str, optional
         Only the time within, or outside, the intervals of this name: `spontaneous`, `optogenetic_stimulation`...
     behaviour : str, optional
-        Names of variables, separated by commas, or `none`; see `synapsnet.io.nwb_behaviour.add_behaviour`.
+        Names of variables, separated by commas, or `none`. Default: running speed, pupil, wheel, motion energy,
+        whisking, optogenetic series, and the tables of stimulus intervals, which are 1 while one lasts.
 
     Returns
     -------
