@@ -46,7 +46,8 @@ MOST_MIXED = 0.05  # weights of the other sign, as a share of those of a type's 
 LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
 LEAK_SD, GAIN_SD, CONSTANT_PRECISION = 0.3, 1.0, 1e-6  # of prior distributions about 0
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
-CHUNK_VALUES = 10_000_000  # pairs x weights x weights at a time: 80 MB
+CHUNK_VALUES = 1_000_000  # pairs x weights x weights at a time: 8 MB, which a processor keeps at hand
+NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
 
@@ -201,36 +202,42 @@ class _Fit:
 
     def _likelihood(self) -> tuple[Tensor, Tensor]:
         """(N, N, G) likelihood of each pair's weight, all that the reverse one may be taken together; E[w_ij w_ji]."""
-        expected = self.type @ self.prior  # (N, G), of a weight by its sender
-        likelihood = torch.empty(self.n, self.n, len(self.weights), dtype=torch.float64)
-        cross = torch.empty_like(self.lag)
         absent_lag, absent_within = self._of_absent()
         lag = (self.lag - absent_lag) / self.lag_sd
-        per_weight = torch.full_like(lag, 1 / self.lag_sd)
-        leaked = (self.type @ self.leak)[:, None] * per_weight  # of w_ji in the estimate of w_ij, by the type of i
+        leak = self.type @ self.leak / self.lag_sd  # of w_ji in the estimate of w_ij, by the type of i
         scale = self.within_sd * self.within_error
         within = (self.within - absent_within) / scale
         effect = (self.type @ self.gain) * self.unit / scale
-        forth, back, width = self.weights[:, None], self.weights, self.width
-        rows = max(1, CHUNK_VALUES // (self.n * len(self.weights) ** 2))
-        for start in range(0, self.n, rows):
-            part = slice(start, start + rows)
+        expected = self.type @ self.prior  # (N, G), of a weight by its sender
+        likelihood = torch.zeros(self.n, self.n, len(self.weights), dtype=torch.float64)
+        cross = torch.zeros_like(self.lag)
 
-            def surprise(seen: Tensor, direct: Tensor, reverse: Tensor, part: slice = part) -> Tensor:
-                by_forth, by_back = (x[part, :, None, None] for x in (direct, reverse))
-                variance = 1 + (by_forth * width[:, None]).square() + (by_back * width).square()
-                rest = seen[part, :, None, None] - by_forth * forth - by_back * back
-                return rest.square_().div_(variance).add_(variance.log_())
+        def density(i: Tensor, j: Tensor, weights: Tensor, width: Tensor) -> Tensor:
+            """(P, G, G) of what is seen of the pairs i, j, given w_ij and w_ji."""
+            seen = torch.stack([lag[i, j], lag[j, i], within[i, j]])
+            of_forth = torch.stack([torch.full_like(seen[0], 1 / self.lag_sd), leak[j], effect[i, j]])
+            of_back = torch.stack([leak[i], of_forth[0], effect[j, i]])
+            squares = torch.zeros((), dtype=torch.float64)
+            for x, f, b in zip(seen, of_forth[..., None], of_back[..., None], strict=True):
+                variance = 1 + (f * width).square()[:, :, None] + (b * width).square()[:, None]
+                rest = (x[:, None] - f * weights)[:, :, None] - (b * weights)[:, None]
+                squares = squares + rest.square_().div_(variance).add_(variance.log_())
+            return squares.sub_(squares.amin((1, 2), keepdim=True)).mul_(-0.5).exp_()
 
-            squares = surprise(lag, per_weight, leaked)
-            squares += surprise(lag.T, leaked.T, per_weight.T)
-            squares += surprise(within, effect, effect.T)
-            density = torch.exp(-0.5 * (squares - squares.amin((2, 3), keepdim=True)))
-            both = torch.einsum("ijgh,ih->ijg", density, expected[part])
-            likelihood[part] = both
-            moment = torch.einsum("ijgh,ih->ijg", density, expected[part] * self.weights)
-            cross[part] = (moment * expected * self.weights).sum(2) / (both * expected).sum(2)
-        return likelihood.clamp(min=1e-300), cross
+        one, other = torch.triu_indices(self.n, self.n, 1)
+        shows = torch.stack([lag[one, other], lag[other, one], within[one, other]]).abs().amax(0) > NOTICEABLE
+        small = int((self.weights.abs() <= SMALL * self.lag_sd).sum()) // 2
+        for pairs, reach in ((shows, self.zero), (~shows, small)):
+            near = slice(self.zero - reach, self.zero + reach + 1)
+            weights, width, sent = self.weights[near], self.width[near], expected[:, near]
+            size = max(1, CHUNK_VALUES // len(weights) ** 2)
+            for i, j in zip(one[pairs].split(size), other[pairs].split(size), strict=True):
+                both = density(i, j, weights, width)
+                forth = torch.einsum("pgh,ph->pg", both, sent[i])
+                likelihood[i, j, near], likelihood[j, i, near] = forth, torch.einsum("pgh,pg->ph", both, sent[j])
+                moment = torch.einsum("pgh,ph->pg", both, sent[i] * weights)
+                cross[i, j] = cross[j, i] = (moment * sent[j] * weights).sum(1) / (forth * sent[j]).sum(1)
+        return likelihood.clamp_(min=1e-300), cross
 
     def _update_effects(self, covariance: Tensor) -> None:
         """Leaks, gains, offsets and excess errors, given the posterior of the weights."""
