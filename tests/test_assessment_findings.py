@@ -137,6 +137,13 @@ def test_one_warning_for_one_problem(changes: dict[str, object], expected: str) 
     assert re.search(expected, found[0])
 
 
+def test_data_that_do_not_tell_connections_from_chance() -> None:
+    one = matched(matched_score(0.12))
+    one.scenarios.pop()  # the other visible fraction does better
+    said = warnings(good(matched=one))
+    assert len(said) == 1 and "from chance: AUPRC 0.12 [0.07, 0.17]" in said[0] and "guessing reaches 0.10" in said[0]
+
+
 def test_what_is_not_reliable_is_less_so_than_matched_simulations() -> None:
     said = warnings(good(reliability=reliability(around(0.12))))
     assert [sentence.split(" ")[0] for sentence in said] == ["Two", "Not"]

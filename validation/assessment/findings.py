@@ -191,12 +191,23 @@ def _of_match(assessment: Assessment) -> list[str | None]:
     if not scores or assessment.matched is None:
         return []
     return [
+        _no_better_than_chance(scores),
         _too_short(assessment.matched),
         _false_discoveries(scores),
         _fewer_than_matched(assessment, scores),
         _less_reliable_than_matched(assessment, assessment.matched),
         _unlike(assessment.matched),
     ]
+
+
+def _no_better_than_chance(scores: list[MatchedScore]) -> str | None:
+    best = max(scores, key=lambda score: _number(score.auprc.value))
+    if not best.auprc.low <= best.density:
+        return None
+    return (
+        f"Data like these do not tell connections from chance: AUPRC {_estimate(best.auprc)} in matched simulations, "
+        f"where guessing reaches {best.density:.2f}. What repeats here need not be connections."
+    )
 
 
 def _too_short(matched: Matched) -> str | None:
