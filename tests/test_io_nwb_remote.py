@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -25,6 +26,7 @@ class Ranges(SimpleHTTPRequestHandler):
     """Serves parts of files, as archives do, and notes how many bytes it sent of each request."""
 
     sent: list[int]
+    most = 1000  # answers, of which the last breaks off
 
     def __init__(self, *args: Any, sent: list[int], **options: Any) -> None:
         self.sent = sent
@@ -52,7 +54,9 @@ class Ranges(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(last + 1 - first))
         self.end_headers()
         if body:
-            self.wfile.write(data[first : last + 1])
+            whole = len(self.sent) < self.most
+            self.wfile.write(data[first : last + 1] if whole else data[first : first + 100])
+            self.close_connection = not whole
             self.sent.append(last + 1 - first)
 
     def log_message(self, *args: Any) -> None:
@@ -96,8 +100,23 @@ def test_a_url_is_explained_without_being_opened():
 
 
 def test_a_file_that_is_not_there_is_refused(server):
-    with pytest.raises(InputError, match=r"Cannot reach http://127.0.0.1:\d+/none.nwb \(FileNotFoundError\)"):
+    with pytest.raises(InputError, match=r"Cannot read http://127.0.0.1:\d+/none.nwb \(FileNotFoundError\)"):
         read(f"{server[0]}/none.nwb")
+
+
+@pytest.mark.parametrize("answers", [0, 3])
+def test_a_connection_that_breaks_is_told(server, tmp_path, monkeypatch, answers):
+    spikes = np.sort(np.random.default_rng(0).uniform(0, 100, (2, 400_000)))
+    save(with_units(list(spikes)), tmp_path / "session.nwb")
+    monkeypatch.setattr(Ranges, "most", answers)
+    with pytest.raises(InputError, match=r"Cannot read http://.*/session.nwb \(ClientPayloadError\)"):
+        read(f"{server[0]}/session.nwb")
+
+
+def test_without_the_extra_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(InputError, match=r"pip install 'synapsnet\[remote\]'"):
+        read("http://127.0.0.1:1/session.nwb")
 
 
 def test_a_server_that_does_not_answer_is_refused():

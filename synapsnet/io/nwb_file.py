@@ -27,39 +27,49 @@ def url_of(path: Path) -> str | None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[NWBFile]:
-    """The opened file; damage, found at once or while reading, becomes an InputError."""
+    """The opened file; damage or a lost connection, found at once or while reading, becomes an InputError."""
     from pynwb import NWBHDF5IO
 
     url = url_of(path)
+    lost = () if url is None else _lost_connection(url)
     damaged = f"{url or path} is not a whole NWB file (truncated, or of another format); copy or download it again."
-    with ExitStack() as stack:
-        try:
-            if url is None:
-                if not path.is_file():
-                    raise InputError(f"{path} does not exist; check the path.")
-                io = stack.enter_context(NWBHDF5IO(str(path), "r"))
-            else:
-                remote = stack.enter_context(h5py.File(stack.enter_context(_remote(url)), "r"))
-                io = stack.enter_context(NWBHDF5IO(file=remote))
-            file = io.read()
-        except InputError:
-            raise
-        except Exception as error:  # h5py, hdmf and pynwb each have their own errors for a damaged file
-            raise InputError(damaged) from error
-        try:
-            yield file
-        except (OSError, KeyError) as error:
-            raise InputError(damaged) from error
+    try:
+        with ExitStack() as stack:
+            try:
+                if url is None:
+                    if not path.is_file():
+                        raise InputError(f"{path} does not exist; check the path.")
+                    io = stack.enter_context(NWBHDF5IO(str(path), "r"))
+                else:
+                    remote = stack.enter_context(h5py.File(stack.enter_context(_remote(url)), "r"))
+                    io = stack.enter_context(NWBHDF5IO(file=remote))
+                file = io.read()
+            except (InputError, *lost):
+                raise
+            except Exception as error:  # h5py, hdmf and pynwb each have their own errors for a damaged file
+                raise InputError(damaged) from error
+            try:
+                yield file
+            except lost:
+                raise
+            except (OSError, KeyError) as error:
+                raise InputError(damaged) from error
+    except lost as error:
+        raise InputError(f"Cannot read {url} ({type(error).__name__}); check the address and the network.") from error
+
+
+def _lost_connection(url: str) -> tuple[type[Exception], ...]:
+    """What is raised where a URL is not there, or does not answer."""
+    try:
+        import aiohttp
+        import fsspec  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"Reading {url} needs an extra; pip install 'synapsnet[remote]', or download it.") from error
+    return FileNotFoundError, TimeoutError, aiohttp.ClientError
 
 
 def _remote(url: str) -> IO[bytes]:
     """A file at a URL, of which blocks are fetched as they are needed."""
-    try:
-        import aiohttp
-        import fsspec
-    except ImportError as error:
-        raise InputError(f"Reading {url} needs an extra; pip install 'synapsnet[remote]', or download it.") from error
-    try:
-        return fsspec.filesystem("http").open(url, cache_type="blockcache", block_size=BLOCK_BYTES)
-    except (OSError, ValueError, aiohttp.ClientError) as error:
-        raise InputError(f"Cannot reach {url} ({type(error).__name__}); check the address and the network.") from error
+    import fsspec
+
+    return fsspec.filesystem("http").open(url, cache_type="blockcache", block_size=BLOCK_BYTES)
