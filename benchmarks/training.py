@@ -1,0 +1,209 @@
+"""Speed of SynapsNet's training: beside GLMs, beside what its matrix products must take, and as neurons become more.
+
+    python benchmarks/training.py                     the demo's spikes: SynapsNet and GLMs in turn, one thread each
+    python benchmarks/training.py --scaling           100 to 10,000 neurons: time per bin, memory, exponents
+    python benchmarks/training.py --device cuda       either of them on another device
+
+The bound counts the floating-point operations of an update's products and divides them by the rate at which this
+machine multiplies the same matrices when it does nothing else:
+
+    current       h W^T            6 B N^2       forward, and backward to h and to W
+    own past      past P           4 B N M H     forward, and backward to P; the data need no gradient
+    readout       hidden r         6 B N H
+    kernels       k past           4 B N L       forward, and backward to k
+
+with B bins per update, N neurons, M bins of past, H hidden units, L lags.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from simulators import observe_spikes, simulate
+from simulators.networks import LifRandom
+from synapsnet.estimator import SynapsNet
+from synapsnet.recording import Recording
+from validation.methods import LABELS, find_method
+
+GLMS = ("logistic-glm", "glm", "nemos-glm")
+SIZES = (100, 300, 1_000, 3_000, 10_000)
+BATCH, HIDDEN, HISTORY, LAGS = 512, 16, 10, 6  # of the demo
+NEAR = 0.01  # of the fall of the validation loss, as is left when training counts as done
+RATE = 0.03  # spikes per bin of the scaling runs
+SCALED_BINS = 8 * BATCH
+WHOLE_FIT_UP_TO = 1_000  # neurons, of which the posterior is timed as well
+
+
+@dataclass(frozen=True)
+class Training:
+    """Seconds of a fit: until its validation loss was near its best, and in training, and with the posterior."""
+
+    near: float
+    trained: float
+    whole: float
+    updates: float
+
+
+def operations(n_neurons: int, batch: int) -> float:
+    """Floating-point operations of an update, see the module."""
+    own = 4 * n_neurons * HISTORY * HIDDEN + 6 * n_neurons * HIDDEN + 4 * n_neurons * LAGS
+    return batch * (6.0 * n_neurons**2 + own)
+
+
+def product_seconds(n_neurons: int, batch: int, device: torch.device, repeats: int = 50) -> float:
+    """Seconds that the operations of an update take at the rate of the same products alone."""
+    wide = (torch.randn(batch, n_neurons, device=device), torch.randn(n_neurons, n_neurons, device=device))
+    narrow = (torch.randn(batch * n_neurons, HISTORY, device=device), torch.randn(HISTORY, HIDDEN, device=device))
+    seconds = [_seconds(left, right, repeats) for left, right in (wide, narrow)]
+    flops = [2 * left.numel() * right.shape[1] for left, right in (wide, narrow)]
+    of_weight = 6.0 * batch * n_neurons**2
+    rest = operations(n_neurons, batch) - of_weight
+    return of_weight * seconds[0] / flops[0] + rest * seconds[1] / flops[1]
+
+
+def _seconds(left: torch.Tensor, right: torch.Tensor, repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        _wait(left.device)
+        started = time.perf_counter()
+        left @ right
+        _wait(left.device)
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def train(recording: Recording, device: str) -> Training:
+    """Fit SynapsNet and time its epochs."""
+    ends: dict[float, float] = {}
+    started = time.perf_counter()
+    model = SynapsNet(seed=0, device=device).fit(
+        recording, progress=lambda fraction: ends.update({fraction: time.perf_counter() - started})
+    )
+    whole = time.perf_counter() - started
+    history = model.history_["forecast"]
+    loss, epochs = np.array(history.validation), len(history.train)
+    done = [ends[min(ends, key=lambda f, k=k: abs(f - (k + 1) / epochs))] for k in range(epochs)]  # type: ignore[misc]
+    best = loss.min()
+    near = int(np.argmax(loss <= best + NEAR * abs(best)))
+    return Training(done[near], done[-1], whole, epochs * recording.n_steps * 0.81 / BATCH)
+
+
+def beside_glms(device: str, duration_s: float, glms: list[str]) -> None:
+    """Print SynapsNet and the GLMs, fitted in turn."""
+    recording = observe_spikes(simulate(LifRandom(n_neurons=100), duration_s=duration_s, seed=1), seed=1)
+    recording = recording.without_ground_truth()
+    fitted = train(recording, device)
+    print(f"{recording.n_neurons} neurons, {recording.n_steps:,} bins; SynapsNet on {device}")
+    print(f"  SynapsNet to within {NEAR:.0%} of its best validation loss   {fitted.near:7.1f} s")
+    print(f"  SynapsNet, training                                  {fitted.trained:7.1f} s")
+    print(f"  SynapsNet, with the posterior of the connections     {fitted.whole:7.1f} s")
+    for name in glms:
+        started = time.perf_counter()
+        find_method(name)().infer(recording)
+        seconds = time.perf_counter() - started
+        print(f"  {LABELS[name]:52s} {seconds:7.1f} s   SynapsNet trains in {fitted.near / seconds:.2f} of it")
+    bound = fitted.updates * product_seconds(recording.n_neurons, BATCH, torch.device(_torch(device)))
+    share = fitted.trained / bound
+    print(f"  its matrix products alone, {fitted.updates:,.0f} updates              {bound:7.1f} s   x {share:.1f}")
+
+
+def _torch(device: str) -> str:
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def measure_size(n_neurons: int, device: str) -> dict[str, float]:
+    """Of a process of its own: time per bin and update, and the most memory."""
+    from synapsnet.model import SynapsNetModel
+    from synapsnet.training import Schedule
+    from synapsnet.training import train as train_model
+
+    rng = np.random.default_rng(0)
+    values = rng.poisson(RATE, (SCALED_BINS, n_neurons)).clip(max=1).astype(np.float32)
+    result: dict[str, float] = {}
+    if n_neurons <= WHOLE_FIT_UP_TO:
+        recording = Recording.from_array(values, 0.005, "spikes")
+        started = time.perf_counter()
+        SynapsNet(seed=0, epochs=1, device=device).fit(recording)
+        result["whole_s"] = time.perf_counter() - started
+    torch.manual_seed(0)
+    model = SynapsNetModel(
+        torch.full((n_neurons,), math.log(RATE)),
+        "bernoulli",
+        n_lags=LAGS,
+        n_steps=HISTORY,
+        n_embedding=8,
+        n_hidden=HIDDEN,
+        n_behaviour=0,
+        weight_unit=torch.full((n_neurons, n_neurons), 0.1),
+        sparsity=2.0,
+    ).to(_torch(device))
+    data = torch.from_numpy(values).to(_torch(device))
+    cut = SCALED_BINS * 7 // 8
+    moments: list[float] = []
+
+    def progress(fraction: float) -> None:
+        _wait(data.device)
+        moments.append(time.perf_counter())
+
+    train_model(
+        model, data, data[:, :0], [(0, cut)], [(cut, SCALED_BINS)], Schedule(1, 1, BATCH, 0.001),
+        seed=0, progress=progress,
+    )  # fmt: skip
+    update = float(np.median(np.diff(moments[:-1])))
+    on_gpu = data.device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    bound = product_seconds(n_neurons, BATCH, data.device, repeats=5)
+    return result | {"us_per_bin": 1e6 * update / BATCH, "peak_gib": peak / 2**30, "over_bound": update / bound}
+
+
+def scaling(device: str, sizes: list[int]) -> None:
+    """Print time and memory for networks of growing size."""
+    print("neurons   us per bin   x bound   GiB    fit of 20 s with the posterior, s")
+    rows = []
+    for n in sizes:
+        command = [sys.executable, __file__, "--size", str(n), "--device", device]
+        row = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        rows.append(row)
+        whole = f"{row['whole_s']:8.1f}" if "whole_s" in row else "       -"
+        print(f"{n:7,d} {row['us_per_bin']:12.1f} {row['over_bound']:9.1f} {row['peak_gib']:6.2f} {whole}", flush=True)
+    times = [row["us_per_bin"] for row in rows]
+    exponents = np.diff(np.log(times)) / np.diff(np.log(sizes))
+    print("time per bin grows as N to the power of " + ", ".join(f"{e:.2f}" for e in exponents))
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--duration", type=float, default=1200.0, help="of the demo's recording, in seconds")
+    parser.add_argument("--glms", nargs="*", default=list(GLMS))
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.size:
+        print(json.dumps(measure_size(options.size, options.device)))
+    elif options.scaling:
+        scaling(options.device, options.sizes)
+    else:
+        beside_glms(options.device, options.duration, options.glms)
+
+
+if __name__ == "__main__":
+    main()
