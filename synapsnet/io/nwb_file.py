@@ -31,7 +31,7 @@ def opened(path: Path) -> Iterator[NWBFile]:
     from pynwb import NWBHDF5IO
 
     url = url_of(path)
-    lost = () if url is None else _lost_connection(url)
+    lost: tuple[type[Exception], ...] = () if url is None else _lost_connection(url)
     damaged = f"{url or path} is not a whole NWB file (truncated, or of another format); copy or download it again."
     try:
         with ExitStack() as stack:
@@ -44,7 +44,9 @@ def opened(path: Path) -> Iterator[NWBFile]:
                     remote = stack.enter_context(h5py.File(stack.enter_context(_remote(url)), "r"))
                     io = stack.enter_context(NWBHDF5IO(file=remote))
                 file = io.read()
-            except (InputError, *lost):
+            except InputError:
+                raise
+            except lost:
                 raise
             except Exception as error:  # h5py, hdmf and pynwb each have their own errors for a damaged file
                 raise InputError(damaged) from error
