@@ -129,12 +129,33 @@ class Connectome:
         np.fill_diagonal(p_values, 1.0)
         return cast(FloatArray, p_values)
 
-    def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
-        """(N, N) which connections are significant at a false discovery rate.
+    @property
+    def q_values(self) -> FloatArray:
+        """(N, N) least false discovery rate at which each connection is significant, 1 on the diagonal.
 
-        Over all pairs of different neurons: as many of the smallest `local_fdr` as have a mean below that rate (Newton
-        et al. 2004, Biostatistics 5:155), or by the p-values where these are not known (Benjamini & Hochberg 1995, J R
-        Stat Soc B 57:289).
+        Over all pairs of different neurons: the mean of all `local_fdr` that are as small (Newton et al. 2004,
+        Biostatistics 5:155), or from the p-values where these are not known (Benjamini & Hochberg 1995, J R Stat Soc B
+        57:289).
+
+        Raises
+        ------
+        InputError
+            If the standard errors are not known.
+        """
+        pairs = ~np.eye(self.n_neurons, dtype=bool)
+        found = np.ones(pairs.shape)
+        if self.local_fdr is not None:
+            local = self.local_fdr[pairs]
+            order = np.argsort(local, kind="stable")
+            rate = np.empty_like(local)
+            rate[order] = np.cumsum(local[order]) / np.arange(1, len(local) + 1)
+            found[pairs] = rate
+        else:
+            found[pairs] = false_discovery_control(self.p_values[pairs])
+        return found
+
+    def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
+        """(N, N) which connections are significant at a false discovery rate, see `q_values`.
 
         Parameters
         ----------
@@ -148,18 +169,7 @@ class Connectome:
         """
         if not 0 < fdr < 1:
             raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
-        pairs = ~np.eye(self.n_neurons, dtype=bool)
-        found = np.zeros_like(pairs)
-        if self.local_fdr is not None:
-            local = self.local_fdr[pairs]
-            order = np.argsort(local, kind="stable")
-            found_so_far = np.arange(1, len(local) + 1)
-            expected_rate = np.empty_like(local)
-            expected_rate[order] = np.cumsum(local[order]) / found_so_far
-            found[pairs] = expected_rate <= fdr
-        else:
-            found[pairs] = false_discovery_control(self.p_values[pairs]) <= fdr
-        return found
+        return self.q_values <= fdr
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order."""
