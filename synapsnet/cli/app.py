@@ -15,6 +15,7 @@ from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, 
 from synapsnet.cli.check import check
 from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, progress
 from synapsnet.cli.datasets import datasets
+from synapsnet.cli.edges import edges
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 
@@ -365,7 +366,7 @@ def demo(
     report(runs, output / "report.html", "SynapsNet demo: one network, seen as spikes and as calcium")
 
 
-for command in (assess, check, benchmark, leaderboard):
+for command in (assess, edges, check, benchmark, leaderboard):
     app.command()(command)
 app.add_typer(baseline, name="baseline")
 app.add_typer(datasets, name="datasets")

@@ -8,6 +8,7 @@
 | behaviour, one TimeSeries a variable | `processing/behavior` |
 | valid epochs | `intervals/valid_epochs` |
 | neuron table, ground truth, all else | `processing/synapsnet`: `neurons`, `connectome`, `about` |
+| inferred connectivity, in a copy of any file | `processing/synapsnet`: `neurons`, `inferred` |
 
 pynwb takes over a second to import, so it is imported where it is used.
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
 from synapsnet.recording import MATRICES, Connectome, Recording, Simulation
 
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from pynwb.core import DynamicTable
     from pynwb.ophys import PlaneSegmentation
 
-MODULE = "synapsnet"
+MODULE, INFERRED = "synapsnet", "inferred"
 FORMAT_VERSION = 1
 SPIKE_RESOLUTION_S = 1e-9  # pynapple rounds times to it
 
@@ -98,9 +101,52 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
     _write(file, path)
 
 
+def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, neurons: pd.DataFrame) -> None:
+    """Write a copy of an NWB file, of whatever origin, that also holds what was inferred from it.
+
+    `processing/synapsnet` gets the table `inferred`, with a row for each connection, and the table `neurons`, to whose
+    rows it points, where it is not there yet. What the copy is read as does not change.
+
+    Parameters
+    ----------
+    source : path
+        Of an NWB file.
+    path : path
+        Of the copy.
+    connectome : Connectome
+        Inferred.
+    neurons : DataFrame with N rows
+        Of its neurons; their ids say which of the file's units or ROIs they are.
+
+    Raises
+    ------
+    InputError
+        If `source` is no NWB file that can be read or holds results already, or `path` cannot be written to.
+    """
+    from pynwb import NWBHDF5IO
+
+    if Path(source).resolve() == Path(path).resolve():
+        raise InputError(f"The results go into a copy of {source}, which must have another name.")
+    with atomic_path(path) as temporary:
+        try:
+            shutil.copyfile(source, temporary)
+            with NWBHDF5IO(str(temporary), mode="a") as io:
+                file = io.read()
+                if MODULE not in file.processing:
+                    file.create_processing_module(MODULE, "What SynapsNet inferred.")
+                module = file.processing[MODULE].data_interfaces
+                if INFERRED in module:
+                    raise InputError(f"{source} holds inferred connectivity already; give the recording itself.")
+                if "neurons" not in module:
+                    _add_neurons(file, neurons)
+                _add_connectome(file, connectome, INFERRED, "Inferred by SynapsNet: one row for each pair of neurons.")
+                io.write(file)
+        except (OSError, KeyError, TypeError) as error:
+            raise InputError(f"{source} cannot be read as NWB ({error}); give an NWB file.") from error
+
+
 def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
     from pynwb import NWBFile
-    from pynwb.core import DynamicTable
     from pynwb.file import Subject
 
     file = NWBFile(
@@ -112,6 +158,13 @@ def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
         subject=Subject(subject_id="unknown", age="P0D/", sex="U", description="not stated, or a simulated network"),
     )
     file.create_processing_module(MODULE, "What a SynapsNet recording holds beyond activity and behaviour.")
+    _add_neurons(file, neurons)
+    return file
+
+
+def _add_neurons(file: NWBFile, neurons: pd.DataFrame) -> None:
+    from pynwb.core import DynamicTable
+
     table = DynamicTable(
         name="neurons",
         description="All neurons, in the order of the activity's columns.",
@@ -119,7 +172,6 @@ def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
     )
     _add_neuron_columns(table, neurons)
     file.processing[MODULE].add(table)
-    return file
 
 
 def _add_neuron_columns(table: DynamicTable, neurons: pd.DataFrame) -> None:
@@ -231,16 +283,19 @@ def _add_units(file: NWBFile, spike_times: nap.TsGroup, neurons: pd.DataFrame) -
     file.units = units
 
 
-def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
+def _add_connectome(
+    file: NWBFile,
+    connectome: Connectome,
+    name: str = "connectome",
+    description: str = "Ground truth: one row for each connection.",
+) -> None:
     from pynwb.core import DynamicTable
 
     known = np.zeros_like(connectome.adjacency)
-    for name, matrix in connectome.matrices.items():
-        known |= ~np.isclose(matrix, MATRICES[name], rtol=0, atol=0, equal_nan=True)
+    for kind, matrix in connectome.matrices.items():
+        known |= ~np.isclose(matrix, MATRICES[kind], rtol=0, atol=0, equal_nan=True)
     post, pre = np.nonzero(known)
-    table = DynamicTable(
-        name="connectome", description="Ground truth: one row for each connection.", id=list(range(len(pre)))
-    )
+    table = DynamicTable(name=name, description=description, id=list(range(len(pre))))
     table.add_column(name="pre", description="row of the presynaptic neuron in the table 'neurons'", data=pre)
     table.add_column(name="post", description="row of the postsynaptic neuron in the table 'neurons'", data=post)
     descriptions = {
@@ -251,8 +306,8 @@ def _add_connectome(file: NWBFile, connectome: Connectome) -> None:
         "local_fdr": "probability that there is no connection",
         "effective": f"weight in {connectome.unit} with what passes through neurons that were not recorded",
     }
-    for name, matrix in connectome.matrices.items():
-        table.add_column(name=name, description=descriptions[name], data=matrix[post, pre])
+    for kind, matrix in connectome.matrices.items():
+        table.add_column(name=kind, description=descriptions[kind], data=matrix[post, pre])
     file.processing[MODULE].add(table)
 
 

@@ -1,0 +1,32 @@
+"""`synapsnet edges`: what was inferred, for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synapsnet.cli.console import OUT
+
+
+def edges(
+    run: Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
+    fdr: Annotated[float, typer.Option(help="False discovery rate of the connections that are reported.")] = 0.05,
+    into: Annotated[
+        Path | None, typer.Option(help="Your NWB file, of which a copy gets the results; default the run's recording.")
+    ] = None,
+) -> None:
+    """Write inferred connections as a table (CSV), as a graph (GraphML), and into a copy of the recording (NWB).
+
+    Examples
+    --------
+    - `synapsnet edges run/ -o edges/`
+    - `synapsnet edges run/ --into session.nwb -o edges/`
+    """
+    from reports.exports import EDGES, GRAPH, NWB, write_exports
+    from synapsnet.run import load_run
+
+    write_exports(load_run(run, device="cpu"), output, fdr=fdr, recording=into)
+    OUT.print(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}", markup=False, soft_wrap=True)
