@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.assessment import Assessed, assessed
+from reports.details import Details
 from reports.figures import MAX_NEURONS, FloatArray, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.numbers import format_duration, format_number
@@ -38,6 +40,7 @@ class Section:
     title: str
     facts: dict[str, str]
     statements: list[Statement]
+    assessed: Assessed | None
     connectivity: list[Panel]
     connectivity_scores: Table | None
     forecasts: list[Panel]
@@ -48,7 +51,7 @@ class Section:
     n_seeds: int
 
 
-def render(results: Sequence[RunResults], title: str) -> str:
+def render(results: Sequence[RunResults], title: str, details: Sequence[Details] = ()) -> str:
     """The page as text; the same results make the same text.
 
     Parameters
@@ -56,6 +59,8 @@ def render(results: Sequence[RunResults], title: str) -> str:
     results : sequence of RunResults
         One section each, in this order.
     title : str
+    details : sequence of Details
+        Of each run; default none of any.
 
     Raises
     ------
@@ -68,13 +73,21 @@ def render(results: Sequence[RunResults], title: str) -> str:
     return render_page(
         "report.html",
         title=title,
-        sections=[_section(run, styles, f"run-{k}") for k, run in enumerate(results, start=1)],
+        sections=[
+            _section(run, more, styles, f"run-{k}")
+            for k, (run, more) in enumerate(zip(results, details or [Details()] * len(results), strict=True), start=1)
+        ],
         styles=styles,
         glossary=[metric for metric in (*CONNECTIVITY_METRICS, *FORECAST_METRICS, BITS) if metric.shown],
     )
 
 
-def write_report(results: Sequence[RunResults], path: str | Path, title: str = "SynapsNet report") -> None:
+def write_report(
+    results: Sequence[RunResults],
+    path: str | Path,
+    title: str = "SynapsNet report",
+    details: Sequence[Details] = (),
+) -> None:
     """Write the page to `path`, whole or not at all.
 
     Parameters
@@ -83,13 +96,15 @@ def write_report(results: Sequence[RunResults], path: str | Path, title: str = "
         One section each, in this order.
     path : str or Path
     title : str
+    details : sequence of Details
+        Of each run; default none of any.
 
     Raises
     ------
     InputError
         If there are no results, or `path` cannot be written to.
     """
-    write_text(path, render(results, title))
+    write_text(path, render(results, title, details))
 
 
 def _methods(run: RunResults) -> Iterator[str]:
@@ -98,13 +113,18 @@ def _methods(run: RunResults) -> Iterator[str]:
     yield from run.example.predicted if run.example else ()
 
 
-def _section(run: RunResults, styles: Styles, anchor: str) -> Section:
+def _section(run: RunResults, more: Details, styles: Styles, anchor: str) -> Section:
+    found = None if more.assessment is None else assessed(more.assessment, more.parts)
+    statements = [] if found is None else found.statements
+    if found is None or run.truth is not None:
+        statements += summarise(run)
     horizons = run.scores.forecast[0].horizon_steps if run.scores.forecast else []
     return Section(
         anchor=anchor,
         title=run.title,
         facts=_facts(run),
-        statements=summarise(run),
+        statements=statements,
+        assessed=found,
         connectivity=list(_connectivity_panels(run, styles)),
         connectivity_scores=connectivity_table(run),
         forecasts=list(_forecast_panels(run, styles)),

@@ -20,6 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from reports.tables import Table
+
 HERE = Path(__file__).parent
 
 
@@ -27,7 +29,8 @@ HERE = Path(__file__).parent
 class Panel:
     """A figure on the page: one plot, or several of which the reader chooses one.
 
-    `plots` goes by the text of the choice, `choice` names it, `shape` is how the style sheet sizes it.
+    `plots` goes by the text of the choice, `choice` names it, `shape` is how the style sheet sizes it. `table` has the
+    same in numbers, for those who cannot see the figure; `of` says what its rows are.
     """
 
     title: str
@@ -35,6 +38,8 @@ class Panel:
     plots: dict[str, go.Figure]
     choice: str = ""
     shape: str = "half"
+    table: Table | None = None
+    of: str = ""
 
     @property
     def json(self) -> list[Markup]:

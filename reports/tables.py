@@ -328,12 +328,17 @@ def _rows(
         values = [e.value for e in column if e is not None and is_defined(e.value)]
         best.append((min if metric.lower_is_better else max)(values, default=None))
     return [
-        Row(method, results.labels.get(method, method), [_cell(c[k], b) for c, b in zip(columns, best, strict=True)])
+        Row(
+            method,
+            results.labels.get(method, method),
+            [estimate_cell(c[k], b) for c, b in zip(columns, best, strict=True)],
+        )
         for k, method in enumerate(methods)
     ]
 
 
-def _cell(estimate: Estimate | None, best: float | None) -> Cell:
+def estimate_cell(estimate: Estimate | None, best: float | None = None) -> Cell:
+    """An estimate with its interval; `best` is the value of the column's best."""
     if estimate is None or not is_defined(estimate.value):
         return Cell(format_number(None))
     return Cell(format_number(estimate.value), format_interval(estimate), estimate.value, estimate.value == best)

@@ -304,11 +304,12 @@ def report(
 
     Example: `synapsnet report run/ -o report.html`
     """
+    from reports.details import load_details
     from reports.html import write_report
     from validation.scoring import load_results
 
     _parent(output, ".html")
-    write_report([load_results(run) for run in runs], output, title)
+    write_report([load_results(run) for run in runs], output, title, [load_details(run) for run in runs])
     OUT.print(f"Report: {output.resolve()}", markup=False, soft_wrap=True)
 
 

@@ -1,0 +1,134 @@
+"""What a report shows of an assessment: every part that there is in words, figure and numbers; reasons for the rest."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_assessment_findings import around, good, matched, matched_score, reliability
+from test_report import make_run, settle, wait
+
+from reports.assessment import agreement_table, assessed, likeness_table, matched_table
+from reports.assessment_figures import MAX_POINTS, agreement_figure, matched_figure, weights_figure
+from reports.details import Details
+from reports.html import render, write_report
+from validation.assessment.results import Assessment, MatchedFit
+from validation.results import Estimate
+
+LENGTHS = (matched_score(0.8, 0.5), matched_score(0.9), matched_score(0.95, 2.0))
+
+
+def parts(n: int = 20) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(n, n)).astype(np.float32)
+    return {f"interleaved.{name}.weight": first + 0.1 * k for k, name in enumerate(("first", "second"))}
+
+
+def without_scripts(page: str) -> str:
+    return re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+
+
+def test_matched_figure_by_hand() -> None:
+    found = matched(*LENGTHS)
+    found.fits.append(
+        MatchedFit(
+            visible_fraction=1.0, length=2.0, seed=0, n_neurons=100, n_edges=990, density=0.1, n_reported=900,
+            auprc=0.93, lift=9.3, false_discovery_rate=0.05, sign_accuracy=1.0, weight_correlation=0.9,
+        )
+    )  # fmt: skip
+    figure = matched_figure(found, ["all", "third"])
+    single, mean, _, third = figure.data
+    assert list(single.x) == [40] and list(single.y) == [0.93]
+    assert list(mean.x) == [10, 20, 40] and list(mean.y) == [0.8, 0.9, 0.95]
+    assert mean.error_y.array == pytest.approx([0.05] * 3)
+    assert third.y == (0.7,) and third.marker.symbol != mean.marker.symbol and third.line.dash != mean.line.dash
+    assert 0.1 in {shape.y0 for shape in figure.layout.shapes} and 20 in {shape.x0 for shape in figure.layout.shapes}
+
+
+def test_agreement_figure_by_hand() -> None:
+    both = reliability(around(0.8))
+    figure = agreement_figure([both.interleaved, both.halves], ["blocks", "halves"], [0.6])
+    drawn = {trace.name: list(trace.x) for trace in figure.data}
+    assert drawn == {"shifted in time": [0.01, 0.1] * 2, "matched simulations": [0.6], "this recording": [0.8, 0.8]}
+    assert len({trace.marker.symbol for trace in figure.data}) == 3
+
+
+def test_weights_that_are_not_defined_leave_the_null() -> None:
+    figure = agreement_figure([reliability(None).interleaved], ["blocks"], [])
+    assert [trace.name for trace in figure.data] == ["shifted in time"]
+
+
+def test_weights_figure_leaves_out_the_diagonal_and_draws_no_more_than_a_screen_holds() -> None:
+    weight = np.arange(9.0).reshape(3, 3)
+    assert sorted(weights_figure(weight, weight, ("a", "b")).data[0].x) == [1, 2, 3, 5, 6, 7]
+    many = np.random.default_rng(0).normal(size=(100, 100))
+    assert len(weights_figure(many, many, ("a", "b")).data[0].x) == MAX_POINTS
+
+
+def test_tables_have_the_numbers_of_the_figures() -> None:
+    table = matched_table(matched(*LENGTHS))
+    assert [row.label for row in table.rows] == ["all neurons recorded"] * 3 + ["33% of the neurons recorded"]
+    assert [cell.text for cell in table.rows[1].cells[:4]] == ["20 min", "0.900", "0.100", "0.0500"]
+    assert table.rows[1].cells[1].interval == "[0.850, 0.950]"
+    like = likeness_table(matched())
+    assert [cell.text for cell in like.rows[0].cells] == ["2.00", "2.00", "2.00"] and like.rows[0].label == "skewness"
+    agreement = agreement_table([reliability(around(0.8)).interleaved]).rows[0]
+    assert agreement.label == "odd blocks and even blocks"
+    assert [cell.text for cell in agreement.cells][:4] == ["9 min", "0.800", "0.100", "0.100"]
+
+
+def test_one_network_has_no_interval() -> None:
+    alone = matched_score().model_copy(update={"auprc": Estimate(value=0.9, low=math.nan, high=math.nan)})
+    page = render([make_run(truth=False)], "Report", [Details(good(matched=matched(alone)))])
+    assert "SynapsNet reaches AUPRC 0.900. " in page
+
+
+def test_page_opens_with_the_findings() -> None:
+    page = without_scripts(render([make_run(truth=False)], "Report", [Details(good(), parts())]))
+    assert page.index("SynapsNet reports 900 of 9,900 pairs") < page.index("On data like yours")
+    assert page.index("On data like yours") < page.index("Does another part") < page.index("Inferred connectivity")
+    assert "no number on this page" not in page and "synapsnet assess" not in page.split("What this recording")[0]
+
+
+def test_page_without_assessment_says_how_to_get_one() -> None:
+    page = without_scripts(render([make_run(truth=False)], "Report"))
+    assert page.count("<code>synapsnet assess</code>") == 1 and "On data like yours" not in page
+
+
+def test_what_is_missing_has_its_reason() -> None:
+    begun = Assessment(key="", options={}, skipped={"matched": "Deconvolved <b>"})
+    found = assessed(begun, {})
+    assert found.panels == [] and found.likeness is None
+    missing = dict(found.missing)
+    assert missing["Matched simulation"] == "Deconvolved <b>" and "Not computed yet" in missing["Reliability"]
+    assert "Deconvolved &lt;b&gt;" in render([make_run()], "Report", [Details(begun)])
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The browser with a report of an assessed run open in it, everything drawn."""
+    path: Path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report([make_run(truth=False)], path, details=[Details(good(matched=matched(*LENGTHS)), parts())])
+    browser.get(path.as_uri())
+    wait(browser, "return document.documentElement.dataset.drawn === 'all'")
+    return browser
+
+
+def test_browser_shows_the_numbers_behind_a_figure(page: Any) -> None:
+    details = page.find_element("css selector", "#run-1 figure details")
+    table = details.find_element("css selector", "table")
+    assert not table.is_displayed()
+    details.find_element("css selector", "summary").click()
+    assert table.is_displayed() and "33% of the neurons recorded" in table.text
+
+
+def test_browser_changes_to_single_weights(page: Any) -> None:
+    figure = next(f for f in page.find_elements("css selector", "#run-1 figure") if "another part" in f.text)
+    figure.find_element("css selector", "select option:nth-child(2)").click()
+    marks = "return arguments[0].querySelectorAll('.plot .points path').length"
+    settle(page, lambda: page.execute_script(marks, figure) == 20 * 19)
+    assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
