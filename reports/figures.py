@@ -74,35 +74,44 @@ def marker_style(style: MethodStyle) -> dict[str, Any]:
     return {"symbol": style.symbol, "color": style.color, "size": 7}
 
 
-def cell_type_order(neurons: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Indices of the neurons by cell type, excitatory types first and unknown last; at most `MAX_NEURONS`."""
+def cell_type_order(neurons: pd.DataFrame, by: str = "cell_type") -> npt.NDArray[np.int64]:
+    """Indices of the neurons by cell type, excitatory types first and unknown last; at most `MAX_NEURONS`.
 
-    def rank(cell_type: str) -> tuple[int, str]:
-        name = cell_type.lower()
-        excitatory = name.startswith(("e", "pyr", "glut", "rs"))
+    Parameters
+    ----------
+    neurons : DataFrame
+    by : str
+        Another column to go by.
+    """
+
+    def rank(group: str) -> tuple[int, str]:
+        name = group.lower()
+        excitatory = by == "cell_type" and name.startswith(("e", "pyr", "glut", "rs"))
         return (0 if excitatory else 2 if name == "unknown" else 1, name)
 
-    ranks = {name: k for k, name in enumerate(sorted(neurons["cell_type"].unique(), key=rank))}
-    order = np.argsort(neurons["cell_type"].map(ranks).to_numpy(), kind="stable")
+    ranks = {name: k for k, name in enumerate(sorted(neurons[by].unique(), key=rank))}
+    order = np.argsort(neurons[by].map(ranks).to_numpy(), kind="stable")
     if len(order) > MAX_NEURONS:
         order = order[np.linspace(0, len(order) - 1, MAX_NEURONS).round().astype(int)]
     return order
 
 
-def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str) -> go.Figure:
-    """Heat map of a connectivity matrix, neurons ordered by cell type.
+def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, by: str = "cell_type") -> go.Figure:
+    """Heat map of a connectivity matrix, neurons ordered by group.
 
     Parameters
     ----------
     matrix : (N, N) array, `[post, pre]`
         The diagonal is left blank. Colours saturate at the 99th percentile of the absolute values.
     neurons : DataFrame with N rows
-        Columns `id` and `cell_type`.
+        Columns `id` and `by`.
     color_title : str
         Name (and unit) of the values.
+    by : str
+        Column that groups the neurons.
     """
-    order = cell_type_order(neurons)
-    types = neurons["cell_type"].to_numpy()[order]
+    order = cell_type_order(neurons, by)
+    types = neurons[by].to_numpy()[order]
     # The position keeps labels unique; a category axis would merge neurons of one name.
     names = [
         escape(f"{kind} {name} (#{k})")

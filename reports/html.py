@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from reports.assessment import Assessed, assessed
 from reports.details import Details
 from reports.figures import MAX_NEURONS, FloatArray, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
+from reports.network_figures import MAX_EDGES, cluster_names, map_figure, plane, surest_table
 from reports.numbers import format_duration, format_number
 from reports.page import Panel, flat, render_page
 from reports.palette import MODEL, method_styles
@@ -152,8 +154,9 @@ def _facts(run: RunResults) -> dict[str, str]:
 
 def _connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     reading = (
-        "Each column is a sending neuron, each row a receiving one, ordered by cell type (lines); red excites, blue "
-        "inhibits. A column of one colour is a neuron that only excites or only inhibits."
+        "Each column is a sending neuron, each row a receiving one, ordered by cell type, or as chosen by area or by "
+        "cluster of neurons that are connected alike (lines); red excites, blue inhibits. A column of one colour is a "
+        "neuron that only excites or only inhibits."
     )
     if run.n_neurons > MAX_NEURONS:
         reading += f" {MAX_NEURONS} of the {run.n_neurons} neurons are shown."
@@ -171,13 +174,32 @@ def _connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
         )
     if run.inferred:
         methods = sorted(run.inferred, key=lambda method: method != MODEL)
+        plots = {}
+        for method in methods:
+            name, drawn = run.labels.get(method, method), _drawn(run.inferred[method], run.neurons)
+            plots[name] = matrix_figure(*drawn)
+            if method == MODEL:
+                plots |= {f"{name}, by {by}": figure for by, figure in _other_orders(run.inferred[method], run.neurons)}
+        model = run.inferred.get(MODEL)
+        listed = model is not None and model.standard_error is not None
         yield Panel(
             "Inferred connectivity",
             comparison,
-            {run.labels.get(m, m): matrix_figure(*_drawn(run.inferred[m], run.neurons)) for m in methods},
+            plots,
             choice="Inferred by",
             shape="matrix",
+            table=surest_table(model, run.neurons) if model is not None and listed else None,
+            of="connection",
         )
+        if model is not None and listed and (axes := plane(run.neurons)) is not None:
+            yield Panel(
+                "Map of the network",
+                f"Neurons where they lie, their marks by cell type. Lines are the connections that SynapsNet reports, "
+                f"at most the {MAX_EDGES} with most evidence; the small mark on each is near the receiving neuron. "
+                "Solid lines with dots excite, dashed ones with squares inhibit. Point at a mark to read it.",
+                {"": map_figure(model, run.neurons, axes)},
+                shape="tall",
+            )
     if run.truth is not None and run.truth.adjacency.any() and run.inferred:
         yield Panel(
             "Precision and recall",
@@ -222,6 +244,16 @@ def _forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
             },
             choice="Show",
         )
+
+
+def _other_orders(inferred: Connectome, neurons: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
+    """The matrix ordered by area, where areas are known, and by groups that are connected alike."""
+    values, _, title = _drawn(inferred, neurons)
+    if neurons["area"].nunique() > 1:
+        yield "area", matrix_figure(values, neurons, title, by="area")
+    groups = neurons.assign(cluster=cluster_names(inferred.scores))
+    if groups["cluster"].nunique() > 1:
+        yield "cluster", matrix_figure(values, groups, title, by="cluster")
 
 
 def _drawn(inferred: Connectome, neurons: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame, str]:
