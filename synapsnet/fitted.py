@@ -20,7 +20,7 @@ from synapsnet.model import Likelihood, SynapsNetModel
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, batches, n_targets, share, stretches, train, windows
+from synapsnet.training import History, Schedule, batches, mean_loss, n_targets, share, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
@@ -128,8 +128,11 @@ class FittedModel(nn.Module):
             fitted.model, x, b, training, validation, schedule,
             seed=settings.seed, fabric=fabric, checkpoint=checkpoint, resume=resume, progress=progress,
         )  # fmt: skip
-        fitted.connectivity = fitted._connectivity(x, b, batches(training, n_steps, schedule.batch_steps), fabric)
+        todo = batches(training, n_steps, schedule.batch_steps)
+        fitted.connectivity, weight = fitted._connectivity(x, b, todo, fabric)
         if forecasts:
+            if weight is not None:
+                fitted._improve(weight, x, b, todo, batches(validation, n_steps, 4 * schedule.batch_steps), fabric)
             fitted._calibrate(x, b, training)
         return fitted
 
@@ -249,8 +252,32 @@ class FittedModel(nn.Module):
                 self.rollout_offset[h] = level - self.rollout_gain[h] * centre
             past = torch.cat([past[..., 1:], self._corrected(expected, h).unsqueeze(-1)], dim=-1)
 
-    def _connectivity(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> Connectome:
-        """Which connections there are, and their weights in units of the prediction; see `synapsnet.edges`."""
+    @torch.no_grad()
+    def _improve(
+        self, weight: Tensor, x: Tensor, b: Tensor, todo: list[Segments], check: list[Segments], fabric: Fabric
+    ) -> None:
+        """Forecast with `weight` in the place of the trained `W`, if that forecasts the validation part better."""
+        model = self.model
+        assert model.synapses is not None
+        trained = {name: value.clone() for name, value in model.state_dict().items()}
+        loss = mean_loss(model, x, b, check, fabric)
+        model.synapses.set_weight(weight)
+        for _ in range(NEWTON_STEPS):  # the offsets that belong to it
+            level, informed = torch.zeros(2, *model.offset.shape, device=x.device)
+            for batch in todo:
+                for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+                    past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
+                    eta = model(past, context)
+                    level += model.score(eta, target).sum(0)
+                    informed += model.fisher_information(eta).sum(0)
+            model.offset += add_up(fabric, level) / add_up(fabric, informed).clamp(min=SMALLEST_INFORMATION)
+        if not mean_loss(model, x, b, check, fabric) < loss:
+            model.load_state_dict(trained)
+
+    def _connectivity(
+        self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
+    ) -> tuple[Connectome, Tensor | None]:
+        """Which connections there are, their weights in units of the prediction, see `synapsnet.edges`; and as `W`."""
         n = self.shape["n_neurons"]
         unit = {
             "bernoulli": "log odds per presynaptic spike",
@@ -259,23 +286,24 @@ class FittedModel(nn.Module):
         }[self.model.likelihood]
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
-            return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit)
-        evidence = self._evidence(x, b, todo, fabric)
+            return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
+        evidence, gain = self._evidence(x, b, todo, fabric)
         if self.shape["prior"] == "none":
             weight, error = (matrix.float().cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
-            return Connectome(weight, standard_error=error, unit=unit)
+            return Connectome(weight, standard_error=error, unit=unit), None
         known = posterior(evidence)
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
         )
-        return Connectome(
+        connectome = Connectome(
             weight.astype(np.float32), standard_error=error.astype(np.float32),
             p_value=p_value, local_fdr=local_fdr, unit=unit,
         )  # fmt: skip
+        return connectome, known.mean.to(gain) / gain[:, None]
 
     @torch.no_grad()
-    def _evidence(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> Evidence:
-        """What the trained model says of every pair, the prior of training taken back.
+    def _evidence(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> tuple[Evidence, Tensor]:
+        """What the trained model says of every pair, the prior of training taken back; the mean gain of each decoder.
 
         The weights onto each neuron go to the maximum of the likelihood, decoder and kernels staying as they are, by
         Newton's method: with the exact gradient, and with a Hessian for which the information on a neuron's prediction
@@ -339,13 +367,15 @@ class FittedModel(nn.Module):
         within.fill_diagonal_(1 + SMALLEST_VARIANCE)
         inverse = torch.linalg.inv(within)
         partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
-        return Evidence(
-            estimate=(gain / total)[:, None] * weight,
+        gain = gain / total
+        evidence = Evidence(
+            estimate=(gain[:, None] * weight).fill_diagonal_(0),  # not quite 0 by rounding
             standard_error=variance.sqrt(),
             within=partial.fill_diagonal_(0),
             unit=(powers[0] / total).sqrt() * spread,
             n_steps=total,
         )
+        return evidence, gain
 
 
 def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:

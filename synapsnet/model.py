@@ -13,7 +13,8 @@ neurons and applied to each separately, predicts the neuron's next activity. The
 Spikes: :math:`\eta` is the log odds (Bernoulli) or log rate (Poisson) of the next bin. Calcium:
 :math:`\eta` is the mean of the next frame, linear in the current.
 
-`W` has a Laplace prior in training, so that forecasts do not carry the noise of absent connections. Both the prior and
+`W` has a Laplace prior in training, so that forecasts do not carry the noise of absent connections; afterwards the
+posterior mean takes its place if that forecasts the validation part better. Both the prior and
 the step size of training need the scale of a weight that is worth noticing, so `W` is parametrised in units of its
 standard error. What can be said about connections is worked out from the trained model in `synapsnet.fitted` and
 `synapsnet.edges`.
@@ -54,6 +55,10 @@ class Synapses(nn.Module):
     def weight(self) -> Tensor:
         """(N, N) connectivity `[post, pre]` without self-connections."""
         return self.raw_weight * self.unit
+
+    def set_weight(self, weight: Tensor) -> None:
+        """Give `weight` this value, the diagonal aside."""
+        self.raw_weight.copy_(torch.where(self.unit > 0, weight / self.unit, 0.0))
 
     @property
     def kernel(self) -> Tensor:

@@ -197,10 +197,7 @@ def train(
             first = loss.detach() if done == 0 else first
             progress((epoch * len(todo) + done + 1) / total)
         train_loss = float(add_up(fabric, running)) / len(todo)
-        with torch.no_grad():
-            sizes = [n_targets(part, model.n_steps) for part in check]
-            losses = [add_up(fabric, _our_loss(model, values, behaviour, part, fabric)).item() for part in check]
-        validation_loss = sum(n * x for n, x in zip(sizes, losses, strict=True)) / sum(sizes)
+        validation_loss = mean_loss(model, values, behaviour, check, fabric)
         before = state.history.train[-1] if epoch else float(add_up(fabric, first))
         if not (math.isfinite(validation_loss) and train_loss <= before + DIVERGED * (1 + abs(before))):
             state.load(good)
@@ -296,6 +293,14 @@ def share(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
         if first < last:
             ours.append((start + first, start + last + n_steps))
     return ours
+
+
+@torch.no_grad()
+def mean_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, parts: list[Segments], fabric: Fabric) -> float:
+    """Mean negative log likelihood over all targets of some batches, shared by all processes."""
+    sizes = [n_targets(part, model.n_steps) for part in parts]
+    losses = [add_up(fabric, _our_loss(model, values, behaviour, part, fabric)).item() for part in parts]
+    return float(sum(n * loss for n, loss in zip(sizes, losses, strict=True)) / sum(sizes))
 
 
 def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:

@@ -16,12 +16,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from synapsnet import fitted
+from synapsnet.devices import launch
 from synapsnet.edges import posterior
 from synapsnet.errors import InputError
 from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
 from synapsnet.recording import Recording
-from synapsnet.splits import holdout
-from synapsnet.training import train
+from synapsnet.splits import holdout, split_rows
+from synapsnet.training import batches, mean_loss, train
 
 N = 20
 OFF_DIAGONAL = ~np.eye(N, dtype=bool)
@@ -389,8 +390,9 @@ def test_nothing_fitted_knows_what_is_held_out(request, modality):
 
 
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
-def test_the_validation_part_changes_no_normalisation_and_trains_nothing(modality):
-    """It decides when to stop, and nothing else: with a single epoch there is nothing to decide."""
+def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeypatch, modality):
+    """It decides when to stop and with which W to forecast: without these decisions it changes nothing."""
+    monkeypatch.setattr(fitted.FittedModel, "_improve", lambda *decision: None)
     recording = toy(modality, behaviour=np.arange(600.0)[:, None])
     values = recording.values.copy()
     values[540:] = np.random.default_rng(1).integers(0, 3, (60, 3))
@@ -767,3 +769,23 @@ def test_infer_finds_what_fit_finds(modality, connectivity):
     fitted_ = SynapsNet(epochs=2, connectivity=connectivity, device="cpu").fit(recording).connectivity_
     for name, matrix in fitted_.matrices.items():
         assert np.array_equal(getattr(inferred, name), matrix)
+
+
+def test_another_weight_is_forecast_with_only_if_it_forecasts_better(spike_recording):
+    one = SynapsNet(epochs=1, device="cpu").fit(spike_recording)._fitted()
+    model, fabric = one.model, launch("cpu")
+    data = one.normalise(torch.from_numpy(spike_recording.values), torch.from_numpy(spike_recording.behaviour_values))
+    training, validation = split_rows(spike_recording.segments, 0.1, gap=model.n_steps)
+    todo, check = batches(training, model.n_steps, 512), batches(validation, model.n_steps, 512)
+    good, before = model.synapses.weight.detach().clone(), mean_loss(model, *data, check, fabric)
+    generator = torch.Generator().manual_seed(0)
+    bad = torch.randn(N, N, generator=generator)
+    one._improve(bad, *data, todo, check, fabric)
+    assert torch.equal(model.synapses.weight, good)
+    assert mean_loss(model, *data, check, fabric) == before
+    with torch.no_grad():
+        model.synapses.set_weight(bad)
+    worse = mean_loss(model, *data, check, fabric)
+    one._improve(good, *data, todo, check, fabric)
+    torch.testing.assert_close(model.synapses.weight.detach(), good)
+    assert mean_loss(model, *data, check, fabric) < worse
