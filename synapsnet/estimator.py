@@ -86,6 +86,20 @@ class SynapsNet:
         """Where it is fitted and forecasts."""
         return self.fabric.device
 
+    @property
+    def kernel_(self) -> npt.NDArray[np.float32] | None:
+        """(N, L) synaptic kernel of each presynaptic neuron in the forecasts, over lags of 1 to L steps.
+
+        The sum of its absolute values is 1. None with `connectivity="none"`.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted.
+        """
+        synapses = self._fitted().model.synapses
+        return None if synapses is None else synapses.kernel.detach().cpu().numpy()
+
     def fit(
         self,
         recording: Recording,
