@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from reports.assessment import Assessed, assessed
 from reports.details import Details
+from reports.exports import unique_names
 from reports.figures import MAX_NEURONS, FloatArray, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.network_figures import MAX_EDGES, cluster_names, map_figure, plane, surest_table
+from reports.neuron_view import neuron_data
 from reports.numbers import format_duration, format_number
 from reports.page import Panel, flat, render_page
 from reports.palette import MODEL, method_styles
@@ -35,6 +38,15 @@ from validation.results import RunResults
 
 
 @dataclass(frozen=True)
+class NeuronView:
+    """What the template needs for the view of one neuron."""
+
+    names: list[str]
+    data: Markup
+    has_activity: bool
+
+
+@dataclass(frozen=True)
 class Section:
     """One run as the template lays it out."""
 
@@ -45,6 +57,7 @@ class Section:
     assessed: Assessed | None
     connectivity: list[Panel]
     connectivity_scores: Table | None
+    neurons: NeuronView | None
     forecasts: list[Panel]
     forecast_scores: list[Table]
     timing: Table
@@ -129,6 +142,7 @@ def _section(run: RunResults, more: Details, styles: Styles, anchor: str) -> Sec
         assessed=found,
         connectivity=list(_connectivity_panels(run, styles)),
         connectivity_scores=connectivity_table(run),
+        neurons=_neurons(run, more),
         forecasts=list(_forecast_panels(run, styles)),
         forecast_scores=[forecast_table(run, k) for k in sorted({0, len(horizons) - 1})] if horizons else [],
         timing=timing_table(run),
@@ -150,6 +164,15 @@ def _facts(run: RunResults) -> dict[str, str]:
         percent = format_number(100 * run.scores.edge_density)
         facts["True connections"] = f"{run.scores.n_edges:,} ({percent}% of all directed pairs)"
     return facts
+
+
+def _neurons(run: RunResults, more: Details) -> NeuronView | None:
+    """The view of one neuron; None where SynapsNet inferred nothing."""
+    model = run.inferred.get(MODEL)
+    if model is None or model.standard_error is None:
+        return None
+    data = neuron_data(model, run.neurons, more.activity)
+    return NeuronView(unique_names(run.neurons), data, has_activity=more.activity is not None)
 
 
 def _connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:

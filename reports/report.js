@@ -42,10 +42,80 @@ function sort(table, header) {
   table.tBodies[0].append(...rows);
 }
 
-for (const table of document.querySelectorAll("table")) {
-  for (const header of table.tHead.rows[0].cells) {
-    header.querySelector("button").addEventListener("click", () => sort(table, header));
+for (const button of document.querySelectorAll("thead button")) {
+  button.addEventListener("click", () => sort(button.closest("table"), button.parentElement));
+}
+
+const MOST_LISTED = 15;
+
+/** The trace of one neuron, of which the page holds a byte for each step. */
+function trace({ low, high, levels }, neuron) {
+  const bytes = atob(levels);
+  const steps = bytes.length / low.length;
+  const scale = (high[neuron] - low[neuron]) / 255;
+  return Array.from({ length: steps }, (_, k) => low[neuron] + scale * bytes.charCodeAt(neuron * steps + k));
+}
+
+/** A row of text, the first cell of which leads to another neuron. */
+function row([name, ...numbers], go) {
+  const tr = document.createElement("tr");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = name;
+  button.addEventListener("click", go);
+  tr.insertCell().append(button);
+  for (const number of numbers) tr.insertCell().textContent = number.toPrecision(3).replace("-", "−");
+  return tr;
+}
+
+/** Show the neuron that is chosen in a view of one neuron. */
+function showNeuron(view, all) {
+  const select = view.querySelector("select");
+  const neuron = select.selectedIndex;
+  const lists = [all.edges.filter((edge) => edge[1] === neuron), all.edges.filter((edge) => edge[0] === neuron)];
+  const go = (other) => () => {
+    select.selectedIndex = other;
+    showNeuron(view, all);
+    select.focus();
+  };
+  lists.forEach((edges, side) => {
+    const rows = edges.slice(0, MOST_LISTED).map((edge) => row([all.ids[edge[side]], edge[2], edge[3]], go(edge[side])));
+    view.querySelectorAll("tbody")[side].replaceChildren(...rows);
+  });
+  const about = all.about[neuron] ? ` (${all.about[neuron]})` : "";
+  view.querySelector(".said").textContent =
+    `Neuron ${all.ids[neuron]}${about}: ${lists[0].length} reported connections onto it, ${lists[1].length} from it; ` +
+    `those with most evidence are listed, at most ${MOST_LISTED} each. Weights in ${all.unit}.`;
+  const [traces, kernel] = view.querySelectorAll(".plot");
+  const activity = all.activity;
+  const look = { margin: { l: 50, r: 60, t: 30, b: 40 }, showlegend: false, dragmode: touch ? false : "zoom" };
+  const drawn = [];
+  if (activity) {
+    const observed = trace(activity.observed, neuron);
+    const x = observed.map((_, k) => activity.start_s + k * activity.dt_s);
+    const data = [
+      { x, y: observed, type: activity.spikes ? "bar" : "scatter", name: "observed", marker: { color: "#9aa1a9" } },
+      { x, y: trace(activity.expected, neuron), name: "expected", line: { color: "#0072B2", dash: "solid", width: 2 } },
+    ];
+    if (activity.spikes) data[1].yaxis = "y2";
+    const layout = {
+      ...look,
+      bargap: 0,
+      xaxis: { title: { text: "time (s)" } },
+      yaxis: { title: { text: activity.spikes ? "spikes" : "activity" }, rangemode: "tozero" },
+      yaxis2: { title: { text: "expected" }, overlaying: "y", side: "right", rangemode: "tozero", nticks: 4, showgrid: false },
+    };
+    drawn.push(Plotly.react(traces, data, layout, config));
   }
+  if (activity?.kernel) {
+    const y = activity.kernel[neuron];
+    const x = y.map((_, k) => (k + 1) * activity.dt_s * 1e3);
+    const layout = { ...look, xaxis: { title: { text: "time after the activity (ms)" }, rangemode: "tozero" } };
+    layout.yaxis = { title: { text: "effect" }, rangemode: "tozero" };
+    const line = { color: "#0072B2", width: 2.5 };
+    drawn.push(Plotly.react(kernel, [{ x, y, mode: "lines+markers", line, marker: { size: 7 } }], layout, config));
+  }
+  return Promise.all(drawn);
 }
 
 // Paper is narrower than most windows, and plots do not notice by themselves that they are printed.
@@ -59,6 +129,15 @@ matchMedia("print").addEventListener("change", () => {
     figure.querySelector("select")?.addEventListener("change", () => draw(figure));
     await draw(figure);
     await new Promise((resume) => setTimeout(resume));
+  }
+  for (const view of document.querySelectorAll(".neuron")) {
+    const all = JSON.parse(view.querySelector("script").textContent);
+    const select = view.querySelector("select");
+    select.addEventListener("change", () => showNeuron(view, all));
+    const count = new Array(all.ids.length).fill(0); // begin with the neuron that has most to show
+    for (const [pre, post] of all.edges) [count[pre], count[post]] = [count[pre] + 1, count[post] + 1];
+    select.selectedIndex = count.indexOf(Math.max(...count));
+    await showNeuron(view, all);
   }
   document.documentElement.dataset.drawn = "all";
 })();
