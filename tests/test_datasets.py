@@ -519,6 +519,7 @@ def test_archives_are_unpacked_once_into_a_folder_of_their_name(server, get, tmp
         ("a.zip", b"no zip"),
         ("a.tar", tarred(member("ok"))[:-20]),
     ],
+    ids=["zip above", "zip absolute", "tar above", "tar absolute", "link", "device", "no zip", "truncated"],
 )
 def test_an_archive_that_is_damaged_or_leads_outside_is_not_unpacked(name, content, tmp_path):
     folder = tmp_path / "data"
