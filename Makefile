@@ -32,7 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 picture: $(INSTALLED)
 	test -f demo/report.html || $(MAKE) demo
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1900 \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1690 \
 		--virtual-time-budget=10000 --screenshot=docs/demo.png "file://$(CURDIR)/demo/report.html"
 
 clean:
