@@ -99,11 +99,11 @@ def posterior(evidence: Evidence) -> Posterior:
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
         return Posterior(certain, nothing, nothing, certain)
-    error = evidence.standard_error.double().cpu()
+    error = evidence.standard_error.cpu().double()
     fit = _Fit(
-        evidence.estimate.double().cpu() / error,
+        evidence.estimate.cpu().double() / error,
         evidence.within,
-        evidence.unit.double().cpu() * error,
+        evidence.unit.cpu().double() * error,
         evidence.n_steps,
     )
     for _ in range(MOST_ITERATIONS):
@@ -118,7 +118,7 @@ class _Fit:
     """Expectation maximisation; one `update` is one iteration. Weights are in standard errors of their estimates."""
 
     def __init__(self, lag: Tensor, within: Tensor, unit: Tensor, n_steps: int) -> None:
-        self.lag, self.within, self.unit = lag, within.double().cpu(), unit
+        self.lag, self.within, self.unit = lag, within.cpu().double(), unit
         n = self.n = len(self.lag)
         self.pairs = ~torch.eye(n, dtype=torch.bool)
         self.within_error = n_steps**-0.5
