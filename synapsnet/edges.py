@@ -111,7 +111,7 @@ def posterior(evidence: Evidence) -> Posterior:
         fit.update()
         if (fit.absent - before).abs().mean() < TOLERANCE:
             break
-    return Posterior(fit.absent, fit.mean * error, fit.variance.sqrt() * error, fit.p_value())
+    return Posterior(fit.absent, fit.mean * error, fit.variance.clamp(min=0).sqrt() * error, fit.p_value())
 
 
 class _Fit:

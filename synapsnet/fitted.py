@@ -26,7 +26,7 @@ FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a fo
 CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
 NEWTON_STEPS = 2
 LEAST_UPDATES = 800  # chosen by validation loss on the real recordings that the README names
-SMALLEST_VARIANCE = 1e-9  # of what is sent, as a share of the largest
+SMALLEST_VARIANCE = 1e-5  # of what is sent, as a share of the largest: above the rounding of float32
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
 
