@@ -18,8 +18,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from synapsnet.errors import InputError
-from synapsnet.files import atomic_path, write_text
+from synapsnet.files import atomic_path, make_folder, write_text
 from synapsnet.io.nwb_write import add_inferred
 from synapsnet.recording import Connectome
 from synapsnet.run import RECORDING, Run
@@ -50,10 +49,7 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
     folder, neurons = Path(folder), run.recording.neurons
     connectome = run.models["synapsnet"].connectivity_
     edges = edge_table(connectome, neurons, fdr)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot create {folder}: {error.strerror}; choose a folder that is writable.") from error
+    make_folder(folder)
     with atomic_path(folder / EDGES) as path:
         edges.to_csv(path, index=False)
     write_text(folder / GRAPH, graphml(edges[edges["reported"]], neurons))

@@ -119,9 +119,10 @@ def _profile(counts: FloatArray, expected: FloatArray, response: FloatArray) -> 
         mean = expected[:, None, None] * np.exp(base[..., None] + amplitude[..., None] * response)
         weighted = mean * response
         first, second = weighted.sum(2), (weighted * response).sum(2) + AMPLITUDE_SD**-2
-        level = mean.sum(2) + BASE_SD**-2
+        predicted = mean.sum(2)
+        level = predicted + BASE_SD**-2
         pull = seen - first - amplitude / AMPLITUDE_SD**2
-        rise = total - mean.sum(2) - base / BASE_SD**2
+        rise = total - predicted - base / BASE_SD**2
         determinant = second * level - first**2
         amplitude += np.clip((level * pull - first * rise) / determinant, -LARGEST_CHANGE, LARGEST_CHANGE)
         base += np.clip((second * rise - first * pull) / determinant, -LARGEST_CHANGE, LARGEST_CHANGE)

@@ -45,6 +45,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, if it is not there; InputError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot create {folder}: {error.strerror}; choose a folder that is writable.") from error
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically as UTF-8."""
     with atomic_path(path) as temporary:

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from synapsnet.devices import Device, DeviceType, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
-from synapsnet.files import write_text
+from synapsnet.files import make_folder, write_text
 from synapsnet.io import read, write_recording
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
@@ -224,10 +224,7 @@ def _prepare(folder: Path, description: RunDescription, recording: Recording, re
         if not overwrite:
             raise InputError(f"{folder} holds a run already; add --overwrite to replace it or --resume to finish it.")
         read_description(folder)  # refuses a `run.json` of another program
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot create {folder}: {error.strerror}; choose a folder that is writable.") from error
+    make_folder(folder)
     for name in (CHECKPOINT, *MODELS):  # ours, and nothing else that may lie there
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in SCORED:
