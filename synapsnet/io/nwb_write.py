@@ -31,7 +31,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
-from synapsnet.recording import MATRICES, Connectome, Recording, Simulation
+from synapsnet.recording import MATRICES, TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
@@ -49,6 +49,7 @@ NEURON_COLUMNS = {
     "y_um": "position in micrometre",
     "z_um": "position in micrometre",
     "area": "brain area",
+    TROUGH_TO_PEAK: "milliseconds from the trough of the mean waveform to the peak after it",
 }
 
 
@@ -176,8 +177,9 @@ def _add_neurons(file: NWBFile, neurons: pd.DataFrame) -> None:
 
 def _add_neuron_columns(table: DynamicTable, neurons: pd.DataFrame) -> None:
     for name, description in NEURON_COLUMNS.items():
-        values = neurons["id" if name == "neuron_id" else name]
-        table.add_column(name=name, description=description, data=values.tolist())
+        values = neurons.get("id" if name == "neuron_id" else name)
+        if values is not None:
+            table.add_column(name=name, description=description, data=values.tolist())
 
 
 def _add_series(file: NWBFile, recording: Recording) -> dict[str, Any]:
