@@ -1,4 +1,4 @@
-"""What an assessment says, in sentences: five findings with numbers, and warnings. Pure functions of `Assessment`."""
+"""What an assessment says, in sentences: findings with numbers, and warnings. Pure functions of `Assessment`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import math
 
 from synapsnet.recording import Modality
 from validation.assessment.forecasts import ABLATION
-from validation.assessment.results import Assessment, Comparison, Knowledge, Matched, MatchedScore, Part
+from validation.assessment.results import (
+    NO_LIGHT,
+    Assessment,
+    Comparison,
+    Knowledge,
+    Matched,
+    MatchedScore,
+    Part,
+    Perturbation,
+)
 from validation.methods import LABELS
 from validation.results import Estimate
 
@@ -20,6 +29,7 @@ MISSING: dict[Part, str] = {
     "matched": "No simulation matches",
     "reliability": "Reliability is not known",
     "forecasts": "Forecasts are not compared",
+    "perturbation": "Responses to light are not predicted",
 }
 NAMES = {
     "rate_hz": "rates",
@@ -34,9 +44,10 @@ NAMES = {
 
 
 def findings(assessment: Assessment) -> list[str]:
-    """Five sentences: what was reported, what simulations like it allow, reliability, forecasts, independent knowledge.
+    """What was reported, what simulations like it allow, reliability, forecasts, independent knowledge, light.
 
-    A part that does not apply is replaced by the reason; one that is not computed yet is left out.
+    A sentence each. A part that does not apply is replaced by the reason; one that is not computed yet is left out, and
+    so is light where there was none.
     """
     parts: dict[Part, str | None] = {
         "facts": _facts(assessment),
@@ -44,12 +55,13 @@ def findings(assessment: Assessment) -> list[str]:
         "reliability": None if assessment.reliability is None else _agreement(assessment.reliability.interleaved),
         "forecasts": _forecasts(assessment),
         "knowledge": None if assessment.knowledge is None else _knowledge(assessment.knowledge),
+        "perturbation": None if assessment.perturbation is None else _perturbation(assessment.perturbation),
     }
     sentences = []
     for part, sentence in parts.items():
         if sentence is not None:
             sentences.append(sentence)
-        elif part in assessment.skipped:
+        elif part in assessment.skipped and assessment.skipped[part] != NO_LIGHT:
             sentences.append(f"{MISSING[part]}: {assessment.skipped[part]}")
     return sentences
 
@@ -64,6 +76,7 @@ def warnings(assessment: Assessment) -> list[str]:
         _unreliable(assessment),
         _ablation(assessment),
         _signs(assessment.knowledge),
+        _unpredicted(assessment.perturbation),
     ]
     return [sentence for sentence in found if sentence is not None]
 
@@ -152,6 +165,16 @@ def _knowledge(knowledge: Knowledge) -> str:
         return "Cell types, positions and areas of the neurons are not known, so nothing else can be compared."
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _perturbation(found: Perturbation) -> str:
+    first, last = (f"{at * 1e3:.0f}" for at in found.response_s)
+    return (
+        f"{found.n_pulses} pulses of light ({found.light}) drive {len(found.driven)} neurons directly; responses of "
+        f"the {len(found.targets)} others, {first} to {last} ms after its onset, have rank correlation "
+        f"{_estimate(found.correlation)} with what connectivity predicts (p = {found.p_targets:.2g} among targets, "
+        f"{found.p_sources:.2g} among sources; a perfect prediction would reach about {found.ceiling:.2f})."
+    )
 
 
 def _few_neurons(assessment: Assessment) -> str | None:
@@ -288,6 +311,15 @@ def _signs(knowledge: Knowledge | None) -> str | None:
     if knowledge is None or knowledge.signs is None or knowledge.signs.p_value < LEVEL:
         return None
     return "Inferred signs do not follow the cell types: inhibitory neurons do not inhibit more than excitatory ones."
+
+
+def _unpredicted(found: Perturbation | None) -> str | None:
+    if found is None or max(found.p_targets, found.p_sources) < LEVEL:
+        return None
+    return (
+        "Connectivity does not predict what light does: predictions dealt out anew among the targets, or from as many "
+        "random neurons in place of the driven ones, agree as well with the responses."
+    )
 
 
 def _at_length(matched: Matched | None) -> list[MatchedScore]:
