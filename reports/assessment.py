@@ -220,8 +220,8 @@ def _panels(assessment: Assessment, parts: Arrays) -> Iterator[Panel]:
         yield Panel(
             "Does connectivity predict what light does?",
             f"Each mark is a neuron that light does not drive itself: its response {first} to {last} ms after the "
-            "onset of light against the sum of what the driven neurons send it by the inferred connectivity. The two agree "
-            f"with rank correlation {format_estimate(light.correlation)}; a perfect prediction would reach about "
+            "onset of light against the sum of what the driven neurons send it by the inferred connectivity. The two "
+            f"agree with rank correlation {format_estimate(light.correlation)}; a perfect prediction would reach about "
             f"{format_number(light.ceiling)}. The light was not fitted.",
             {"": light_figure(light)},
             shape="wide",
