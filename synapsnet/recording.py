@@ -18,6 +18,7 @@ from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
+from synapsnet.large import blocks, filled, give_back
 
 LEAST_LOCAL_FDR = 1e-300  # so that evidence stays finite
 
@@ -403,6 +404,11 @@ class Recording:
         return cast(npt.NDArray[np.float32], self.activity.values)
 
     @property
+    def mean_activity(self) -> npt.NDArray[np.float64]:
+        """(N,) mean of each neuron, for spikes in spikes per step."""
+        return np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks(self.values)], axis=0) / self.n_steps
+
+    @property
     def behaviour_values(self) -> npt.NDArray[np.float32]:
         """(T, B) behaviour as a plain array; B is 0 if there is none."""
         if self.behaviour is None:
@@ -435,7 +441,8 @@ class Recording:
         rows = np.concatenate([np.arange(a, b) for a, b in segments])
 
         def restrict(frame: nap.TsdFrame) -> nap.TsdFrame:
-            return nap.TsdFrame(t=times[rows], d=frame.values[rows], time_support=epochs, columns=frame.columns)
+            values = _taken(frame.values, rows, slice(None))
+            return nap.TsdFrame(t=times[rows], d=values, time_support=epochs, columns=frame.columns)
 
         return replace(
             self,
@@ -447,9 +454,10 @@ class Recording:
     def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Recording:
         """The recording of the neurons at `indices`, in that order."""
         chosen = [int(k) for k in indices]
+        values = _taken(self.values, np.arange(self.n_steps), chosen)
         return replace(
             self,
-            activity=nap.TsdFrame(t=self.activity.times(), d=self.values[:, chosen], time_support=self.epochs),
+            activity=nap.TsdFrame(t=self.activity.times(), d=values, time_support=self.epochs),
             neurons=self.neurons.iloc[chosen].reset_index(drop=True),
             connectome=None if self.connectome is None else self.connectome.select(chosen),
             spike_times=None if self.spike_times is None else _select_trains(self.spike_times, chosen),
@@ -515,10 +523,10 @@ def check_varying(recording: Recording) -> None:
     InputError
         If a spike recording holds no spikes, or any neuron is constant.
     """
-    values = recording.values
-    if recording.modality == "spikes" and not values.any():
+    lowest, highest = _extremes(recording.values)
+    if recording.modality == "spikes" and not (lowest.any() or highest.any()):
         raise InputError("The recording holds no spikes at all; check the bin size, the units and the epochs.")
-    constant = values.min(axis=0) == values.max(axis=0)
+    constant = lowest == highest
     if constant.any():
         raise InputError(
             f"Activity never changes in {_names(constant)}: nothing can be inferred from a constant neuron; "
@@ -529,6 +537,17 @@ def check_varying(recording: Recording) -> None:
 def _select_trains(spikes: nap.TsGroup, chosen: list[int]) -> nap.TsGroup:
     trains = {new: spikes[old] for new, old in enumerate(chosen)}
     return nap.TsGroup(trains, time_support=spikes.time_support)
+
+
+def _taken(values: FloatArray, rows: npt.NDArray[np.intp], columns: slice | list[int]) -> npt.NDArray[np.float32]:
+    """A copy of these rows and columns."""
+    n_columns = values.shape[1] if isinstance(columns, slice) else len(columns)
+
+    def fill(block: npt.NDArray[np.float32], start: int) -> None:
+        block[:] = values[rows[start : start + len(block)]][:, columns]
+        give_back(values)
+
+    return filled((len(rows), n_columns), fill)
 
 
 def _rows(frame: nap.TsdFrame) -> list[tuple[int, int]]:
@@ -543,7 +562,7 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
         raise InputError(f"A recording needs at least 2 neurons (time x neurons); got shape {values.shape}.")
     if values.shape[0] < 2:
         raise InputError(f"A recording needs at least 2 time steps; got {values.shape[0]}.")
-    lowest, highest = values.min(axis=0), values.max(axis=0)
+    lowest, highest = _extremes(values)
     finite = np.isfinite(lowest) & np.isfinite(highest)
     if not finite.all():
         raise InputError(
@@ -552,6 +571,12 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
         )
     if modality == "spikes" and (lowest < 0).any():
         raise InputError("Spike counts must not be negative; is this a calcium recording (modality 'calcium')?")
+
+
+def _extremes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(N,) least and greatest value of each neuron; NaN where it has any."""
+    lowest, highest = zip(*[(block.min(axis=0), block.max(axis=0)) for block in blocks(values)], strict=True)
+    return np.min(lowest, axis=0), np.max(highest, axis=0)
 
 
 def _check_grid(activity: nap.TsdFrame, dt_s: float) -> None:
