@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nwb_files import save, with_units
 from planted import N_DRIVEN, ONSET, N, planted_network, simulate
+from pynwb.epoch import TimeIntervals
 from scipy.stats import spearmanr
 
 import validation.assessment.assess as module
@@ -153,7 +155,7 @@ def test_true_connectivity_predicts_and_shuffled_one_does_not(lit_recording: Rec
 
 
 def test_light_in_the_fitted_part_is_refused(lit_recording: Recording, weight: np.ndarray) -> None:
-    with pytest.raises(InputError, match=r"fitted holds light \(laser_power\)"):
+    with pytest.raises(InputError, match=r"fitted holds light \(laser_power\) or the 40 ms after it"):
         perturbation(run_of(lit_recording, weight, held_out=0.1), None)
 
 
@@ -231,3 +233,28 @@ def test_a_file_that_is_another_or_has_no_light(session: Path, tmp_path: Path) -
         read_light(tmp_path / "dark.npz", dark)
     with pytest.raises(InputError, match="does not exist"):
         read_light(tmp_path / "absent.npz", dark)
+
+
+def test_a_session_of_another_lab_fitted_before_its_light(
+    lit_recording: Recording, weight: np.ndarray, tmp_path: Path
+) -> None:
+    start = lit_recording.segments[N_DARK][0] - 6000  # a minute in the dark, then light every 0.6 s
+    counts = lit_recording.values[start:].astype(int)
+    trains = [np.repeat((np.arange(len(counts)) + 0.5) * DT_S, each).tolist() for each in counts.T]
+    observed = [[[0.0, len(counts) * DT_S]]] * N
+    file = with_units(trains, observed)
+    pulses = TimeIntervals(name="optogenetic_stimulation", description="light")
+    for k in range(N_LIT):
+        pulses.add_interval(start_time=60 + (60 * k + ONSET) * DT_S, stop_time=60 + (60 * k + ONSET + 1) * DT_S)
+    file.add_time_intervals(pulses)
+    path = save(file, tmp_path / "session.nwb")
+    dark = read(path, bin_s=DT_S, to_s=60.0)
+    lit = read_light(path, dark)
+    assert lit.name == "optogenetic_stimulation" and not lit.apart
+    found = perturbation(run_of(dark, weight), lit)
+    assert found.n_pulses == N_LIT and found.driven == ["100", "101", "102", "103"] and found.p_targets < 0.05
+    with pytest.raises(InputError, match="fitted holds light"):
+        perturbation(run_of(read(path, bin_s=DT_S), weight), None)
+    between = read(path, bin_s=DT_S, outside="optogenetic_stimulation", behaviour="none")
+    with pytest.raises(InputError, match="fitted holds light"):  # what follows light is its work as well
+        perturbation(run_of(between, weight), read_light(path, between))

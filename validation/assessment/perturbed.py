@@ -19,7 +19,7 @@ from synapsnet.run import Run
 from validation.assessment.results import NO_LIGHT, Perturbation
 from validation.bootstrap import correlation, draw_counts, estimate
 from validation.perturbation import Responses, measure_responses, relative_effect, score_responses
-from validation.pulses import Pulses, find_pulses, is_light, is_on
+from validation.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
 from validation.results import Estimate
 
 N_SHUFFLES, N_RESAMPLES = 999, 200
@@ -159,17 +159,20 @@ def _spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int) -> Estimate:
 
 
 def _refuse_fitted(run: Run, lit: Lit) -> None:
-    """Refuse light in the part that was fitted: connectivity would come from what it is to predict."""
+    """Refuse light, and responses to it, in the part that was fitted: it would come from what it is to predict."""
     if lit.apart:
         return
-    on_s = lit.recording.activity.times()[is_on(lit.light)]
-    epochs = run.training.epochs.values
-    within = np.searchsorted(epochs[:, 0], on_s, side="right") - 1
-    if ((within >= 0) & (on_s <= epochs[within, 1])).any():
+    times_s, epochs = lit.recording.activity.times(), run.training.epochs.values
+    within = np.searchsorted(epochs[:, 0], times_s, side="right") - 1
+    fitted = (within >= 0) & (times_s <= epochs[within, 1])
+    on_s = times_s[is_on(lit.light)]
+    before = np.searchsorted(on_s, times_s, side="right") - 1
+    since_s = np.where(before >= 0, times_s - on_s[before], np.inf) if len(on_s) else np.full(len(times_s), np.inf)
+    if (fitted & (since_s < RESPONSE_S)).any():
         raise InputError(
-            f"The part that was fitted holds light ({lit.name}), which connectivity from it cannot predict anew; fit "
-            "only what is without light (--to SECONDS, --until NAME for trials, --read outside=NAME for NWB), then "
-            "assess that run with --light FILE."
+            f"The part that was fitted holds light ({lit.name}) or the {RESPONSE_S * 1e3:.0f} ms after it, which "
+            "connectivity from it cannot predict anew; fit what is without light (--to SECONDS, or --until NAME for "
+            "trials), then assess that run with --light FILE."
         )
 
 
