@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -204,6 +205,7 @@ def static_curves(curves: Sequence[Curve], labels: dict[str, str]) -> Figure:
 
 
 def _draw_curve(axes: Axes, curve: Curve, styles: Styles, labels: dict[str, str]) -> None:
+    """One panel of `static_curves`."""
     for method, label in labels.items():
         line = curve.points[curve.points["method"] == method]
         if line.empty or (method in BOUNDS and method != CEILING):
@@ -226,10 +228,10 @@ def _draw_curve(axes: Axes, curve: Curve, styles: Styles, labels: dict[str, str]
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _look(style: MethodStyle) -> dict[str, object]:
+def _look(style: MethodStyle) -> dict[str, Any]:
     """How matplotlib draws a method's markers."""
     name = style.symbol.removesuffix("-open")
-    look: dict[str, object] = {"color": style.color, "marker": SYMBOLS.get(name, "o"), "linestyle": "none"}
+    look: dict[str, Any] = {"color": style.color, "marker": SYMBOLS.get(name, "o"), "linestyle": "none"}
     return look | {"elinewidth": 1} | ({"markerfacecolor": "white"} if name != style.symbol else {})
 
 

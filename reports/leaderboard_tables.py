@@ -90,9 +90,6 @@ class LossTable(Table):
     verdict: str = ""
 
 
-Cells = dict[str, Cell]  # by method
-
-
 def standing_table(
     results: pd.DataFrame, labels: dict[str, str], metrics: Sequence[Metric], ranking: pd.DataFrame | None
 ) -> Table:

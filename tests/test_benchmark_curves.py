@@ -58,6 +58,7 @@ def test_chance_is_the_share_of_pairs_that_are_connected():
 def test_nothing_varies_in_a_single_setting():
     table = results()
     assert not list(curves(table[(table["network"] == "random") & (table["observation"] == "long")]))
+    assert not list(curves(table[table["metric"] != "auprc"]))
 
 
 def test_losses_and_their_comparison_are_of_the_same_seed():

@@ -85,8 +85,8 @@ def curves(table: pd.DataFrame) -> Iterator[Curve]:
     rows = defined(table, RANKED).merge(_chance(table), "left", RECORDING)
     for title, axis in AXES.items():
         taken = {text: _taken(text, axis.path) for text in rows[axis.column].unique()}
-        varied = rows.assign(x=[taken[text][0] for text in rows[axis.column]])
-        varied[axis.column] = [taken[text][1] for text in rows[axis.column]]
+        varied = rows.assign(x=rows[axis.column].map({text: x for text, (x, _) in taken.items()}))
+        varied[axis.column] = rows[axis.column].map({text: rest for text, (_, rest) in taken.items()})
         for _, group in varied[varied["x"].notna()].groupby(["network_spec", "observation_spec"], sort=False):
             if group["x"].nunique() > 1:
                 base = settings(group).iloc[0]
