@@ -12,7 +12,8 @@ from reports.numbers import format_duration, format_estimate, format_number, is_
 from reports.page import Panel
 from reports.summary import Statement
 from reports.tables import Cell, Metric, Row, Table, estimate_cell
-from validation.assessment.findings import NAMES, findings, warnings
+from validation.assessment.cautions import warnings
+from validation.assessment.findings import findings
 from validation.assessment.reliability import Arrays
 from validation.assessment.results import (
     Assessment,
@@ -23,6 +24,7 @@ from validation.assessment.results import (
     Quartiles,
     Scenario,
 )
+from validation.assessment.wording import NAMES
 from validation.results import Estimate
 
 PARTS: dict[Part, str] = {
@@ -38,7 +40,7 @@ KNOWLEDGE = {
     "distance": "Distance",
     "areas": "Areas",
     "cell_types": "Weights by cell type",
-    "waveform": "Spike waveforms",
+    "waveform": "Signs by the width of spikes",
 }
 MATCHED_METRICS = (
     Metric("duration", "recorded for", "Length of the simulated recording."),

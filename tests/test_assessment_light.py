@@ -21,7 +21,8 @@ from synapsnet.run import Run, fit_run, load_run
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout
 from validation.assessment.assess import assess_run, load_assessment
-from validation.assessment.findings import findings, warnings
+from validation.assessment.cautions import warnings
+from validation.assessment.findings import findings
 from validation.assessment.perturbed import light_of, perturbation, read_light
 from validation.assessment.results import NO_LIGHT, Assessment
 from validation.pulses import find_pulses, is_light, is_on

@@ -34,7 +34,8 @@ def assess(
     Example: `synapsnet assess run/ --seeds 5`
     """
     from validation.assessment.assess import ASSESSMENT, assess_run
-    from validation.assessment.findings import findings, warnings
+    from validation.assessment.cautions import warnings
+    from validation.assessment.findings import findings
 
     try:
         with progress() as steps:

@@ -254,11 +254,12 @@ class CellTypes(_Result):
 class Knowledge(_Result):
     """Agreement with what is known independently of the recording.
 
-    Each is None where the neuron table does not hold what it takes; `skipped` has the reason by the field's name, and
-    that of "waveform", which no recording holds so far.
+    Each is None where the neuron table does not hold what it takes; `skipped` has the reason by the field's name.
+    `signs` goes by the names of cell types, `waveform` by how narrow spikes are.
     """
 
     signs: Signs | None = None
+    waveform: Signs | None = None
     distance: Distance | None = None
     areas: Areas | None = None
     cell_types: CellTypes | None = None
