@@ -70,8 +70,8 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
 
     if again.modality != like.modality:
         raise refuse(f"it holds {again.modality}, and the run {like.modality}")
-    place = {name: k for k, name in enumerate(again.neurons["id"].astype(str))}
-    wanted = like.neurons["id"].astype(str).tolist()
+    names, wanted = (each.neurons["id"].astype(str).tolist() for each in (again, like))
+    place = {name: k for k, name in enumerate(names)}
     if absent := [name for name in wanted if name not in place]:
         shown = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
         raise refuse(f"of the run's {len(wanted)} neurons it lacks {shown}, among its {again.n_neurons}")
@@ -80,7 +80,8 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
     shared = [_inside(again, like), _inside(like, again)]
     if shared[1].sum() < LEAST_COVERED * like.n_steps:
         raise refuse(f"it lacks {(~shared[1]).sum() * like.dt_s:.4g} s of the run's {like.n_steps * like.dt_s:.4g} s")
-    chosen = np.array([place[name] for name in wanted])
+    # ids of two probes may be the same, and then only their order tells
+    chosen = np.arange(len(names)) if names == wanted else np.array([place[name] for name in wanted])
     there, here = again.values[shared[0]][:, chosen], like.values[shared[1]]
     if like.modality == "spikes":
         apart = _counts_apart(there, here)
