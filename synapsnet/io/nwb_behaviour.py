@@ -14,6 +14,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import ROUNDING_S, Signal, choose, with_behaviour
+from synapsnet.io.nwb_series import InUnits, times_of
 from synapsnet.io.nwb_tables import intervals
 from synapsnet.io.nwb_write import MODULE
 from synapsnet.io.reader import Notify
@@ -69,7 +70,7 @@ def _light(file: NWBFile, recording: Recording) -> list[Signal]:
     from pynwb.ogen import OptogeneticSeries
 
     found = [series for series in file.stimulus.values() if isinstance(series, OptogeneticSeries)]
-    return [_averaged(Signal(series.name, _times(series), series.data[:]), recording) for series in found]
+    return [_averaged(Signal(series.name, times_of(series), InUnits(series)), recording) for series in found]
 
 
 def _averaged(signal: Signal, recording: Recording) -> Signal:
@@ -101,7 +102,7 @@ def _series(file: NWBFile, notify: Notify) -> list[Signal]:
             notify(f"{name} left out: it has {len(series.timestamps)} times for {len(data)} samples.")
             continue
         name = f"{series.parent.name}_{name}" if name in found else name
-        found[name] = Signal(name, _times(series), data)
+        found[name] = Signal(name, times_of(series), InUnits(series) if data is series.data else data)
     return list(found.values())
 
 
@@ -127,12 +128,6 @@ def _is_one_variable(data: Any) -> bool:
     shape: tuple[int, ...] = getattr(data, "shape", ())
     one = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     return one and shape[0] > 0 and data.dtype.kind in "iufb"
-
-
-def _times(series: TimeSeries) -> Any:
-    if series.timestamps is not None:
-        return series.timestamps
-    return (series.starting_time or 0.0) + np.arange(len(series.data)) / series.rate
 
 
 def _interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
