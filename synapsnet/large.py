@@ -65,7 +65,7 @@ def filled(shape: tuple[int, int], fill: Fill) -> Float32:
             for start in starts:
                 block = buffer[: n_rows - start]
                 fill(block, start)
-                file.write(block)
+                file.write(block.data)
             file.flush()
             pages = _Pages(file.fileno(), n_bytes)
     except OSError as error:

@@ -13,6 +13,7 @@ from pynwb.ophys import Fluorescence, RoiResponseSeries
 
 from synapsnet.errors import InputError
 from synapsnet.io import read
+from synapsnet.io.again import find_neurons, read_again
 
 T = 60
 
@@ -65,6 +66,12 @@ def test_one_plane_is_read_alone_by_its_name(tmp_path, key):
     assert list(recording.neurons["id"]) == ["0", "1", "2"]
     assert recording.neurons["x_um"].tolist() == [0, 2, 4]
     assert lines == ["Reading module_1/DfOverF/traces; left out: module_0/DfOverF/traces (--key)."]
+
+
+def test_a_plane_that_was_read_alone_is_found_again(tmp_path):
+    path = save(with_planes([{"values": traces(k), "rate": 10.0} for k in range(2)]), tmp_path / "o.nwb")
+    part = read(path, key="VISp_1").select_neurons([2, 0])
+    assert find_neurons(path, read_again(path, part), part).tolist() == [2, 0]
 
 
 def test_a_plane_that_lacks_the_last_frame_shortens_the_others(tmp_path):

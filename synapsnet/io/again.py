@@ -101,7 +101,7 @@ def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, An
     reader = next((each for each in READERS if each.recognises(path)), None)
     if reader is None:
         return {}  # `read` says why
-    step = {"bin_s": like.dt_s} if like.modality == "spikes" else {"fs_hz": 1 / like.dt_s}
+    step: dict[str, Any] = {"bin_s": like.dt_s} if like.modality == "spikes" else {"fs_hz": 1 / like.dt_s}
     if reader.recognises is arrays.recognises:
         first = like.metadata if like.metadata.get("reader") == "arrays" else {}
         step = {name: first.get(name) for name in ARRAY_OPTIONS}
@@ -113,7 +113,8 @@ def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, An
         if kind == "recording":
             return {}
         step = step if kind or has_spikes else {}
-        step |= {} if kind else {"label": "all", "behaviour": behaviour}
+        key = like.metadata.get("key") if like.metadata.get("reader") == "nwb" else None
+        step |= {} if kind else {"label": "all", "behaviour": behaviour, "key": key}
     elif "label" in options_of(reader):
         step["label"] = "all"
     return {name: value for name, value in step.items() if name in options_of(reader)}

@@ -84,7 +84,12 @@ def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None
             area=[plane.area for plane in planes for _ in plane.ids],
             position_um=np.concatenate(positions) if len(positions) == len(planes) else None,
         ),
-        metadata={"source": source, "reader": "nwb", "series": ", ".join(trace.name for trace in traces)},
+        metadata={
+            "source": source,
+            "reader": "nwb",
+            "series": ", ".join(trace.name for trace in traces),
+            **({} if key is None else {"key": key}),
+        },
         deconvolved=traces[0].deconvolved,
     )
 
