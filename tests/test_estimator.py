@@ -20,6 +20,7 @@ from synapsnet.devices import launch
 from synapsnet.edges import posterior
 from synapsnet.errors import InputError
 from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
+from synapsnet.model.likelihoods import Bernoulli
 from synapsnet.recording import Recording
 from synapsnet.splits import holdout, split_rows
 from synapsnet.training import batches, mean_loss, train
@@ -334,7 +335,7 @@ def test_forecasts_of_spikes_are_probabilities_or_counts(fitted_spikes, spike_re
     counting = quick(toy("spikes"), likelihood="poisson")
     counts = Recording.from_array(np.minimum(toy("spikes").values, 1), 0.02, "spikes")
     chances = quick(counts)
-    assert chances._forecaster.model.likelihood == "bernoulli"
+    assert isinstance(chances._forecaster.model.likelihood, Bernoulli)
     for push in (-10.0, 10.0):  # however far calibration goes
         for one in (counting, chances):
             one._forecaster.rollout_offset[1:] = push
@@ -414,9 +415,9 @@ def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeyp
 def test_no_window_of_validation_reaches_into_training(monkeypatch, modality):
     parts = []
 
-    def spy(model: Any, values: Any, behaviour: Any, training: Any, validation: Any, *more: Any, **options: Any) -> Any:
-        parts.append((training, validation, model.n_steps))
-        return train(model, values, behaviour, training, validation, *more, **options)
+    def spy(tasks: Any, *more: Any, **options: Any) -> Any:
+        parts.extend((task.training, task.validation, task.model.n_steps) for task in tasks)
+        return train(tasks, *more, **options)
 
     monkeypatch.setattr("synapsnet.fitted.train", spy)
     quick(toy(modality))
@@ -549,8 +550,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no description": (lambda f: (f / DESCRIPTION).unlink(), "holds no fitted model .*json is missing"),
     "broken description": (lambda f: _truncate(f / DESCRIPTION), "json is damaged"),
     "binary description": (lambda f: (f / DESCRIPTION).write_bytes(b"\xff\xfe\x00"), "json is damaged"),
-    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 2"),
-    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 2; fit it again"),
+    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 3"),
+    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 3; fit it again"),
     "no version": (lambda f: _without(f, "format_version"), "has format None"),
     "no settings": (lambda f: _without(f, "settings"), "is damaged .*settings"),
     "other settings": (lambda f: _describe(f, settings={"colour": 3}), "no parameter 'colour'"),
@@ -617,12 +618,15 @@ def test_the_description_is_readable(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"n_hiden": 3}, "SynapsNet has no parameter 'n_hiden'; it has connectivity, likelihood, n_lags, .*seed"),
+        ({"n_hiden": 3}, "SynapsNet has no parameter 'n_hiden'; it has connectivity, likelihood, .*seed"),
         ({"epochs": 0}, "parameter 'epochs' of SynapsNet: input should be greater than or equal to 1; got 0"),
         ({"sparsity": -1}, "parameter 'sparsity' of SynapsNet: .*; got -1"),
         ({"learning_rate": float("nan")}, "parameter 'learning_rate' of SynapsNet"),
         ({"validation_fraction": 1}, "parameter 'validation_fraction' of SynapsNet: .* less than 1; got 1"),
-        ({"connectivity": "full"}, "parameter 'connectivity' of SynapsNet: .*'free' or 'none'; got 'full'"),
+        (
+            {"connectivity": "full"},
+            "'connectivity' of SynapsNet: .*'free', 'low-rank', 'dale' or 'none'; got 'full'",
+        ),
         ({"likelihood": "normal"}, "parameter 'likelihood' of SynapsNet: .*; got 'normal'"),
         ({"device": "tpu"}, "device must be auto, cpu, cuda or mps; got 'tpu'"),
     ],
@@ -642,8 +646,8 @@ def test_refuses_cuda_where_there_is_none(monkeypatch):
 @pytest.mark.parametrize(
     ("modality", "likelihood", "sentence"),
     [
-        ("calcium", "poisson", "Calcium needs the Gaussian likelihood; got 'poisson'"),
-        ("spikes", "gaussian", "Spikes need the Bernoulli or the Poisson likelihood"),
+        ("calcium", "poisson", "Calcium needs the Gaussian or the zero-inflated likelihood; got 'poisson'"),
+        ("spikes", "gaussian", "Spikes need the Bernoulli, the Poisson or the negative binomial likelihood"),
         ("spikes", "bernoulli", "at most one spike per bin; there are [2-9]. Use shorter bins or likelihood='poisson'"),
     ],
 )
@@ -784,7 +788,7 @@ def test_another_weight_is_forecast_with_only_if_it_forecasts_better(spike_recor
     assert torch.equal(model.synapses.weight, good)
     assert mean_loss(model, *data, check, fabric) == before
     with torch.no_grad():
-        model.synapses.set_weight(bad)
+        model.synapses.connectivity.set_weight(bad)
     worse = mean_loss(model, *data, check, fabric)
     one._improve(good, *data, todo, check, fabric)
     torch.testing.assert_close(model.synapses.weight.detach(), good)
