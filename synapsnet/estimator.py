@@ -144,10 +144,12 @@ class SynapsNet:
         InputError
             As `fit`.
         """
-        if recording.modality == "spikes" or self.settings.connectivity == "none":
-            return self.fit(recording).connectivity_
-        (inferrer,) = FittedModel.fit([self.drive(recording)], self.settings, self.fabric, forecasts=False)
-        return inferrer.connectivity
+        forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is one model only
+        material = Material(recording, recording.values, *self.check(recording)) if forecasts else self.drive(recording)
+        (inferrer,) = FittedModel.fit(
+            [material], self.settings, self.fabric, forecasts=forecasts, connectivity_only=True
+        )
+        return _with_delays(inferrer.connectivity, recording)
 
     def drive(self, recording: Recording) -> Material:
         """Deconvolved calcium, from which connectivity is inferred."""

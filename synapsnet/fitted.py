@@ -110,6 +110,7 @@ class FittedModel(nn.Module):
         fabric: Fabric,
         *,
         forecasts: bool,
+        connectivity_only: bool = False,
         pretrained: FittedModel | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
@@ -118,7 +119,8 @@ class FittedModel(nn.Module):
         """Normalise on the training part, build models of the data's size and train them, one for each material.
 
         Several have one decoder, and one way to read embeddings. That of a `pretrained` model is left as it is, and
-        the rest is fitted. Roll-outs are calibrated if the models `forecasts`.
+        the rest is fitted. Models that are to give `forecasts` are trained for longer where there is little to train
+        on, and their roll-outs are calibrated, unless it is their `connectivity_only` that is wanted.
         """
         prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
         first = prepared[0][0]
@@ -140,7 +142,7 @@ class FittedModel(nn.Module):
         )  # fmt: skip
         for fitted, task in prepared:
             fitted.history = history
-            fitted._conclude(task, batch_steps, fabric, forecasts)
+            fitted._conclude(task, batch_steps, fabric, forecasts and not connectivity_only)
         return [fitted for fitted, _ in prepared]
 
     @classmethod
