@@ -56,6 +56,24 @@ def test_templates_may_be_stored_on_some_of_the_channels(folder):
     assert read(folder, bin_s=0.5).neurons["z_um"].tolist() == [40, 20, 60]
 
 
+def test_the_width_of_spikes_is_that_of_the_largest_template(folder):
+    templates = np.load(folder / "templates.npy")  # each from its trough at sample 4 to its peak at 5
+    templates[1, :, 0] = [0, 0.9, 0, 0, -1, -0.5, 0, 0.2, 0.1, 0]  # the peak before the trough is another
+    templates[1, :, 1] = [0, 0, 0, -0.5, 0.4, 0, 0, 0, 0, 0]  # smaller on this channel
+    templates[3] *= -1  # upwards
+    np.save(folder / "templates.npy", templates)
+    neurons = read(folder, bin_s=0.5).neurons
+    assert neurons["trough_to_peak_ms"].tolist() == pytest.approx([1 / 30, np.nan, 3 / 30], nan_ok=True)
+    assert read(folder, bin_s=0.5, fs_hz=20_000.0).neurons["trough_to_peak_ms"][0] == pytest.approx(1 / 20)
+
+
+def test_widths_are_known_where_positions_are_not(folder):
+    (folder / "channel_positions.npy").unlink()
+    neurons = read(folder, bin_s=0.5).neurons
+    assert neurons["x_um"].isna().all()
+    assert neurons["trough_to_peak_ms"].tolist() == pytest.approx([1 / 30] * 3)
+
+
 def test_without_templates_positions_are_not_known(folder):
     (folder / "templates.npy").unlink()
     assert read(folder, bin_s=0.5).neurons["z_um"].isna().all()
@@ -95,7 +113,10 @@ def test_missing_and_misfitting_files_are_refused(folder):
     with pytest.raises(InputError, match="must have a column cluster_id; it has cluster, group"):
         read(folder)
     np.save(folder / "channel_positions.npy", np.zeros((2, 2)))
-    with pytest.raises(InputError, match=r"templates in .* do not fit"):
+    with pytest.raises(InputError, match=r"templates in .* do not fit its channels: there are 2 channels, .* 2;"):
+        read(folder)
+    np.save(folder / "templates.npy", np.zeros((3, 10, 3)))
+    with pytest.raises(InputError, match=r"templates in .* do not fit its spikes: .* of shape \(3, 10, 3\);"):
         read(folder)
     (folder / "spike_clusters.npy").unlink()
     (folder / "spike_templates.npy").unlink()

@@ -31,12 +31,15 @@ from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
 from synapsnet.io.tables import load_table
 from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
+from synapsnet.io.waveforms import durations_ms
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "an ALF folder of spikes (with spikes.times.npy, or with alf/probe00)"
 
 PHY_ANNOTATIONS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}  # of Steinmetz et al. 2019
 KEPT = "good,unsorted"
+# In milliseconds (IBL), and in samples of Neuropixels probes (Steinmetz et al.).
+WIDTHS = (("clusters.peakToTrough", None), ("clusters.waveformDuration", 30_000.0))
 SORTINGS = ("", "#*#/", "*sort*/", "*sort*/#*#/")  # folders in that of a probe: a revision, pykilosort, its revision
 
 FloatArray = npt.NDArray[np.float64]
@@ -95,6 +98,7 @@ def read(
         From the first to the last spike. `area` is the acronym, or in the IBL the number, of the Allen ontology at
         the unit's largest channel. Positions are in the Allen common coordinate framework (left-right,
         anterior-posterior, dorso-ventral), or else only `z_um`, the distance from the tip of the probe.
+        `trough_to_peak_ms` is `clusters.peakToTrough` (IBL) or `clusters.waveformDuration` (Steinmetz et al.).
 
     Raises
     ------
@@ -142,9 +146,10 @@ def _units(folder: Path, notify: Notify) -> Units:
     """All clusters of a folder."""
     times, clusters = load_needed(folder, "spikes.times"), load_needed(folder, "spikes.clusters")
     tables = [load(folder, f"clusters.{name}") for name in ("_phy_annotation", "depths", "peakChannel", "channels")]
+    tables += [load(folder, name) for name, _ in WIDTHS]
     n = max([int(clusters.max(initial=0)) + 1] + [len(table) for table in tables if table is not None])
     area, position = _places(folder, n, notify)
-    neurons = neuron_table(n, area=area, position_um=position)
+    neurons = neuron_table(n, area=area, position_um=position, trough_to_peak_ms=_widths_ms(folder, n, notify))
     return Units(sort_spikes(times, clusters, np.arange(n)), neurons, _quality(folder, n))
 
 
@@ -162,6 +167,15 @@ def _quality(folder: Path, n: int) -> pd.DataFrame:
     if "label" in metrics:
         quality["label"] = np.where(metrics["label"] >= 1, "good", "failed")
     return quality
+
+
+def _widths_ms(folder: Path, n: int, notify: Notify) -> FloatArray | None:
+    """(n,) time from trough to peak of each cluster's waveform; None where it is not known."""
+    for name, fs_hz in WIDTHS:
+        widths = load(folder, name, n)
+        if widths is not None:
+            return durations_ms(widths, fs_hz, name, notify)
+    return None
 
 
 def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, FloatArray | None]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from synapsnet.recording import Connectome, Recording, Simulation
+from synapsnet.recording import TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 MOST_NAMES = 20
+NARROW_MS = 0.4  # the usual border in mouse cortex: Senzai et al. 2019, Neuron 101:500; Siegle et al. 2021
 
 
 def describe_simulation(simulation: Simulation) -> dict[str, str]:
@@ -33,6 +34,7 @@ def describe_recording(recording: Recording) -> dict[str, str]:
         **_source(recording.metadata),
         "neurons": _neurons(recording.neurons),
         **_places(recording.neurons),
+        **_widths(recording.neurons),
         "duration": f"{_duration(recording.n_steps * recording.dt_s)} in {recording.n_steps} steps",
         "time step": f"{recording.dt_s * 1e3:.4g} ms ({1 / recording.dt_s:.4g} Hz)",
         "epochs": "1"
@@ -67,6 +69,18 @@ def _places(table: pd.DataFrame) -> dict[str, str]:
     areas = _counted(table["area"])
     known = [axis for axis in "xyz" if table[f"{axis}_um"].notna().any()]
     return ({} if areas is None else {"areas": areas}) | ({"positions": ", ".join(known)} if known else {})
+
+
+def _widths(table: pd.DataFrame) -> dict[str, str]:
+    """How wide the units' spikes are, and how many of them are narrow; nothing where that is not known."""
+    if TROUGH_TO_PEAK not in table or table[TROUGH_TO_PEAK].isna().all():
+        return {}
+    known = table[TROUGH_TO_PEAK].dropna()
+    low, median, high = known.quantile([0.1, 0.5, 0.9])
+    return {
+        "spike width": f"{int((known < NARROW_MS).sum())} of {len(known)} narrow (trough to peak below {NARROW_MS:g} "
+        f"ms, as in fast-spiking cells); median {median:.2f} ms, 80% from {low:.2f} to {high:.2f} ms"
+    }
 
 
 def _counted(names: pd.Series[str]) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from synapsnet.io.reader import Notify
 from synapsnet.io.tables import load_table
 from synapsnet.io.text import read_text
 from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
+from synapsnet.io.waveforms import trough_to_peak_ms
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "a Kilosort or phy folder (with spike_times.npy)"
@@ -29,6 +31,13 @@ LAYOUT = "a Kilosort or phy folder (with spike_times.npy)"
 KEPT = "good"
 SPIKES_AT_ONCE = 10_000_000
 SAMPLE_RATE = re.compile(r"^\s*sample_rate\s*=\s*([0-9.eE+]+)", re.MULTILINE)
+
+
+class _Shapes(NamedTuple):
+    """(N, S) mean waveform of each cluster on the channel on which it is largest, and (N,) that channel."""
+
+    waveform: Array
+    channel: npt.NDArray[np.intp]
 
 
 def recognises(path: Path) -> bool:
@@ -70,7 +79,7 @@ def read(
     -------
     Recording
         From the first to the last spike. `id` is the cluster; `x_um` and `z_um` are the place of its largest channel,
-        across and along the probe.
+        across and along the probe, and `trough_to_peak_ms` the width of its template there.
 
     Raises
     ------
@@ -80,10 +89,17 @@ def read(
     samples = _load(path, "spike_times.npy")
     clusters = _load(path, "spike_clusters.npy" if (path / "spike_clusters.npy").is_file() else "spike_templates.npy")
     ids = np.unique(clusters).astype(np.int64)
-    position = _positions(path, clusters, ids)
+    rate_hz = _sample_rate(path, fs_hz)
+    shapes = _shapes(path, clusters, ids)
+    neurons = neuron_table(
+        len(ids),
+        ids=[str(k) for k in ids],
+        position_um=None if shapes is None else _positions(path, shapes.channel),
+        trough_to_peak_ms=None if shapes is None else trough_to_peak_ms(shapes.waveform, rate_hz),
+    )
     units = Units(
-        sort_spikes(samples / _sample_rate(path, fs_hz), clusters, ids),
-        neuron_table(len(ids), ids=[str(k) for k in ids], position_um=position),
+        sort_spikes(samples / rate_hz, clusters, ids),
+        neurons,
         _labels(path, ids),
     )
     observed = spiking_time(units.trains)
@@ -143,22 +159,37 @@ def _table(file: Path) -> pd.DataFrame:
     return table.drop_duplicates(key, keep="last").set_index(key)
 
 
-def _positions(path: Path, clusters: Array, ids: Array) -> npt.NDArray[np.float64] | None:
-    """(N, 3) place of the channel on which the commonest template of each cluster is largest; None if not known."""
-    if not all((path / name).is_file() for name in ("channel_positions.npy", "templates.npy")):
+def _shapes(path: Path, clusters: Array, ids: Array) -> _Shapes | None:
+    """Of the commonest template of each cluster, where it is largest; None without templates."""
+    if not (path / "templates.npy").is_file():
         return None
-    sites, templates = load_npy(path / "channel_positions.npy"), load_npy(path / "templates.npy")
-    channel = np.ptp(templates, axis=1).argmax(axis=1)
-    if (path / "templates_ind.npy").is_file():  # templates are stored on some of the channels
-        channel = load_npy(path / "templates_ind.npy").astype(int)[np.arange(len(channel)), channel]
+    templates = load_npy(path / "templates.npy")
     template = _load(path, "spike_templates.npy") if (path / "spike_templates.npy").is_file() else clusters
-    if len(template) != len(clusters) or template.max(initial=0) >= len(channel) or channel.max() >= len(sites):
+    if templates.ndim != 3 or len(template) != len(clusters) or template.max(initial=0) >= len(templates):
         raise InputError(
-            f"The templates in {path} do not fit its spikes or channels: there are {len(template)} of {len(clusters)} "
-            f"spikes' templates, {len(channel)} templates and {len(sites)} channels; copy the whole folder."
+            f"The templates in {path} do not fit its spikes: there are {len(template)} of {len(clusters)} spikes' "
+            f"templates, and templates of shape {templates.shape}; copy the whole folder."
         )
-    place = sites[channel[_commonest(clusters, template, ids, len(channel))]].astype(float)
-    return np.column_stack([place[:, 0], np.full(len(ids), np.nan), place[:, 1]])
+    commonest = _commonest(clusters, template, ids, len(templates))
+    column = np.ptp(templates, axis=1).argmax(axis=1)[commonest]
+    channel = column
+    if (path / "templates_ind.npy").is_file():  # templates are stored on some of the channels
+        channel = load_npy(path / "templates_ind.npy").astype(int)[commonest, column]
+    return _Shapes(templates[commonest, :, column], channel)
+
+
+def _positions(path: Path, channel: npt.NDArray[np.intp]) -> npt.NDArray[np.float64] | None:
+    """(N, 3) place of these channels; None if it is not known."""
+    if not (path / "channel_positions.npy").is_file():
+        return None
+    sites = load_npy(path / "channel_positions.npy")
+    if channel.max() >= len(sites):
+        raise InputError(
+            f"The templates in {path} do not fit its channels: there are {len(sites)} channels, and templates on "
+            f"channel {channel.max()}; copy the whole folder."
+        )
+    place = sites[channel].astype(float)
+    return np.column_stack([place[:, 0], np.full(len(channel), np.nan), place[:, 1]])
 
 
 def _commonest(clusters: Array, template: Array, ids: Array, n_templates: int) -> npt.NDArray[np.intp]:

@@ -105,7 +105,7 @@ def read(
             return own_recording(file, about)
         if file.units is not None and "spike_times" in file.units.colnames:
             _refuse(path, "holds spike times", {"key": key})
-            units, observed = read_units(file)
+            units, observed = read_units(file, notify)
             good = label is None and (units.quality.get("label", pd.Series()) == KEPT).any()
             observed = _restricted(file, observed, within, outside)
             kept = keep_units(units, observed, label=KEPT if good else label, **quality, notify=notify)

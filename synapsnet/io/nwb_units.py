@@ -12,7 +12,9 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.nwb_tables import is_ragged, names, ragged
+from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, increasing, spiking_time
+from synapsnet.io.waveforms import durations_ms
 from synapsnet.recording import neuron_table
 
 if TYPE_CHECKING:
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 # Names that columns of `units` have in files of the Allen Institute, the IBL, and converted from phy and Kilosort.
 LABELS = ("quality", "label", "group", "KSLabel", "ks_label")
 AREAS = ("area", "brain_area", "brain_region", "location", "structure_acronym")
+WIDTH = "waveform_duration"
 MEASURES = ("presence_ratio", "isi_violations")
 
 
-def read_units(file: NWBFile) -> tuple[Units, nap.IntervalSet]:
+def read_units(file: NWBFile, notify: Notify) -> tuple[Units, nap.IntervalSet]:
     """All units, and while all of them were observed.
 
-    That is from the first to the last spike, where the file has no `obs_intervals`.
+    That is from the first to the last spike, where the file has no `obs_intervals`. The width of spikes is
+    `waveform_duration`, as in files of the Allen Institute.
 
     Raises
     ------
@@ -41,7 +45,14 @@ def read_units(file: NWBFile) -> tuple[Units, nap.IntervalSet]:
     trains = [increasing(train) for train in ragged(table, "spike_times")]
     area, position = _places(file)
     cell_type = names(table["cell_type"]) if "cell_type" in table.colnames else None
-    neurons = neuron_table(len(table), ids=names(table.id), cell_type=cell_type, area=area, position_um=position)
+    neurons = neuron_table(
+        len(table),
+        ids=names(table.id),
+        cell_type=cell_type,
+        area=area,
+        position_um=position,
+        trough_to_peak_ms=_widths_ms(table, notify),
+    )
     return Units(trains, neurons, _quality(table)), observed_time(table, trains)
 
 
@@ -62,6 +73,14 @@ def _quality(table: DynamicTable) -> pd.DataFrame:
         if name in table.colnames:
             quality[name] = np.asarray(table[name].data[:], float)
     return quality
+
+
+def _widths_ms(table: DynamicTable, notify: Notify) -> FloatArray | None:
+    """(N,) time from trough to peak of each unit's waveform; None where it is not known."""
+    if WIDTH not in table.colnames:
+        return None
+    rates = table["sampling_rate"].data[:] if "sampling_rate" in table.colnames else None
+    return durations_ms(table[WIDTH].data[:], rates, WIDTH, notify)
 
 
 def _places(file: NWBFile) -> tuple[list[str] | None, FloatArray | None]:

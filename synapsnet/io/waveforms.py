@@ -1,0 +1,68 @@
+"""How wide the spikes of sorted units are: from the trough of the mean waveform to the peak that follows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.io.reader import Notify
+
+LONGEST_MS = 3.0  # a typical spike is no longer in milliseconds, and none is as short in samples
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def durations_ms(durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: str, notify: Notify) -> FloatArray | None:
+    """(N,) durations in milliseconds from what a source states, which may be samples.
+
+    Parameters
+    ----------
+    durations : (N,) array
+        In milliseconds, or in samples, as their median shows. Those that are not positive, because the peak came before
+        the trough, become NaN.
+    fs_hz : float or (N,) array, optional
+        Of the samples; without it, samples are left out.
+    what : str
+        Their name.
+    notify : callable
+        Receives a line if they are samples.
+
+    Returns
+    -------
+    (N,) array, or None where nothing is known.
+    """
+    values = np.asarray(durations, float)
+    values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    if np.isnan(values).all():
+        return None
+    median = np.nanmedian(values)
+    if median <= LONGEST_MS:
+        return values
+    if fs_hz is None:
+        notify(f"{what} is left out: with a median of {median:.3g} it cannot be in milliseconds.")
+        return None
+    rates = np.asarray(fs_hz, float)
+    rates = np.where(rates > 0, rates, np.nan)
+    notify(f"{what} is taken to be in samples at {np.nanmedian(rates):.6g} Hz.")
+    return values / rates * 1e3
+
+
+def trough_to_peak_ms(waveforms: npt.ArrayLike, fs_hz: float) -> FloatArray:
+    """(N,) time from the lowest sample to the highest one after it.
+
+    NaN for a waveform that has none after it, or whose largest deflection is upwards: such spikes are not those of
+    somata, and their troughs follow the spike.
+
+    Parameters
+    ----------
+    waveforms : (N, S) array
+        Of each unit on the channel on which it is largest.
+    fs_hz : float
+        Samples per second.
+    """
+    waves = np.asarray(waveforms, float)
+    trough = waves.argmin(axis=1)
+    after = np.arange(waves.shape[1]) > trough[:, None]
+    peak = np.where(after, waves, -np.inf).argmax(axis=1)
+    usual = after.any(axis=1) & (-waves.min(axis=1) > waves.max(axis=1))
+    return np.where(usual, (peak - trough) / fs_hz * 1e3, np.nan)
