@@ -27,8 +27,13 @@ Styles = dict[str, MethodStyle]
 MAX_NEURONS = 400  # more rows than a screen has pixels for; keeps the page small
 MAX_CURVE_POINTS = 500
 INK, GRID = "#1b1f24", "#e4e7eb"
-# Blue (inhibitory) over white (none) to red (excitatory), dark at both ends: strength shows in greyscale too.
-DIVERGING = [[0.0, "#053061"], [0.25, "#4393c3"], [0.5, "#ffffff"], [0.75, "#d6604d"], [1.0, "#67001f"]]
+# Blue (inhibitory) over white (none) to red (excitatory). Only the red end is dark, so that greyscale tells the ends
+# apart; the strokes of `_strokes` tell the sign of the shades between.
+DIVERGING = [[0.0, "#3a86c8"], [0.25, "#9ecae1"], [0.5, "#ffffff"], [0.75, "#d6604d"], [1.0, "#67001f"]]
+STROKE = "#053061"
+MAX_STROKED = 64  # neurons; strokes in smaller cells hide their shade
+LEAST_STROKED = 0.1  # of the scale; weaker cells are all but white
+MAX_NAMED, MAX_NAME = 20, 6  # neurons whose names fit beside a matrix, and characters of each
 
 
 def base_layout(**changes: Any) -> dict[str, Any]:
@@ -62,6 +67,11 @@ def axis_style(title: str, **more: Any) -> dict[str, Any]:
 def method_label(results: RunResults, method: str) -> str:
     """The method's printed name, safe inside a figure."""
     return escape(results.labels.get(method, method))
+
+
+def neuron_name(cell_type: object, name: object) -> str:
+    """A neuron as text that is not escaped yet, for example `excitatory neuron 7`; an unknown type is not named."""
+    return f"neuron {name}" if cell_type == "unknown" else f"{cell_type} neuron {name}"
 
 
 def line_style(style: MethodStyle, width: float | None = None) -> dict[str, Any]:
@@ -102,7 +112,8 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
     Parameters
     ----------
     matrix : (N, N) array, `[post, pre]`
-        The diagonal is left blank. Colours saturate at the 99th percentile of the absolute values.
+        The diagonal is left blank. Colours saturate at the 99th percentile of the absolute values. Negative cells are
+        struck through where there are at most `MAX_STROKED` neurons.
     neurons : DataFrame with N rows
         Columns `id` and `by`.
     color_title : str
@@ -114,7 +125,7 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
     types = neurons[by].to_numpy()[order]
     # The position keeps labels unique; a category axis would merge neurons of one name.
     names = [
-        escape(f"{kind} {name} (#{k})")
+        escape(f"{neuron_name(kind, name)} (#{k})")
         for kind, name, k in zip(types, neurons["id"].to_numpy()[order], order, strict=True)
     ]
     values = np.array(matrix[np.ix_(order, order)], dtype=np.float32)
@@ -133,7 +144,7 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
             hoverongaps=False,
             # Below, so that matrices side by side have one size whatever their colour bars' labels.
             colorbar={
-                "title": {"text": escape(color_title), "side": "bottom"},
+                "title": {"text": f"← inhibits    excites →<br>{escape(color_title)}", "side": "bottom"},
                 "orientation": "h",
                 "y": -0.14,
                 "yanchor": "top",
@@ -149,16 +160,35 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
         ),
     )
     borders = np.flatnonzero(types[1:] != types[:-1]) + 0.5
-    edges = [-0.5, *borders, len(types) - 0.5]
-    ticks = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= 0.05 * len(types)]
-    labels = [escape(str(types[int(t)])) for t in ticks]
+    ticks, labels = _ticks(types, borders, neurons["id"].to_numpy()[order])
     shared = {"tickvals": ticks, "ticktext": labels, "ticks": "", "showgrid": False, "constrain": "domain"}
     figure.update_xaxes(axis_style("presynaptic", **shared))
     figure.update_yaxes(axis_style("postsynaptic", **shared, autorange="reversed", scaleanchor="x", tickangle=-90))
     for border in borders:
         figure.add_vline(border, line={"color": INK, "width": 1})
         figure.add_hline(border, line={"color": INK, "width": 1})
+    if len(values) <= MAX_STROKED and (path := _strokes(values < -LEAST_STROKED * limit)):
+        figure.add_shape(type="path", path=path, line={"color": STROKE, "width": 1})
     return figure
+
+
+def _ticks(
+    types: npt.NDArray[np.object_], borders: FloatArray, ids: npt.NDArray[np.object_]
+) -> tuple[list[float], list[str]]:
+    """Where the axes of a matrix are labelled, and how: by group, or by neuron where no group is known."""
+    if set(types) != {"unknown"}:
+        edges = [-0.5, *borders, len(types) - 0.5]
+        ticks = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= 0.05 * len(types)]
+        return ticks, [escape(str(types[int(t)])) for t in ticks]
+    names = [str(name) for name in ids]
+    if len(names) > MAX_NAMED or max(map(len, names)) > MAX_NAME:
+        return [], []
+    return [float(k) for k in range(len(names))], [escape(name) for name in names]
+
+
+def _strokes(cells: npt.NDArray[np.bool_]) -> str:
+    """A diagonal through each of the cells of a matrix, as an SVG path."""
+    return "".join(f"M{x - 0.5},{y + 0.5}L{x + 0.5},{y - 0.5}" for y, x in np.argwhere(cells))
 
 
 def precision_recall(truth: Connectome, inferred: Connectome) -> tuple[FloatArray, FloatArray]:

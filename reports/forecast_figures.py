@@ -9,7 +9,17 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports.figures import INK, FloatArray, Styles, axis_style, base_layout, line_style, marker_style, method_label
+from reports.figures import (
+    INK,
+    FloatArray,
+    Styles,
+    axis_style,
+    base_layout,
+    line_style,
+    marker_style,
+    method_label,
+    neuron_name,
+)
 from reports.numbers import format_duration, format_number
 from validation.results import Estimate, ForecastScores, RunResults
 
@@ -109,7 +119,7 @@ def forecast_figure(results: RunResults, styles: Styles, horizon_steps: int, sho
         shared_xaxes=True,
         vertical_spacing=0.22 / rows,
         specs=[[{"secondary_y": spikes}]] * rows,
-        subplot_titles=[escape(f"{a} neuron {b}") for a, b in zip(neurons["cell_type"], neurons["id"], strict=True)],
+        subplot_titles=[escape(neuron_name(a, b)) for a, b in zip(neurons["cell_type"], neurons["id"], strict=True)],
     )
     time = example.time_s.astype(np.float32)
     for row in range(1, rows + 1):
@@ -145,7 +155,10 @@ def forecast_figure(results: RunResults, styles: Styles, horizon_steps: int, sho
     figure.update_xaxes(title_text="time (s)", row=rows, col=1)
     figure.update_yaxes(axis_style("activity", nticks=4, fixedrange=True))
     if spikes:
-        figure.update_yaxes(axis_style("spikes", tickformat="d", nticks=3, showgrid=False), secondary_y=False)
+        most = max(1, int(example.observed.max()))
+        figure.update_yaxes(
+            axis_style("spikes", tickvals=[0, most], range=[0, 1.05 * most], showgrid=False), secondary_y=False
+        )
         figure.update_yaxes(
             axis_style("expected", rangemode="tozero", nticks=4, tickmode="auto", showgrid=False), secondary_y=True
         )

@@ -21,7 +21,12 @@ MAX_LISTED = 25
 MAX_CLUSTERS, LEAST_IN_CLUSTER = 8, 5
 AXES = ("x_um", "y_um", "z_um")
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "pentagon", "star", "hexagon", "cross")
-ARRIVES = 0.85  # of the way to the postsynaptic neuron: where the mark of a connection lies
+NEURON_PX, END_PX = 10, 9  # marks of a neuron, and of the end of a connection
+# As textbooks draw them, so that no colour is needed: an arrow excites, a bar inhibits
+LOOKS = {
+    "excites (arrow)": (1, "178,24,43", "solid", "arrow"),
+    "inhibits (bar)": (-1, "33,102,172", "5px,3px", "line-ew-open"),
+}
 EDGE_METRICS = (
     Metric("weight", "weight", "Positive excites, negative inhibits."),
     Metric("standard_error", "standard error", "Of the weight.", True),
@@ -68,39 +73,35 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
     axes : two columns of it
         See `plane`.
     """
-    position = neurons[list(axes)].fillna({axis: 0.0 for axis in axes if neurons[axis].isna().all()}).to_numpy(float)
+    pre, post, position = surest(connectome, neurons, axes)
     placed = np.isfinite(position).all(axis=1)
-    pre, post = _surest(connectome, placed)
     weight = connectome.weight[post, pre]
-    figure = go.Figure(layout=base_layout(height=620, hovermode="closest"))
-    looks = {
-        "excites": (weight > 0, "#b2182b", "solid", "circle"),
-        "inhibits": (weight < 0, "#2166ac", "5px,3px", "square-open"),
-    }
+    figure = go.Figure(layout=base_layout(hovermode="closest"))
     ids = [escape(str(name)) for name in neurons["id"]]
-    for name, (chosen, color, dash, symbol) in looks.items():
+    for name, (sign, color, dash, symbol) in LOOKS.items():
+        chosen = np.sign(weight) == sign
         start, stop = position[pre[chosen]], position[post[chosen]]
         lines = np.stack([start, stop, np.full_like(start, np.nan)], axis=1).reshape(-1, 2)
+        told = [
+            f"{ids[a]} → {ids[b]}: {w:.3g}" for a, b, w in zip(pre[chosen], post[chosen], weight[chosen], strict=True)
+        ]
         figure.add_scatter(
             x=lines[:, 0],
             y=lines[:, 1],
-            mode="lines",
-            line={"color": color, "dash": dash, "width": 1},
-            opacity=0.5,
+            mode="lines+markers",
+            line={"color": f"rgba({color},0.6)", "dash": dash, "width": 1},
+            # Only where a connection ends, turned along it, at the border of the neuron's own mark
+            marker={
+                "symbol": symbol,
+                "size": [0, END_PX, 0] * len(told),
+                "angleref": "previous",
+                "standoff": [0, NEURON_PX / 2 + 1, 0] * len(told),
+                "color": f"rgb({color})",
+                "line": {"color": f"rgb({color})", "width": 2 if symbol.endswith("open") else 0},
+            },
             name=name,
-            legendgroup=name,
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=(start + ARRIVES * (stop - start))[:, 0],
-            y=(start + ARRIVES * (stop - start))[:, 1],
-            mode="markers",
-            marker={"color": color, "symbol": symbol, "size": 5},
-            text=[f"{ids[a]} → {ids[b]}" for a, b in zip(pre[chosen], post[chosen], strict=True)],
-            customdata=weight[chosen],
-            hovertemplate="%{text}: %{customdata:.3g}<extra></extra>",
-            legendgroup=name,
-            showlegend=False,
+            text=[text for each in told for text in ("", each, "")],
+            hoverinfo=["skip", "text", "skip"] * len(told),
         )
     types = neurons["cell_type"].astype(str).to_numpy()
     for k, kind in enumerate(dict.fromkeys(types[placed])):
@@ -109,13 +110,20 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
             x=position[rows, 0],
             y=position[rows, 1],
             mode="markers",
-            marker={"color": INK, "symbol": f"{SYMBOLS[k % len(SYMBOLS)]}-open", "size": 10, "line": {"width": 1.5}},
+            marker={
+                "color": INK,
+                "symbol": f"{SYMBOLS[k % len(SYMBOLS)]}-open",
+                "size": NEURON_PX,
+                "line": {"width": 1.5},
+            },
             name=escape(kind),
             text=[ids[row] for row in rows],
             hovertemplate="%{text}<extra></extra>",
         )
-    figure.update_xaxes(axis_style(f"{axes[0][0]} (µm)", showgrid=False, zeroline=False))
-    figure.update_yaxes(axis_style(f"{axes[1][0]} (µm)", showgrid=False, zeroline=False, scaleanchor="x"))
+    figure.update_xaxes(axis_style(f"{axes[0][0]} (µm)", showgrid=False, zeroline=False, constrain="domain"))
+    figure.update_yaxes(
+        axis_style(f"{axes[1][0]} (µm)", showgrid=False, zeroline=False, scaleanchor="x", constrain="domain")
+    )
     return figure
 
 
@@ -129,11 +137,27 @@ def surest_table(connectome: Connectome, neurons: pd.DataFrame) -> Table:
     return Table(f"The {len(rows)} pairs with most evidence, presynaptic → postsynaptic", EDGE_METRICS, rows)
 
 
-def _surest(connectome: Connectome, placed: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], ...]:
-    """(E,) presynaptic and postsynaptic neurons of the reported connections between neurons that are placed."""
+def surest(
+    connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, str]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    """The connections that a map shows, and where all neurons lie on it.
+
+    Parameters
+    ----------
+    connectome, neurons, axes : see `map_figure`
+
+    Returns
+    -------
+    pre, post : (E,) arrays
+        Of the connections reported between neurons with a position, the surest first, at most `MAX_EDGES`.
+    position : (N, 2) array
+        In µm; NaN where it is not known.
+    """
+    position = neurons[list(axes)].fillna({axis: 0.0 for axis in axes if neurons[axis].isna().all()}).to_numpy(float)
+    placed = np.isfinite(position).all(axis=1)
     post, pre = np.nonzero(connectome.significant() & np.outer(placed, placed))
     order = np.argsort(-np.abs(connectome.scores[post, pre]), kind="stable")[:MAX_EDGES]
-    return pre[order], post[order]
+    return pre[order], post[order], position
 
 
 def _number(value: float, field: str) -> Cell:

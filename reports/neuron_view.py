@@ -32,7 +32,8 @@ class Activity:
     observed, expected : (T, N) arrays
         Held-out activity, and its forecasts one step ahead.
     kernel : (N, L) array or None
-        Synaptic kernels over lags of 1 to L steps.
+        Synaptic kernels over lags of 1 to L steps. None for calcium: the model that forecasts it, whose kernels follow
+        the indicator, is not the one that infers its connections.
     """
 
     modality: Modality
@@ -59,7 +60,7 @@ def load_activity(run: Run) -> Activity | None:
         start_s=float(epoch.activity.times()[known[0]]),
         observed=epoch.values[known],
         expected=expected[known],
-        kernel=model.kernel_,
+        kernel=model.kernel_ if test.modality == "spikes" else None,
     )
 
 

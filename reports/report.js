@@ -10,6 +10,38 @@ const config = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
+/** Draw a plot. A screen reader gets its table instead of the marks and numbers of its axes. */
+async function show(plot, data, layout) {
+  await Plotly.react(plot, data, layout, config);
+  for (const svg of plot.querySelectorAll(".main-svg")) svg.setAttribute("aria-hidden", "true");
+}
+
+/** Boxes that show and hide what the plot's legend does, for those who have no mouse; in step with the legend. */
+function offerTraces(figure) {
+  const plot = figure.querySelector(".plot");
+  const boxes = document.createElement("fieldset");
+  boxes.innerHTML = "<legend>Show</legend>";
+  const names = plot.data.filter((trace) => trace.showlegend).map((trace) => trace.name);
+  const inputs = names.map((name) => {
+    const [label, input, text] = [document.createElement("label"), document.createElement("input"), new DOMParser()];
+    input.type = "checkbox";
+    input.addEventListener("change", () => {
+      const traces = plot.data.flatMap((trace, k) => (trace.name === name ? [k] : []));
+      return Plotly.restyle(plot, { visible: input.checked || "legendonly" }, traces);
+    });
+    label.append(input, " ", text.parseFromString(name, "text/html").body.textContent); // names are escaped for Plotly
+    boxes.append(label);
+    return input;
+  });
+  const follow = () =>
+    names.forEach((name, k) => {
+      inputs[k].checked = plot._fullData.find((trace) => trace.name === name).visible === true;
+    });
+  plot.on("plotly_afterplot", follow);
+  follow();
+  plot.after(boxes);
+}
+
 /** Draw the plot of a figure that its reader has chosen. */
 function draw(figure) {
   const plot = figure.querySelector(".plot");
@@ -22,7 +54,7 @@ function draw(figure) {
     plot.style.height = `${layout.height}px`;
     delete layout.height;
   }
-  return Plotly.react(plot, data, layout, config);
+  return show(plot, data, layout);
 }
 
 /** Sort a table by one of its columns; a second time turns the order. Undefined scores stay last. */
@@ -47,6 +79,14 @@ for (const button of document.querySelectorAll("thead button")) {
 }
 
 const MOST_LISTED = 15;
+const N_INTERVALS = 20;
+const INK = "#1b1f24";
+const look = {
+  font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", size: 12, color: INK },
+  margin: { l: 50, r: 60, t: 30, b: 40 },
+  showlegend: false,
+  dragmode: touch ? false : "zoom",
+};
 
 /** The trace of one neuron, of which the page holds a byte for each step. */
 function trace({ low, high, levels }, neuron) {
@@ -56,16 +96,77 @@ function trace({ low, high, levels }, neuron) {
   return Array.from({ length: steps }, (_, k) => low[neuron] + scale * bytes.charCodeAt(neuron * steps + k));
 }
 
-/** A row of text, the first cell of which leads to another neuron. */
-function row([name, ...numbers], go) {
+/** A number as the rest of the page writes it: a count, or three digits; a real minus sign, powers of ten. */
+function written(number) {
+  if (Number.isInteger(number) && Math.abs(number) < 1000) return `${number}`.replace("-", "−");
+  const size = Math.floor(Math.log10(Math.abs(number)));
+  if (size >= -4 && size < 3) return number.toPrecision(3).replace("-", "−");
+  const [mantissa, exponent] = number.toExponential(2).split("e");
+  const raised = [...exponent.replace("+", "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(digit)]);
+  return `${mantissa}×10${raised.join("")}`.replace("-", "−");
+}
+
+/** A row of a table, the first cell of which heads it. */
+function row(head, numbers) {
   const tr = document.createElement("tr");
+  const th = document.createElement("th");
+  th.scope = "row";
+  th.append(head);
+  tr.append(th);
+  for (const number of numbers) tr.insertCell().textContent = written(number);
+  return tr;
+}
+
+/** A button that leads to another neuron. */
+function link(name, go) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = name;
   button.addEventListener("click", go);
-  tr.insertCell().append(button);
-  for (const number of numbers) tr.insertCell().textContent = number.toPrecision(3).replace("-", "−");
-  return tr;
+  return button;
+}
+
+/** Rows of a trace in intervals: sums of spikes, means of anything else. */
+function intervals(x, series, sums) {
+  const size = Math.ceil(x.length / N_INTERVALS);
+  const rows = [];
+  for (let k = 0; k < x.length; k += size) {
+    const parts = series.map((values) => values.slice(k, k + size));
+    const pooled = parts.map((part) => part.reduce((a, b) => a + b) / (sums ? 1 : part.length));
+    rows.push(row(x[k].toFixed(2), pooled));
+  }
+  return rows;
+}
+
+/** Draw what a neuron did and what was expected of it, and write it down. */
+function drawActivity(plot, body, activity, neuron) {
+  const [observed, expected] = [trace(activity.observed, neuron), trace(activity.expected, neuron)];
+  const x = observed.map((_, k) => activity.start_s + k * activity.dt_s);
+  const bars = { x, y: observed, type: "bar", name: "observed", marker: { color: "#9aa1a9" } };
+  const thin = { x, y: observed, name: "observed", line: { color: INK, width: 1 } };
+  const line = { color: "#0072B2", dash: activity.spikes ? "solid" : "5px,2px", width: 2 };
+  const drawn = { x, y: expected, name: "expected", line, yaxis: activity.spikes ? "y2" : "y" };
+  const most = Math.max(1, ...observed);
+  const layout = {
+    ...look,
+    bargap: 0,
+    xaxis: { title: { text: "time (s)" } },
+    yaxis: { title: { text: "activity" } },
+    yaxis2: { title: { text: "expected" }, overlaying: "y", side: "right", rangemode: "tozero", nticks: 4, showgrid: false },
+  };
+  if (activity.spikes) layout.yaxis = { title: { text: "spikes" }, range: [0, 1.05 * most], tickvals: [0, most] };
+  body.replaceChildren(...intervals(x, [observed, expected], activity.spikes));
+  return show(plot, [activity.spikes ? bars : thin, drawn], layout);
+}
+
+/** Draw how the effect of a neuron develops, and write it down. */
+function drawKernel(plot, body, y, dt_s) {
+  const x = y.map((_, k) => (k + 1) * dt_s * 1e3);
+  const layout = { ...look, xaxis: { title: { text: "time after a spike (ms)" }, rangemode: "tozero" } };
+  layout.yaxis = { title: { text: "effect" }, rangemode: "tozero" };
+  body.replaceChildren(...y.map((effect, k) => row(written(x[k]), [effect])));
+  const line = { color: "#0072B2", width: 2.5 };
+  return show(plot, [{ x, y, mode: "lines+markers", line, marker: { size: 7 } }], layout);
 }
 
 /** Show the neuron that is chosen in a view of one neuron. */
@@ -78,48 +179,40 @@ function showNeuron(view, all) {
     showNeuron(view, all);
     select.focus();
   };
+  const bodies = view.querySelectorAll("tbody");
   lists.forEach((edges, side) => {
-    const rows = edges.slice(0, MOST_LISTED).map((edge) => row([all.ids[edge[side]], edge[2], edge[3]], go(edge[side])));
-    view.querySelectorAll("tbody")[side].replaceChildren(...rows);
+    const rows = edges
+      .slice(0, MOST_LISTED)
+      .map((edge) => row(link(all.ids[edge[side]], go(edge[side])), [edge[2], edge[3]]));
+    if (!rows.length) {
+      rows.push(row("none reported", []));
+      rows[0].cells[0].colSpan = 3;
+    }
+    bodies[side].replaceChildren(...rows);
   });
   const about = all.about[neuron] ? ` (${all.about[neuron]})` : "";
   view.querySelector(".said").textContent =
     `Neuron ${all.ids[neuron]}${about}: ${lists[0].length} reported connections onto it, ${lists[1].length} from it; ` +
     `those with most evidence are listed, at most ${MOST_LISTED} each. Weights in ${all.unit}.`;
+  const { activity } = all;
   const [traces, kernel] = view.querySelectorAll(".plot");
-  const activity = all.activity;
-  const look = { margin: { l: 50, r: 60, t: 30, b: 40 }, showlegend: false, dragmode: touch ? false : "zoom" };
   const drawn = [];
-  if (activity) {
-    const observed = trace(activity.observed, neuron);
-    const x = observed.map((_, k) => activity.start_s + k * activity.dt_s);
-    const data = [
-      { x, y: observed, type: activity.spikes ? "bar" : "scatter", name: "observed", marker: { color: "#9aa1a9" } },
-      { x, y: trace(activity.expected, neuron), name: "expected", line: { color: "#0072B2", dash: "solid", width: 2 } },
-    ];
-    if (activity.spikes) data[1].yaxis = "y2";
-    const layout = {
-      ...look,
-      bargap: 0,
-      xaxis: { title: { text: "time (s)" } },
-      yaxis: { title: { text: activity.spikes ? "spikes" : "activity" }, rangemode: "tozero" },
-      yaxis2: { title: { text: "expected" }, overlaying: "y", side: "right", rangemode: "tozero", nticks: 4, showgrid: false },
-    };
-    drawn.push(Plotly.react(traces, data, layout, config));
-  }
-  if (activity?.kernel) {
-    const y = activity.kernel[neuron];
-    const x = y.map((_, k) => (k + 1) * activity.dt_s * 1e3);
-    const layout = { ...look, xaxis: { title: { text: "time after the activity (ms)" }, rangemode: "tozero" } };
-    layout.yaxis = { title: { text: "effect" }, rangemode: "tozero" };
-    const line = { color: "#0072B2", width: 2.5 };
-    drawn.push(Plotly.react(kernel, [{ x, y, mode: "lines+markers", line, marker: { size: 7 } }], layout, config));
+  if (activity) drawn.push(drawActivity(traces, bodies[2], activity, neuron));
+  if (kernel) {
+    // Nothing was learned of the kernel of a neuron that drives no other.
+    kernel.parentElement.hidden = lists[1].length === 0;
+    if (lists[1].length) drawn.push(drawKernel(kernel, bodies[3], activity.kernel[neuron], activity.dt_s));
   }
   return Promise.all(drawn);
 }
 
 // Paper is narrower than most windows, and plots do not notice by themselves that they are printed.
-matchMedia("print").addEventListener("change", () => {
+// Paper shows what is folded away; it is folded again afterwards.
+const folded = new Set();
+matchMedia("print").addEventListener("change", ({ matches }) => {
+  if (matches) for (const details of document.querySelectorAll("details:not([open])")) folded.add(details);
+  for (const details of folded) details.open = matches;
+  if (!matches) folded.clear();
   for (const plot of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(plot, { autosize: true });
 });
 
@@ -128,6 +221,7 @@ matchMedia("print").addEventListener("change", () => {
   for (const figure of document.querySelectorAll("figure")) {
     figure.querySelector("select")?.addEventListener("change", () => draw(figure));
     await draw(figure);
+    if (figure.querySelector(".plot").data.some((trace) => trace.visible === "legendonly")) offerTraces(figure);
     await new Promise((resume) => setTimeout(resume));
   }
   for (const view of document.querySelectorAll(".neuron")) {

@@ -73,11 +73,13 @@ def test_map_by_hand() -> None:
         cell_type=["e", "i", "e"],
     )
     figure = map_figure(Connectome(weight, standard_error=np.ones((3, 3))), neurons, ("x_um", "y_um"))
-    excites, mark, inhibits, back, *types = figure.data
+    excites, inhibits, *types = figure.data
     assert excites.x[:2].tolist() == [0, 100] and inhibits.x[:2].tolist() == [100, 0]  # c has no position
-    assert mark.text == ("a → &lt;b&gt;",) and list(mark.x) == [85] and list(back.x) == [15]
+    assert excites.text == ("", "a → &lt;b&gt;: 8", "") and inhibits.text[1] == "&lt;b&gt; → a: -8"
+    assert [size > 0 for size in excites.marker.size] == [False, True, False]  # marked where it ends
     assert [list(trace.x) for trace in types] == [[0], [100]]
-    assert types[0].marker.symbol != types[1].marker.symbol and excites.line.dash != inhibits.line.dash
+    assert types[0].marker.symbol != types[1].marker.symbol
+    assert excites.line.dash != inhibits.line.dash and excites.marker.symbol != inhibits.marker.symbol
 
 
 def test_map_of_depths_alone() -> None:
@@ -91,7 +93,8 @@ def test_map_draws_the_surest_of_many_connections() -> None:
     weight = np.random.default_rng(0).uniform(10, 100, size=(n, n)) * (1 - np.eye(n))
     neurons = neuron_table(n, position_um=np.random.default_rng(1).uniform(size=(n, 3)))
     figure = map_figure(Connectome(weight, standard_error=np.ones((n, n))), neurons, ("x_um", "y_um"))
-    assert sorted(figure.data[1].customdata) == sorted(weight.ravel())[-MAX_EDGES:]
+    drawn = [float(text.split(": ")[1]) for text in figure.data[0].text if text]
+    assert sorted(drawn) == pytest.approx(sorted(weight.ravel())[-MAX_EDGES:], rel=0.01)
 
 
 def test_list_of_the_surest_connections() -> None:

@@ -81,6 +81,21 @@ def test_activity_of_a_run(spike_recording: Recording, tmp_path: Path) -> None:
     assert details.assessment is None and details.parts == {} and details.activity is not None
 
 
+def test_calcium_has_no_kernel_of_the_model_that_only_forecasts(calcium_recording: Recording, tmp_path: Path) -> None:
+    fit_run(calcium_recording, tmp_path / "run", settings=Settings(epochs=1, n_hidden=2), device="cpu")
+    run = load_run(tmp_path / "run", device="cpu")
+    activity = load_activity(run)
+    assert run.models["synapsnet"].kernel_ is not None and activity is not None and activity.kernel is None
+
+
+def test_page_says_what_a_weight_means() -> None:
+    run = make_run(truth=False)
+    for unit, meaning in (("SD per SD", "one standard deviation"), ("a.u.", None)):
+        inferred = {MODEL: replace(run.inferred[MODEL], unit=unit)}
+        page = render([replace(run, inferred=inferred)], "Report")
+        assert (meaning is not None and meaning in page) or "A weight of" not in page
+
+
 def test_page_without_standard_errors_has_no_view() -> None:
     run = make_run(truth=False)
     bare = replace(run, inferred={MODEL: Connectome(run.inferred[MODEL].weight)})
@@ -104,7 +119,7 @@ def view(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def listed(view: Any) -> list[list[str]]:
     return [
         [row.text for row in body.find_elements("css selector", "tr")]
-        for body in view.find_elements("css selector", "tbody")
+        for body in view.find_elements("css selector", "tbody")[:2]
     ]
 
 
@@ -112,7 +127,7 @@ def test_browser_begins_with_the_most_connected_neuron(browser: Any, view: Any) 
     said = view.find_element("css selector", ".said").text
     assert said.startswith(f"Neuron {HOSTILE}: 1 reported connections onto it, 1 from it")
     (driven_by,), (drives,) = listed(view)
-    assert driven_by.startswith("a 9.00") and drives.startswith("0 −8.00")
+    assert driven_by.startswith("a 9 ") and drives.startswith("0 −8 ")
     assert [
         plot.find_elements("css selector", "svg.main-svg") != [] for plot in view.find_elements("css selector", ".plot")
     ] == [True, True]
@@ -125,7 +140,8 @@ def test_browser_walks_along_a_connection_with_the_keyboard(browser: Any, view: 
     before = browser.execute_script(traced, view)
     view.find_elements("css selector", "tbody")[1].find_element("css selector", "button").send_keys(Keys.ENTER)
     settle(browser, lambda: view.find_element("css selector", ".said").text.startswith("Neuron 0: 1 reported"))
-    assert listed(view)[1] == [] and browser.execute_script(traced, view) != before
+    assert listed(view)[1] == ["none reported"] and not view.find_element("css selector", ".kernel").is_displayed()
+    assert browser.execute_script(traced, view) != before
     assert browser.switch_to.active_element.tag_name == "select"
     browser.switch_to.active_element.send_keys(Keys.HOME)
     settle(browser, lambda: view.find_element("css selector", ".said").text.startswith("Neuron a: 0 reported"))

@@ -1,0 +1,157 @@
+"""The figures of a run, each with its caption and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table
+from reports.figures import MAX_NEURONS, MAX_STROKED, FloatArray, Styles, matrix_figure, precision_recall_figure
+from reports.forecast_figures import forecast_figure, horizon_figure
+from reports.network_figures import MAX_EDGES, cluster_names, map_figure, plane, surest_table
+from reports.page import Panel
+from reports.palette import MODEL
+from reports.summary import best_forecaster
+from reports.tables import horizon_text
+from synapsnet.recording import Connectome
+from validation.results import RunResults
+
+WEIGHTS = {
+    "log odds per presynaptic spike": "A weight of 0.7 doubles the odds of a spike in the receiving neuron, all that "
+    "one spike of the sending neuron does taken together; −0.7 halves them.",
+    "log rate per presynaptic spike": "A weight of 0.7 doubles the rate of the receiving neuron, all that one spike of "
+    "the sending neuron does taken together; −0.7 halves it.",
+    "SD per SD": "A weight of 0.1: where the sending neuron's activity is up by one standard deviation (SD), the "
+    "receiving neuron's follows by 0.1 of its own.",
+}
+
+
+def weight_text(unit: str) -> str:
+    """What a weight in this unit means; nothing for units of other methods."""
+    return WEIGHTS.get(unit, "")
+
+
+def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
+    """The matrices, the map of the network where positions are known, and precision and recall where the truth is."""
+    reading = (
+        "Each column is a sending neuron, each row a receiving one, ordered by cell type, or as chosen by area or by "
+        "cluster of neurons that are connected alike (lines); red excites, blue inhibits. A column of one colour is a "
+        "neuron that only excites or only inhibits."
+    )
+    if run.n_neurons <= MAX_STROKED:
+        reading += " Cells that inhibit are struck through."
+    if run.n_neurons > MAX_NEURONS:
+        reading += f" {MAX_NEURONS} of the {run.n_neurons} neurons are shown."
+    comparison = f"{reading} The true connections are not known, so no pattern here is proof of one."
+    if run.truth is not None:
+        comparison = (
+            "The same neurons in the same order. Dots where the true matrix is white are false connections, white "
+            "where it has dots are missed ones. Each method has its own scale: compare patterns, not shades."
+        )
+        yield Panel(
+            "True connectivity",
+            reading,
+            {"": matrix_figure(run.truth.weight, run.neurons, f"weight ({run.truth.unit})")},
+            shape="matrix",
+        )
+    if run.inferred:
+        methods = sorted(run.inferred, key=lambda method: method != MODEL)
+        plots = {}
+        for method in methods:
+            name, drawn = run.labels.get(method, method), _drawn(run.inferred[method], run.neurons)
+            plots[name] = matrix_figure(*drawn)
+            if method == MODEL:
+                plots |= {f"{name}, by {by}": figure for by, figure in _other_orders(run.inferred[method], run.neurons)}
+        model = run.inferred.get(MODEL)
+        listed = model is not None and model.standard_error is not None
+        yield Panel(
+            "Inferred connectivity",
+            comparison,
+            plots,
+            choice="Inferred by",
+            shape="matrix",
+            table=surest_table(model, run.neurons) if model is not None and listed else None,
+            of="connection",
+        )
+        if model is not None and listed and (axes := plane(run.neurons)) is not None:
+            yield Panel(
+                "Map of the network",
+                f"Neurons where they lie, their marks by cell type. Lines are the connections that SynapsNet reports, "
+                f"at most the {MAX_EDGES} with most evidence, and end at the receiving neuron: solid ones with an "
+                "arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
+                {"": map_figure(model, run.neurons, axes)},
+                shape="map",
+                table=map_table(model, run.neurons, axes),
+                of="connection",
+            )
+    if run.truth is not None and run.truth.adjacency.any() and run.inferred:
+        yield Panel(
+            "Precision and recall",
+            "All pairs ranked by the size of their score, the surest first. From left to right a method reports more "
+            "pairs: recall is the share of the true connections among them, precision the share of them that are true. "
+            "Higher is better; the dashed line is guessing.",
+            {"": precision_recall_figure(run, styles)},
+            shape="wide",
+            table=precision_recall_table(run),
+            of="method",
+        )
+
+
+def forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
+    """Forecasts over held-out data, and their scores over the horizon."""
+    if run.example is not None and run.example.predicted:
+        example = run.example
+        steps = sorted({step for horizons in example.predicted.values() for step in horizons})
+        shown = {MODEL, best_forecaster(run)} & set(example.predicted) or set(example.predicted)
+        drawn = "bars are spikes, lines expected counts" if run.modality == "spikes" else "the black line is the data"
+        yield Panel(
+            "Forecasts over held-out data",
+            f"Each point of a forecast was made the chosen time before it; {drawn}. Good forecasts rise before or with "
+            "the activity; far ahead they flatten towards the mean. Tick the methods to show, drag to move in time.",
+            {horizon_text(step, run.dt_s): forecast_figure(run, styles, step, shown) for step in steps},
+            choice="Made ahead by",
+            shape="tall",
+            table=example_table(run, steps[0], MODEL if MODEL in shown else min(shown)),
+            of="from",
+        )
+    if run.scores.forecast:
+        yield Panel(
+            "Skill over the horizon",
+            "How much of the error of always forecasting each neuron's mean is avoided: 1 is perfect, at 0 the "
+            "forecast is worth no more than the mean. The bands are 95% intervals; methods whose bands overlap may not "
+            "differ.",
+            {"": horizon_figure(run, styles, lambda scores: scores.skill_over_mean, "skill over mean")},
+            table=horizon_table(run, lambda scores: scores.skill_over_mean, "skill over mean"),
+            of="method",
+        )
+        yield Panel(
+            "Error and correlation over the horizon",
+            "The same forecasts by other measures: correlation (higher is better) ignores scale and offset, the mean "
+            "squared error (MSE, lower is better) does not. Constant forecasts have no correlation.",
+            {
+                "correlation": horizon_figure(run, styles, lambda scores: scores.correlation, "correlation"),
+                "MSE": horizon_figure(run, styles, lambda scores: scores.mse, "mean squared error"),
+            },
+            choice="Show",
+            table=horizon_table(run, lambda scores: scores.correlation, "correlation"),
+            of="method",
+        )
+
+
+def _other_orders(inferred: Connectome, neurons: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
+    """The matrix ordered by area, where areas are known, and by groups that are connected alike."""
+    values, _, title = _drawn(inferred, neurons)
+    if neurons["area"].nunique() > 1:
+        yield "area", matrix_figure(values, neurons, title, by="area")
+    groups = neurons.assign(cluster=cluster_names(inferred.scores))
+    if groups["cluster"].nunique() > 1:
+        yield "cluster", matrix_figure(values, groups, title, by="cluster")
+
+
+def _drawn(inferred: Connectome, neurons: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame, str]:
+    """What is drawn of a connectome: weights that are estimated with a prior as they are, others over their error."""
+    if inferred.local_fdr is None and inferred.standard_error is not None:
+        return inferred.scores, neurons, "weight / standard error"
+    return inferred.weight, neurons, f"weight ({inferred.unit})"
