@@ -7,8 +7,11 @@ import pytest
 from results_table import results
 from scipy import stats
 
+from validation.benchmark.child import Outcome, Score
 from validation.benchmark.curves import Curve, curves, losses
-from validation.benchmark.standing import over_seeds
+from validation.benchmark.standing import CEILING, over_seeds
+from validation.benchmark.suite import load_suite
+from validation.benchmark.table import tidy
 
 VISIBLE, LENGTH, SHARED = (
     "fraction of the neurons recorded",
@@ -59,6 +62,21 @@ def test_nothing_varies_in_a_single_setting():
     table = results()
     assert not list(curves(table[(table["network"] == "random") & (table["observation"] == "long")]))
     assert not list(curves(table[table["metric"] != "auprc"]))
+
+
+def test_the_suite_draws_its_curves():
+    outcome = Outcome(status="ok", scores=[Score(metric="auprc", value=0.5, low=0.4, high=0.6)])
+    table = tidy(((unit, str(unit), outcome) for unit in load_suite("curves").units()), {})
+    lengths, fractions, shared = [2, 5, 10, 20, 60, 120], [0.1, 0.25, 0.5, 1], [0, 0.25, 0.5, 0.75]
+    found = {(curve.title, curve.base): curve.points for curve in curves(table)}
+    assert {key: sorted(points["x"].unique()) for key, points in found.items()} == {
+        (title, f"random, {modality}"): xs
+        for modality in ("spikes", "calcium")
+        for title, xs in ((LENGTH, lengths), (VISIBLE, fractions), (SHARED, shared))
+    }
+    assert all(
+        (points["n"] >= 3).all() and set(points["method"]) >= {"synapsnet", CEILING} for points in found.values()
+    )
 
 
 def test_losses_and_their_comparison_are_of_the_same_seed():
