@@ -112,8 +112,20 @@ def test_a_topology_and_inputs_by_name_and_a_preview_beside_a_recording(ok, file
     inputs = ["--set", "inputs.running_gain=0.3", "--set", "inputs.light_on=inhibitory"]
     topology = ["--topology", "small-world", "--set", "topology.in_degree=4"]
     printed = ok(
-        "simulate", *SMALL, *inputs, *topology, "--preview", page, "--beside", files / "calcium.nwb", "-o", sim
+        "simulate",
+        *SMALL,
+        *inputs,
+        *topology,
+        "--preview",
+        page,
+        "--beside",
+        files / "calcium.nwb",
+        "--neurons",
+        9,
+        "-o",
+        sim,
     )
+    assert "11 of 20 neurons dropped at random (seed 0)" in printed
     assert "80 connections of 380" in printed
     assert str(page) in printed
     assert "Beside a real recording" in page.read_text()
@@ -168,6 +180,7 @@ def test_the_catalogue_lists_everything_and_explains_each(ok):
         (["--seeds", 2, "-o", "sim.nwb"], "need an output whose name holds {seed}"),
         (["--seeds", 2, "--preview", "page.html", "-o", "sim-{seed}.nwb"], "--preview shows one seed"),
         (["--beside", "rec.nwb", "-o", "sim.nwb"], "--beside belongs to --preview"),
+        (["--fs", 6, "-o", "sim.nwb"], "name it (--beside)"),
         (["--preview", "page.pdf", "-o", "sim.nwb"], "must be named *.html"),
         (["--topology", "smallworld", "-o", "sim.nwb"], "did you mean 'small-world'"),
         (["--set", "topology=ring", "--set", "topology.x=3", "-o", "sim.nwb"], "set topology.name instead"),

@@ -40,6 +40,7 @@ DEMO_NETWORK = "lif-random"
 
 
 @app.command()
+@reads_recording
 def simulate(
     output: Annotated[
         Path,
@@ -55,8 +56,9 @@ def simulate(
         typer.Option("--set", help="A parameter of the network, topology.NAME or inputs.NAME, NAME=VALUE; repeatable."),
     ] = None,
     preview: Annotated[Path | None, typer.Option(help="HTML page to write with what the network does.")] = None,
-    beside: Annotated[Path | None, typer.Option(help="Real recording to show beside it in the preview.")] = None,
-    fs: Annotated[float | None, typer.Option(help="Frame rate of --beside in Hz, where it does not say it.")] = None,
+    beside: Annotated[Path | None, typer.Option(help="Real recording to show beside it; how it is read is said below.")] = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Simulate a network with known connectivity.
 
@@ -80,11 +82,13 @@ def simulate(
         raise InputError("--preview shows one seed; leave --seeds out.")
     if beside is not None and preview is None:
         raise InputError("--beside belongs to --preview; say where to write the page.")
+    if beside is None and reading != Reading():
+        raise InputError("Options of reading are for the recording to show beside the simulation; name it (--beside).")
     parameters = _nested(parameter or [])
     if topology is not None:
         parameters["topology"] = {"name": topology} | dict(parameters.get("topology", {}))
     chosen = network_class(network)(**parameters)
-    real = None if beside is None else read(beside, notify=notify, fs_hz=fs)
+    real = None if beside is None else read(beside, notify=notify, **reading.keywords())
     if seeds > 1:
         with progress() as steps:
             for k, each in enumerate(simulators.simulate_seeds(chosen, range(seed, seed + seeds), duration_s=duration)):

@@ -24,7 +24,7 @@ class Reading:
     fs: Annotated[float | None, _option("Frame rate in Hz, where the file does not say it.")] = None
     dt: Annotated[float | None, _option("Time step in seconds, where the file does not say it.")] = None
     bin_ms: Annotated[float | None, _option("Spike times: width of the bins in ms.", "--bin")] = None
-    key: Annotated[str | None, _option("npz: name of the activity array.")] = None
+    key: Annotated[str | None, _option("npz: name of the activity array; NWB: of a series of ROIs, or a plane.")] = None
     modality: Annotated[str | None, _option("Arrays and tables: calcium or spikes.")] = None
     until: Annotated[
         str | None, _option("npz: trials x bins array; each trial is used up to its first non-zero bin.")
