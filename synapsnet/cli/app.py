@@ -56,7 +56,9 @@ def simulate(
         typer.Option("--set", help="A parameter of the network, topology.NAME or inputs.NAME, NAME=VALUE; repeatable."),
     ] = None,
     preview: Annotated[Path | None, typer.Option(help="HTML page to write with what the network does.")] = None,
-    beside: Annotated[Path | None, typer.Option(help="Real recording to show beside it; how it is read is said below.")] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="Real recording to show beside it (options of reading: below).")
+    ] = None,
     *,
     reading: Reading,
 ) -> None:
