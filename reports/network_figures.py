@@ -128,13 +128,14 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
 
 
 def surest_table(connectome: Connectome, neurons: pd.DataFrame) -> Table:
-    """The connections with most evidence, at most `MAX_LISTED`."""
+    """The connections with most evidence, at most `MAX_LISTED`; with delays where any is known."""
     edges = edge_table(connectome, neurons).head(MAX_LISTED)
+    metrics = [m for m in EDGE_METRICS if m.field != "delay_s" or edges["delay_s"].notna().any()]
     rows = [
-        Row("", f"{edge['pre']} → {edge['post']}", [_number(edge[m.field], m.field) for m in EDGE_METRICS])
+        Row("", f"{edge['pre']} → {edge['post']}", [_number(edge[m.field], m.field) for m in metrics])
         for edge in edges.to_dict("records")
     ]
-    return Table(f"The {len(rows)} pairs with most evidence, presynaptic → postsynaptic", EDGE_METRICS, rows)
+    return Table(f"The {len(rows)} pairs with most evidence, presynaptic → postsynaptic", metrics, rows)
 
 
 def surest(

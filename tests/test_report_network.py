@@ -107,6 +107,8 @@ def test_list_of_the_surest_connections() -> None:
     assert len(table.rows) == MAX_LISTED
     assert table.rows[0].label == "3 → 1"
     assert [cell.text for cell in table.rows[0].cells] == ["−50.0", "1.00", "–", "2.00"]
+    table = surest_table(Connectome(weight, standard_error=np.ones((20, 20))), neuron_table(20))
+    assert "delay (ms)" not in [column.name for column in table.columns]
 
 
 def test_page_has_the_orders_and_the_map_where_the_table_of_neurons_allows() -> None:
