@@ -87,6 +87,8 @@ def leaderboard(
     if curves is not None:
         write_curves(board, curves)
     _print(board)
+    if board.differences is not None:
+        print_scores(board.differences, "setting", intervals=True)
     for table in board.losses:
         OUT.print(f"{table.caption}. {table.verdict}", markup=False, soft_wrap=True)
     OUT.print(f"Leaderboard: {output.resolve()}", markup=False, soft_wrap=True)
