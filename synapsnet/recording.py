@@ -539,8 +539,10 @@ def _select_trains(spikes: nap.TsGroup, chosen: list[int]) -> nap.TsGroup:
     return nap.TsGroup(trains, time_support=spikes.time_support)
 
 
-def _taken(values: FloatArray, rows: npt.NDArray[np.intp], columns: slice | list[int]) -> npt.NDArray[np.float32]:
+def _taken(values: FloatArray, rows: npt.NDArray[np.intp], columns: slice | list[int]) -> FloatArray:
     """A copy of these rows and columns."""
+    if values.dtype != np.float32:
+        return values[rows][:, columns]
     n_columns = values.shape[1] if isinstance(columns, slice) else len(columns)
 
     def fill(block: npt.NDArray[np.float32], start: int) -> None:

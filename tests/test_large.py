@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import pynapple as nap
 import pytest
 import torch
 from hypothesis import given
@@ -19,8 +20,9 @@ from hypothesis import strategies as st
 
 from synapsnet import large
 from synapsnet.errors import InputError
+from synapsnet.io import read, write_recording
 from synapsnet.large import blocks, filled, give_back
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, neuron_table
 
 
 @pytest.fixture
@@ -98,6 +100,22 @@ def test_a_recording_on_disk_is_checked_and_selected_as_one_in_memory(on_disk):
     values[:, 3] = 1
     with pytest.raises(InputError, match="never changes in neuron 3:"):
         Recording.from_array(filled(values.shape, fill), 0.01, "spikes")
+
+
+def test_our_own_files_are_read_to_disk(on_disk, spike_recording, tmp_path):
+    write_recording(spike_recording, tmp_path / "own.nwb")
+    recording = read(tmp_path / "own.nwb")
+    assert not recording.values.flags.owndata
+    assert np.array_equal(recording.values, spike_recording.values)
+
+
+def test_parts_of_a_recording_keep_the_type_of_its_numbers():
+    values = np.random.default_rng(0).normal(size=(10, 2))
+    behaviour = nap.TsdFrame(t=np.arange(10) / 10, d=values / 3)
+    activity = nap.TsdFrame(t=np.arange(10) / 10, d=values)
+    part = Recording(activity, 0.1, "calcium", neuron_table(2), behaviour=behaviour).select_rows([(2, 5)])
+    assert np.array_equal(part.values, values[2:5])
+    assert part.behaviour is not None and np.array_equal(part.behaviour.values, values[2:5] / 3)
 
 
 def test_a_disk_without_room_is_told_before_it_is_full(on_disk):

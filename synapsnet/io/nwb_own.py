@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
@@ -15,6 +16,7 @@ from synapsnet.io.nwb_tables import ragged
 from synapsnet.io.nwb_units import observed_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.units import increasing
+from synapsnet.large import filled, is_large
 from synapsnet.recording import (
     MATRICES,
     TROUGH_TO_PEAK,
@@ -71,7 +73,7 @@ def own_recording(file: NWBFile, about: dict[str, Any]) -> Recording:
     times = series.timestamps[:]
     neurons = _neurons(file)
     return Recording(
-        activity=nap.TsdFrame(t=times, d=series.data[:], time_support=epochs),
+        activity=nap.TsdFrame(t=times, d=_activity(series.data), time_support=epochs),
         dt_s=about["dt_s"],
         modality=about["modality"],
         neurons=neurons,
@@ -81,6 +83,17 @@ def own_recording(file: NWBFile, about: dict[str, Any]) -> Recording:
         metadata=about["metadata"],
         deconvolved=about.get("deconvolved", False),
     )
+
+
+def _activity(data: Any) -> npt.NDArray[np.float32]:
+    """(T, N) values; by blocks, which reads compressed ones more than once, only where they may not fit in memory."""
+    if not is_large(data.shape):
+        return cast(npt.NDArray[np.float32], data[:])
+
+    def fill(block: npt.NDArray[np.float32], start: int) -> None:
+        block[:] = data[start : start + len(block)]
+
+    return filled(data.shape, fill)
 
 
 def _neurons(file: NWBFile) -> pd.DataFrame:
