@@ -441,7 +441,7 @@ class Recording:
         rows = np.concatenate([np.arange(a, b) for a, b in segments])
 
         def restrict(frame: nap.TsdFrame) -> nap.TsdFrame:
-            values = _taken(frame.values, rows, slice(None))
+            values = _taken(frame.values, rows=rows)
             return nap.TsdFrame(t=times[rows], d=values, time_support=epochs, columns=frame.columns)
 
         return replace(
@@ -454,7 +454,7 @@ class Recording:
     def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Recording:
         """The recording of the neurons at `indices`, in that order."""
         chosen = [int(k) for k in indices]
-        values = _taken(self.values, np.arange(self.n_steps), chosen)
+        values = _taken(self.values, columns=chosen)
         return replace(
             self,
             activity=nap.TsdFrame(t=self.activity.times(), d=values, time_support=self.epochs),
@@ -539,17 +539,22 @@ def _select_trains(spikes: nap.TsGroup, chosen: list[int]) -> nap.TsGroup:
     return nap.TsGroup(trains, time_support=spikes.time_support)
 
 
-def _taken(values: FloatArray, rows: npt.NDArray[np.intp], columns: slice | list[int]) -> FloatArray:
-    """A copy of these rows and columns."""
+def _taken(
+    values: FloatArray, rows: npt.NDArray[np.intp] | None = None, columns: list[int] | None = None
+) -> FloatArray:
+    """A copy of these rows and columns, by default all of them."""
     if values.dtype != np.float32:
-        return values[rows][:, columns]
-    n_columns = values.shape[1] if isinstance(columns, slice) else len(columns)
+        chosen = values if rows is None else values[rows]
+        return chosen if columns is None else chosen[:, columns]
+    n_rows = len(values) if rows is None else len(rows)
 
     def fill(block: npt.NDArray[np.float32], start: int) -> None:
-        block[:] = values[rows[start : start + len(block)]][:, columns]
+        here = slice(start, start + len(block))
+        part = values[here if rows is None else rows[here]]
+        block[:] = part if columns is None else part[:, columns]
         give_back(values)
 
-    return filled((len(rows), n_columns), fill)
+    return filled((n_rows, values.shape[1] if columns is None else len(columns)), fill)
 
 
 def _rows(frame: nap.TsdFrame) -> list[tuple[int, int]]:
