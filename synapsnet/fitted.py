@@ -305,47 +305,51 @@ class FittedModel(nn.Module):
     def _evidence(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> tuple[Evidence, Tensor]:
         """What the trained model says of every pair, the prior of training taken back; the mean gain of each decoder.
 
-        The weights onto each neuron go to the maximum of the likelihood, decoder and kernels staying as they are, by
-        Newton's method: with the exact gradient, and with a Hessian for which the information on a neuron's prediction
-        and what arrives at it are taken as independent. The decoder may amplify the current; its mean gain over
-        the training part, a number for each postsynaptic neuron, belongs to the weight.
+        What each presynaptic neuron sends is added to the predictions, and its weights go to the maximum of the
+        likelihood, the trained model staying as it is, by Newton's method: with the exact gradient, and with a Hessian
+        for which the information on a neuron's prediction and what arrives at it are taken as independent. They are
+        added to the trained ones, each of which counts as much as the decoder passes on of it: its mean gain over the
+        training part, a number for each postsynaptic neuron. (Newton's method through the decoder would fail where
+        that has learned to pass on next to nothing, as it does where there are no connections.)
         """
         model, n = self.model, self.shape["n_neurons"]
         assert model.synapses is not None
-        sent = [
-            (model.synapses.filtered(past), past, context, target)
-            for batch in todo
-            for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size)
-            for past, context, target in [windows(x[start:stop], b[start:stop], model.n_steps)]
-        ]
-        total = sum(n_targets(batch, model.n_steps) for batch in todo)
-        mean = add_up(fabric, sum((h.sum(0) for h, *_ in sent), start=torch.zeros(n, device=x.device))) / total
+        trained = model.synapses.weight
         double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
+        total = sum(n_targets(batch, model.n_steps) for batch in todo)
+        seen: list[tuple[Tensor, Tensor, Tensor]] = []  # what is sent, predicted and there
+        gain = torch.zeros(n, dtype=double, device=x.device)
+        for batch in todo:
+            for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+                past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
+                sent = model.synapses.filtered(past)
+                current = (sent @ trained.T).requires_grad_()
+                with torch.enable_grad():
+                    eta = model.decode(current, past, context)
+                    gain += torch.autograd.grad(eta.sum(), current)[0].sum(0) / total
+                seen.append((sent, eta.detach(), target))
+        gain = add_up(fabric, gain)
+        mean = add_up(fabric, sum((h.sum(0) for h, *_ in seen), start=torch.zeros(n, device=x.device))) / total
         covariance = torch.zeros(n, n, dtype=double, device=x.device)
-        for h, *_ in sent:
+        for h, *_ in seen:
             covariance += (h - mean).T @ (h - mean) / total
         covariance = add_up(fabric, covariance)
         spread = covariance.diagonal().sqrt()
         least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
         precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
-        weight, shift = model.synapses.weight.to(double), torch.zeros(n, dtype=double, device=x.device)
+        more, shift = torch.zeros_like(covariance), torch.zeros_like(spread)
         for step in range(NEWTON_STEPS + 1):
-            gain, informed, level = torch.zeros(3, n, dtype=double, device=x.device)
-            pull, together = torch.zeros(2, *weight.shape, dtype=double, device=x.device)
-            powers = torch.zeros(3, *weight.shape, dtype=double, device=x.device)
-            for h, past, context, target in sent:
-                current = (h @ weight.float().T + shift.float()).requires_grad_()
-                with torch.enable_grad():
-                    eta = model.decode(current, past, context)
-                    slope = torch.autograd.grad(eta.sum(), current)[0]
-                eta = eta.detach()
-                score, information = model.score(eta, target), model.fisher_information(eta)
+            informed, level = torch.zeros(2, n, dtype=double, device=x.device)
+            pull, together = torch.zeros(2, n, n, dtype=double, device=x.device)
+            powers = torch.zeros(3, n, n, dtype=double, device=x.device)
+            for h, eta, target in seen:
+                expected = eta + (h - mean) @ more.float().T + shift.float()
+                score, information = model.score(expected, target), model.fisher_information(expected)
                 if step < NEWTON_STEPS:
-                    informed += (information * slope.square()).sum(0)
-                    pull += (score * slope).T @ (h - mean)
-                    level += (score * slope).sum(0)
+                    informed += information.sum(0)
+                    pull += score.T @ (h - mean)
+                    level += score.sum(0)
                 else:
-                    gain += slope.sum(0)
                     error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
                     together += error.T @ error
                     powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
@@ -354,9 +358,9 @@ class FittedModel(nn.Module):
                 informed = informed.clamp(min=SMALLEST_INFORMATION)
                 change = pull @ precision / informed[:, None]
                 change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
-                weight = weight + change
-                shift = shift + level / informed - change @ mean.to(double)
-        gain, together, powers = (add_up(fabric, part) for part in (gain, together, powers))
+                more += change
+                shift += level / informed
+        together, powers = (add_up(fabric, part) for part in (together, powers))
         # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
         # information on the weight.
         alone = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
@@ -367,9 +371,8 @@ class FittedModel(nn.Module):
         within.fill_diagonal_(1 + SMALLEST_VARIANCE)
         inverse = torch.linalg.inv(within)
         partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
-        gain = gain / total
         evidence = Evidence(
-            estimate=(gain[:, None] * weight).fill_diagonal_(0),  # not quite 0 by rounding
+            estimate=(gain[:, None] * trained + more).fill_diagonal_(0),  # not quite 0 by rounding
             standard_error=variance.sqrt(),
             within=partial.fill_diagonal_(0),
             unit=(powers[0] / total).sqrt() * spread,
