@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from synapsnet.ahead import Ahead
 from synapsnet.devices import add_up
 from synapsnet.edges import Evidence, posterior
 from synapsnet.errors import InputError
@@ -23,7 +24,6 @@ from synapsnet.splits import Segments, split_rows
 from synapsnet.training import History, Schedule, batches, mean_loss, n_targets, share, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
-CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
 NEWTON_STEPS = 2
 LEAST_UPDATES = 800  # chosen by validation loss on the real recordings that the README names
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a share of the largest: above the rounding of float32
@@ -48,8 +48,6 @@ class FittedModel(nn.Module):
     behaviour_scale: Tensor
     lowest: Tensor
     highest: Tensor
-    rollout_gain: Tensor
-    rollout_offset: Tensor
 
     def __init__(self, shape: dict[str, Any], model: SynapsNetModel) -> None:
         super().__init__()
@@ -62,8 +60,7 @@ class FittedModel(nn.Module):
         self.register_buffer("behaviour_scale", torch.ones(n_behaviour))
         self.register_buffer("lowest", torch.zeros(n))
         self.register_buffer("highest", torch.ones(n))
-        self.register_buffer("rollout_gain", torch.ones(horizon))
-        self.register_buffer("rollout_offset", torch.zeros(horizon, n))
+        self.ahead = Ahead(n, 2 + shape["n_steps"], horizon)
 
     @classmethod
     def fit(
@@ -133,7 +130,7 @@ class FittedModel(nn.Module):
         if forecasts:
             if weight is not None:
                 fitted._improve(weight, x, b, todo, batches(validation, n_steps, 4 * schedule.batch_steps), fabric)
-            fitted._calibrate(x, b, training)
+            fitted.ahead.fit(x, training, validation, n_steps, fitted._features_after(x, b), fitted._batch())
         return fitted
 
     @classmethod
@@ -192,12 +189,12 @@ class FittedModel(nn.Module):
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
-            rolled = self._roll_out(x[first:last], b[first:last], horizon)
-            rolled = rolled * self.scale + self.centre
+            past, context, _ = windows(x[first:last], b[first:last], n_steps)
+            steps = self._steps_ahead(past, context, horizon) * self.scale + self.centre
             for h in range(horizon):
                 kept = min(last, end - h) - target
                 if kept > 0:
-                    result[h, target + h : target + h + kept] = rolled[h, :kept].cpu().numpy()
+                    result[h, target + h : target + h + kept] = steps[h, :kept].cpu().numpy()
             progress(last / recording.n_steps)
         progress(1.0)
         return result
@@ -206,51 +203,22 @@ class FittedModel(nn.Module):
         return max(1, FORECAST_BATCH_VALUES // (self.shape["n_neurons"] * self.shape["n_steps"]))
 
     @torch.no_grad()
-    def _roll_out(self, x: Tensor, b: Tensor, horizon: int) -> Tensor:
-        """(H, B, N) expected activity after each of the B windows before the steps M.. of a stretch."""
-        past, context, _ = windows(x, b, self.model.n_steps)
-        steps = []
-        for h in range(horizon):
-            expected = self.model.mean(self.model(past, context))
-            steps.append(self._corrected(expected, h))
-            past = torch.cat([past[..., 1:], steps[-1].unsqueeze(-1)], dim=-1)
-        return torch.stack(steps)
+    def _features(self, past: Tensor, context: Tensor) -> Tensor:
+        """(B, N, 2 + M): what the model knows of each neuron, its forecast of the next step first."""
+        current = self.model.current(past)
+        expected = self.model.mean(self.model.decode(current, past, context))
+        return torch.cat([expected.unsqueeze(-1), current.unsqueeze(-1), past], dim=-1)
 
-    def _corrected(self, expected: Tensor, h: int) -> Tensor:
-        """Expected activity h + 1 steps ahead, calibrated, and within what was seen in the training part."""
-        bounded = torch.clamp(expected, self.lowest, self.highest)
-        return torch.clamp(bounded * self.rollout_gain[h] + self.rollout_offset[h], self.lowest, self.highest)
+    def _features_after(self, x: Tensor, b: Tensor) -> Callable[[Tensor], Tensor]:
+        """`_features` of the windows before these steps."""
+        lags = torch.arange(-self.model.n_steps, 0, device=x.device)
+        return lambda first: self._features(x[first[:, None] + lags].transpose(1, 2), b[first - 1])
 
-    @torch.no_grad()
-    def _calibrate(self, x: Tensor, b: Tensor, training: Segments) -> None:
-        """Regress activity on its roll-out in the training part: a gain per step ahead, an offset per neuron.
-
-        Feeding back the expected activity through a nonlinear decoder biases what comes after (Jensen's
-        inequality), and through W it can run away; so each step is corrected before it is fed back. One
-        step ahead needs no gain.
-        """
-        horizon, n_steps = self.shape["horizon"], self.model.n_steps
-        ends = [torch.arange(a + n_steps, b - horizon + 1) for a, b in training if b - a >= n_steps + horizon]
-        if not ends:  # epochs too short to look so far ahead
-            return
-        every = torch.cat(ends)  # first steps after a window with so many steps to follow
-        wanted = max(1, min(CALIBRATION_WINDOWS, CALIBRATION_VALUES // (x.shape[1] * n_steps)))
-        first = every[:: math.ceil(len(every) / wanted)].to(x.device)
-        past = x[first[:, None] + torch.arange(-n_steps, 0, device=x.device)].transpose(1, 2)
-        context = b[first - 1]
-        size = self._batch()
-        for h in range(horizon):
-            parts = zip(torch.split(past, size), torch.split(context, size), strict=True)
-            expected = torch.cat([self.model.mean(self.model(*part)) for part in parts])
-            if h > 0:
-                seen, expected = x[first + h], torch.clamp(expected, self.lowest, self.highest)
-                centre, level = expected.mean(0), seen.mean(0)
-                deviation = expected - centre
-                power = deviation.square().sum()
-                gain = (deviation * (seen - level)).sum() / power.clamp(min=SMALLEST_INFORMATION)
-                self.rollout_gain[h] = gain.clamp(0, 1)
-                self.rollout_offset[h] = level - self.rollout_gain[h] * centre
-            past = torch.cat([past[..., 1:], self._corrected(expected, h).unsqueeze(-1)], dim=-1)
+    def _steps_ahead(self, past: Tensor, context: Tensor, horizon: int) -> Tensor:
+        """(H, B, N) forecasts after each of B windows, within what was seen in the training part."""
+        features = self._features(past, context)
+        steps = torch.cat([features[None, ..., 0], self.ahead(features, horizon - 1)])
+        return torch.clamp(steps, self.lowest, self.highest)
 
     @torch.no_grad()
     def _improve(
