@@ -32,6 +32,8 @@ from the {minutes:.0f} min of activity before light. On the even trials {n_drive
 their connections from these, and correlated (Spearman) with the response measured on the odd trials,
 (rate - baseline) / (rate + baseline).
 
+`synapsnet assess RUN --light FILE` asks the same of your recording ([assessment](assessment.md)).
+
 - *Effect* predicts by the relative change of rate per spike, *evidence* by the scores with which a method ranks pairs.
 - *Given rate* is the partial correlation given the baseline rate of the target.
 - *p targets*: predictions shuffled among targets. *p sources*: the drive given to as many random units; only

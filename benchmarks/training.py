@@ -128,8 +128,9 @@ def _torch(device: str) -> str:
 
 def measure_size(n_neurons: int, device: str) -> dict[str, float]:
     """Of a process of its own: time per bin and update, and the most memory."""
-    from synapsnet.model import SynapsNetModel
-    from synapsnet.training import Schedule
+    from synapsnet.model import Architecture, SynapsNetModel
+    from synapsnet.model.connectivity import StandardErrors
+    from synapsnet.training import Schedule, Task
     from synapsnet.training import train as train_model
 
     rng = np.random.default_rng(0)
@@ -141,17 +142,19 @@ def measure_size(n_neurons: int, device: str) -> dict[str, float]:
         SynapsNet(seed=0, epochs=1, device=device).fit(recording)
         result["whole_s"] = time.perf_counter() - started
     torch.manual_seed(0)
-    model = SynapsNetModel(
-        torch.full((n_neurons,), math.log(RATE)),
+    architecture = Architecture(
         "bernoulli",
+        n_neurons,
         n_lags=LAGS,
         n_steps=HISTORY,
         n_embedding=8,
         n_hidden=HIDDEN,
         n_behaviour=0,
-        weight_unit=torch.full((n_neurons, n_neurons), 0.1),
         sparsity=2.0,
-    ).to(_torch(device))
+    )  # fmt: skip
+    rate = torch.full((n_neurons,), RATE)
+    model = SynapsNetModel(architecture, StandardErrors(rate, rate, SCALED_BINS)).to(_torch(device))
+    model.offset.fill_(math.log(RATE))
     data = torch.from_numpy(values).to(_torch(device))
     cut = SCALED_BINS * 7 // 8
     moments: list[float] = []
@@ -161,7 +164,7 @@ def measure_size(n_neurons: int, device: str) -> dict[str, float]:
         moments.append(time.perf_counter())
 
     train_model(
-        model, data, data[:, :0], [(0, cut)], [(cut, SCALED_BINS)], Schedule(1, 1, BATCH, 0.001),
+        [Task(model, data, data[:, :0], [(0, cut)], [(cut, SCALED_BINS)])], Schedule(1, 1, BATCH, 0.001),
         seed=0, progress=progress,
     )  # fmt: skip
     update = float(np.median(np.diff(moments[:-1])))

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.assessment_figures import agreement_figure, matched_figure, weights_figure
+from reports.assessment_figures import agreement_figure, light_figure, matched_figure, weights_figure
 from reports.numbers import format_duration, format_estimate, format_number, is_defined
 from reports.page import Panel
 from reports.summary import Statement
 from reports.tables import Cell, Metric, Row, Table, estimate_cell
-from validation.assessment.findings import NAMES, findings, warnings
+from validation.assessment.cautions import warnings
+from validation.assessment.findings import findings
 from validation.assessment.reliability import Arrays
-from validation.assessment.results import Assessment, Comparison, Matched, Part, Quartiles, Scenario
+from validation.assessment.results import (
+    Assessment,
+    Comparison,
+    Matched,
+    Part,
+    Perturbation,
+    Quartiles,
+    Scenario,
+)
+from validation.assessment.wording import NAMES
 from validation.results import Estimate
 
 PARTS: dict[Part, str] = {
@@ -23,13 +33,14 @@ PARTS: dict[Part, str] = {
     "states": "States of the animal",
     "forecasts": "Forecasts against others",
     "knowledge": "Independent knowledge",
+    "perturbation": "Responses to light",
 }
 KNOWLEDGE = {
     "signs": "Signs by cell type",
     "distance": "Distance",
     "areas": "Areas",
     "cell_types": "Weights by cell type",
-    "waveform": "Spike waveforms",
+    "waveform": "Signs by the width of spikes",
 }
 MATCHED_METRICS = (
     Metric("duration", "recorded for", "Length of the simulated recording."),
@@ -48,6 +59,16 @@ AGREEMENT_METRICS = (
     Metric("score", "score r", "Correlation of the evidence from the two parts."),
     Metric("overlap", "reported by both", "Of the pairs that either part reports."),
     Metric("chance", "by chance", "Of as many pairs drawn at random."),
+)
+LIGHT_METRICS = (
+    Metric("pulses", "pulses", "Short pulses of light without other light around them."),
+    Metric("driven", "driven", "Neurons that fire more in the light than before it, in half of the trials."),
+    Metric("targets", "others", "Neurons whose responses are predicted, and measured in the other half of the trials."),
+    Metric("correlation", "rank correlation", "Spearman, of predicted and measured responses."),
+    Metric("given_rate", "given rate", "The same as a partial correlation given the rate before light."),
+    Metric("p_targets", "p targets", "Share of predictions dealt out anew among the others that agree as well.", True),
+    Metric("p_sources", "p sources", "The same from as many random neurons in place of the driven ones.", True),
+    Metric("ceiling", "ceiling", "Of a perfect prediction: the root of the correlation of both halves of the trials."),
 )
 
 
@@ -138,6 +159,17 @@ def agreement_table(comparisons: Sequence[Comparison]) -> Table:
     return Table("Agreement of two parts of the recording", AGREEMENT_METRICS, rows)
 
 
+def light_table(found: Perturbation) -> Table:
+    """How well connectivity predicts responses to light."""
+    sizes = (found.n_pulses, len(found.driven), len(found.targets))
+    cells = [
+        *(Cell(f"{size:,}", value=size) for size in sizes),
+        estimate_cell(found.correlation),
+        *(_number(each) for each in (found.given_rate, found.p_targets, found.p_sources, found.ceiling)),
+    ]
+    return Table("Prediction of responses to light", LIGHT_METRICS, [Row("", found.light, cells)])
+
+
 def share_text(scenario: Scenario) -> str:
     """How much of the network was recorded."""
     if scenario.visible_fraction == 1:
@@ -183,6 +215,20 @@ def _panels(assessment: Assessment, parts: Arrays) -> Iterator[Panel]:
             shape="wide",
             table=agreement_table(comparisons),
             of="parts",
+        )
+
+    if (light := assessment.perturbation) is not None:
+        first, last = (f"{at * 1e3:.0f}" for at in light.response_s)
+        yield Panel(
+            "Does connectivity predict what light does?",
+            f"Each mark is a neuron that light does not drive itself: its response {first} to {last} ms after the "
+            "onset of light against the sum of what the driven neurons send it by the inferred connectivity. The two "
+            f"agree with rank correlation {format_estimate(light.correlation)}; a perfect prediction would reach about "
+            f"{format_number(light.ceiling)}. The light was not fitted.",
+            {"": light_figure(light)},
+            shape="wide",
+            table=light_table(light),
+            of="light",
         )
 
 

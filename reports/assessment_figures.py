@@ -1,4 +1,4 @@
-"""Figures of an assessment: what matched simulations reach, and how far parts of the recording agree."""
+"""Figures of an assessment: what matched simulations reach, how far parts of the recording agree, what light does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from reports.figures import INK, FloatArray, axis_style, base_layout
-from validation.assessment.results import Comparison, Matched
+from validation.assessment.results import Comparison, Matched, Perturbation
 
 # Apart in greyscale by their marks and dashes
 LOOKS = (("#0072B2", "circle", "solid"), ("#D55E00", "square", "7px,3px"), ("#009E73", "triangle-up", "2px,3px"))
@@ -150,6 +150,25 @@ def weights_figure(first: FloatArray, second: FloatArray, parts: tuple[str, str]
     figure.update_layout(showlegend=False)
     figure.update_xaxes(axis_style(f"weight, {escape(parts[0])}"))
     figure.update_yaxes(axis_style(f"weight, {escape(parts[1])}"))
+    return figure
+
+
+def light_figure(found: Perturbation) -> go.Figure:
+    """Responses to light against those that connectivity predicts, a mark for each neuron that light does not drive."""
+    figure = go.Figure(layout=base_layout(height=400))
+    figure.add_scatter(
+        x=found.predicted,
+        y=found.measured,
+        mode="markers",
+        marker={"color": "rgba(0,114,178,0.6)", "size": 7},
+        text=[escape(name) for name in found.targets],
+        hovertemplate="neuron %{text}: predicted %{x:.3g}, measured %{y:.3g}<extra></extra>",
+    )
+    figure.add_hline(0, line={"color": INK, "width": 1, "dash": "2px,3px"})
+    figure.add_vline(0, line={"color": INK, "width": 1, "dash": "2px,3px"})
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(axis_style("predicted change of log rate"))
+    figure.update_yaxes(axis_style("measured (rate − baseline) / (rate + baseline)", range=[-1.05, 1.05]))
     return figure
 
 

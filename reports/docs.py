@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from reports.comparison import CALCIUM_METRICS, SPIKE_METRICS
-from reports.leaderboard import AHEAD, FAILED, OF_CEILING, P_VALUE, PAIRED, PEAK, RANK, SECONDS, leaderboard
-from reports.tables import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric
+from reports.leaderboard import leaderboard
+from reports.leaderboard_tables import (
+    AHEAD,
+    FAILED,
+    LESS,
+    LOSS,
+    MORE,
+    OF_CEILING,
+    P_VALUE,
+    PAIRED,
+    PEAK,
+    RANK,
+    SECONDS,
+)
+from reports.tables import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric, Table
 from simulators.catalogue import KINDS, entries, explain
 from synapsnet.datasets import Dataset, registry
 from synapsnet.files import write_text
 from synapsnet.io import READERS
 from synapsnet.io.reader import Reader
+from validation.benchmark.suite import load_suite
 
-RESULTS = Path(__file__).parent / "results" / "standard.parquet"
+RESULTS = Path(__file__).parent / "results"  # of suites, NAME.parquet each
 FOOTER = "Written by `python -m reports.docs docs/`; do not edit."
 
 METRICS = """How each number in a report or a benchmark is defined. "Field" is its name in `scores.json`, in a table of
@@ -45,13 +59,14 @@ FORMATS = """Every layout that `synapsnet fit` and `synapsnet info` read. Which 
 it, and `synapsnet info PATH` says what was found. An option in the lists below is given as `--read NAME=VALUE`, or by
 its own flag where `synapsnet fit --help` has one, and in Python as a keyword of `synapsnet.io.read`. Whatever is
 assumed or dropped is told."""
-STANDARD = """The standard suite (`synapsnet benchmark standard -o results/`, then `synapsnet leaderboard results/`):
-{units} units, of which {failed} failed. **{verdict}**
-
-Brackets are 95% intervals over seeds; the metrics are defined in [Metrics](metrics.md), the methods in
-[Methods](methods.md). A bound knows the truth and is no contestant.
-
-![AUPRC by setting, and against cost](standard.svg)"""
+BENCHMARKS = """What the suites of `validation/suites/` came to. `synapsnet benchmark SUITE -o results/` runs one again,
+`synapsnet leaderboard` reads the tables in `reports/results/`, too. Brackets are 95% intervals over seeds; the metrics
+are defined in [Metrics](metrics.md), the methods in [Methods](methods.md). A bound knows the truth and is no
+contestant."""
+FIGURES = {
+    "standard": "![AUPRC by setting, and against cost](standard.svg)",
+    "curves": "![AUPRC over the fraction of the neurons recorded, shared input and length](curves.svg)",
+}
 
 
 def pages() -> dict[str, str]:
@@ -61,7 +76,7 @@ def pages() -> dict[str, str]:
         "catalogue.md": catalogue_page(),
         "datasets.md": datasets_page(registry().values()),
         "formats.md": formats_page(READERS),
-        "results.md": results_page(pd.read_parquet(RESULTS)),
+        "results.md": results_page(RESULTS),
     }
 
 
@@ -71,7 +86,7 @@ def metrics_page() -> str:
     groups = {
         "Recovery of the connections": CONNECTIVITY_METRICS,
         "Forecasts": (*FORECAST_METRICS, BITS),
-        "Standing in a benchmark": (RANK, OF_CEILING, AHEAD, P_VALUE, PAIRED, SECONDS, PEAK, FAILED),
+        "Standing in a benchmark": (RANK, OF_CEILING, AHEAD, P_VALUE, PAIRED, LESS, LOSS, MORE, SECONDS, PEAK, FAILED),
         "Likeness of spikes to a recording": SPIKE_METRICS,
         "Likeness of calcium traces to a recording": CALCIUM_METRICS,
     }
@@ -124,16 +139,38 @@ def formats_page(readers: Iterable[Reader]) -> str:
     return _page(parts)
 
 
-def results_page(results: pd.DataFrame) -> str:
-    """The leaderboard of a table of results (see `validation.benchmark.table`)."""
+def results_page(folder: Path) -> str:
+    """The leaderboards of the suites of which a folder has results (see `validation.benchmark.table`)."""
+    parts = ["# Results", BENCHMARKS]
+    for path in sorted(folder.glob("*.parquet")):
+        parts += _suite(path.stem, pd.read_parquet(path))
+    return _page(parts)
+
+
+def _suite(name: str, results: pd.DataFrame) -> Iterator[str]:
     board = leaderboard(results)
     units = results.drop_duplicates("hash")
-    failed = int((units["status"] != "ok").sum())
-    parts = ["# Results", STANDARD.format(units=len(units), failed=failed, verdict=board.verdict)]
-    for table in (board.standing, board.by_setting["AUPRC"], board.by_setting["realised FDR"]):
-        rows = ((row.label, *(f"{cell.text} {cell.interval}".rstrip() for cell in row.cells)) for row in table.rows)
-        parts += [f"## {table.caption}", _table(("", *(metric.name for metric in table.columns)), rows)]
-    return _page(parts)
+    yield f"## {name[0].upper()}{name[1:]}"
+    yield f"{load_suite(name).about} {len(units)} units, of which {(units['status'] != 'ok').sum()} failed."
+    yield f"**{board.verdict}**"
+    if name in FIGURES:
+        yield FIGURES[name]
+    yield from _captioned(board.standing)
+    yield from _captioned(board.by_setting["AUPRC"])
+    if board.differences is not None:
+        yield from _captioned(board.differences)
+    for table in board.losses:
+        yield from _captioned(table, table.verdict)
+    yield from _captioned(board.by_setting["realised FDR"])
+
+
+def _captioned(table: Table, sentence: str = "") -> Iterator[str]:
+    """A table of the leaderboard under its caption."""
+    rows = ((row.label, *(f"{cell.text} {cell.interval}".rstrip() for cell in row.cells)) for row in table.rows)
+    yield f"### {table.caption}"
+    if sentence:
+        yield sentence
+    yield _table(("", *(metric.name for metric in table.columns)), rows)
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -18,7 +18,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
+from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder, write_text
+from synapsnet.io.again import find_neurons, read_again
 from synapsnet.io.nwb_write import add_inferred
 from synapsnet.recording import Connectome
 from synapsnet.run import RECORDING, Run
@@ -39,16 +41,19 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
     fdr : float
         False discovery rate of what is reported.
     recording : path, optional
-        NWB file of which a copy gets the results; default the run's own.
+        NWB file that the run was fitted to, or to a part of, of which a copy gets the results; default the run's own.
 
     Raises
     ------
     InputError
-        If the rate is not in (0, 1), the folder cannot be written to, or the recording is no NWB file.
+        If the rate is not in (0, 1), the folder cannot be written to, or the recording is no NWB file or not the one
+        that the run was fitted to.
     """
     folder, neurons = Path(folder), run.recording.neurons
     connectome = run.models["synapsnet"].connectivity_
     edges = edge_table(connectome, neurons, fdr)
+    if recording is not None:
+        _refuse_another(Path(recording), run)
     make_folder(folder)
     with atomic_path(folder / EDGES) as path:
         edges.to_csv(path, index=False)
@@ -116,6 +121,13 @@ def graphml(edges: pd.DataFrame, neurons: pd.DataFrame) -> str:
         _fill(ElementTree.SubElement(graph, "edge", ends), "edge", {name: row[name] for name in measures})
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _refuse_another(path: Path, run: Run) -> None:
+    """Refuse a file that the run was not fitted to: the results would be put beside other neurons."""
+    if path.suffix != ".nwb":
+        raise InputError(f"Results go into a copy of an NWB file (*.nwb); got {path}.")
+    find_neurons(path, read_again(path, run.recording, behaviour="none"), run.recording)
 
 
 def unique_names(neurons: pd.DataFrame) -> list[str]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import GRID, Styles, axis_style, base_layout, line_style, marker_style
+from reports.figures import GRID, INK, Styles, axis_style, base_layout, line_style, marker_style
 from reports.palette import MethodStyle, method_styles
+from validation.benchmark.curves import Curve
 from validation.benchmark.standing import CEILING
 from validation.methods import BOUNDS
 
 SCORE = "AUPRC"
+CHANCE = "chance"
+DASHED = (0, (3, 2))
 SYMBOLS = {  # of plotly, in matplotlib; those named "-open" are not filled
     "circle": "o",
     "square": "s",
@@ -70,20 +77,17 @@ def cost_figure(
     return figure
 
 
-def curve_figure(points: pd.DataFrame, axis: str, styles: Styles, labels: dict[str, str]) -> go.Figure:
-    """Score of each method over what varies, and of the ceiling.
+def curve_figure(curve: Curve, styles: Styles, labels: dict[str, str]) -> go.Figure:
+    """Score of each method over what varies, of the ceiling and of chance.
 
     Parameters
     ----------
-    points : DataFrame
-        `method`, `x`, `value`, `low`, `high`.
-    axis : str
-        Title of x.
+    curve : Curve
     styles, labels : dict by method
     """
     figure = go.Figure(layout=base_layout())
     for method, label in labels.items():
-        line = points[points["method"] == method]
+        line = curve.points[curve.points["method"] == method]
         if line.empty or (method in BOUNDS and method != CEILING):
             continue
         figure.add_scatter(
@@ -96,7 +100,19 @@ def curve_figure(points: pd.DataFrame, axis: str, styles: Styles, labels: dict[s
             marker=marker_style(styles[method]),
             hovertemplate="%{x:.3g}: <b>%{y:.3g}</b>",
         )
-    figure.update_xaxes(axis_style(axis, tickvals=sorted(points["x"].unique())))
+    if len(curve.chance):
+        figure.add_scatter(
+            x=curve.chance["x"],
+            y=curve.chance["value"],
+            name=CHANCE,
+            mode="lines",
+            line={"color": INK, "dash": "dot", "width": 1},
+            hovertemplate="%{x:.3g}: <b>%{y:.3g}</b>",
+        )
+    ticks = sorted(curve.points["x"].unique())
+    scale = {"type": "log"} if curve.axis.logarithmic else {}
+    text = [f"{x:.3g}" for x in ticks]
+    figure.update_xaxes(axis_style(curve.title, tickvals=ticks, ticktext=text, **scale))
     figure.update_yaxes(axis_style(SCORE))
     return figure
 
@@ -134,7 +150,7 @@ def static_figure(
             if len(mean):
                 right.errorbar([seconds[method]], mean["value"], yerr=_half_widths(mean), markersize=7, **look)
         if CEILING in labels:
-            look = {"color": styles[CEILING].color, "linestyle": (0, (3, 2)), "label": labels[CEILING]}
+            look = {"color": styles[CEILING].color, "linestyle": DASHED, "label": labels[CEILING]}
             rows = by_setting[by_setting["method"] == CEILING]
             place = np.array([names.index(name) for name in rows["setting"]])
             left.vlines(rows["value"], place - 0.45, place + 0.45, **look)
@@ -156,10 +172,66 @@ def static_figure(
         return figure
 
 
-def _look(style: MethodStyle) -> dict[str, object]:
+def static_curves(curves: Sequence[Curve], labels: dict[str, str]) -> Figure:
+    """Curves side by side for print, a column for each thing that varies; the ceiling is dashed, chance dotted.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        At least one.
+    labels : dict of method -> str
+    """
+    styles = method_styles(labels)
+    titles = list(dict.fromkeys(curve.title for curve in curves))
+    columns = [[curve for curve in curves if curve.title == title] for title in titles]
+    n_rows = max(map(len, columns))
+    with rc_context({"font.size": 9}):
+        figure = Figure(figsize=(0.6 + 3.4 * len(columns), 1.0 + 2.6 * n_rows), layout="constrained")
+        grid = figure.subplots(n_rows, len(columns), squeeze=False, sharey=True)
+        for place, column in zip(grid.T, columns, strict=True):
+            for axes in place[len(column) :]:
+                axes.set_visible(False)
+            for axes, curve in zip(place, column, strict=False):
+                _draw_curve(axes, curve, styles, labels)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(SCORE)
+            axes.set_ylim(0, 1.02)
+        shown: dict[str, Artist] = {}
+        for axes in figure.axes:
+            shown |= {str(handle.get_label()): handle for handle in axes.get_legend_handles_labels()[0]}
+        order = [name for name in (*labels.values(), CHANCE) if name in shown]
+        figure.legend(handles=[shown[name] for name in order], loc="outside upper center", ncols=4, frameon=False)
+        return figure
+
+
+def _draw_curve(axes: Axes, curve: Curve, styles: Styles, labels: dict[str, str]) -> None:
+    """One panel of `static_curves`."""
+    for method, label in labels.items():
+        line = curve.points[curve.points["method"] == method]
+        if line.empty or (method in BOUNDS and method != CEILING):
+            continue
+        look = _look(styles[method]) | {"linestyle": "-", "markersize": 4, "capsize": 2}
+        if method == CEILING:
+            look |= {"linestyle": DASHED, "marker": "none"}
+        axes.errorbar(line["x"], line["value"], yerr=_half_widths(line), label=label, **look)
+    if len(curve.chance):
+        axes.plot(curve.chance["x"], curve.chance["value"], color=INK, linestyle=":", linewidth=1, label=CHANCE)
+    ticks = sorted(curve.points["x"].unique())
+    if curve.axis.logarithmic:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    axes.set_xticks(ticks, [f"{x:.3g}" for x in ticks])
+    axes.set_xlabel(curve.title)
+    axes.set_title(curve.base, fontsize=9)
+    axes.grid(color=GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _look(style: MethodStyle) -> dict[str, Any]:
     """How matplotlib draws a method's markers."""
     name = style.symbol.removesuffix("-open")
-    look: dict[str, object] = {"color": style.color, "marker": SYMBOLS.get(name, "o"), "linestyle": "none"}
+    look: dict[str, Any] = {"color": style.color, "marker": SYMBOLS.get(name, "o"), "linestyle": "none"}
     return look | {"elinewidth": 1} | ({"markerfacecolor": "white"} if name != style.symbol else {})
 
 

@@ -139,4 +139,3 @@ class _Moments:
 
 def _outer(a: Tensor, b: Tensor) -> Tensor:
     return a[:, :, None] * b[:, None, :]
-

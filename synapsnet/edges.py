@@ -32,7 +32,7 @@ The constants below were chosen on seeds 1 and 2 of the network "lif-random", wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -72,6 +72,10 @@ class Evidence:
     within: Tensor
     unit: Tensor
     n_steps: int
+
+    def of_lags(self) -> Evidence:
+        """Without what is seen within a step."""
+        return replace(self, within=torch.zeros_like(self.within))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,14 +18,14 @@ from synapsnet.delays import transmission_delays
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
-from synapsnet.fitted import FittedModel
-from synapsnet.model import Likelihood
+from synapsnet.fitted import FittedModel, Material, positions_um
+from synapsnet.model.kernels import distance_groups
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
 from synapsnet.training import History, require_windows, section
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
@@ -57,7 +57,8 @@ class SynapsNet:
         or in standard deviations per standard deviation for calcium, and `standard_error` its posterior standard
         deviation; `local_fdr` is the probability that there is no connection, and `p_value` that of the evidence
         at a lag alone. With spike times, `delay_s` of those that are more likely there than not, see
-        `synapsnet.delays`. No connections with `connectivity="none"`.
+        `synapsnet.delays`. No connections with `connectivity="none"`. It starts from the evidence of the data, whatever
+        the settings assume of the trained `W`.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
         Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.
@@ -76,6 +77,7 @@ class SynapsNet:
     connectivity_: Connectome
     embedding_: npt.NDArray[np.float32]
     history_: dict[str, History]
+    _forecaster: FittedModel
 
     def __init__(self, *, device: Device = "auto", precision: Precision = "32-true", **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -104,6 +106,7 @@ class SynapsNet:
         self,
         recording: Recording,
         *,
+        pretrained: SynapsNet | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
         progress: Callable[[float], None] = lambda fraction: None,
@@ -114,6 +117,9 @@ class SynapsNet:
         ----------
         recording : Recording
             Hold out what you want to test on beforehand (`synapsnet.splits.holdout`).
+        pretrained : SynapsNet, optional
+            A model fitted to another recording of the kind. Its decoder forecasts here as it is, and only embeddings,
+            kernels and `W` are fitted. The model that infers connectivity from calcium is fitted as a whole.
         checkpoint : Path, optional
             Folder for the state of training after each epoch.
         resume : bool
@@ -124,27 +130,10 @@ class SynapsNet:
         Raises
         ------
         InputError
-            If epochs are shorter than the history, the likelihood does not fit the data, or training
-            diverges.
+            If epochs are shorter than the history, the likelihood does not fit the data, training
+            diverges, or the pretrained model is of other data or other settings.
         """
-        sizes = self.check(recording)
-        infers_apart = recording.modality == "calcium" and self.settings.connectivity == "free"
-
-        def part(k: int) -> Callable[[float], None]:
-            return lambda fraction: progress((k + fraction) / (1 + infers_apart))
-
-        forecaster = inferrer = FittedModel.fit(
-            recording, recording.values, *sizes, self.settings, self.fabric,
-            forecasts=True,
-            checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
-        )  # fmt: skip
-        history = {"forecast": forecaster.history}
-        if infers_apart:
-            inferrer = self._fit_drive(recording, *sizes, checkpoint, resume, part(1))
-            history["inference"] = inferrer.history
-        self._forecaster, self.history_ = forecaster, history
-        self.connectivity_ = _with_delays(inferrer.connectivity, recording)
-        self.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
+        fit_models([self], [recording], pretrained=pretrained, checkpoint=checkpoint, resume=resume, progress=progress)
         return self
 
     def infer(self, recording: Recording) -> Connectome:
@@ -155,31 +144,24 @@ class SynapsNet:
         InputError
             As `fit`.
         """
-        if recording.modality == "spikes" or self.settings.connectivity == "none":
-            return self.fit(recording).connectivity_
-        return self._fit_drive(recording, *self.check(recording)).connectivity
+        forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is one model only
+        material = Material(recording, recording.values, *self.check(recording)) if forecasts else self.drive(recording)
+        (inferrer,) = FittedModel.fit(
+            [material], self.settings, self.fabric, forecasts=forecasts, connectivity_only=True
+        )
+        return _with_delays(inferrer.connectivity, recording)
 
-    def _fit_drive(
-        self,
-        recording: Recording,
-        likelihood: Likelihood,
-        n_lags: int,
-        n_steps: int,
-        checkpoint: Path | None = None,
-        resume: bool = False,
-        progress: Callable[[float], None] = lambda fraction: None,
-    ) -> FittedModel:
-        """The model of deconvolved calcium, from which connectivity is inferred."""
-        return FittedModel.fit(
-            recording, deconvolve(recording), likelihood, n_lags, max(n_lags, self.settings.n_history or DRIVE_HISTORY),
-            self.settings, self.fabric,
-            forecasts=False,
-            checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=progress,
-        )  # fmt: skip
+    def drive(self, recording: Recording) -> Material:
+        """Deconvolved calcium, from which connectivity is inferred."""
+        likelihood, n_lags, _ = self.check(recording)
+        n_steps = max(n_lags, self.settings.n_history or DRIVE_HISTORY)
+        return Material(recording, deconvolve(recording), likelihood, n_lags, n_steps)
 
-    def check(self, recording: Recording) -> tuple[Likelihood, int, int]:
+    def check(self, recording: Recording) -> tuple[str, int, int]:
         """Refuse at once what `fit` would refuse; the likelihood, kernel length and history that it would use."""
         likelihood = self._likelihood(recording)
+        if self.settings.kernels == "distance":
+            distance_groups(positions_um(recording))
         if recording.modality == "spikes":
             n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
         else:
@@ -197,8 +179,7 @@ class SynapsNet:
     ) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
-        Forecasts further ahead than one step feed the expected activity back; behaviour is held at its
-        last known value.
+        Further ahead than one step they are read out from what the model knows of each neuron, see `synapsnet.ahead`.
 
         Parameters
         ----------
@@ -298,23 +279,75 @@ class SynapsNet:
             raise InputError("This SynapsNet is not fitted; call fit, or load a fitted one.")
         return self._forecaster
 
-    def _likelihood(self, recording: Recording) -> Likelihood:
+    def _likelihood(self, recording: Recording) -> str:
         chosen = self.settings.likelihood
         if recording.modality == "calcium":
-            if chosen not in ("auto", "gaussian"):
-                raise InputError(f"Calcium needs the Gaussian likelihood; got {chosen!r}.")
-            return "gaussian"
-        if chosen == "gaussian":
-            raise InputError("Spikes need the Bernoulli or the Poisson likelihood; got 'gaussian'.")
-        most = float(recording.values.max())
-        if chosen == "bernoulli" and most > 1:
-            raise InputError(
-                f"The Bernoulli likelihood needs at most one spike per bin; there are {most:g}. Use shorter bins or "
-                "likelihood='poisson'."
-            )
-        if chosen == "auto":
-            return "bernoulli" if most <= 1 else "poisson"
-        return chosen
+            return _of_calcium(chosen, recording)
+        return _of_spikes(chosen, float(recording.values.max()))
+
+
+def _of_calcium(chosen: str, recording: Recording) -> str:
+    if chosen not in ("auto", "gaussian", "zero-inflated"):
+        raise InputError(f"Calcium needs the Gaussian or the zero-inflated likelihood; got {chosen!r}.")
+    if chosen == "zero-inflated" and (not recording.deconvolved or recording.values.min() < 0):
+        raise InputError(
+            "The zero-inflated likelihood needs calcium that is deconvolved and never negative; deconvolve it, or use "
+            "likelihood='gaussian'."
+        )
+    return "gaussian" if chosen == "auto" else chosen
+
+
+def _of_spikes(chosen: str, most: float) -> str:
+    if chosen in ("gaussian", "zero-inflated"):
+        raise InputError(f"Spikes need the Bernoulli, the Poisson or the negative binomial likelihood; got {chosen!r}.")
+    if chosen == "bernoulli" and most > 1:
+        raise InputError(
+            f"The Bernoulli likelihood needs at most one spike per bin; there are {most:g}. Use shorter bins or "
+            "likelihood='poisson'."
+        )
+    if chosen == "auto":
+        return "bernoulli" if most <= 1 else "poisson"
+    return chosen
+
+
+def fit_models(
+    models: Sequence[SynapsNet],
+    recordings: Sequence[Recording],
+    *,
+    pretrained: SynapsNet | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> None:
+    """Fit models of the same settings, one to each recording, as `SynapsNet.fit` does; several share their decoder."""
+    settings, fabric = models[0].settings, models[0].fabric
+    forecast = [
+        Material(recording, recording.values, *model.check(recording))
+        for model, recording in zip(models, recordings, strict=True)
+    ]
+    infers_apart = recordings[0].modality == "calcium" and settings.connectivity != "none"
+
+    def part(k: int) -> Callable[[float], None]:
+        return lambda fraction: progress((k + fraction) / (1 + infers_apart))
+
+    forecasters = inferrers = FittedModel.fit(
+        forecast, settings, fabric, forecasts=True,
+        pretrained=None if pretrained is None else pretrained._fitted(),
+        checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
+    )  # fmt: skip
+    if infers_apart:
+        drives = [model.drive(recording) for model, recording in zip(models, recordings, strict=True)]
+        inferrers = FittedModel.fit(
+            drives, settings, fabric, forecasts=False,
+            checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=part(1),
+        )  # fmt: skip
+    for model, recording, forecaster, inferrer in zip(models, recordings, forecasters, inferrers, strict=True):
+        model._forecaster = forecaster
+        model.history_ = {"forecast": forecaster.history}
+        if infers_apart:
+            model.history_["inference"] = inferrer.history
+        model.connectivity_ = _with_delays(inferrer.connectivity, recording)
+        model.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
 
 
 def _with_delays(connectivity: Connectome, recording: Recording) -> Connectome:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,57 @@ from torch import Tensor, nn
 
 from synapsnet.ahead import Ahead
 from synapsnet.devices import add_up
-from synapsnet.edges import Evidence, posterior
+from synapsnet.edges import posterior
 from synapsnet.errors import InputError
-from synapsnet.model import Likelihood, SynapsNetModel
+from synapsnet.evidence import SMALLEST_INFORMATION, evidence
+from synapsnet.model import Architecture, SynapsNetModel
+from synapsnet.model.connectivity import Free, StandardErrors
+from synapsnet.model.kernels import KernelByDistance, distance_groups
+from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, batches, mean_loss, n_targets, share, stretches, train, windows
+from synapsnet.training import History, Schedule, Task, mean_loss, share, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2
 LEAST_UPDATES = 800  # chosen by validation loss on the real recordings that the README names
-SMALLEST_VARIANCE = 1e-5  # of what is sent, as a share of the largest: above the rounding of float32
-SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
+DECODED = {  # what a decoder is made for
+    "likelihood": "likelihood",
+    "dt_s": "time step in s",
+    "n_steps": "history in steps",
+    "n_behaviour": "number of behavioural variables",
+    "n_embedding": "n_embedding",
+    "n_hidden": "n_hidden",
+    "decoder": "decoder",
+    "connectivity": "connectivity",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a model is fitted to, and the sizes that follow from it.
+
+    Attributes
+    ----------
+    recording : Recording
+    activity : (T, N) float32 array
+        Takes the place of the recording's own.
+    likelihood : str
+        A name in `synapsnet.model.likelihoods`.
+    n_lags, n_steps : int
+        Synaptic kernel length and own past, in steps.
+    """
+
+    recording: Recording
+    activity: npt.NDArray[np.float32]
+    likelihood: str
+    n_lags: int
+    n_steps: int
 
 
 class FittedModel(nn.Module):
-    """A model, what it needs to see a recording's activity as it was trained, and how far to trust its roll-outs.
+    """A model, what it needs to see a recording's activity as it was trained, and how it forecasts further ahead.
 
     Parameters
     ----------
@@ -65,99 +101,129 @@ class FittedModel(nn.Module):
     @classmethod
     def fit(
         cls,
-        recording: Recording,
-        activity: npt.NDArray[np.float32],
-        likelihood: Likelihood,
-        n_lags: int,
-        n_steps: int,
+        materials: Sequence[Material],
         settings: Settings,
         fabric: Fabric,
         *,
         forecasts: bool,
-        checkpoint: Path | None,
-        resume: bool,
-        progress: Callable[[float], None],
-    ) -> FittedModel:
-        """Normalise on the training part, build a model of the data's size and train it.
+        connectivity_only: bool = False,
+        pretrained: FittedModel | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        progress: Callable[[float], None] = lambda fraction: None,
+    ) -> list[FittedModel]:
+        """Normalise on the training part, build models of the data's size and train them, one for each material.
 
-        `activity`, (T, N), takes the place of the recording's own. Roll-outs are calibrated
-        if the model `forecasts`.
+        Several have one decoder, and one way to read embeddings. That of a `pretrained` model is left as it is, and
+        the rest is fitted. Models that are to give `forecasts` are trained for longer where there is little to train
+        on, and learn to look further ahead, unless it is their `connectivity_only` that is wanted.
         """
-        training, validation = split_rows(recording.segments, settings.validation_fraction, gap=n_steps)
-        spikes = likelihood != "gaussian"
-        values = torch.from_numpy(activity)
-        behaviour = torch.from_numpy(recording.behaviour_values)
-        rows = torch.cat([torch.arange(a, b) for a, b in training])
-        mean, spread = values[rows].mean(0), _spread(values[rows])
-        shape = {
-            "likelihood": likelihood,
-            "n_neurons": recording.n_neurons,
-            "n_lags": n_lags,
-            "n_steps": n_steps,
-            "n_embedding": settings.n_embedding,
-            "n_hidden": settings.n_hidden,
-            "n_behaviour": behaviour.shape[1],
-            "connected": settings.connectivity == "free",
-            "sparsity": settings.sparsity,
-            "prior": settings.prior,
-            "horizon": settings.horizon,
-            "dt_s": recording.dt_s,
-        }
-        fitted = cls.build(shape, *_start(mean, spread, likelihood, len(rows)), settings.seed)
-        if not spikes:
-            fitted.centre, fitted.scale = mean, _one_if_zero(spread)
-        if shape["n_behaviour"]:
-            fitted.behaviour_centre = behaviour[rows].mean(0)
-            fitted.behaviour_scale = _one_if_zero(_spread(behaviour[rows]))
-        fitted.lowest = (values[rows].amin(0) - fitted.centre) / fitted.scale
-        fitted.highest = (values[rows].amax(0) - fitted.centre) / fitted.scale
-        device = fabric.device
-        fitted.to(device)
-        x, b = fitted.normalise(values.to(device), behaviour.to(device))
+        prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
+        first = prepared[0][0]
+        for fitted, _ in prepared:
+            fitted.require_like(pretrained or first)
+            fitted.model.share(pretrained.frozen(fabric.device) if pretrained else first.model)
+        n_rows = sum(b - a for _, task in prepared for a, b in task.training)
+        spikes = first.model.likelihood.modality == "spikes"
         batch_steps = settings.batch_steps or (512 if spikes else 256)
         schedule = Schedule(
-            epochs=settings.epochs or _epochs(len(rows) / batch_steps, spikes, forecasts),
+            epochs=settings.epochs or _epochs(n_rows / batch_steps, spikes, forecasts),
             patience=settings.patience,
             batch_steps=batch_steps,
             learning_rate=settings.learning_rate,
         )
-        fitted.history = train(
-            fitted.model, x, b, training, validation, schedule,
+        history = train(
+            [task for _, task in prepared], schedule,
             seed=settings.seed, fabric=fabric, checkpoint=checkpoint, resume=resume, progress=progress,
         )  # fmt: skip
-        todo = batches(training, n_steps, schedule.batch_steps)
-        fitted.connectivity, weight = fitted._connectivity(x, b, todo, fabric)
-        if forecasts:
-            if weight is not None:
-                fitted._improve(weight, x, b, todo, batches(validation, n_steps, 4 * schedule.batch_steps), fabric)
-            fitted.ahead.fit(x, training, validation, n_steps, fitted._features_after(x, b), fitted._batch())
-        return fitted
+        for fitted, task in prepared:
+            fitted.history = history
+            fitted._conclude(task, batch_steps, fabric, forecasts and not connectivity_only)
+        return [fitted for fitted, _ in prepared]
 
     @classmethod
-    def build(cls, shape: dict[str, Any], offset: Tensor, weight_unit: Tensor, seed: int) -> FittedModel:
+    def _prepare(cls, material: Material, settings: Settings, device: torch.device) -> tuple[FittedModel, Task]:
+        """A model of the data's size, not yet trained, and the normalised data on the device."""
+        recording = material.recording
+        training, validation = split_rows(recording.segments, settings.validation_fraction, gap=material.n_steps)
+        values = torch.from_numpy(material.activity)
+        behaviour = torch.from_numpy(recording.behaviour_values)
+        rows = torch.cat([torch.arange(a, b) for a, b in training])
+        architecture = Architecture(
+            likelihood=material.likelihood,
+            n_neurons=recording.n_neurons,
+            n_lags=material.n_lags,
+            n_steps=material.n_steps,
+            n_embedding=settings.n_embedding,
+            n_hidden=settings.n_hidden,
+            n_behaviour=behaviour.shape[1],
+            sparsity=settings.sparsity,
+            connectivity=settings.connectivity,
+            kernels=settings.kernels,
+            decoder=settings.decoder,
+        )
+        shape = asdict(architecture) | {
+            "prior": settings.prior,
+            "horizon": settings.horizon,
+            "dt_s": recording.dt_s,
+        }
+        likelihood = LIKELIHOODS[material.likelihood](recording.n_neurons)
+        seen = values[rows]
+        centre, scale = likelihood.normalisation(seen)
+        seen.sub_(centre).div_(scale)
+        offset, errors = likelihood.start(seen)
+        fitted = cls.build(shape, errors, settings.seed)
+        fitted.model.likelihood, fitted.model.offset = likelihood, offset
+        fitted.centre, fitted.scale = centre, scale
+        if fitted.model.synapses is not None and isinstance(fitted.model.synapses.kernels, KernelByDistance):
+            fitted.model.synapses.kernels.group = distance_groups(positions_um(recording))
+        if behaviour.shape[1]:
+            fitted.behaviour_centre = behaviour[rows].mean(0)
+            fitted.behaviour_scale = scale_of(behaviour[rows])
+        fitted.lowest, fitted.highest = seen.amin(0), seen.amax(0)
+        fitted.to(device)
+        x, b = fitted.normalise(values.to(device), behaviour.to(device))
+        return fitted, Task(fitted.model, x, b, training, validation)
+
+    def _conclude(self, task: Task, batch_steps: int, fabric: Fabric, forecasts: bool) -> None:
+        """After training: the connectivity and, if it `forecasts`, the weights of forecasts and those further ahead."""
+        x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
+        self.connectivity, weight = self._connectivity(x, b, todo, fabric)
+        if forecasts:
+            if weight is not None and self.shape["connectivity"] == "free":
+                self._improve(weight, x, b, todo, task.checks(batch_steps), fabric)
+            self.ahead.fit(
+                x, task.training, task.validation, self.model.n_steps, self._features_after(x, b), self._batch()
+            )
+
+    @classmethod
+    def build(cls, shape: dict[str, Any], errors: StandardErrors, seed: int) -> FittedModel:
         """A model of the given shape, its initial parameters drawn with `seed`."""
+        architecture = Architecture(**{field.name: shape[field.name] for field in fields(Architecture)})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = SynapsNetModel(
-                offset,
-                shape["likelihood"],
-                n_lags=shape["n_lags"],
-                n_steps=shape["n_steps"],
-                n_embedding=shape["n_embedding"],
-                n_hidden=shape["n_hidden"],
-                n_behaviour=shape["n_behaviour"],
-                weight_unit=weight_unit if shape["connected"] else None,
-                sparsity=shape["sparsity"],
-            )
-        return cls(shape, model)
+            return cls(shape, SynapsNetModel(architecture, errors))
 
     @classmethod
     def restore(cls, shape: dict[str, Any], state: dict[str, Tensor]) -> FittedModel:
         """The model that had this `shape` and this `state_dict()`."""
-        n = shape["n_neurons"]
-        fitted = cls.build(shape, torch.zeros(n), torch.ones(n, n), seed=0)
+        fitted = cls.build(shape, StandardErrors.unknown(shape["n_neurons"]), seed=0)
         fitted.load_state_dict(state)
         return fitted
+
+    def require_like(self, other: FittedModel) -> None:
+        """Refuse the decoder of a model that is for other data or has another shape; InputError."""
+        for name, meaning in DECODED.items():
+            ours, theirs = self.shape[name], other.shape[name]
+            if not (math.isclose(ours, theirs, rel_tol=0.01) if name == "dt_s" else ours == theirs):
+                raise InputError(
+                    f"Models with one decoder need the same {meaning}; got {theirs} and {ours}. "
+                    "Give recordings of one kind, and the same settings."
+                )
+
+    def frozen(self, device: torch.device) -> SynapsNetModel:
+        """A copy of the model that training leaves as it is."""
+        return copy.deepcopy(self.model).to(device).requires_grad_(False)
 
     def normalise(self, values: Tensor, behaviour: Tensor) -> tuple[Tensor, Tensor]:
         """Activity and behaviour as the model sees them."""
@@ -175,7 +241,7 @@ class FittedModel(nn.Module):
                 f"The model was fitted to {n_neurons} neurons and {n_behaviour} behavioural variables; the recording "
                 f"has {recording.n_neurons} and {recording.behaviour_values.shape[1]}."
             )
-        modality = "calcium" if self.model.likelihood == "gaussian" else "spikes"
+        modality = self.model.likelihood.modality
         if recording.modality != modality or not math.isclose(recording.dt_s, self.dt_s, rel_tol=0.01):
             raise InputError(
                 f"The model was fitted to {modality} in steps of {self.dt_s:g} s; the recording holds "
@@ -227,9 +293,10 @@ class FittedModel(nn.Module):
         """Forecast with `weight` in the place of the trained `W`, if that forecasts the validation part better."""
         model = self.model
         assert model.synapses is not None
+        assert isinstance(model.synapses.connectivity, Free)
         trained = {name: value.clone() for name, value in model.state_dict().items()}
         loss = mean_loss(model, x, b, check, fabric)
-        model.synapses.set_weight(weight)
+        model.synapses.connectivity.set_weight(weight)
         for _ in range(NEWTON_STEPS):  # the offsets that belong to it
             level, informed = torch.zeros(2, *model.offset.shape, device=x.device)
             for batch in todo:
@@ -247,19 +314,15 @@ class FittedModel(nn.Module):
     ) -> tuple[Connectome, Tensor | None]:
         """Which connections there are, their weights in units of the prediction, see `synapsnet.edges`; and as `W`."""
         n = self.shape["n_neurons"]
-        unit = {
-            "bernoulli": "log odds per presynaptic spike",
-            "poisson": "log rate per presynaptic spike",
-            "gaussian": "SD per SD",
-        }[self.model.likelihood]
+        unit = self.model.likelihood.unit
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
-        evidence, gain = self._evidence(x, b, todo, fabric)
+        seen, gain = evidence(self.model, x, b, todo, fabric)
         if self.shape["prior"] == "none":
-            weight, error = (matrix.float().cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
+            weight, error = (matrix.float().cpu().numpy() for matrix in (seen.estimate, seen.standard_error))
             return Connectome(weight, standard_error=error, unit=unit), None
-        known = posterior(evidence)
+        known = posterior(seen if self.shape["prior"] == "learned" else seen.of_lags())
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
         )
@@ -268,85 +331,6 @@ class FittedModel(nn.Module):
             p_value=p_value, local_fdr=local_fdr, unit=unit,
         )  # fmt: skip
         return connectome, known.mean.to(gain) / gain[:, None]
-
-    @torch.no_grad()
-    def _evidence(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> tuple[Evidence, Tensor]:
-        """What the trained model says of every pair, the prior of training taken back; the mean gain of each decoder.
-
-        What each presynaptic neuron sends is added to the predictions, and its weights go to the maximum of the
-        likelihood, the trained model staying as it is, by Newton's method: with the exact gradient, and with a Hessian
-        for which the information on a neuron's prediction and what arrives at it are taken as independent. They are
-        added to the trained ones, each of which counts as much as the decoder passes on of it: its mean gain over the
-        training part, a number for each postsynaptic neuron. (Newton's method through the decoder would fail where
-        that has learned to pass on next to nothing, as it does where there are no connections.)
-        """
-        model, n = self.model, self.shape["n_neurons"]
-        assert model.synapses is not None
-        trained = model.synapses.weight
-        double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
-        total = sum(n_targets(batch, model.n_steps) for batch in todo)
-        seen: list[tuple[Tensor, Tensor, Tensor]] = []  # what is sent, predicted and there
-        gain = torch.zeros(n, dtype=double, device=x.device)
-        for batch in todo:
-            for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
-                past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
-                sent = model.synapses.filtered(past)
-                current = (sent @ trained.T).requires_grad_()
-                with torch.enable_grad():
-                    eta = model.decode(current, past, context)
-                    gain += torch.autograd.grad(eta.sum(), current)[0].sum(0) / total
-                seen.append((sent, eta.detach(), target))
-        gain = add_up(fabric, gain)
-        mean = add_up(fabric, sum((h.sum(0) for h, *_ in seen), start=torch.zeros(n, device=x.device))) / total
-        covariance = torch.zeros(n, n, dtype=double, device=x.device)
-        for h, *_ in seen:
-            covariance += (h - mean).T @ (h - mean) / total
-        covariance = add_up(fabric, covariance)
-        spread = covariance.diagonal().sqrt()
-        least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
-        precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
-        more, shift = torch.zeros_like(covariance), torch.zeros_like(spread)
-        for step in range(NEWTON_STEPS + 1):
-            informed, level = torch.zeros(2, n, dtype=double, device=x.device)
-            pull, together = torch.zeros(2, n, n, dtype=double, device=x.device)
-            powers = torch.zeros(3, n, n, dtype=double, device=x.device)
-            for h, eta, target in seen:
-                expected = eta + (h - mean) @ more.float().T + shift.float()
-                score, information = model.score(expected, target), model.fisher_information(expected)
-                if step < NEWTON_STEPS:
-                    informed += information.sum(0)
-                    pull += score.T @ (h - mean)
-                    level += score.sum(0)
-                else:
-                    error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
-                    together += error.T @ error
-                    powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
-            if step < NEWTON_STEPS:
-                informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
-                informed = informed.clamp(min=SMALLEST_INFORMATION)
-                change = pull @ precision / informed[:, None]
-                change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
-                more += change
-                shift += level / informed
-        together, powers = (add_up(fabric, part) for part in (together, powers))
-        # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
-        # information on the weight.
-        alone = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
-        others = (precision.diagonal() - precision.square() / precision.diagonal()[:, None]) * covariance.diagonal()
-        variance = others.clamp(min=1) / alone.clamp(min=SMALLEST_INFORMATION)
-        size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
-        within = together / size[:, None] / size
-        within.fill_diagonal_(1 + SMALLEST_VARIANCE)
-        inverse = torch.linalg.inv(within)
-        partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
-        evidence = Evidence(
-            estimate=(gain[:, None] * trained + more).fill_diagonal_(0),  # not quite 0 by rounding
-            standard_error=variance.sqrt(),
-            within=partial.fill_diagonal_(0),
-            unit=(powers[0] / total).sqrt() * spread,
-            n_steps=total,
-        )
-        return evidence, gain
 
 
 def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:
@@ -359,26 +343,6 @@ def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:
     return min(max(epochs, wanted), 4 * epochs)
 
 
-def _spread(values: Tensor) -> Tensor:
-    """Standard deviation of each column; exactly 0 if it is constant, whatever the rounding."""
-    return torch.where(values.amax(0) > values.amin(0), values.std(0), 0.0)
-
-
-def _one_if_zero(spread: Tensor) -> Tensor:
-    """The scale of what varies in the training part; what does not is only centred."""
-    return torch.where(spread > 0, spread, 1.0)
-
-
-def _start(mean: Tensor, spread: Tensor, likelihood: Likelihood, n_steps: int) -> tuple[Tensor, Tensor]:
-    """Offset that predicts the mean, and the size of a barely noticeable weight (its standard error)."""
-    if likelihood == "gaussian":  # on z-scored activity
-        n = len(mean)
-        return torch.zeros_like(mean), torch.full((n, n), 1 / math.sqrt(n_steps), device=mean.device)
-    mean = mean.clamp(min=1 / n_steps)  # silent in the training part: no more than one spike in all of it
-    spread = spread.clamp(min=1 / math.sqrt(n_steps))
-    if likelihood == "bernoulli":
-        mean = mean.clamp(max=1 - 1 / n_steps)
-        offset, information = torch.log(mean / (1 - mean)), mean * (1 - mean)
-    else:
-        offset, information = torch.log(mean), mean
-    return offset, torch.rsqrt(n_steps * torch.outer(information, spread.square()))
+def positions_um(recording: Recording) -> npt.NDArray[np.float64]:
+    """(N, 3) positions in micrometre, NaN where they are not known."""
+    return recording.neurons[["x_um", "y_um", "z_um"]].to_numpy(dtype=np.float64)

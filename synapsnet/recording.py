@@ -18,6 +18,7 @@ from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
+from synapsnet.large import blocks, filled, give_back
 
 LEAST_LOCAL_FDR = 1e-300  # so that evidence stays finite
 
@@ -27,6 +28,7 @@ Modality = Literal["calcium", "spikes"]
 # The matrices of a connectome, and what each holds where there is no connection and nothing was inferred.
 MATRICES = {"weight": 0.0, "delay_s": np.nan, "standard_error": 0.0, "p_value": 1.0, "local_fdr": 1.0, "effective": 0.0}
 NEURON_COLUMNS = ("id", "cell_type", "x_um", "y_um", "z_um", "area")
+TROUGH_TO_PEAK = "trough_to_peak_ms"  # one more column, where it is known of any neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +255,8 @@ class Recording:
         Time step of the grid in seconds.
     modality : {"calcium", "spikes"}
     neurons : DataFrame with N rows
-        Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`; see `neuron_table`.
+        Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`, and `trough_to_peak_ms` where it is known; see
+        `neuron_table`.
     behaviour : pynapple.TsdFrame, (T, B), or None
         Behavioural variables on the same grid.
     spike_times : pynapple.TsGroup or None
@@ -291,10 +294,12 @@ class Recording:
             raise InputError(f"Recording dt_s must be a positive number of seconds; got {self.dt_s}.")
         _check_activity(self.values, self.modality)
         _check_grid(self.activity, self.dt_s)
-        if len(self.neurons) != self.n_neurons or list(self.neurons.columns) != list(NEURON_COLUMNS):
+        columns = list(self.neurons.columns)
+        known = [*NEURON_COLUMNS, TROUGH_TO_PEAK] if TROUGH_TO_PEAK in columns else list(NEURON_COLUMNS)
+        if len(self.neurons) != self.n_neurons or columns != known:
             raise InputError(
-                f"The neuron table must have {self.n_neurons} rows and the columns {', '.join(NEURON_COLUMNS)}; "
-                f"got {len(self.neurons)} rows and {', '.join(map(str, self.neurons.columns))}."
+                f"The neuron table must have {self.n_neurons} rows and the columns {', '.join(known)}; "
+                f"got {len(self.neurons)} rows and {', '.join(map(str, columns))}."
             )
         if self.behaviour is not None:
             if len(self.behaviour) != self.n_steps:
@@ -399,6 +404,11 @@ class Recording:
         return cast(npt.NDArray[np.float32], self.activity.values)
 
     @property
+    def mean_activity(self) -> npt.NDArray[np.float64]:
+        """(N,) mean of each neuron, for spikes in spikes per step."""
+        return np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks(self.values)], axis=0) / self.n_steps
+
+    @property
     def behaviour_values(self) -> npt.NDArray[np.float32]:
         """(T, B) behaviour as a plain array; B is 0 if there is none."""
         if self.behaviour is None:
@@ -431,7 +441,8 @@ class Recording:
         rows = np.concatenate([np.arange(a, b) for a, b in segments])
 
         def restrict(frame: nap.TsdFrame) -> nap.TsdFrame:
-            return nap.TsdFrame(t=times[rows], d=frame.values[rows], time_support=epochs, columns=frame.columns)
+            values = _taken(frame.values, rows, slice(None))
+            return nap.TsdFrame(t=times[rows], d=values, time_support=epochs, columns=frame.columns)
 
         return replace(
             self,
@@ -443,9 +454,10 @@ class Recording:
     def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Recording:
         """The recording of the neurons at `indices`, in that order."""
         chosen = [int(k) for k in indices]
+        values = _taken(self.values, np.arange(self.n_steps), chosen)
         return replace(
             self,
-            activity=nap.TsdFrame(t=self.activity.times(), d=self.values[:, chosen], time_support=self.epochs),
+            activity=nap.TsdFrame(t=self.activity.times(), d=values, time_support=self.epochs),
             neurons=self.neurons.iloc[chosen].reset_index(drop=True),
             connectome=None if self.connectome is None else self.connectome.select(chosen),
             spike_times=None if self.spike_times is None else _select_trains(self.spike_times, chosen),
@@ -464,8 +476,9 @@ def neuron_table(
     cell_type: Sequence[str] | None = None,
     position_um: FloatArray | None = None,
     area: Sequence[str] | None = None,
+    trough_to_peak_ms: npt.ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Neuron table with the columns `NEURON_COLUMNS`.
+    """Neuron table with the columns `NEURON_COLUMNS`, and `trough_to_peak_ms` where that is known.
 
     Parameters
     ----------
@@ -473,9 +486,18 @@ def neuron_table(
     ids : N names, default "0".."N-1"
     cell_type, area : N names, default "unknown"
     position_um : (N, 3) array in micrometre, default NaN (unknown)
+    trough_to_peak_ms : N numbers, optional
+        Of extracellular spikes: milliseconds from the trough of the mean waveform to the peak that follows it; NaN
+        where not known. The waveforms of fast-spiking interneurons are narrow: below 0.4 ms in mouse cortex
+        (Siegle et al. 2021, Nature 592:86).
+
+    Raises
+    ------
+    InputError
+        If a duration is not a positive number of milliseconds.
     """
     position = np.full((n_neurons, 3), np.nan) if position_um is None else np.asarray(position_um, float)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "id": [str(k) for k in (range(n_neurons) if ids is None else ids)],
             "cell_type": ["unknown"] * n_neurons if cell_type is None else [str(k) for k in cell_type],
@@ -485,6 +507,12 @@ def neuron_table(
             "area": ["unknown"] * n_neurons if area is None else [str(k) for k in area],
         }
     )
+    if trough_to_peak_ms is None:
+        return table
+    duration_ms = np.asarray(trough_to_peak_ms, float)
+    if (duration_ms <= 0).any() or np.isinf(duration_ms).any():
+        raise InputError("trough_to_peak_ms must be positive, or NaN where it is not known; other values were given.")
+    return table if np.isnan(duration_ms).all() else table.assign(**{TROUGH_TO_PEAK: duration_ms})
 
 
 def check_varying(recording: Recording) -> None:
@@ -495,10 +523,10 @@ def check_varying(recording: Recording) -> None:
     InputError
         If a spike recording holds no spikes, or any neuron is constant.
     """
-    values = recording.values
-    if recording.modality == "spikes" and not values.any():
+    lowest, highest = _extremes(recording.values)
+    if recording.modality == "spikes" and not (lowest.any() or highest.any()):
         raise InputError("The recording holds no spikes at all; check the bin size, the units and the epochs.")
-    constant = values.min(axis=0) == values.max(axis=0)
+    constant = lowest == highest
     if constant.any():
         raise InputError(
             f"Activity never changes in {_names(constant)}: nothing can be inferred from a constant neuron; "
@@ -509,6 +537,17 @@ def check_varying(recording: Recording) -> None:
 def _select_trains(spikes: nap.TsGroup, chosen: list[int]) -> nap.TsGroup:
     trains = {new: spikes[old] for new, old in enumerate(chosen)}
     return nap.TsGroup(trains, time_support=spikes.time_support)
+
+
+def _taken(values: FloatArray, rows: npt.NDArray[np.intp], columns: slice | list[int]) -> npt.NDArray[np.float32]:
+    """A copy of these rows and columns."""
+    n_columns = values.shape[1] if isinstance(columns, slice) else len(columns)
+
+    def fill(block: npt.NDArray[np.float32], start: int) -> None:
+        block[:] = values[rows[start : start + len(block)]][:, columns]
+        give_back(values)
+
+    return filled((len(rows), n_columns), fill)
 
 
 def _rows(frame: nap.TsdFrame) -> list[tuple[int, int]]:
@@ -523,7 +562,7 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
         raise InputError(f"A recording needs at least 2 neurons (time x neurons); got shape {values.shape}.")
     if values.shape[0] < 2:
         raise InputError(f"A recording needs at least 2 time steps; got {values.shape[0]}.")
-    lowest, highest = values.min(axis=0), values.max(axis=0)
+    lowest, highest = _extremes(values)
     finite = np.isfinite(lowest) & np.isfinite(highest)
     if not finite.all():
         raise InputError(
@@ -532,6 +571,12 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
         )
     if modality == "spikes" and (lowest < 0).any():
         raise InputError("Spike counts must not be negative; is this a calcium recording (modality 'calcium')?")
+
+
+def _extremes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(N,) least and greatest value of each neuron; NaN where it has any."""
+    lowest, highest = zip(*[(block.min(axis=0), block.max(axis=0)) for block in blocks(values)], strict=True)
+    return np.min(lowest, axis=0), np.max(highest, axis=0)
 
 
 def _check_grid(activity: nap.TsdFrame, dt_s: float) -> None:

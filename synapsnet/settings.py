@@ -14,10 +14,20 @@ class Settings(Parameters):
 
     Attributes
     ----------
-    connectivity : {"free", "none"}
-        "none" is the ablation W = 0: every neuron by itself.
-    likelihood : {"auto", "bernoulli", "poisson", "gaussian"}
-        "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike, else Poisson.
+    connectivity : {"free", "low-rank", "dale", "none"}
+        What is assumed of `W` in training and in forecasts, see `synapsnet.model.connectivity`: nothing, that it can
+        be read off the embeddings, that all weights a neuron sends have one sign. "none" is the ablation W = 0: every
+        neuron by itself. What is reported of connections is the maximum of the likelihood near the trained `W`, and
+        not constrained.
+    likelihood : {"auto", "bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated"}
+        See `synapsnet.model.likelihoods`. "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike,
+        else Poisson; the negative binomial is for counts that vary more, the zero-inflated gamma for calcium that is
+        deconvolved already.
+    kernels : {"neuron", "distance"}
+        A synaptic kernel for each presynaptic neuron, or one that changes with the distance of a pair as well, see
+        `synapsnet.model.kernels`.
+    decoder : {"mlp", "gru"}
+        How the decoder sees a neuron's own past, see `synapsnet.model.decoders`.
     n_lags, n_history : int or None
         Length of the synaptic kernels and of a neuron's own past in steps. None is 30 ms and 50 ms for
         spikes, 4 and 8 frames for calcium.
@@ -26,9 +36,9 @@ class Settings(Parameters):
     sparsity : float
         Strength of the Laplace prior on `W` in training, in nat per standard error; 2 was chosen on seed 1 of the
         demo's network. What is said about connections does not depend on it.
-    prior : {"learned", "none"}
-        "learned" is the posterior of `synapsnet.edges`; "none" leaves the weights as the evidence at a lag has them,
-        with its standard errors.
+    prior : {"learned", "lags", "none"}
+        "learned" is the posterior of `synapsnet.edges`; "lags" the same without what is seen within a step; "none"
+        leaves the weights as the evidence at a lag has them, with its standard errors.
     epochs, patience, batch_steps, learning_rate
         See `synapsnet.training.Schedule`; None chooses by the modality.
     horizon : int
@@ -40,14 +50,16 @@ class Settings(Parameters):
 
     title: ClassVar[str] = "SynapsNet"
 
-    connectivity: Literal["free", "none"] = "free"
-    likelihood: Literal["auto", "bernoulli", "poisson", "gaussian"] = "auto"
+    connectivity: Literal["free", "low-rank", "dale", "none"] = "free"
+    likelihood: Literal["auto", "bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated"] = "auto"
+    kernels: Literal["neuron", "distance"] = "neuron"
+    decoder: Literal["mlp", "gru"] = "mlp"
     n_lags: int | None = Field(default=None, ge=1)
     n_history: int | None = Field(default=None, ge=1)
     n_embedding: int = Field(default=8, ge=1)
     n_hidden: int = Field(default=16, ge=1)
     sparsity: float = Field(default=2.0, ge=0)
-    prior: Literal["learned", "none"] = "learned"
+    prior: Literal["learned", "lags", "none"] = "learned"
     epochs: int | None = Field(default=None, ge=1)
     patience: int = Field(default=3, ge=1)
     batch_steps: int | None = Field(default=None, ge=1)

@@ -12,13 +12,13 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from synapsnet.devices import add_up, add_up_gradients, launch
 from synapsnet.errors import InputError
@@ -62,6 +62,36 @@ class History:
     validation: list[float]
     best_epoch: int
     restarts: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A model and what it is to be trained on. Models that are trained together may share parameters.
+
+    Attributes
+    ----------
+    model : SynapsNetModel
+        On the same device as the data.
+    values : (T, N) tensor
+        Activity, normalised as the model expects it.
+    behaviour : (T, V) tensor
+    training, validation : lists of (start, stop)
+        Row ranges; no window crosses the border of one.
+    """
+
+    model: SynapsNetModel
+    values: Tensor
+    behaviour: Tensor
+    training: Segments
+    validation: Segments
+
+    def batches(self, batch_steps: int) -> list[Segments]:
+        """Of the training part, see `batches`."""
+        return batches(self.training, self.model.n_steps, batch_steps)
+
+    def checks(self, batch_steps: int) -> list[Segments]:
+        """Of the validation part: larger, since nothing is kept for a gradient."""
+        return batches(self.validation, self.model.n_steps, 4 * batch_steps)
 
 
 def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,11 +150,7 @@ def require_windows(training: Segments, validation: Segments, n_steps: int) -> N
 
 
 def train(
-    model: SynapsNetModel,
-    values: Tensor,
-    behaviour: Tensor,
-    training: Segments,
-    validation: Segments,
+    tasks: Sequence[Task],
     schedule: Schedule,
     *,
     seed: int,
@@ -133,19 +159,13 @@ def train(
     resume: bool = False,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> History:
-    """Fit `model` in place and leave it with the parameters of the best validation loss.
+    """Fit models in place, their batches mixed, and leave them with the parameters of the best validation loss.
 
     An epoch that diverges is taken back, with a warning, and done again with smaller steps.
 
     Parameters
     ----------
-    model : SynapsNetModel
-        On the same device as the data.
-    values : (T, N) tensor
-        Activity, normalised as the model expects it.
-    behaviour : (T, V) tensor
-    training, validation : lists of (start, stop)
-        Row ranges; no window crosses the border of one.
+    tasks : sequence of Task
     schedule : Schedule
     seed : int
         Order of the batches.
@@ -158,21 +178,30 @@ def train(
     progress : callable
         Called with the fraction done.
 
+    Returns
+    -------
+    History
+        Of all tasks together.
+
     Raises
     ------
     InputError
         If a part has no epoch longer than the window, training diverges with small steps as well, or the checkpoint
         is damaged, of another fit, or cannot be written.
     """
-    require_windows(training, validation, model.n_steps)
+    for task in tasks:
+        require_windows(task.training, task.validation, task.model.n_steps)
     fabric = fabric or launch("cpu")
-    todo = batches(training, model.n_steps, schedule.batch_steps)
-    check = batches(validation, model.n_steps, 4 * schedule.batch_steps)
-    n_values = sum(n_targets(part, model.n_steps) for part in todo) * values.shape[1]
-    state = _State(model, seed)
+    todo = [(task, batch) for task in tasks for batch in task.batches(schedule.batch_steps)]
+    n_values = {
+        id(task): sum(n_targets(part, task.model.n_steps) for whose, part in todo if whose is task)
+        * task.values.shape[1]
+        for task in tasks
+    }
+    state = _State([task.model for task in tasks], seed)
     identity = ""
     if checkpoint is not None:
-        identity = _identity(model, values, behaviour, training, validation, schedule, seed)
+        identity = _identity(tasks, schedule, seed)
         _make_folder(checkpoint)
         if resume and (checkpoint / STATE).exists():
             _restore(checkpoint, state, identity)
@@ -183,21 +212,25 @@ def train(
         if epoch - state.history.best_epoch > schedule.patience:
             break
         peak = schedule.learning_rate * SMALLER_STEPS ** len(state.history.restarts)
-        running = first = torch.zeros((), device=values.device)
+        running = first = torch.zeros((), device=tasks[0].values.device)
         for done, k in enumerate(torch.randperm(len(todo), generator=state.shuffle).tolist()):
-            state.set_rate(peak * _rise_and_fall((epoch * len(todo) + done) / total))
+            task, batch = todo[k]
+            fraction = (epoch * len(todo) + done) / total
+            state.set_rate(peak * _rise_and_fall(fraction))
             state.optimiser.zero_grad()
-            loss = _our_loss(model, values, behaviour, todo[k], fabric)
+            loss = _our_loss(task.model, task.values, task.behaviour, batch, fabric)
             # The likelihood is a mean over targets and neurons, the prior a sum over W.
-            posterior = loss + model.negative_log_prior() / (n_values * fabric.world_size)
-            posterior.backward()  # type: ignore[no-untyped-call]
-            add_up_gradients(fabric, model)
+            posterior = loss + task.model.negative_log_prior() / (n_values[id(task)] * fabric.world_size)
+            posterior.backward()
+            add_up_gradients(fabric, state.models)
             state.optimiser.step()
+            if fraction >= WARM_UP:
+                task.model.constrain()
             running = running + loss.detach()
             first = loss.detach() if done == 0 else first
             progress((epoch * len(todo) + done + 1) / total)
         train_loss = float(add_up(fabric, running)) / len(todo)
-        validation_loss = mean_loss(model, values, behaviour, check, fabric)
+        validation_loss = _validation_loss(tasks, schedule.batch_steps, fabric)
         before = state.history.train[-1] if epoch else float(add_up(fabric, first))
         if not (math.isfinite(validation_loss) and train_loss <= before + DIVERGED * (1 + abs(before))):
             state.load(good)
@@ -218,7 +251,9 @@ def train(
         good = state.copy()
         if checkpoint is not None and fabric.is_global_zero:
             _save(checkpoint, good, state.history, identity)
-    model.load_state_dict(state.best)
+    state.models.load_state_dict(state.best)
+    for task in tasks:
+        task.model.constrain()  # where the best epoch lies in the warm-up
     progress(1.0)
     return state.history
 
@@ -230,15 +265,17 @@ class TrainingWarning(UserWarning):
 class _State:
     """Everything that changes in training."""
 
-    def __init__(self, model: SynapsNetModel, seed: int) -> None:
-        self.model = model
-        connectivity = [] if model.synapses is None else [model.synapses.raw_weight]
-        others = [p for name, p in model.named_parameters() if name != "synapses.raw_weight"]
-        groups = [{"params": others}, {"params": connectivity}]
-        self.optimiser = torch.optim.Adam(groups if connectivity else others)
+    def __init__(self, models: Sequence[SynapsNetModel], seed: int) -> None:
+        self.models = nn.ModuleList(models)
+        counted = {id(parameter) for model in models for parameter in model.in_units()}
+        trained = [parameter for parameter in self.models.parameters() if parameter.requires_grad]  # shared ones once
+        in_units = [parameter for parameter in trained if id(parameter) in counted]
+        others = [parameter for parameter in trained if id(parameter) not in counted]
+        groups = [{"params": others}, {"params": in_units}]
+        self.optimiser = torch.optim.Adam(groups if in_units else others)
         self.shuffle = torch.Generator().manual_seed(seed)
         self.history = History([], [], -1)
-        self.best = {name: value.clone() for name, value in model.state_dict().items()}
+        self.best = {name: value.clone() for name, value in self.models.state_dict().items()}
 
     def set_rate(self, rate: float) -> None:
         for group, factor in zip(self.optimiser.param_groups, (1.0, CONNECTIVITY_STEP), strict=False):
@@ -249,7 +286,7 @@ class _State:
         history = self.history
         improved = validation_loss < min(history.validation, default=math.inf)
         if improved:
-            self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.best = {name: value.clone() for name, value in self.models.state_dict().items()}
         self.history = replace(
             history,
             train=[*history.train, train_loss],
@@ -259,7 +296,7 @@ class _State:
 
     def copy(self) -> dict[str, Tensor]:
         """All but the history."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors = {f"model.{name}": value for name, value in self.models.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         tensors["shuffle"] = self.shuffle.get_state()
         for index, of_parameter in self.optimiser.state_dict()["state"].items():
@@ -270,7 +307,7 @@ class _State:
         """Go back to what `copy` gave; the history stays."""
         self.best = section(tensors, "best.")
         for parameters in (self.best, section(tensors, "model.")):
-            self.model.load_state_dict(parameters)
+            self.models.load_state_dict(parameters)
         states: dict[int, dict[str, Tensor]] = {}
         for key, value in section(tensors, "optimiser.").items():
             index, name = key.split(".", 1)
@@ -293,6 +330,20 @@ def share(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
         if first < last:
             ours.append((start + first, start + last + n_steps))
     return ours
+
+
+def _validation_loss(tasks: Sequence[Task], batch_steps: int, fabric: Fabric) -> float:
+    """Mean over all values that the validation parts have to predict."""
+    checks = [task.checks(batch_steps) for task in tasks]
+    losses = [
+        mean_loss(task.model, task.values, task.behaviour, check, fabric)
+        for task, check in zip(tasks, checks, strict=True)
+    ]
+    sizes = [
+        task.values.shape[1] * sum(n_targets(part, task.model.n_steps) for part in check)
+        for task, check in zip(tasks, checks, strict=True)
+    ]
+    return sum(size / sum(sizes) * loss for size, loss in zip(sizes, losses, strict=True))
 
 
 @torch.no_grad()
@@ -329,21 +380,16 @@ def _rise_and_fall(fraction: float) -> float:
 STATE = "checkpoint.safetensors"
 
 
-def _identity(
-    model: SynapsNetModel,
-    values: Tensor,
-    behaviour: Tensor,
-    training: Segments,
-    validation: Segments,
-    schedule: Schedule,
-    seed: int,
-) -> str:
+def _identity(tasks: Sequence[Task], schedule: Schedule, seed: int) -> str:
     """Hash of everything that determines the result, so that no other fit is continued by mistake."""
-    options = [vars(schedule), seed, training, validation, model.likelihood, model.n_steps, model.sparsity]
-    digest = hashlib.sha256(json.dumps(options).encode())
-    for tensor in (*model.state_dict().values(), values, behaviour):
-        digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    parts = [(asdict(task.model.architecture), task.training, task.validation) for task in tasks]
+    digest = hashlib.sha256(json.dumps([vars(schedule), seed, parts]).encode())
+    for task in tasks:
+        trained = [str(parameter.requires_grad) for parameter in task.model.parameters()]
+        digest.update(" ".join(trained).encode())
+        for tensor in (*task.model.state_dict().values(), task.values, task.behaviour):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -363,7 +409,7 @@ def _save(folder: Path, tensors: dict[str, Tensor], history: History, identity: 
 
 def _restore(folder: Path, state: _State, identity: str) -> None:
     try:
-        device = next(state.model.parameters()).device
+        device = next(state.models.parameters()).device
         with safetensors.safe_open(folder / STATE, "pt") as file:
             facts = file.metadata()
         if facts["identity"] != identity:

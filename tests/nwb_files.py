@@ -50,3 +50,39 @@ def with_fluorescence(values: Any, kind: type = DfOverF, **clock: Any) -> pynwb.
     region = rois.create_roi_table_region("all", region=list(range(values.shape[1])))
     container.create_roi_response_series(name="traces", data=values, rois=region, unit="a.u.", **clock)
     return file
+
+
+def with_planes(planes: list[dict[str, Any]], kind: type = DfOverF, **of_plane: Any) -> pynwb.NWBFile:
+    """An imaging plane, a table of ROIs and a series in a module of its own for each of `planes`.
+
+    A plane has `values`, perhaps `name`, `location`, `indicator`, `origin_coords` and the clock and conversion of its
+    series; its ROIs are at the pixels (0, 0), (1, 2), (2, 4)... of 2 um.
+    """
+    file = foreign_file()
+    device = file.create_device(name="microscope")
+    for k, plane in enumerate(planes):
+        about = {"name": f"VISp_{k}", "location": "VISp", "indicator": "GCaMP6s"} | of_plane | plane
+        values = about.pop("values")
+        imaged = {name: about.pop(name) for name in ("name", "location", "indicator")}
+        if "origin_coords" in about:
+            imaged |= {"origin_coords": about.pop("origin_coords"), "origin_coords_unit": "micrometers"}
+        imaging_plane = file.create_imaging_plane(
+            optical_channel=OpticalChannel(name="channel", description="x", emission_lambda=510.0),
+            description="plane",
+            device=device,
+            excitation_lambda=920.0,
+            grid_spacing=[2e-6, 2e-6],
+            grid_spacing_unit="meters",
+            **imaged,
+        )
+        module = file.create_processing_module(f"module_{k}", "a plane")
+        segmentation = ImageSegmentation()
+        module.add(segmentation)
+        rois = segmentation.create_plane_segmentation(name="rois", description="cells", imaging_plane=imaging_plane)
+        for roi in range(values.shape[1]):
+            rois.add_roi(pixel_mask=[(roi, 2 * roi, 1.0)])
+        container = kind()
+        module.add(container)
+        region = rois.create_roi_table_region("all", region=list(range(values.shape[1])))
+        container.create_roi_response_series(name="traces", data=values, rois=region, unit="a.u.", **about)
+    return file

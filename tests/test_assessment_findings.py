@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from validation.assessment.findings import findings, warnings
+from validation.assessment.cautions import warnings
+from validation.assessment.findings import findings
 from validation.assessment.results import (
     Assessment,
     Comparison,
@@ -109,6 +110,13 @@ def test_five_findings_with_numbers() -> None:
     assert "80 excitatory from 20 inhibitory" in said[4] and "AUROC 0.90" in said[4]
 
 
+def test_signs_by_the_width_of_spikes_are_said_beside_those_by_cell_type() -> None:
+    both = signs(0.001).model_copy(update={"waveform": signs(0.002).signs})
+    said = findings(good(knowledge=both))[4]
+    assert "80 with broad spikes from 20 with narrow ones (interneurons), with AUROC 0.90" in said
+    assert said.startswith("The sign of what neurons send tells 80 excitatory") and "(p = 0.002)" in said
+
+
 def test_nothing_to_warn_of() -> None:
     assert warnings(good()) == []
 
@@ -129,6 +137,7 @@ def test_nothing_to_warn_of() -> None:
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),
         ({"forecasts": forecasts("worse")}, "W = 0 forecasts better"),
         ({"knowledge": signs(0.4)}, "do not follow the cell types"),
+        ({"knowledge": Knowledge(waveform=signs(0.4).signs)}, "do not follow the widths of spikes"),
     ],
 )
 def test_one_warning_for_one_problem(changes: dict[str, object], expected: str) -> None:
@@ -160,7 +169,7 @@ def test_parts_that_do_not_apply_are_replaced_by_the_reason() -> None:
         "No simulation matches: It is deconvolved.",
         "Reliability is not known: Too short.",
         "Forecasts are not compared: Not scored.",
-        "Cell types, positions and areas of the neurons are not known, so nothing else can be compared.",
+        "Cell types, spike widths, positions and areas are not known, so nothing else can be compared.",
     ]
     assert warnings(bare) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -11,7 +12,16 @@ from simulators.networks.v1 import PROBABILITY, STRENGTH_MV
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, neuron_table
 from validation.assessment.forecasts import _rival
-from validation.assessment.knowledge import areas, cell_types, distance, excites, knowledge, measured_type, signs
+from validation.assessment.knowledge import (
+    areas,
+    cell_types,
+    distance,
+    excites,
+    knowledge,
+    measured_type,
+    signs,
+    waveform,
+)
 from validation.assessment.reliability import Null, _blocks, _of_state, compare, null_correlations, reliability, states
 from validation.assessment.results import Quartiles
 from validation.methods import LaggedCorrelation
@@ -154,6 +164,39 @@ def test_signs_of_known_types() -> None:
     assert by_type["unknown"].excites is None and by_type["Pvalb"].n_neurons == 4
     of_type = found.weight.sum(axis=0)[neurons["cell_type"] == "Pvalb"]
     assert by_type["Pvalb"].share_excitatory == pytest.approx(np.mean(of_type > 0))
+
+
+def narrow_and_broad(n_narrow: int, n_broad: int, n_unknown: int = 3) -> tuple[pd.DataFrame, np.ndarray]:
+    """Neurons in random order, and which have narrow spikes."""
+    widths = np.r_[np.full(n_narrow, 0.2), 0.39, np.full(n_broad - 1, 0.7), 0.4, np.full(n_unknown, np.nan)]
+    widths = np.random.default_rng(3).permutation(widths)
+    return neuron_table(len(widths), trough_to_peak_ms=widths), widths < 0.4
+
+
+def test_narrow_spikes_send_inhibition() -> None:
+    neurons, narrow = narrow_and_broad(6, 12)
+    known = neurons["trough_to_peak_ms"].notna().to_numpy()
+    found = random_connectome(len(neurons))
+    found.weight[:] += np.where(narrow, -0.4, 0.4)
+    np.fill_diagonal(found.weight, 0)
+    result = waveform(found, neurons)
+    sent = found.weight.sum(axis=0)
+    assert (result.n_excitatory, result.n_inhibitory) == (12, 7)
+    assert result.auroc.value == pytest.approx(roc_auc_score(~narrow[known], sent[known]))
+    assert result.auroc.value > 0.9 and result.p_value < 0.01
+    assert {each.cell_type: each.excites for each in result.types} == {
+        "narrow": False, "broad": True, "width unknown": None,
+    }  # fmt: skip
+    assert waveform(random_connectome(len(neurons)), neurons).p_value > 0.05
+    assert waveform(connectome(-found.weight), neurons).p_value > 0.99
+    assert knowledge(found, neurons).waveform == result
+
+
+@pytest.mark.parametrize(("n_narrow", "n_broad", "counts"), [(3, 8, "4 and 8"), (6, 4, "7 and 4")])
+def test_too_few_units_of_either_width(n_narrow: int, n_broad: int, counts: str) -> None:
+    neurons, _ = narrow_and_broad(n_narrow, n_broad)
+    with pytest.raises(InputError, match=f"At least 5 units .* {counts} have"):
+        waveform(random_connectome(len(neurons)), neurons)
 
 
 def test_evidence_falls_off_with_distance() -> None:

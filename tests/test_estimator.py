@@ -20,6 +20,7 @@ from synapsnet.devices import launch
 from synapsnet.edges import posterior
 from synapsnet.errors import InputError
 from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
+from synapsnet.model.likelihoods import Bernoulli
 from synapsnet.recording import Recording
 from synapsnet.splits import holdout, split_rows
 from synapsnet.training import batches, mean_loss, train
@@ -283,36 +284,6 @@ def test_refuses_a_horizon_out_of_reach(horizon):
         quick(toy()).forecast(toy(), horizon)
 
 
-def test_calibration_leaves_forecasts_of_one_step_alone(fitted_calcium, calcium_recording):
-    """They are what the model says; further ahead the roll-out is pulled to where the training part was."""
-    recording = start_of(calcium_recording, 200)
-    fitted = fitted_calcium._forecaster
-    assert fitted.rollout_gain[0] == 1
-    assert not fitted.rollout_offset[0].any()
-    assert (fitted.rollout_gain[1:] != 1).any()
-    calibrated = fitted_calcium.forecast(recording, 8)
-    gain, offset = fitted.rollout_gain.clone(), fitted.rollout_offset.clone()
-    try:
-        fitted.rollout_gain.fill_(1)
-        fitted.rollout_offset.fill_(0)
-        plain = fitted_calcium.forecast(recording, 8)
-    finally:
-        fitted.rollout_gain, fitted.rollout_offset = gain, offset
-    assert np.array_equal(calibrated[0], plain[0], equal_nan=True)
-    assert not np.array_equal(calibrated[7], plain[7], equal_nan=True)
-
-
-def test_a_model_that_exaggerates_is_calibrated_down_but_not_at_one_step():
-    fitted = quick(toy())._forecaster
-    with torch.no_grad():
-        fitted.model.decoder.linear_past += 0.3  # foretells what is noise
-    values, behaviour = torch.from_numpy(toy().values), torch.zeros(600, 0)
-    fitted._calibrate(*fitted.normalise(values, behaviour), [(0, 540)])
-    assert fitted.rollout_gain[0] == 1
-    assert not fitted.rollout_offset[0].any()
-    assert (fitted.rollout_gain[1:] < 0.5).all()
-
-
 def test_forecasts_of_calcium_beat_the_mean_at_every_horizon_and_the_last_value(calcium_recording):
     """On held-out data, and the first step best."""
     early, late = holdout(calcium_recording, 0.3, 16)
@@ -334,10 +305,10 @@ def test_forecasts_of_spikes_are_probabilities_or_counts(fitted_spikes, spike_re
     counting = quick(toy("spikes"), likelihood="poisson")
     counts = Recording.from_array(np.minimum(toy("spikes").values, 1), 0.02, "spikes")
     chances = quick(counts)
-    assert chances._forecaster.model.likelihood == "bernoulli"
-    for push in (-10.0, 10.0):  # however far calibration goes
+    assert isinstance(chances._forecaster.model.likelihood, Bernoulli)
+    for push in (-10.0, 10.0):  # however far the readout goes
         for one in (counting, chances):
-            one._forecaster.rollout_offset[1:] = push
+            one._forecaster.ahead.level.fill_(push)
             assert np.nanmin(one.forecast(counts, 4)) >= 0
         assert np.nanmax(chances.forecast(counts, 4)) <= 1
     assert np.nanmax(counting.forecast(counts, 4)) == counting._forecaster.highest.max() > 1  # the most in training
@@ -391,8 +362,9 @@ def test_nothing_fitted_knows_what_is_held_out(request, modality):
 
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
 def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeypatch, modality):
-    """It decides when to stop and with which W to forecast: without these decisions it changes nothing."""
+    """It decides when to stop, with which W to forecast, and how far to draw neurons together; nothing else."""
     monkeypatch.setattr(fitted.FittedModel, "_improve", lambda *decision: None)
+    monkeypatch.setattr(fitted.Ahead, "fit", lambda *decision: None)
     recording = toy(modality, behaviour=np.arange(600.0)[:, None])
     values = recording.values.copy()
     values[540:] = np.random.default_rng(1).integers(0, 3, (60, 3))
@@ -414,9 +386,9 @@ def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeyp
 def test_no_window_of_validation_reaches_into_training(monkeypatch, modality):
     parts = []
 
-    def spy(model: Any, values: Any, behaviour: Any, training: Any, validation: Any, *more: Any, **options: Any) -> Any:
-        parts.append((training, validation, model.n_steps))
-        return train(model, values, behaviour, training, validation, *more, **options)
+    def spy(tasks: Any, *more: Any, **options: Any) -> Any:
+        parts.extend((task.training, task.validation, task.model.n_steps) for task in tasks)
+        return train(tasks, *more, **options)
 
     monkeypatch.setattr("synapsnet.fitted.train", spy)
     quick(toy(modality))
@@ -549,8 +521,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no description": (lambda f: (f / DESCRIPTION).unlink(), "holds no fitted model .*json is missing"),
     "broken description": (lambda f: _truncate(f / DESCRIPTION), "json is damaged"),
     "binary description": (lambda f: (f / DESCRIPTION).write_bytes(b"\xff\xfe\x00"), "json is damaged"),
-    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 2"),
-    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 2; fit it again"),
+    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 3"),
+    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 3; fit it again"),
     "no version": (lambda f: _without(f, "format_version"), "has format None"),
     "no settings": (lambda f: _without(f, "settings"), "is damaged .*settings"),
     "other settings": (lambda f: _describe(f, settings={"colour": 3}), "no parameter 'colour'"),
@@ -617,12 +589,15 @@ def test_the_description_is_readable(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"n_hiden": 3}, "SynapsNet has no parameter 'n_hiden'; it has connectivity, likelihood, n_lags, .*seed"),
+        ({"n_hiden": 3}, "SynapsNet has no parameter 'n_hiden'; it has connectivity, likelihood, .*seed"),
         ({"epochs": 0}, "parameter 'epochs' of SynapsNet: input should be greater than or equal to 1; got 0"),
         ({"sparsity": -1}, "parameter 'sparsity' of SynapsNet: .*; got -1"),
         ({"learning_rate": float("nan")}, "parameter 'learning_rate' of SynapsNet"),
         ({"validation_fraction": 1}, "parameter 'validation_fraction' of SynapsNet: .* less than 1; got 1"),
-        ({"connectivity": "full"}, "parameter 'connectivity' of SynapsNet: .*'free' or 'none'; got 'full'"),
+        (
+            {"connectivity": "full"},
+            "'connectivity' of SynapsNet: .*'free', 'low-rank', 'dale' or 'none'; got 'full'",
+        ),
         ({"likelihood": "normal"}, "parameter 'likelihood' of SynapsNet: .*; got 'normal'"),
         ({"device": "tpu"}, "device must be auto, cpu, cuda or mps; got 'tpu'"),
     ],
@@ -642,8 +617,8 @@ def test_refuses_cuda_where_there_is_none(monkeypatch):
 @pytest.mark.parametrize(
     ("modality", "likelihood", "sentence"),
     [
-        ("calcium", "poisson", "Calcium needs the Gaussian likelihood; got 'poisson'"),
-        ("spikes", "gaussian", "Spikes need the Bernoulli or the Poisson likelihood"),
+        ("calcium", "poisson", "Calcium needs the Gaussian or the zero-inflated likelihood; got 'poisson'"),
+        ("spikes", "gaussian", "Spikes need the Bernoulli, the Poisson or the negative binomial likelihood"),
         ("spikes", "bernoulli", "at most one spike per bin; there are [2-9]. Use shorter bins or likelihood='poisson'"),
     ],
 )
@@ -784,7 +759,7 @@ def test_another_weight_is_forecast_with_only_if_it_forecasts_better(spike_recor
     assert torch.equal(model.synapses.weight, good)
     assert mean_loss(model, *data, check, fabric) == before
     with torch.no_grad():
-        model.synapses.set_weight(bad)
+        model.synapses.connectivity.set_weight(bad)
     worse = mean_loss(model, *data, check, fabric)
     one._improve(good, *data, todo, check, fabric)
     torch.testing.assert_close(model.synapses.weight.detach(), good)

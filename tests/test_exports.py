@@ -20,9 +20,10 @@ from reports.exports import EDGES, GRAPH, NWB, edge_table, graphml, write_export
 from synapsnet.cli import main
 from synapsnet.errors import InputError
 from synapsnet.io import read, write_recording
+from synapsnet.io.again import find_neurons, read_again
 from synapsnet.io.nwb_write import add_inferred
 from synapsnet.recording import Connectome, Recording, neuron_table
-from synapsnet.run import fit_run, load_run
+from synapsnet.run import Run, fit_run, load_run
 from synapsnet.settings import Settings
 
 NEURONS = neuron_table(3, ids=["a", "b", "c"], cell_type=["exc", "exc", "inh"], area=["VISp"] * 3)
@@ -118,6 +119,8 @@ def test_copy_of_a_recording_reads_as_before_and_holds_what_was_inferred(
     with pytest.raises(InputError, match="holds inferred connectivity already"):
         add_inferred(copy, tmp_path / "again.nwb", inferred, spike_recording.neurons)
     assert not (tmp_path / "again.nwb").exists()
+    with pytest.raises(InputError, match="has no neuron a, which the connectivity has"):
+        add_inferred(source, tmp_path / "again.nwb", by_hand(), NEURONS)
     with pytest.raises(InputError, match="must have another name"):
         add_inferred(source, source, inferred, spike_recording.neurons)
 
@@ -167,6 +170,68 @@ def test_command_writes_all_three(run: Path, tmp_path: Path, monkeypatch: Any, c
     assert first.weight == pytest.approx(connectome.weight[int(first.post), int(first.pre)], rel=1e-5)
     assert nx.read_graphml(folder / GRAPH).number_of_edges() == edges.reported.sum()
     assert read(folder / NWB).n_neurons == 20
+
+
+def test_results_go_into_the_rows_of_a_file_that_holds_more(
+    run: Path, spike_recording: Recording, tmp_path: Path
+) -> None:
+    """The file has neurons in another order, twice as many of them, and more time."""
+    order = np.random.default_rng(0).permutation(20)
+    whole = spike_recording.select_neurons(order)
+    write_recording(whole, tmp_path / "session.nwb")
+    chosen = [k for k in range(20) if k % 2]
+    part = fit_of(spike_recording.select_rows([(4000, 20000)]).select_neurons(chosen), tmp_path / "run")
+    write_exports(part, tmp_path / "edges", recording=tmp_path / "session.nwb")
+    inferred = part.models["synapsnet"].connectivity_
+    with NWBHDF5IO(str(tmp_path / "edges" / NWB), "r") as file:
+        found = file.read().processing["synapsnet"]["inferred"].to_dataframe()
+    position = {int(order[row]): row for row in range(20)}  # of each neuron in the file
+    there = found[found.pre != found.post].set_index(["post", "pre"])["weight"]
+    for post, pre in ((0, 1), (5, 3), (9, 0)):
+        row = position[chosen[post]], position[chosen[pre]]
+        assert there.loc[row] == pytest.approx(inferred.weight[post, pre])
+    assert set(found.pre) == {position[k] for k in chosen}
+
+
+def fit_of(recording: Recording, folder: Path) -> Run:
+    fit_run(recording, folder, settings=Settings(epochs=1, n_hidden=2), device="cpu")
+    return load_run(folder, device="cpu")
+
+
+def test_a_file_that_was_not_fitted_is_refused(run: Path, spike_recording: Recording, tmp_path: Path) -> None:
+    fitted, path = load_run(run, device="cpu"), tmp_path / "other.nwb"
+    bins = 2 * (spike_recording.n_steps // 2)
+    coarse = spike_recording.values[:bins].reshape(-1, 2, 20).sum(axis=1)
+    rng = np.random.default_rng(0)
+    others = {
+        "of the run's 20 neurons it lacks 19, among its 19": spike_recording.select_neurons(range(19)),
+        r"its time step is 0.01 s, and the run's 0.005 s": Recording.from_array(coarse, 0.01, "spikes"),
+        r"it lacks 60 s of the run's 120 s": spike_recording.select_rows([(0, 12000)]),
+        r"neuron \d+ fires at .* Hz in it, and at .* Hz in the run": Recording.from_array(
+            rng.permuted(spike_recording.values, axis=1), 0.005, "spikes"
+        ),
+        "it holds calcium, and the run spikes": Recording.from_array(rng.random((24000, 20)), 0.005, "calcium"),
+    }
+    for reason, other in others.items():
+        write_recording(other, path)
+        with pytest.raises(InputError, match=f"is not the recording that the run was fitted to: {reason}"):
+            write_exports(fitted, tmp_path / "new", recording=path)
+    with pytest.raises(InputError, match=r"NWB file \(\*.nwb\); got .*session.npz"):
+        write_exports(fitted, tmp_path / "new", recording=tmp_path / "session.npz")
+    with pytest.raises(InputError, match="does not exist"):
+        write_exports(fitted, tmp_path / "new", recording=tmp_path / "absent.nwb")
+    assert not (tmp_path / "new").exists()
+
+
+def test_traces_of_other_cells_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    mine, theirs = (Recording.from_array(rng.random((500, 3)), 0.1, "calcium") for _ in range(2))
+    path = tmp_path / "x.nwb"
+    write_recording(mine, path)
+    part = mine.select_rows([(100, 400)]).select_neurons([2, 0])
+    assert find_neurons(path, read_again(path, part), part).tolist() == [2, 0]
+    with pytest.raises(InputError, match="traces of the same neurons differ"):
+        find_neurons(path, read_again(path, theirs), theirs)
 
 
 def test_unusable_options_are_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:

@@ -73,6 +73,13 @@ def test_until_cuts_each_trial_at_the_first_bin_of_the_event(save, trials):
     assert "1 trials are dropped: light is non-zero from their first bin." in lines
 
 
+def test_until_none_reads_whole_trials_whatever_a_sidecar_file_says(save, trials):
+    path = save(z=trials, light=np.eye(N_TRIALS, N_BINS))
+    path.with_suffix(".toml").write_text('[read]\nkey = "z"\ndt_s = 0.01\nuntil = "light"\n')
+    assert read(path).n_steps == sum(range(1, N_TRIALS))
+    assert read(path, until="none").n_steps == N_TRIALS * N_BINS
+
+
 @given(light=st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=2, max_size=5))
 def test_until_leaves_exactly_the_bins_before_the_event(light, tmp_path_factory):
     kept = [(trial, k) for trial, bins in enumerate(light) for k in range(4) if not any(bins[: k + 1])]

@@ -71,6 +71,9 @@ def recordings(draw: st.DrawFn) -> Recording:
             ids=draw(st.lists(names, min_size=n, max_size=n, unique=True)),
             cell_type=draw(st.lists(names, min_size=n, max_size=n)),
             position_um=draw(st.sampled_from([None, rng.normal(size=(n, 3))])),
+            trough_to_peak_ms=draw(
+                st.sampled_from([None, np.where(np.arange(n) == 0, np.nan, rng.uniform(0.1, 1, n))])
+            ),
         ),
         connectome=draw(st.none() | connectomes(n)),
         spike_times=draw(st.none() | spike_trains(n, 20.0)),

@@ -237,6 +237,19 @@ def test_optogenetic_light_is_behaviour(tmp_path):
     assert recording.behaviour_values[:, 0].tolist() == [0, 0, 0, 0, 3, 3, 0, 0, 0, 0]
 
 
+def test_pulses_of_light_shorter_than_a_bin_are_kept_with_their_share_of_it(tmp_path):
+    file = with_electrodes(probe_of_unit=False)
+    device = file.create_device(name="laser")
+    site = file.create_ogen_site(
+        name="site", device=device, description="site", excitation_lambda=473.0, location="VISp"
+    )
+    power = np.zeros(12_000)
+    power[4050:4250] = 2.0  # 0.2 s of the bin from 4 to 5 s, and not its centre
+    file.add_stimulus(OptogeneticSeries(name="laser_power", data=power, site=site, rate=1000.0, starting_time=0.0))
+    recording = read(save(file, tmp_path / "light.nwb"), bin_s=1.0)
+    assert recording.behaviour_values[:, 0] == pytest.approx([0, 0, 0, 0, 0.4, 0, 0, 0, 0, 0])
+
+
 def test_the_area_of_an_ellipse_that_was_fitted_to_the_pupil(tmp_path, monkeypatch):
     """The Allen Institute's extension of NWB, of which the file itself carries the definition."""
     ellipse = NWBGroupSpec(

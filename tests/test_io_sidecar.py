@@ -51,7 +51,13 @@ PREFIX = "[read]\ntranspose = true\nfs_hz = 5\n"
 
 def test_a_neuron_table_is_matched_by_id(path, tmp_path):
     table = pd.DataFrame(
-        {"id": [3, 9, 1, 0, 2], "area": ["d", "x", "b", "a", "c"], "x_um": [3.0, 9, 1, 0, 2], "note": "hm"}
+        {
+            "id": [3, 9, 1, 0, 2],
+            "area": ["d", "x", "b", "a", "c"],
+            "x_um": [3.0, 9, 1, 0, 2],
+            "trough_to_peak_ms": [0.3, 0.9, 0.1, np.nan, 0.2],
+            "note": "hm",
+        }
     )
     table.to_csv(tmp_path / "neurons.csv", index=False)
     describe_with(path, 'neurons = "neurons.csv"\n' + PREFIX)
@@ -61,6 +67,7 @@ def test_a_neuron_table_is_matched_by_id(path, tmp_path):
     assert neurons["area"].tolist() == ["a", "b", "c", "d"]
     assert neurons["x_um"].tolist() == [0, 1, 2, 3]
     assert neurons["y_um"].isna().all()
+    assert neurons["trough_to_peak_ms"].fillna(0).tolist() == [0, 0.1, 0.2, 0.3]
     assert "neurons.csv: columns note are not used." in lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -80,17 +81,17 @@ def test_a_spike_on_a_border_belongs_to_the_later_bin_in_spite_of_rounding():
     assert count([borders, borders], nap.IntervalSet(0, 1), bin_s=0.1).values[:, 0].tolist() == [1] * 10
 
 
-def test_counts_that_do_not_fit_in_memory_are_refused():
-    with pytest.raises(InputError, match="do not fit in memory; use wider bins"):
+def test_counts_that_fit_nowhere_are_refused():
+    with pytest.raises(InputError, match=r"do not fit into a temporary file .* wider bins"):
         count([[0.0, 1e12], [1.0]], nap.IntervalSet(0, 1e12), bin_s=0.001)
 
 
-def test_large_counts_are_announced(monkeypatch):
-    monkeypatch.setattr("synapsnet.io.units.LARGE_GIB", 1e-9)
+def test_counts_on_disk_are_announced(monkeypatch):
+    monkeypatch.setattr("synapsnet.large.LARGE_BYTES", 1)
     lines: list[str] = []
     trains = [np.array([0.1]), np.array([0.7])]
     count_spikes(trains, neuron_table(2), nap.IntervalSet(0, 1), 0.5, notify=lines.append, metadata={})
-    assert "of memory; wider bins (--bin) or fewer units take less" in lines[-1]
+    assert re.search(r"are kept in a temporary file in .*wider bins \(--bin\) or fewer units take less", lines[-1])
 
 
 def test_spikes_within_epochs_include_those_on_borders():

@@ -11,11 +11,21 @@ from pyarrow import parquet
 from results_table import results
 from scipy import stats
 
-from reports.leaderboard import leaderboard, render, write_figure, write_page
-from reports.leaderboard_figures import static_figure
+from reports.leaderboard import leaderboard, render, write_curves, write_figure, write_page
+from reports.leaderboard_figures import static_curves, static_figure
 from synapsnet.cli.benchmark import leaderboard as show
 from synapsnet.errors import InputError
-from validation.benchmark.standing import averages, curves, failures, lead, ranks, scores, shares_of_ceiling, units
+from validation.benchmark.standing import (
+    averages,
+    balanced,
+    differences,
+    failures,
+    lead,
+    ranks,
+    scores,
+    shares_of_ceiling,
+    units,
+)
 from validation.benchmark.table import COLUMNS, RESULTS, write_table
 
 BOUNDED = ("ceiling", "var", "oracle", "glm", "random")
@@ -60,22 +70,6 @@ def test_failures_are_counted_by_reason():
     assert row(failures(results(BROKEN))) == {
         "method": "var", "setting": "shared, long", "status": "failed", "reason": "ValueError: <b>no</b>", "seeds": 2,
     }  # fmt: skip
-
-
-def test_curves_are_found_in_what_varies_by_itself():
-    found = {curve.axis: curve for curve in curves(results())}
-    assert set(found) == {"recording length (s)", "shared fraction of the noise input"}
-    length = found["recording length (s)"]
-    assert length.base == "random, long"
-    points = length.points[length.points["method"] == "var"]
-    assert points["x"].tolist() == [150.0, 600.0]
-    assert points["value"].tolist() == pytest.approx([0.7, 0.8])
-    assert found["shared fraction of the noise input"].points["x"].drop_duplicates().tolist() == [0.0, 0.5]
-
-
-def test_nothing_varies_in_a_single_setting():
-    table = results()
-    assert not list(curves(table[(table["network"] == "random") & (table["observation"] == "long")]))
 
 
 def test_tables_mark_the_best():
@@ -158,10 +152,73 @@ def test_the_ceiling_is_a_line_and_the_truth_is_not_drawn():
     assert line.get_ydata()[0] == pytest.approx((0.9 + 0.9 + 0.8) / 3)
 
 
+def test_what_all_methods_have_is_compared_as_a_whole():
+    table = results(BROKEN)
+    pd.testing.assert_frame_equal(balanced(table), table)  # a failure is no absence
+    slow = table[(table["method"] != "glm") | (table["observation"] != "long")]
+    assert set(balanced(slow)["observation"]) == {"short"}
+    few = table[(table["observation"] != "short") | (table["seed"] != 3)]
+    assert set(balanced(few)["seed"]) == {1, 2}
+    apart = table[(table["method"] == "glm") == (table["observation"] == "long")]
+    pd.testing.assert_frame_equal(balanced(apart), apart)
+
+
+def test_a_method_that_was_left_out_of_hard_settings_gains_no_rank():
+    table = results()
+    easy = table[(table["method"] != "glm") | (table["observation"] != "short")]
+    easy = easy.assign(value=easy["value"].where(easy["observation"] != "short", 0.01))
+    board = leaderboard(easy)
+    assert list(board.labels) == ["var", "glm", "random"]
+    assert [each.label for each in board.by_setting["AUPRC"].rows] == ["random, long", "random, short", "shared, long"]
+
+
+def test_differences_are_paired_by_recording():
+    changed = {("random", "long", "glm", 1): 0.6, ("random", "long", "glm", 2): "ValueError"}
+    found = differences(results(changed), "var")
+    assert found["method"].drop_duplicates().tolist() == ["glm", "random"]
+    glm = row(found, setting="random, long", method="glm")
+    low, high = stats.ttest_1samp([-0.19, -0.1], 0).confidence_interval(0.95)
+    assert (glm["value"], glm["low"], glm["high"], glm["n"]) == pytest.approx((-0.145, low, high, 2))
+    table = leaderboard(results(changed, methods=BOUNDED)).differences
+    assert table is not None and table.caption.startswith("AUPRC less that of VAR, ridge by setting")
+    assert [column.name for column in table.columns] == [
+        "Poisson GLM", "random", "the truth (bound)", "attainable ceiling (bound)",
+    ]  # fmt: skip
+    assert table.rows[1].cells[3].value == pytest.approx(0.1)
+
+
+def test_synapsnet_is_what_others_are_compared_with_even_where_it_is_not_first():
+    table = results()
+    model = table[table["method"] == "glm"].assign(method="synapsnet")
+    board = leaderboard(pd.concat([table[table["method"] != "glm"], model], ignore_index=True))
+    assert list(board.labels) == ["var", "synapsnet", "random"]
+    assert board.differences is not None and "less that of SynapsNet" in board.differences.caption
+    assert [column.field for column in board.differences.columns] == ["var", "random"]
+    length, _ = board.losses
+    # var loses 1 - .7 / .8, SynapsNet 1 - .6 / .7, random everything; the seeds agree within 0.01
+    assert [each.cells[0].value for each in length.rows] == pytest.approx([0.125, 0.143, 1.0], abs=0.01)
+    assert length.verdict == (
+        "At 2.5 these lose significantly more of their AUPRC than SynapsNet: random; these less: VAR ridge."
+    )
+
+
+def test_what_is_lost_is_on_the_page_but_not_of_bounds_in_the_verdict():
+    board = leaderboard(results(methods=BOUNDED))
+    length, shared = board.losses
+    assert [each.method for each in length.rows] == ["var", "glm", "random", "oracle", "ceiling"]
+    assert length.verdict == (
+        "At 2.5 these lose significantly more of their AUPRC than VAR, ridge: Poisson GLM, random; these less: none."
+    )
+    assert [column.name for column in shared.columns] == ["at 0.5", "more than VAR, ridge"]
+    page = render(board)
+    assert length.verdict in page and length.caption in page
+
+
 def test_one_method_needs_no_ranks():
     board = leaderboard(results(methods=("var", "ceiling")))
     assert board.standing.columns[0].field == "auprc"
-    assert (board.lead, board.verdict) == (None, "")
+    assert (board.lead, board.verdict, board.differences, board.losses) == (None, "", None, [])
+    assert len(board.curves) == 2
     assert "against each other method" not in render(board)
 
 
@@ -184,7 +241,7 @@ def test_the_page_is_whole_repeatable_and_escaped(tmp_path: Path):
         "VAR, ridge",
         "random, short",
         "Cost against fidelity",
-        "Recording length (s)",
+        "Recording length (min)",
         "27, of which 2 failed",
     ):
         assert text in page
@@ -212,6 +269,33 @@ def test_the_figure_for_print(tmp_path: Path):
         write_figure(board, tmp_path / "figure.doc")
 
 
+def test_the_curves_for_print(tmp_path: Path):
+    board = leaderboard(results(methods=BOUNDED))
+    write_curves(board, tmp_path / "curves.svg")
+    assert ElementTree.parse(tmp_path / "curves.svg").getroot().tag.endswith("svg")
+    figure = static_curves(board.curves, board.labels)
+    length, shared = figure.axes
+    assert (length.get_xscale(), shared.get_xscale()) == ("log", "linear")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "VAR, ridge", "Poisson GLM", "random", "attainable ceiling (bound)", "chance",
+    ]  # fmt: skip
+    drawn = {bars.get_label(): bars.lines[0] for bars in length.containers}
+    assert drawn["VAR, ridge"].get_ydata() == pytest.approx([0.7, 0.8])
+    assert drawn["attainable ceiling (bound)"].get_linestyle() == "--" != drawn["VAR, ridge"].get_linestyle()
+    (chance,) = [line for line in length.lines if line.get_label() == "chance"]
+    assert chance.get_linestyle() == ":"
+    assert chance.get_ydata() == pytest.approx([0.1, 0.1])
+
+
+def test_without_anything_that_varies_there_are_no_curves(tmp_path: Path):
+    table = results()
+    alone = leaderboard(table[(table["network"] == "random") & (table["observation"] == "long")])
+    with pytest.raises(InputError, match="there are no curves"):
+        write_curves(alone, tmp_path / "curves.svg")
+    with pytest.raises(InputError, match="must be named"):
+        write_curves(leaderboard(table), tmp_path / "curves.doc")
+
+
 def test_other_tools_read_the_results(tmp_path: Path):
     table = results(BROKEN)
     file = write_table(table, tmp_path)
@@ -224,9 +308,21 @@ def test_other_tools_read_the_results(tmp_path: Path):
 
 def test_the_command_line_writes_both_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write_table(results(BROKEN), tmp_path)
-    show(results=tmp_path, output=tmp_path / "page.html", figure=tmp_path / "figure.png")
+    show(
+        results=tmp_path,
+        output=tmp_path / "page.html",
+        figure=tmp_path / "figure.png",
+        curves=tmp_path / "curves.png",
+    )
     printed = capsys.readouterr()
-    assert (tmp_path / "page.html").exists() and (tmp_path / "figure.png").exists()
-    for text in ("Poisson GLM", "0.700", "[0.675, 0.725]", "random, short", "glm leads; significantly ahead of: none."):
+    assert all((tmp_path / name).exists() for name in ("page.html", "figure.png", "curves.png"))
+    for text in (
+        "Poisson GLM",
+        "0.700",
+        "[0.675, 0.725]",
+        "random, short",
+        "glm leads; significantly ahead of: none.",
+        "Share of AUPRC lost",
+    ):
         assert text in printed.out
     assert "var on shared, long, seeds: 2: failed, ValueError: <b>no</b>" in printed.err

@@ -1,4 +1,4 @@
-"""SynapsNetModel: `W` is the only pathway between neurons, nothing looks ahead, and the densities are right."""
+"""SynapsNetModel: `W` is the only pathway between neurons, nothing looks ahead, each part does what it says."""
 
 from __future__ import annotations
 
@@ -7,34 +7,43 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
-from synapsnet.model import MAX_LOG_RATE, SynapsNetModel
+from synapsnet.model import Architecture, SynapsNetModel
+from synapsnet.model.connectivity import StandardErrors
+from synapsnet.model.kernels import N_GROUPS
 from synapsnet.training import batch_loss, windows
 
 N, LAGS, STEPS, VARIABLES = 5, 3, 4, 2
-LIKELIHOODS = ("bernoulli", "poisson", "gaussian")
+LIKELIHOODS = ("bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated")
+VARIANTS: dict[str, dict[str, str]] = {
+    **{likelihood: {"likelihood": likelihood} for likelihood in LIKELIHOODS},
+    "low-rank": {"connectivity": "low-rank"},
+    "dale": {"connectivity": "dale"},
+    "distance": {"kernels": "distance"},
+    "gru": {"decoder": "gru"},
+    "all": {"connectivity": "low-rank", "kernels": "distance", "decoder": "gru", "likelihood": "poisson"},
+}
+MASKABLE = [name for name in VARIANTS if name not in ("low-rank", "all")]  # whose weights can be set one by one
 
 
-def build(likelihood: str = "bernoulli", *, connected: bool = True, n: int = N, n_behaviour: int = VARIABLES) -> Any:
+def build(likelihood: str = "bernoulli", *, n_behaviour: int = VARIABLES, **parts: str) -> Any:
     """A model whose every parameter is random, so that no zero at the start of training hides a pathway."""
     generator = torch.Generator().manual_seed(1)
-    model = SynapsNetModel(
-        torch.zeros(n),
-        likelihood,
-        n_lags=LAGS,
-        n_steps=STEPS,
-        n_embedding=3,
-        n_hidden=6,
-        n_behaviour=n_behaviour,
-        weight_unit=torch.rand(n, n, generator=generator) + 0.5 if connected else None,
-        sparsity=2.0,
-    )
+    architecture = Architecture(
+        likelihood, N, n_lags=LAGS, n_steps=STEPS, n_embedding=3, n_hidden=6, n_behaviour=n_behaviour, sparsity=2.0,
+        **parts,
+    )  # fmt: skip
+    information, variance = torch.rand(2, N, generator=generator) + 0.5
+    model = SynapsNetModel(architecture, StandardErrors(information, variance, 1))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
-        if model.synapses is not None:
-            model.synapses.raw_weight.mul_(0.5)
+        for parameter in model.in_units():
+            parameter.mul_(0.5)
+        if parts.get("kernels") == "distance" and model.synapses is not None:
+            group = torch.randint(0, N_GROUPS, (N, N), generator=generator).triu(1)
+            model.synapses.kernels.group.copy_(group + group.T)
+    model.constrain()
     return model.requires_grad_(False)
 
 
@@ -57,51 +66,80 @@ def influence(model: Any, *, on: str = "eta") -> Any:
     return changed
 
 
-def test_no_neuron_connects_to_itself():
-    weight = build().synapses.weight
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_neuron_connects_to_itself(variant):
+    model = build(**VARIANTS[variant])
+    weight = model.synapses.weight
     assert not weight.diagonal().any()
-    assert weight[~torch.eye(N, dtype=torch.bool)].all()
-    assert not influence(build(), on="current").diagonal().any()
+    if variant != "dale":
+        assert weight[~torch.eye(N, dtype=torch.bool)].all()
+    past, _ = inputs()
+    for pre in range(N):
+        other = past.clone()
+        other[:, pre] += 1.0
+        assert model.current(other)[:, pre] == pytest.approx(model.current(past)[:, pre], abs=1e-6)
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_without_connectivity_no_neuron_sees_another(likelihood):
-    assert torch.equal(influence(build(likelihood, connected=False)), torch.eye(N, dtype=torch.bool))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_without_connectivity_no_neuron_sees_another(variant):
+    alone = build(**{**VARIANTS[variant], "connectivity": "none"})
+    assert torch.equal(influence(alone), torch.eye(N, dtype=torch.bool))
+    assert alone.in_units() == []
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_w_is_the_only_pathway(likelihood):
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_weight_of_zero_is_the_same_as_no_connectivity(variant):
+    """Whatever the parts: what a neuron predicts is what it predicts by itself."""
+    silent = build(**VARIANTS[variant])
+    for parameter in silent.in_units():
+        parameter.zero_()
+    alone = build(**{**VARIANTS[variant], "connectivity": "none"})
+    alone.load_state_dict({k: v for k, v in silent.state_dict().items() if not k.startswith("synapses.")})
+    assert silent(*inputs()) == pytest.approx(alone(*inputs()), abs=1e-6)
+
+
+@pytest.mark.parametrize("variant", MASKABLE)
+def test_w_is_the_only_pathway(variant):
     """A neuron's past reaches exactly itself and the neurons to which it connects."""
-    model = build(likelihood)
+    model = build(**VARIANTS[variant])
     adjacency = torch.rand(N, N, generator=torch.Generator().manual_seed(3)) < 0.4
     adjacency.fill_diagonal_(False)
-    model.synapses.raw_weight.mul_(adjacency)
+    model.synapses.connectivity.raw_weight.mul_(adjacency)
+    adjacency &= model.synapses.weight != 0  # those that Dale's principle leaves
     assert adjacency.any()
     assert torch.equal(influence(model), adjacency | torch.eye(N, dtype=torch.bool))
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_relabelling_the_neurons_relabels_the_prediction(likelihood):
-    model, (past, behaviour) = build(likelihood), inputs()
-    order = torch.tensor([3, 0, 4, 1, 2])
-    relabelled = build(likelihood)
-    for name in ("embedding", "log_noise", "offset"):
-        getattr(relabelled, name).copy_(getattr(model, name)[order])
-    relabelled.synapses.raw_weight.copy_(model.synapses.raw_weight[order][:, order])
-    relabelled.synapses.unit.copy_(model.synapses.unit[order][:, order])
-    relabelled.synapses.raw_kernel.copy_(model.synapses.raw_kernel[order])
+ORDER = torch.tensor([3, 0, 4, 1, 2])
+
+
+def relabel(model: Any) -> None:
+    """Put what belongs to a neuron, in place, where the neuron is now."""
+    for name, value in {**dict(model.named_parameters()), **dict(model.named_buffers())}.items():
+        last = name.split(".")[-1]
+        if last in ("raw_weight", "unit", "group"):
+            value.copy_(value[ORDER][:, ORDER].clone())
+        elif not name.startswith("decoder.") and last not in ("receiving", "sending", "log_factor"):
+            value.copy_(value[ORDER].clone())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_relabelling_the_neurons_relabels_the_prediction(variant):
+    model, relabelled, (past, behaviour) = build(**VARIANTS[variant]), build(**VARIANTS[variant]), inputs()
+    relabel(relabelled)
     eta = model(past, behaviour)
-    after = relabelled(past[:, order], behaviour)
-    assert after == pytest.approx(eta[:, order], abs=1e-5)
+    after = relabelled(past[:, ORDER], behaviour)
+    assert after == pytest.approx(eta[:, ORDER], abs=1e-5)
     assert after != pytest.approx(eta, abs=1e-2)
     target = torch.bernoulli(torch.full((7, N), 0.5), generator=torch.Generator().manual_seed(5))
     loss = float(model.negative_log_likelihood(eta, target))
-    assert float(relabelled.negative_log_likelihood(after, target[:, order])) == pytest.approx(loss, abs=1e-5)
+    assert float(relabelled.negative_log_likelihood(after, target[:, ORDER])) == pytest.approx(loss, abs=1e-5)
+    assert float(relabelled.negative_log_prior()) == pytest.approx(float(model.negative_log_prior()), rel=1e-5)
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_a_prediction_depends_on_nothing_at_or_after_its_step(likelihood):
-    model = build(likelihood)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_prediction_depends_on_nothing_at_or_after_its_step(variant):
+    model = build(**VARIANTS[variant])
     generator = torch.Generator().manual_seed(6)
     values, behaviour = torch.rand(30, N, generator=generator), torch.randn(30, VARIABLES, generator=generator)
     past, context, target = windows(values, behaviour, STEPS)
@@ -117,14 +155,42 @@ def test_a_prediction_depends_on_nothing_at_or_after_its_step(likelihood):
         assert (after[step - STEPS + 1 :] != before[step - STEPS + 1 :]).all()
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_gradient_is_that_of_finite_differences(variant):
+    """Of the loss and of the prior by every parameter, in double precision."""
+    model = build(**VARIANTS[variant]).double().requires_grad_(True)
+    past, behaviour = (tensor.double() for tensor in inputs(3))
+    generator = torch.Generator().manual_seed(12)
+    target = torch.poisson(torch.full((3, N), 0.7, dtype=torch.float64), generator=generator).clamp(max=1)
+
+    def objective() -> torch.Tensor:
+        return model.negative_log_likelihood(model(past, behaviour), target) + model.negative_log_prior()
+
+    objective().backward()
+    for name, parameter in model.named_parameters():
+        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        slope = 0.0 if parameter.grad is None else float((parameter.grad * direction).sum())
+        kept, ends = parameter.detach().clone(), []
+        for step in (1e-6, -1e-6):
+            with torch.no_grad():
+                parameter.copy_(kept + step * direction)
+            ends.append(float(objective().detach()))
+        with torch.no_grad():
+            parameter.copy_(kept)
+        if name == "synapses.connectivity.raw_weight" and variant == "dale":
+            continue  # where it is 0 the prior has no slope
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(slope, rel=1e-4, abs=1e-6), name
+
+
 def test_kernels_have_a_scale():
     kernel = build().synapses.kernel
     assert kernel.shape == (N, LAGS)
     assert kernel.abs().sum(1) == pytest.approx(torch.ones(N), abs=1e-6)
 
 
-def test_a_current_is_the_weighted_sum_of_filtered_pasts():
-    model, (past, _) = build(), inputs()
+@pytest.mark.parametrize("variant", ["bernoulli", "low-rank", "dale"])
+def test_a_current_is_the_weighted_sum_of_filtered_pasts(variant):
+    model, (past, _) = build(**VARIANTS[variant]), inputs()
     weight, kernel = model.synapses.weight, model.synapses.kernel
     expected = torch.zeros(7, N)
     for post in range(N):
@@ -134,13 +200,38 @@ def test_a_current_is_the_weighted_sum_of_filtered_pasts():
     assert model.current(past) == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_current_is_filtered_by_the_kernel_of_the_distance():
+    model, (past, _) = build(kernels="distance"), inputs()
+    weight, kernels, group = model.synapses.weight, model.synapses.kernels.kernels(), model.synapses.kernels.group
+    assert len(group.unique()) > 2
+    expected = torch.zeros(7, N)
+    for post in range(N):
+        for pre in range(N):
+            for lag in range(1, LAGS + 1):
+                kernel = kernels[int(group[post, pre]), pre, lag - 1]
+                expected[:, post] += weight[post, pre] * kernel * past[:, pre, STEPS - lag]
+    assert model.current(past) == pytest.approx(expected, abs=1e-5)
+
+
 def test_calcium_is_linear_in_the_current_and_spikes_are_not():
     past, behaviour = inputs()
     current = torch.full((7, N), 3.0)
     for likelihood in LIKELIHOODS:
-        model = build(likelihood)
-        at = [model.decode(k * current, past, behaviour) for k in (0, 1, 2)]
-        assert torch.allclose(at[2] - at[1], at[1] - at[0], atol=1e-5) == (likelihood == "gaussian")
+        for decoder in ("mlp", "gru"):
+            model = build(likelihood, decoder=decoder)
+            at = [model.decode(k * current, past, behaviour) for k in (0, 1, 2)]
+            assert torch.allclose(at[2] - at[1], at[1] - at[0], atol=1e-5) == (likelihood == "gaussian")
+
+
+def test_a_recurrent_decoder_sees_the_order_of_the_past_at_every_step():
+    model, (past, behaviour) = build(decoder="gru"), inputs()
+    model.decoder.linear_past.zero_()
+    before = model.decode(torch.zeros(7, N), past, behaviour)
+    for step in range(STEPS):
+        other = past.clone()
+        other[..., step] += 1.0
+        assert (model.decode(torch.zeros(7, N), other, behaviour) != before).all()
+    assert (model.decode(torch.zeros(7, N), past.flip(-1), behaviour) != before).all()
 
 
 def test_behaviour_moves_the_prediction():
@@ -150,70 +241,14 @@ def test_behaviour_moves_the_prediction():
     assert alone(past, torch.zeros(7, 0)).shape == (7, N)
 
 
-def test_likelihood_of_calcium_is_a_normal_density():
-    model = build("gaussian")
-    generator = torch.Generator().manual_seed(8)
-    eta, target = torch.randn(6, N, generator=generator), torch.randn(6, N, generator=generator)
-    logpdf = stats.norm.logpdf(target.numpy(), eta.numpy(), np.exp(model.log_noise.numpy()))
-    expected = -logpdf.mean() - 0.5 * np.log(2 * np.pi)
-    assert float(model.negative_log_likelihood(eta, target)) == pytest.approx(expected, abs=1e-5)
-
-
-def test_likelihoods_of_spikes_are_those_of_scipy():
-    generator = torch.Generator().manual_seed(9)
-    eta = torch.randn(50, N, generator=generator)
-    target = torch.poisson(torch.full((50, N), 0.8), generator=generator)
-    poisson = -stats.poisson.logpmf(target.numpy(), np.exp(eta.numpy()))
-    constant = torch.lgamma(target + 1).mean()  # of the factorial: depends on no parameter
-    loss = build("poisson").negative_log_likelihood(eta, target) + constant
-    assert float(loss) == pytest.approx(poisson.mean(), abs=1e-5)
-    target = target.clamp(max=1)
-    bernoulli = -stats.bernoulli.logpmf(target.numpy(), 1 / (1 + np.exp(-eta.double().numpy())))
-    assert float(build().negative_log_likelihood(eta, target)) == pytest.approx(bernoulli.mean(), abs=1e-5)
-
-
-def test_expected_activity():
-    eta = torch.tensor([[-1.0, 0.0, 2.0, 1000.0, -1000.0]])
-    assert build("gaussian").mean(eta) is eta
-    assert build().mean(eta)[0].tolist() == pytest.approx([0.268941, 0.5, 0.880797, 1.0, 0.0], abs=1e-5)
-    bound = float(np.exp(MAX_LOG_RATE))
-    assert build("poisson").mean(eta)[0].tolist() == pytest.approx([0.367879, 1.0, 7.389056, bound, 0.0], rel=1e-5)
-
-
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_fisher_information_is_the_expected_curvature_of_the_likelihood(likelihood):
-    """By hand p(1-p), the rate and 1/sigma^2; by differentiation the Hessian, whose expectation is at the mean."""
-    model = build(likelihood, connected=False)
-    eta = torch.linspace(-2, 2, N).reshape(1, N)
-    information = model.fisher_information(eta)
-    p, rate = torch.sigmoid(eta), torch.exp(eta)
-    by_hand = {"bernoulli": p * (1 - p), "poisson": rate, "gaussian": torch.exp(-2 * model.log_noise).expand_as(eta)}
-    assert information == pytest.approx(by_hand[likelihood], rel=1e-5)
-    hessian = torch.autograd.functional.hessian(
-        lambda x: N * model.negative_log_likelihood(x.reshape(1, N), model.mean(eta)), eta[0]
-    )
-    assert information[0] == pytest.approx(hessian.diagonal(), rel=1e-4)
-
-
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_the_score_is_the_slope_of_the_likelihood(likelihood):
-    model = build(likelihood)
-    generator = torch.Generator().manual_seed(11)
-    eta = torch.randn(3, N, generator=generator).requires_grad_()
-    target = torch.bernoulli(torch.full((3, N), 0.5), generator=generator)
-    with torch.enable_grad():
-        loss = model.negative_log_likelihood(eta, target) * eta.numel()  # a mean over steps and neurons
-        slope = torch.autograd.grad(loss, eta)[0]
-    assert model.score(eta.detach(), target) == pytest.approx(-slope, abs=1e-5)
-
-
 def test_the_prior_is_laplace_in_units_of_the_standard_error():
     model = build()
     off_diagonal = ~torch.eye(N, dtype=torch.bool)
-    in_units = (model.synapses.weight / model.synapses.unit.clamp(min=1e-9))[off_diagonal]
-    model.synapses.raw_weight.fill_diagonal_(0)
+    connectivity = model.synapses.connectivity
+    in_units = (model.synapses.weight / connectivity.unit.clamp(min=1e-9))[off_diagonal]
+    connectivity.raw_weight.fill_diagonal_(0)
     assert float(model.negative_log_prior()) == pytest.approx(2.0 * float(in_units.abs().sum()), rel=1e-5)
-    assert float(build(connected=False).negative_log_prior()) == 0
+    assert float(build(connectivity="none").negative_log_prior()) == 0
 
 
 def test_a_batch_of_several_stretches_is_their_mean():

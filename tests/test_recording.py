@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording, Simulation, check_varying, neuron_table
+from synapsnet.recording import NEURON_COLUMNS, Connectome, Recording, Simulation, check_varying, neuron_table
 
 N_NEURONS = 4
 
@@ -160,6 +160,21 @@ def test_refuses_a_neuron_table_of_another_size(counts):
 def test_refuses_a_neuron_table_without_its_columns(counts):
     with pytest.raises(InputError, match="columns id, cell_type, x_um, y_um, z_um, area; got 3 rows and id"):
         Recording.from_array(counts, 0.01, "spikes", neurons=neuron_table(3)[["id"]])
+
+
+def test_durations_of_waveforms_are_a_column_only_where_one_is_known(counts):
+    assert list(neuron_table(3)) == list(neuron_table(3, trough_to_peak_ms=[np.nan] * 3)) == list(NEURON_COLUMNS)
+    known = neuron_table(3, trough_to_peak_ms=[0.3, np.nan, 0.7])
+    assert list(known) == [*NEURON_COLUMNS, "trough_to_peak_ms"]
+    recording = Recording.from_array(counts, 0.01, "spikes", neurons=known)
+    kept = recording.select_neurons([2, 0]).without_ground_truth().select_rows([(0, 20)])
+    assert kept.neurons["trough_to_peak_ms"].tolist() == [0.7, 0.3]
+
+
+@pytest.mark.parametrize("duration_ms", [0, -0.2, np.inf])
+def test_refuses_durations_of_waveforms_that_are_none(duration_ms):
+    with pytest.raises(InputError, match="trough_to_peak_ms must be positive, or NaN"):
+        neuron_table(2, trough_to_peak_ms=[0.3, duration_ms])
 
 
 def test_refuses_a_connectome_of_other_neurons(counts):

@@ -12,11 +12,11 @@ import pytest
 from test_assessment_findings import around, good, matched, matched_score, reliability
 from test_report import make_run, settle, wait
 
-from reports.assessment import agreement_table, assessed, likeness_table, matched_table
-from reports.assessment_figures import MAX_POINTS, agreement_figure, matched_figure, weights_figure
+from reports.assessment import agreement_table, assessed, light_table, likeness_table, matched_table
+from reports.assessment_figures import MAX_POINTS, agreement_figure, light_figure, matched_figure, weights_figure
 from reports.details import Details
 from reports.html import render, write_report
-from validation.assessment.results import Assessment, MatchedFit
+from validation.assessment.results import Assessment, MatchedFit, Perturbation
 from validation.results import Estimate
 
 LENGTHS = (matched_score(0.8, 0.5), matched_score(0.9), matched_score(0.95, 2.0))
@@ -79,6 +79,25 @@ def test_tables_have_the_numbers_of_the_figures() -> None:
     agreement = agreement_table([reliability(around(0.8)).interleaved]).rows[0]
     assert agreement.label == "odd blocks and even blocks"
     assert [cell.text for cell in agreement.cells][:4] == ["9 min", "0.800", "0.100", "0.100"]
+
+
+def lit() -> Perturbation:
+    return Perturbation(
+        light="laser <1>", n_pulses=150, response_s=(0.01, 0.05), driven=["a"], targets=["b", "<c>", "d"],
+        predicted=[-0.2, 0.0, 0.1], measured=[-0.5, 0.1, 0.3], correlation=around(0.6), given_rate=0.5, p_targets=0.01,
+        p_sources=0.02, reliability=0.49, ceiling=0.7,
+    )  # fmt: skip
+
+
+def test_light_in_figure_table_and_words() -> None:
+    (marks,) = light_figure(lit()).data
+    assert (list(marks.x), list(marks.y)) == ([-0.2, 0.0, 0.1], [-0.5, 0.1, 0.3]) and marks.text[1] == "&lt;c&gt;"
+    row = light_table(lit()).rows[0]
+    assert [cell.text for cell in row.cells] == ["150", "1", "3", "0.600", "0.500", "0.0100", "0.0200", "0.700"]
+    (panel,) = assessed(Assessment(key="", options={}, perturbation=lit()), {}).panels
+    assert "10 to 50 ms" in panel.caption and "reach about 0.700" in panel.caption
+    page = render([make_run()], "Report", [Details(good().model_copy(update={"perturbation": lit()}), parts())])
+    assert "Does connectivity predict what light does?" in page and "laser <1>" not in without_scripts(page)
 
 
 def test_one_network_has_no_interval() -> None:

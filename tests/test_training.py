@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from synapsnet import training
 from synapsnet.errors import InputError
-from synapsnet.model import SynapsNetModel
+from synapsnet.model import Architecture, SynapsNetModel
+from synapsnet.model.connectivity import StandardErrors
 from synapsnet.training import (
     STATE,
     History,
     Schedule,
+    Task,
     TrainingWarning,
     batch_loss,
     batches,
@@ -55,7 +57,8 @@ def build(seed: int = 0, likelihood: str = "poisson", **options: Any) -> SynapsN
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sizes = {"n_lags": 2, "n_steps": STEPS, "n_embedding": 2, "n_hidden": 3, "n_behaviour": 1, "sparsity": 1.0}
-        return SynapsNetModel(torch.zeros(N), likelihood, weight_unit=torch.full((N, N), 0.1), **{**sizes, **options})
+        architecture = Architecture(likelihood, N, **{**sizes, **options})
+        return SynapsNetModel(architecture, StandardErrors(torch.ones(N), torch.ones(N), 100))
 
 
 def data(seed: int = 1, n_steps: int = 500) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,7 +71,7 @@ def fit(
 ) -> History:
     values = data()[0] if values is None else values
     behaviour = torch.zeros(len(values), 1)
-    return train(model, values, behaviour, TRAINING, VALIDATION, schedule, seed=seed, **more)
+    return train([Task(model, values, behaviour, TRAINING, VALIDATION)], schedule, seed=seed, **more)
 
 
 def state(model: SynapsNetModel) -> dict[str, torch.Tensor]:
@@ -256,8 +259,8 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     "no facts": lambda path: _rewrite(path, lambda tensors, facts: facts.clear()),
     "no history": lambda path: _rewrite(path, lambda tensors, facts: facts.pop("history")),
     "other history": lambda path: _rewrite(path, lambda tensors, facts: facts.update(history=json.dumps({"x": 1}))),
-    "no best model": lambda path: _rewrite(path, lambda tensors, facts: tensors.pop("best.embedding")),
-    "no model": lambda path: _rewrite(path, lambda tensors, facts: tensors.pop("model.embedding")),
+    "no best model": lambda path: _rewrite(path, lambda tensors, facts: tensors.pop("best.0.embedding")),
+    "no model": lambda path: _rewrite(path, lambda tensors, facts: tensors.pop("model.0.embedding")),
     "no order": lambda path: _rewrite(path, lambda tensors, facts: tensors.pop("shuffle")),
     "other order": lambda path: _rewrite(path, lambda tensors, facts: tensors.update(shuffle=torch.zeros(3))),
 }
@@ -332,10 +335,10 @@ def test_processes_share_a_batch_so_that_each_target_is_predicted_once(epochs, n
 def test_refuses_epochs_shorter_than_the_history(trained, checked, name, longest):
     values, behaviour = data(n_steps=30)
     with pytest.raises(InputError, match=rf"Every epoch of the {name} part .* the longest has {longest} steps, 4 are"):
-        train(build(), values, behaviour, trained, checked, SHORT, seed=0)
+        train([Task(build(), values, behaviour, trained, checked)], SHORT, seed=0)
 
 
 def test_one_target_is_enough():
     values, behaviour = data(n_steps=30)
-    history = train(build(), values, behaviour, [(0, 4)], [(4, 8)], SHORT, seed=0)
+    history = train([Task(build(), values, behaviour, [(0, 4)], [(4, 8)])], SHORT, seed=0)
     assert len(history.train) > 0

@@ -21,6 +21,49 @@ from synapsnet.recording import Connectome
 from validation.nulls import p_value
 
 Array = npt.NDArray[np.floating[Any]]
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """What light did to whom.
+
+    Attributes
+    ----------
+    driven, targets : (D,) and (M,) arrays of indices
+        Neurons that light drives directly, and others with spikes.
+    extra : (D,) array
+        Spikes more per pulse, in the even trials.
+    baseline : (M,) array
+        Spikes per bin of the targets before light.
+    measured, repeated : (M,) arrays
+        Modulation of the targets in the odd and in the even trials.
+    """
+
+    driven: Indices
+    targets: Indices
+    extra: Array
+    baseline: Array
+    measured: Array
+    repeated: Array
+
+    @property
+    def reliability(self) -> float:
+        """See `PerturbationScore`."""
+        return float(_spearman(self.repeated, self.measured))
+
+    def predict(self, effect: Array, sources: Indices | None = None) -> Array:
+        """(M,) sum of the effects of the extra spikes, of the driven neurons or of as many others.
+
+        Parameters
+        ----------
+        effect : (N, N) array, `[post, pre]`
+            Of a presynaptic spike; the diagonal is ignored.
+        sources : (D,) array of indices, optional
+        """
+        chosen = self.driven if sources is None else sources
+        among = np.where(self.targets[:, None] == chosen, 0.0, effect[np.ix_(self.targets, chosen)])
+        return np.asarray(among @ self.extra)
 
 
 @dataclass(frozen=True)
@@ -53,9 +96,9 @@ class PerturbationScore:
 
 
 def directly_driven(
-    counts: npt.ArrayLike, onset: int, *, n_baseline: int = 30, z: float = 5.0
+    counts: npt.ArrayLike, onset: int, *, n_light: int = 1, n_baseline: int = 30, z: float = 5.0
 ) -> npt.NDArray[np.bool_]:
-    """Units that fire more in the first bin of light than before it: no synapse is as fast on so many trials.
+    """Units that fire more in the first bins of light than before it: no synapse is as fast on so many trials.
 
     Parameters
     ----------
@@ -63,6 +106,8 @@ def directly_driven(
         Spike counts of R trials.
     onset : int
         First bin with light.
+    n_light : int
+        Bins that are looked at, from the onset on.
     n_baseline : int
         Bins before the onset that are the baseline.
     z : float
@@ -74,9 +119,9 @@ def directly_driven(
     (N,) bool array
     """
     trials = _checked(counts, onset, n_baseline)
-    expected = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2)) * len(trials)
+    expected = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2)) * len(trials) * n_light
     # A unit silent before the light needs a floor: the rate at which one spike would have been expected.
-    excess = trials[:, :, onset].sum(axis=0) - expected
+    excess = trials[:, :, onset : onset + n_light].sum(axis=(0, 2)) - expected
     return np.asarray(excess > z * np.sqrt(np.maximum(expected, 1.0)))
 
 
@@ -109,6 +154,82 @@ def relative_effect(connectome: Connectome, mean: Array, spread: Array) -> Array
     return connectome.weight * np.outer(spread / mean, 1 / spread)
 
 
+def measure_responses(
+    counts: npt.ArrayLike, onset: int, window: tuple[int, int] = (1, 5), *, n_baseline: int = 30, z: float = 5.0
+) -> Responses:
+    """Whom light drives, and what the others do then.
+
+    Parameters
+    ----------
+    counts : (R, N, B) array
+        Spike counts of R trials, all with the same kind of light.
+    onset : int
+        First bin with light.
+    window : (first, stop)
+        Bins after the onset in which the response is measured. Those before the first, with the light, are left out:
+        they are what driven units are chosen by.
+    n_baseline, z
+        See `directly_driven`.
+
+    Raises
+    ------
+    InputError
+        If shapes do not match, no unit is driven, or fewer than 3 others have spikes.
+    """
+    trials = np.asarray(counts, dtype=np.float64)
+    _checked(trials, onset, n_baseline)
+    n_light = max(1, window[0])
+    chosen_on, scored_on = trials[0::2], trials[1::2]
+    driven = directly_driven(chosen_on, onset, n_light=n_light, n_baseline=n_baseline, z=z)
+    measured = modulation(scored_on, onset, window, n_baseline=n_baseline)
+    repeated = modulation(chosen_on, onset, window, n_baseline=n_baseline)
+    targets = np.flatnonzero(~driven & np.isfinite(measured) & np.isfinite(repeated))
+    if not driven.any():
+        raise InputError("No unit is driven directly by the light; lower z, or look at the onset.")
+    if len(targets) < 3:
+        raise InputError(f"At least 3 units that are not driven must have spikes; got {len(targets)}.")
+    baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
+    lit = chosen_on[:, :, onset : onset + n_light].sum(axis=2).mean(axis=0)
+    return Responses(
+        driven=np.flatnonzero(driven),
+        targets=targets,
+        extra=(lit - n_light * baseline)[driven],
+        baseline=baseline[targets],
+        measured=measured[targets],
+        repeated=repeated[targets],
+    )
+
+
+def score_responses(effect: Array, responses: Responses, *, n_shuffles: int = 1000, seed: int = 0) -> PerturbationScore:
+    """Predict responses from connectivity and compare them with what was measured.
+
+    The prediction is first order: effects of the driven units' extra spikes add up, and nothing is passed on.
+
+    Parameters
+    ----------
+    effect : (N, N) array, `[post, pre]`
+        Of a presynaptic spike; the diagonal is ignored.
+    responses : Responses
+    n_shuffles, seed : int
+        Of the two nulls.
+    """
+    predicted, response, n = responses.predict(effect), responses.measured, len(effect)
+    rng = np.random.default_rng(seed)
+    correlation = float(_spearman(predicted, response))
+    by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
+    sources = [rng.choice(n, len(responses.extra), replace=False) for _ in range(n_shuffles)]
+    by_sources = np.array([responses.predict(effect, chosen) for chosen in sources])
+    return PerturbationScore(
+        n_driven=len(responses.driven),
+        n_targets=len(responses.targets),
+        correlation=correlation,
+        given_rate=_given(predicted, response, responses.baseline),
+        p_targets=p_value(correlation, _spearman(by_targets, response)),
+        p_sources=p_value(correlation, _spearman(by_sources, response)),
+        reliability=responses.reliability,
+    )
+
+
 def score_perturbation(
     effect: Array,
     counts: npt.ArrayLike,
@@ -120,67 +241,18 @@ def score_perturbation(
     n_shuffles: int = 1000,
     seed: int = 0,
 ) -> PerturbationScore:
-    """Predict responses from connectivity and compare them with what was measured.
-
-    The prediction is first order: effects of the driven units' extra spikes add up, and nothing is passed on.
-
-    Parameters
-    ----------
-    effect : (N, N) array, `[post, pre]`
-        Of a presynaptic spike; the diagonal is ignored.
-    counts : (R, N, B) array
-        Spike counts of R trials, all with the same kind of light.
-    onset : int
-        First bin with light.
-    window : (first, stop)
-        Bins after the onset in which the response is measured. The first bin, with the light, is left out by
-        default: it is what driven units are chosen by.
-    n_baseline, z
-        See `directly_driven`.
-    n_shuffles, seed : int
-        Of the two nulls.
-
-    Returns
-    -------
-    PerturbationScore
+    """Measure responses and score a prediction of them; see `measure_responses` and `score_responses`.
 
     Raises
     ------
     InputError
-        If shapes do not match, no unit is driven, or fewer than 3 others have spikes.
+        As `measure_responses`, and if the effects are not of the same units.
     """
-    trials = np.asarray(counts, dtype=np.float64)
-    _checked(trials, onset, n_baseline)
-    n = trials.shape[1]
-    if np.shape(effect) != (n, n):
+    n = np.shape(counts)[1] if np.ndim(counts) == 3 else 0
+    if n and np.shape(effect) != (n, n):
         raise InputError(f"The effects must be of the {n} units of the counts, [post, pre]; got {np.shape(effect)}.")
-    chosen_on, scored_on = trials[0::2], trials[1::2]
-    driven = directly_driven(chosen_on, onset, n_baseline=n_baseline, z=z)
-    measured = modulation(scored_on, onset, window, n_baseline=n_baseline)
-    repeated = modulation(chosen_on, onset, window, n_baseline=n_baseline)
-    targets = np.flatnonzero(~driven & np.isfinite(measured) & np.isfinite(repeated))
-    if not driven.any():
-        raise InputError("No unit is driven directly by the light; lower z, or look at the onset.")
-    if len(targets) < 3:
-        raise InputError(f"At least 3 units that are not driven must have spikes; got {len(targets)}.")
-    baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
-    extra = (chosen_on[:, :, onset].mean(axis=0) - baseline)[driven]  # spikes per pulse
-    among = effect * ~np.eye(n, dtype=bool)
-    predicted, response = among[np.ix_(targets, np.flatnonzero(driven))] @ extra, measured[targets]
-    rng = np.random.default_rng(seed)
-    correlation = float(_spearman(predicted, response))
-    by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
-    sources = [rng.choice(n, len(extra), replace=False) for _ in range(n_shuffles)]
-    by_sources = np.array([among[np.ix_(targets, chosen)] @ extra for chosen in sources])
-    return PerturbationScore(
-        n_driven=int(driven.sum()),
-        n_targets=len(targets),
-        correlation=correlation,
-        given_rate=_given(predicted, response, baseline[targets]),
-        p_targets=p_value(correlation, _spearman(by_targets, response)),
-        p_sources=p_value(correlation, _spearman(by_sources, response)),
-        reliability=float(_spearman(repeated[targets], response)),
-    )
+    responses = measure_responses(counts, onset, window, n_baseline=n_baseline, z=z)
+    return score_responses(effect, responses, n_shuffles=n_shuffles, seed=seed)
 
 
 def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> Array:

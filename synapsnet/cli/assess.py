@@ -20,6 +20,10 @@ def assess(
     lengths: Annotated[
         str, typer.Option(help="Lengths of the simulated recordings, in lengths of this one; 1 is one of them.")
     ] = "0.5,1,2,4",
+    light: Annotated[
+        Path | None,
+        typer.Option(help="The recording's file, with pulses of light that were not fitted: are they predicted?"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**31 - 1)] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
@@ -30,7 +34,8 @@ def assess(
     Example: `synapsnet assess run/ --seeds 5`
     """
     from validation.assessment.assess import ASSESSMENT, assess_run
-    from validation.assessment.findings import findings, warnings
+    from validation.assessment.cautions import warnings
+    from validation.assessment.findings import findings
 
     try:
         with progress() as steps:
@@ -39,6 +44,7 @@ def assess(
                 n_seeds=seeds,
                 fractions=_numbers("--fractions", fractions),
                 lengths=_numbers("--lengths", lengths),
+                light=light,
                 seed=seed,
                 device=device,
                 progress=steps,

@@ -23,7 +23,7 @@ Baselines = Annotated[Path, typer.Option("--folder", help="Where baselines are k
 
 
 def benchmark(
-    suite: Annotated[str, typer.Argument(help="smoke, recovery, standard, full, or a TOML file.")],
+    suite: Annotated[str, typer.Argument(help="smoke, recovery, ablation, curves, standard, full, or a TOML file.")],
     output: Folder = Path("results"),
     method: Annotated[
         list[str] | None,
@@ -61,22 +61,34 @@ def benchmark(
 def leaderboard(
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("leaderboard.html"),
-    figure: Annotated[Path | None, typer.Option(help="Figure to write: .svg, .png or .pdf.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Scores by setting and against cost, to write: .svg, .png or .pdf.")
+    ] = None,
+    curves: Annotated[
+        Path | None, typer.Option(help="Curves over what the suite varies, to write: .svg, .png or .pdf.")
+    ] = None,
 ) -> None:
     """Rank methods by what a benchmark found: by setting, with intervals over seeds, and against their cost.
 
-    Example: `synapsnet leaderboard results/ -o leaderboard.html --figure leaderboard.svg`
+    Examples
+    --------
+    - `synapsnet leaderboard results/ -o leaderboard.html --figure leaderboard.svg`
+    - `synapsnet leaderboard results/ --curves curves.svg`
     """
     _require_extra()
     from reports.leaderboard import leaderboard as ranked
-    from reports.leaderboard import write_figure, write_page
+    from reports.leaderboard import write_curves, write_figure, write_page
     from validation.benchmark.table import read_table
 
     board = ranked(read_table(results))
     write_page(board, output)
     if figure is not None:
         write_figure(board, figure)
+    if curves is not None:
+        write_curves(board, curves)
     _print(board)
+    for table in board.losses:
+        OUT.print(f"{table.caption}. {table.verdict}", markup=False, soft_wrap=True)
     OUT.print(f"Leaderboard: {output.resolve()}", markup=False, soft_wrap=True)
 
 

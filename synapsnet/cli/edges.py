@@ -15,7 +15,8 @@ def edges(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
     fdr: Annotated[float, typer.Option(help="False discovery rate of the connections that are reported.")] = 0.05,
     into: Annotated[
-        Path | None, typer.Option(help="Your NWB file, of which a copy gets the results; default the run's recording.")
+        Path | None,
+        typer.Option(help="The NWB file that you fitted; a copy of it gets the results. Default: the run's recording."),
     ] = None,
 ) -> None:
     """Write inferred connections as a table (CSV), as a graph (GraphML), and into a copy of the recording (NWB).

@@ -64,7 +64,7 @@ def read(
         Default: spikes if all values are whole and not negative, else calcium.
     until : str, optional
         Name of a trials x bins array, for example of the light in an optogenetic experiment: each
-        trial is used up to its first non-zero bin, and whole if it has none.
+        trial is used up to its first non-zero bin, and whole if it has none. Default, and `none`: all of every trial.
     behaviour : str, optional
         Name of a time x variables array (trials x bins, or trials x variables x bins, beside a
         three-dimensional activity), or `none`. Default: `behaviour` or `behavior` if the file has it.
@@ -86,6 +86,7 @@ def read(
         key = key or path.stem
     else:
         arrays = load_npz(path)
+    until = None if until == "none" else until
     if behaviour is None:
         behaviour = next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)
     elif behaviour == "none":
@@ -105,7 +106,7 @@ def read(
             notify(f"{key} is taken to be deconvolved, by its name; say --read deconvolved=false if it is not.")
     facts: dict[str, Any] = {
         "modality": modality,
-        "metadata": {"source": path.name, "reader": "arrays", "key": key, "until": until},
+        "metadata": {"source": path.name, "reader": "arrays", "key": key, "until": until, "transpose": transpose},
         "deconvolved": deconvolved,
     }
     if activity.ndim == 3:

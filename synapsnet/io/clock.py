@@ -155,7 +155,7 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     if moved > MOST_JITTER:
         notify(f"Frames drift by up to {moved:.2g} steps against a clock of {dt_s:.6g} s; they are interpolated.")
         grids = [np.arange(times[a], times[b - 1] + ROUNDING_S, dt_s) for a, b in runs]
-        even = np.concatenate([_between(g, times[a:b], values[a:b]) for g, (a, b) in zip(grids, runs, strict=True)])
+        even = np.concatenate([interpolate(g, times[a:b], values[a:b]) for g, (a, b) in zip(grids, runs, strict=True)])
     else:
         if moved > 0.01:
             notify(f"Frames come up to {moved:.1%} of a step early or late; they are taken to be {dt_s:.6g} s apart.")
@@ -163,6 +163,13 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     epochs = nap.IntervalSet([g[0] - dt_s / 4 for g in grids], [g[-1] + dt_s / 4 for g in grids])
     activity = nap.TsdFrame(t=np.concatenate(grids), d=np.asarray(even, np.float32), time_support=epochs)
     return activity, dt_s
+
+
+def interpolate(grid: FloatArray, times: FloatArray, values: npt.NDArray[Any]) -> FloatArray:
+    """(len(grid), N) values, linearly interpolated, and as at the ends outside of `times`."""
+    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
+    share = np.clip((grid - times[left]) / (times[left + 1] - times[left]), 0, 1)[:, None]
+    return np.asarray((1 - share) * values[left] + share * values[left + 1], float)
 
 
 def true_runs(mask: Mask) -> list[tuple[int, int]]:
@@ -224,10 +231,3 @@ def _even(times: FloatArray, dt_s: float) -> FloatArray:
     """The grid with steps of `dt_s` that is nearest to the times."""
     grid = np.arange(len(times)) * dt_s
     return grid + (times - grid).mean()
-
-
-def _between(grid: FloatArray, times: FloatArray, values: npt.NDArray[Any]) -> FloatArray:
-    """(len(grid), N) values, linearly interpolated."""
-    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
-    share = ((grid - times[left]) / (times[left + 1] - times[left]))[:, None]
-    return np.asarray((1 - share) * values[left] + share * values[left + 1], float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from synapsnet.recording import Connectome, Recording, Simulation
@@ -43,7 +42,7 @@ def describe_recording(recording: Recording) -> dict[str, str]:
     if len(lengths_s) > 1 or times[0] > recording.dt_s:
         facts["clock"] = f"{times[0] - recording.dt_s / 2:.6g} to {times[-1] + recording.dt_s / 2:.6g} s"
     if recording.modality == "spikes":
-        facts["mean rate"] = f"{recording.values.mean(dtype=np.float64) / recording.dt_s:.3g} Hz"
+        facts["mean rate"] = f"{recording.mean_activity.mean() / recording.dt_s:.3g} Hz"
     behaviour = recording.behaviour
     facts["behaviour"] = "none" if behaviour is None else ", ".join(str(name) for name in behaviour.columns)
     facts["ground truth"] = "none" if recording.connectome is None else _edges(recording.connectome)

@@ -27,6 +27,7 @@ from synapsnet.recording import Recording, neuron_table
 LAYOUT = "a Kilosort or phy folder (with spike_times.npy)"
 
 KEPT = "good"
+SPIKES_AT_ONCE = 10_000_000
 SAMPLE_RATE = re.compile(r"^\s*sample_rate\s*=\s*([0-9.eE+]+)", re.MULTILINE)
 
 
@@ -150,13 +151,21 @@ def _positions(path: Path, clusters: Array, ids: Array) -> npt.NDArray[np.float6
     channel = np.ptp(templates, axis=1).argmax(axis=1)
     if (path / "templates_ind.npy").is_file():  # templates are stored on some of the channels
         channel = load_npy(path / "templates_ind.npy").astype(int)[np.arange(len(channel)), channel]
-    template = _load(path, "spike_templates.npy").astype(int) if (path / "spike_templates.npy").is_file() else clusters
+    template = _load(path, "spike_templates.npy") if (path / "spike_templates.npy").is_file() else clusters
     if len(template) != len(clusters) or template.max(initial=0) >= len(channel) or channel.max() >= len(sites):
         raise InputError(
             f"The templates in {path} do not fit its spikes or channels: there are {len(template)} of {len(clusters)} "
             f"spikes' templates, {len(channel)} templates and {len(sites)} channels; copy the whole folder."
         )
-    spikes = pd.DataFrame({"cluster": clusters, "template": template})
-    commonest = spikes.groupby("cluster")["template"].agg(lambda column: column.mode()[0]).reindex(ids)
-    place = sites[channel[commonest.to_numpy()]].astype(float)
+    place = sites[channel[_commonest(clusters, template, ids, len(channel))]].astype(float)
     return np.column_stack([place[:, 0], np.full(len(ids), np.nan), place[:, 1]])
+
+
+def _commonest(clusters: Array, template: Array, ids: Array, n_templates: int) -> npt.NDArray[np.intp]:
+    """(N,) template that most spikes of each cluster have."""
+    spikes = np.zeros(len(ids) * n_templates, np.int64)
+    for start in range(0, len(clusters), SPIKES_AT_ONCE):
+        part = slice(start, start + SPIKES_AT_ONCE)
+        pair = np.searchsorted(ids, clusters[part]) * n_templates + template[part].astype(np.int64)
+        spikes += np.bincount(pair, minlength=len(spikes))
+    return spikes.reshape(len(ids), n_templates).argmax(axis=1)

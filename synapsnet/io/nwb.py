@@ -64,8 +64,8 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds for spike times. Refused for a file that holds activity on a grid.
     key : str, optional
-        Name of the series of fluorescence, or of what holds it. Default: dF/F, or else the first that is neither
-        neuropil nor deconvolved.
+        Name of the series of fluorescence, or of what holds it, its module or imaging plane. Default: dF/F, or else
+        the first that is neither neuropil nor deconvolved, with those like it of other planes.
     label : str, optional
         Units of which labels are kept, separated by commas; `all` for any unit, or for ROIs that are no cells.
         Default: the units labelled `good`, where there are any, and the ROIs that are cells.
@@ -83,13 +83,14 @@ def read(
     -------
     Recording
         One of our recordings comes back exactly. One of our simulations becomes its binned spikes,
-        with the ground truth.
+        with the ground truth. Planes that were imaged at once are read together; `id` is then the ROI's, after the
+        name of its plane (`plane1/7`). Values are in the units that series state (`conversion`, `offset`).
 
     Raises
     ------
     InputError
-        If the file is not a whole NWB file, holds nothing that can be read, or comes from a newer version, or an
-        option is not for what it holds.
+        If the file is not a whole NWB file, holds nothing that can be read, or comes from a newer version, an
+        option is not for what it holds, or its planes were not imaged at once and none is chosen.
     """
     quality = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
     common = {"within": within, "outside": outside, "behaviour": behaviour}

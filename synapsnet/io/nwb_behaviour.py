@@ -13,7 +13,8 @@ import numpy as np
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.clock import Signal, choose, with_behaviour
+from synapsnet.io.clock import ROUNDING_S, Signal, choose, with_behaviour
+from synapsnet.io.nwb_series import InUnits, times_of
 from synapsnet.io.nwb_tables import intervals
 from synapsnet.io.nwb_write import MODULE
 from synapsnet.io.reader import Notify
@@ -57,19 +58,33 @@ def add_behaviour(recording: Recording, file: NWBFile, names: str | None, notify
     varying = [signal for signal in stimuli if np.ptp(np.asarray(signal.values)) > 0]
     series = _series(file, notify)
     if names is not None:
-        return with_behaviour(recording, choose([*series, *_light(file), *varying], names), notify=notify)
+        return with_behaviour(recording, choose([*series, *_light(file, recording), *varying], names), notify=notify)
     usual = [signal for signal in series if USUAL.search(signal.name) and not NOT_FILTERED.search(signal.name)]
     if unused := [signal.name for signal in series if signal not in usual]:
         notify(f"Behaviour left out: {', '.join(unused)}; name it to read it (--behaviour).")
-    return with_behaviour(recording, [*usual, *_light(file), *varying], notify=notify)
+    return with_behaviour(recording, [*usual, *_light(file, recording), *varying], notify=notify)
 
 
-def _light(file: NWBFile) -> list[Signal]:
+def _light(file: NWBFile, recording: Recording) -> list[Signal]:
     """Optogenetic stimulation."""
     from pynwb.ogen import OptogeneticSeries
 
     found = [series for series in file.stimulus.values() if isinstance(series, OptogeneticSeries)]
-    return [Signal(series.name, _times(series), series.data) for series in found]
+    return [_averaged(Signal(series.name, times_of(series), InUnits(series)), recording) for series in found]
+
+
+def _averaged(signal: Signal, recording: Recording) -> Signal:
+    """A finely sampled signal by its mean in each step, NaN without samples: short pulses lie between two centres."""
+    times_s, values = np.asarray(signal.times_s, float), np.asarray(signal.values, float)
+    steps_s = np.diff(times_s)
+    if len(times_s) != len(values) or not len(steps_s) or steps_s.min() < 0 or np.median(steps_s) > recording.dt_s / 2:
+        return signal
+    sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    centres_s, half_s = recording.activity.times(), recording.dt_s / 2
+    first, stop = (np.searchsorted(times_s, centres_s + sign * half_s - ROUNDING_S) for sign in (-1, 1))
+    samples = (stop - first).reshape(-1, *[1] * (values.ndim - 1))
+    mean = np.divide(sums[stop] - sums[first], samples, out=np.full_like(sums[first], np.nan), where=samples > 0)
+    return Signal(signal.name, centres_s, mean)
 
 
 def _series(file: NWBFile, notify: Notify) -> list[Signal]:
@@ -87,7 +102,7 @@ def _series(file: NWBFile, notify: Notify) -> list[Signal]:
             notify(f"{name} left out: it has {len(series.timestamps)} times for {len(data)} samples.")
             continue
         name = f"{series.parent.name}_{name}" if name in found else name
-        found[name] = Signal(name, _times(series), data)
+        found[name] = Signal(name, times_of(series), InUnits(series) if data is series.data else data)
     return list(found.values())
 
 
@@ -113,12 +128,6 @@ def _is_one_variable(data: Any) -> bool:
     shape: tuple[int, ...] = getattr(data, "shape", ())
     one = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     return one and shape[0] > 0 and data.dtype.kind in "iufb"
-
-
-def _times(series: TimeSeries) -> Any:
-    if series.timestamps is not None:
-        return series.timestamps
-    return (series.starting_time or 0.0) + np.arange(len(series.data)) / series.rate
 
 
 def _interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import even_frames
+from synapsnet.io.nwb_planes import Trace, all_traces, chosen, on_one_clock, plane_names
+from synapsnet.io.nwb_series import InUnits
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording, neuron_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
-    from pynwb.ophys import PlaneSegmentation, RoiResponseSeries
+    from pynwb.ophys import ImagingPlane, PlaneSegmentation, RoiResponseSeries
 
 CELLS = ("iscell", "valid_roi", "accepted")  # columns of suite2p, the Allen Institute and CaImAn
-NEUROPIL = re.compile("neuropil", re.IGNORECASE)
-DFF = re.compile(r"df_?(over)?_?f|dff", re.IGNORECASE)
-DECONVOLVED = re.compile("deconv|event|spike", re.IGNORECASE)
 UM = {"meters": 1e6, "meter": 1e6, "m": 1e6, "millimeters": 1e3, "mm": 1e3} | dict.fromkeys(
     ("micrometers", "micrometer", "microns", "micron", "um", "µm"), 1.0
 )
 
 
-class _Trace(NamedTuple):
-    """A series, and its name with that of what holds it."""
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """The (T, N) activity of one plane, and of its ROIs the ids, area and positions (None where not known)."""
 
-    name: str
-    series: RoiResponseSeries
+    values: npt.NDArray[np.float32]
+    ids: list[str]
+    area: str
+    position_um: npt.NDArray[np.float64] | None
 
 
 def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None, notify: Notify) -> Recording:
-    """Read dF/F, or else fluorescence.
+    """Read dF/F, or else fluorescence, of all planes that were imaged at once.
 
     Parameters
     ----------
@@ -42,8 +45,8 @@ def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None
     source : str
         Name of the file.
     key : str, optional
-        Name of the series, or of what holds it. Default: the first that is dF/F, or else the first that is neither
-        neuropil nor deconvolved.
+        Name of the series, or of what holds it: its module, or imaging plane. Default: the first that is dF/F, or else
+        the first that is neither neuropil nor deconvolved, and those like it of other planes.
     label : str, optional
         `all` keeps the ROIs that the file does not call cells.
     notify : callable
@@ -51,75 +54,67 @@ def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None
     Raises
     ------
     InputError
-        If there is no such series, it has no frames, or their times do not increase.
+        If there is no such series, it has no frames, their times do not increase, or planes were imaged at different
+        times.
     """
-    trace = _chosen(_traces(file), source, key, notify)
-    series = trace.series
-    rois = np.asarray(series.rois.data[:], int)
-    table = series.rois.table
-    values = _frames_by_rois(series, len(rois), notify)
-    kept = _cells(table, rois, label, notify) & _with_values(values, notify)
-    values, rois = values[:, kept], rois[kept]
-    times = series.timestamps
-    if times is None:
-        times = (series.starting_time or 0.0) + np.arange(len(values)) / series.rate
+    traces = chosen(all_traces(file), source, key, notify)
+    names = plane_names(traces)
+    several = len(traces) > 1
+    origins = _origins_um(traces)
+    if several and origins is None:
+        notify("Positions are left out: the file does not say where the planes are (origin_coords of imaging planes).")
+    planes = [
+        _read(trace, label, None if origins is None else origins[k], _of(name, notify) if several else notify)
+        for k, (trace, name) in enumerate(zip(traces, names, strict=True))
+    ]
+    values, times = on_one_clock(traces, [plane.values for plane in planes], source, notify)
     missing: npt.NDArray[np.bool_] = np.any(np.isnan(values), axis=1)
     if missing.any():
         notify(f"{missing.sum()} of {len(missing)} frames left out: an ROI has no value there (NaN).")
-        times, values = np.asarray(times, float)[~missing], values[~missing]
+        times, values = times[~missing], values[~missing]
     activity, dt_s = even_frames(times, values, notify=notify)
-    plane = table.imaging_plane
+    positions = [plane.position_um for plane in planes if plane.position_um is not None]
     return Recording(
         activity=activity,
         dt_s=dt_s,
         modality="calcium",
         neurons=neuron_table(
-            len(rois),
-            ids=[str(k) for k in table.id[:][rois]],
-            area=[str(plane.location)] * len(rois),
-            position_um=_positions_um(table, rois),
+            values.shape[1],
+            ids=[f"{name}/{k}" if several else k for name, plane in zip(names, planes, strict=True) for k in plane.ids],
+            area=[plane.area for plane in planes for _ in plane.ids],
+            position_um=np.concatenate(positions) if len(positions) == len(planes) else None,
         ),
-        metadata={"source": source, "reader": "nwb", "series": trace.name},
-        deconvolved=bool(DECONVOLVED.search(trace.name)),
+        metadata={
+            "source": source,
+            "reader": "nwb",
+            "series": ", ".join(trace.name for trace in traces),
+            **({} if key is None else {"key": key}),
+        },
+        deconvolved=traces[0].deconvolved,
     )
 
 
-def _traces(file: NWBFile) -> list[_Trace]:
-    """All series of ROIs: dF/F first, then fluorescence, then the deconvolved."""
-    from pynwb.ophys import DfOverF, RoiResponseSeries
+def _read(trace: Trace, label: str | None, origin_um: npt.NDArray[np.float64] | None, notify: Notify) -> _Plane:
+    """The cells of a plane that have values."""
+    table, rois = trace.series.rois.table, trace.rois
+    values = _frames_by_rois(trace.series, len(rois), notify)
+    kept = _cells(table, rois, label, notify) & _with_values(values, notify)
+    if not kept.all():
+        values, rois = values[:, kept], rois[kept]
+    return _Plane(
+        values,
+        ids=[str(k) for k in table.id[:][rois]],
+        area=str(table.imaging_plane.location),
+        position_um=None if origin_um is None else _positions_um(table, rois, origin_um),
+    )
 
-    ranked = []
-    for module in file.processing.values():
-        for held in module.data_interfaces.values():
-            inner = [held] if isinstance(held, RoiResponseSeries) else getattr(held, "roi_response_series", {}).values()
-            for series in inner:
-                name = series.name if series is held else f"{held.name}/{series.name}"
-                is_dff = isinstance(held, DfOverF) or bool(DFF.search(name))
-                ranked.append((bool(DECONVOLVED.search(name)), not is_dff, name, series))
-    return [_Trace(name, series) for _, _, name, series in sorted(ranked, key=lambda row: row[:3])]
 
-
-def _chosen(traces: list[_Trace], source: str, key: str | None, notify: Notify) -> _Trace:
-    names = ", ".join(trace.name for trace in traces)
-    if key is not None:
-        fitting = [trace for trace in traces if key == trace.name or key in trace.name.split("/")]
-        if not fitting:
-            raise InputError(f"{source} has no series {key!r} of ROIs; it has {names or 'none'} (--key).")
-    else:
-        fitting = [trace for trace in traces if not NEUROPIL.search(trace.name)]
-        if not fitting:
-            raise InputError(
-                f"{source} has neither spike times in `units` nor DfOverF or Fluorescence in `processing`; "
-                "export one of them."
-            )
-    chosen = fitting[0]
-    others = [trace.name for trace in traces if trace is not chosen]
-    notify(f"Reading {chosen.name}" + (f"; left out: {', '.join(others)} (--key)." if others else "."))
-    return chosen
+def _of(plane: str, notify: Notify) -> Notify:
+    return lambda line: notify(f"{plane}: {line}")
 
 
 def _frames_by_rois(series: RoiResponseSeries, n_rois: int, notify: Notify) -> npt.NDArray[np.float32]:
-    values = np.asarray(series.data[:], np.float32)
+    values = np.asarray(InUnits(series), np.float32)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or n_rois not in values.shape:
         raise InputError(f"{series.name} must be frames x {n_rois} ROIs; got shape {values.shape}.")
@@ -152,8 +147,31 @@ def _with_values(values: npt.NDArray[np.float32], notify: Notify) -> npt.NDArray
     return known
 
 
-def _positions_um(table: PlaneSegmentation, rois: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-    """(N, 3) centre of each ROI in its plane, from its mask and the size of a pixel; None where these are not known."""
+def _origins_um(traces: Sequence[Trace]) -> list[npt.NDArray[np.float64]] | None:
+    """(3,) place of each plane's first pixel, 0 for a single one; None where it is not known of all in one frame."""
+    planes = [trace.series.rois.table.imaging_plane for trace in traces]
+    if all(plane is planes[0] for plane in planes):
+        return [np.array([0.0, 0.0, np.nan])] * len(planes)
+    origins = [_origin_um(plane) for plane in planes]
+    known = [origin for origin in origins if origin is not None]
+    frames = {str(plane.reference_frame) for plane in planes}
+    return known if len(known) == len(origins) and len(frames) == 1 else None
+
+
+def _origin_um(plane: ImagingPlane) -> npt.NDArray[np.float64] | None:
+    scale = UM.get(str(plane.origin_coords_unit))
+    if plane.origin_coords is None or scale is None:
+        return None
+    origin = np.full(3, np.nan)
+    stated = np.asarray(plane.origin_coords[:], float)
+    origin[: len(stated)] = stated * scale
+    return origin
+
+
+def _positions_um(
+    table: PlaneSegmentation, rois: npt.NDArray[Any], origin_um: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64] | None:
+    """(N, 3) centre of each ROI, from its mask and the size of a pixel; None where these are not known."""
     plane = table.imaging_plane
     scale = UM.get(str(plane.grid_spacing_unit))
     mask = next((name for name in ("pixel_mask", "voxel_mask", "image_mask") if name in table.colnames), None)
@@ -162,10 +180,11 @@ def _positions_um(table: PlaneSegmentation, rois: npt.NDArray[Any]) -> npt.NDArr
     pixel_um = np.ones(3)
     spacing = np.asarray(plane.grid_spacing[:], float) * scale
     pixel_um[: len(spacing)] = spacing
-    position = np.full((len(rois), 3), np.nan)
+    position = np.tile(origin_um, (len(rois), 1))
     for place, roi in zip(position, rois, strict=True):
         centre = _centre(table[mask][int(roi)])
-        place[: len(centre)] = centre * pixel_um[: len(centre)]
+        n = len(centre)
+        place[:n] = np.nan_to_num(origin_um[:n]) + centre * pixel_um[:n]
     return position
 
 

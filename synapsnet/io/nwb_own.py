@@ -15,7 +15,15 @@ from synapsnet.io.nwb_tables import ragged
 from synapsnet.io.nwb_units import observed_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.units import increasing
-from synapsnet.recording import MATRICES, Connectome, FloatArray, Recording, Simulation, neuron_table
+from synapsnet.recording import (
+    MATRICES,
+    TROUGH_TO_PEAK,
+    Connectome,
+    FloatArray,
+    Recording,
+    Simulation,
+    neuron_table,
+)
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -84,6 +92,7 @@ def _neurons(file: NWBFile) -> pd.DataFrame:
         cell_type=table["cell_type"][:],
         position_um=position,
         area=table["area"][:],
+        trough_to_peak_ms=table[TROUGH_TO_PEAK][:] if TROUGH_TO_PEAK in table.colnames else None,
     )
 
 

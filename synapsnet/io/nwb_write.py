@@ -31,7 +31,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
-from synapsnet.recording import MATRICES, Connectome, Recording, Simulation
+from synapsnet.recording import MATRICES, TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
@@ -49,6 +49,7 @@ NEURON_COLUMNS = {
     "y_um": "position in micrometre",
     "z_um": "position in micrometre",
     "area": "brain area",
+    TROUGH_TO_PEAK: "milliseconds from the trough of the mean waveform to the peak after it",
 }
 
 
@@ -105,7 +106,8 @@ def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, n
     """Write a copy of an NWB file, of whatever origin, that also holds what was inferred from it.
 
     `processing/synapsnet` gets the table `inferred`, with a row for each connection, and the table `neurons`, to whose
-    rows it points, where it is not there yet. What the copy is read as does not change.
+    rows it points, where it is not there yet; where it is, rows are found by the neurons' ids. What the copy is read as
+    does not change.
 
     Parameters
     ----------
@@ -121,7 +123,8 @@ def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, n
     Raises
     ------
     InputError
-        If `source` is no NWB file that can be read or holds results already, or `path` cannot be written to.
+        If `source` is no NWB file that can be read, holds results already or lacks one of the neurons, or `path` cannot
+        be written to.
     """
     from pynwb import NWBHDF5IO
 
@@ -139,10 +142,23 @@ def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, n
                     raise InputError(f"{source} holds inferred connectivity already; give the recording itself.")
                 if "neurons" not in module:
                     _add_neurons(file, neurons)
-                _add_connectome(file, connectome, INFERRED, "Inferred by SynapsNet: one row for each pair of neurons.")
+                rows = _rows(module["neurons"]["neuron_id"][:], neurons["id"].astype(str).tolist(), source)
+                about = "Inferred by SynapsNet: one row for each pair of neurons."
+                _add_connectome(file, connectome, INFERRED, about, rows)
                 io.write(file)
         except (OSError, KeyError, TypeError) as error:
             raise InputError(f"{source} cannot be read as NWB ({error}); give an NWB file.") from error
+
+
+def _rows(there: Any, ids: list[str], source: str | Path) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """(N,) rows of neurons in a table that has these ids."""
+    known = [str(name) for name in there]
+    if known == ids:  # ids need not be unique then
+        return np.arange(len(ids))
+    row_of = {name: row for row, name in enumerate(known)}
+    if absent := [name for name in ids if name not in row_of]:
+        raise InputError(f"{source} has no neuron {absent[0]}, which the connectivity has; give the file it came from.")
+    return np.array([row_of[name] for name in ids])
 
 
 def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
@@ -176,8 +192,9 @@ def _add_neurons(file: NWBFile, neurons: pd.DataFrame) -> None:
 
 def _add_neuron_columns(table: DynamicTable, neurons: pd.DataFrame) -> None:
     for name, description in NEURON_COLUMNS.items():
-        values = neurons["id" if name == "neuron_id" else name]
-        table.add_column(name=name, description=description, data=values.tolist())
+        values = neurons.get("id" if name == "neuron_id" else name)
+        if values is not None:
+            table.add_column(name=name, description=description, data=values.tolist())
 
 
 def _add_series(file: NWBFile, recording: Recording) -> dict[str, Any]:
@@ -288,7 +305,9 @@ def _add_connectome(
     connectome: Connectome,
     name: str = "connectome",
     description: str = "Ground truth: one row for each connection.",
+    rows: np.ndarray[Any, np.dtype[np.intp]] | None = None,
 ) -> None:
+    """Add a table of connections between neurons, which are at these rows of the table `neurons`; default all rows."""
     from pynwb.core import DynamicTable
 
     known = np.zeros_like(connectome.adjacency)
@@ -296,8 +315,9 @@ def _add_connectome(
         known |= ~np.isclose(matrix, MATRICES[kind], rtol=0, atol=0, equal_nan=True)
     post, pre = np.nonzero(known)
     table = DynamicTable(name=name, description=description, id=list(range(len(pre))))
-    table.add_column(name="pre", description="row of the presynaptic neuron in the table 'neurons'", data=pre)
-    table.add_column(name="post", description="row of the postsynaptic neuron in the table 'neurons'", data=post)
+    for end, of in (("pre", pre), ("post", post)):
+        about = f"row of the {end}synaptic neuron in the table 'neurons'"
+        table.add_column(name=end, description=about, data=of if rows is None else rows[of])
     descriptions = {
         "weight": f"weight in {connectome.unit}, positive is excitatory",
         "delay_s": "transmission delay in seconds",

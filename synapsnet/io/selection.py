@@ -106,7 +106,7 @@ def drop_quiet(recording: Recording, min_rate_hz: float, *, notify: Notify) -> R
         return recording
     if recording.modality != "spikes":
         raise InputError("A minimum rate (--min-rate) is for spikes; this is a calcium recording.")
-    rate_hz = recording.values.mean(axis=0, dtype=np.float64) / recording.dt_s
+    rate_hz = recording.mean_activity / recording.dt_s
     kept = np.flatnonzero(rate_hz >= min_rate_hz)
     if len(kept) < 2:
         raise InputError(

@@ -6,7 +6,8 @@
     unit = "dF/F"                  # of the activity, for the record
     area = "VISp"                  # of all neurons
     cell_type = "excitatory"
-    neurons = "neurons.csv"        # a table with columns among id, cell_type, area, x_um, y_um, z_um
+    neurons = "neurons.csv"        # a table with columns among id, cell_type, area, x_um, y_um, z_um,
+                                   # trough_to_peak_ms
 
     [read]                         # options of the reader, by name; those given elsewhere come first
     fs_hz = 6.0
@@ -36,9 +37,10 @@ from synapsnet.io.reader import Notify
 from synapsnet.io.tables import load_table
 from synapsnet.io.text import read_text
 from synapsnet.parameters import Parameters
-from synapsnet.recording import NEURON_COLUMNS, Recording
+from synapsnet.recording import NEURON_COLUMNS, TROUGH_TO_PEAK, Recording
 
 FOLDER_NAME = "recording.toml"
+UNITS = {"_um": "micrometre", "_ms": "milliseconds"}
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -125,7 +127,7 @@ def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: No
 def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFrame:
     """The neuron table with the columns of a file, whose rows are found by `id` or else taken in order."""
     table = load_table(path)
-    known = [name for name in NEURON_COLUMNS if name in table]
+    known = [name for name in (*NEURON_COLUMNS, TROUGH_TO_PEAK) if name in table]
     if left_out := [str(name) for name in table if name not in known]:
         notify(f"{path.name}: columns {', '.join(left_out)} are not used.")
     ids = table["id"].astype(str) if "id" in table else None
@@ -140,9 +142,9 @@ def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFra
     else:
         notify(f"{path.name}: its rows are taken to be the neurons in their order.")
     for name in known:
-        if name.endswith("_um"):
+        if name.endswith(tuple(UNITS)):
             if not pd.api.types.is_numeric_dtype(table[name]):
-                raise InputError(f"The column {name} of {path} must be numbers, in micrometre.")
+                raise InputError(f"The column {name} of {path} must be numbers, in {UNITS[name[-3:]]}.")
             neurons[name] = table[name].to_numpy(float)
         else:
             neurons[name] = table[name].astype(str).to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,11 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
+from synapsnet.large import filled, is_large
 from synapsnet.recording import Connectome, Recording
 
 DEFAULT_BIN_S = 0.005
 ROUNDING = 1e-6  # of a bin
-UNITS_AT_ONCE = 32  # their counts are written to the time x neurons array together: single columns are slow to write
-LARGE_GIB = 2.0
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -146,16 +146,17 @@ def count_spikes(
     epochs = nap.IntervalSet(starts, starts + bins * dt_s)
     try:
         counts = _counts(trains, starts, bins, dt_s)
+        times = np.repeat(starts - (np.cumsum(bins) - bins) * dt_s, bins) + (np.arange(len(counts)) + 0.5) * dt_s
     except MemoryError as error:
         raise InputError(
             f"{bins.sum()} bins of {len(trains)} units do not fit in memory; use wider bins (--bin), fewer units, "
             "or remove stray spikes far away in time."
         ) from error
-    times = np.repeat(starts - (np.cumsum(bins) - bins) * dt_s, bins) + (np.arange(len(counts)) + 0.5) * dt_s
     notify(f"Spike times are binned at {dt_s * 1e3:g} ms.")
-    if counts.nbytes > LARGE_GIB * 2**30:
+    if is_large(counts.shape):
         notify(
-            f"The counts take {counts.nbytes / 2**30:.2g} GiB of memory; wider bins (--bin) or fewer units take less."
+            f"The counts, {counts.nbytes / 2**30:.2g} GiB, are kept in a temporary file in {tempfile.gettempdir()} "
+            "(TMPDIR); wider bins (--bin) or fewer units take less."
         )
     support = nap.IntervalSet(observed.start, observed.end)
     spike_times = nap.TsGroup(
@@ -183,16 +184,26 @@ def _counts(
     trains: Sequence[FloatArray], starts_s: FloatArray, bins: npt.NDArray[np.int64], dt_s: float
 ) -> npt.NDArray[np.float32]:
     """(sum of bins, N) counts of spikes in the bins that begin at each start."""
-    n_steps, first = int(bins.sum()), np.cumsum(bins) - bins
-    counts = np.empty((n_steps, len(trains)), np.float32)
-    for unit in range(0, len(trains), UNITS_AT_ONCE):
-        block = trains[unit : unit + UNITS_AT_ONCE]
-        columns = np.empty((len(block), n_steps), np.float32)
-        for column, train in zip(columns, block, strict=True):
-            epoch = np.maximum(np.searchsorted(starts_s, train + ROUNDING * dt_s, side="right") - 1, 0)
-            # A spike on the border of two bins belongs to the later one, in spite of rounding.
-            step = np.floor((train - starts_s[epoch]) / dt_s + ROUNDING).astype(np.int64)
-            inside = (step >= 0) & (step < bins[epoch])
-            column[:] = np.bincount((first[epoch] + step)[inside], minlength=n_steps)
-        counts[:, unit : unit + UNITS_AT_ONCE] = columns.T
-    return counts
+    shape = int(bins.sum()), len(trains)
+    bin_of = [_bins_of(train, starts_s, bins, dt_s) for train in trains]
+
+    def fill(block: npt.NDArray[np.float32], start: int) -> None:
+        block[:] = 0
+        cells = []
+        for unit, bins_of_spikes in enumerate(bin_of):
+            first, last = np.searchsorted(bins_of_spikes, (start, start + len(block)))
+            cells.append((bins_of_spikes[first:last] - start) * len(bin_of) + unit)
+        np.add.at(block.reshape(-1), np.concatenate(cells), np.float32(1))
+
+    return filled(shape, fill)
+
+
+def _bins_of(
+    train: FloatArray, starts_s: FloatArray, bins: npt.NDArray[np.int64], dt_s: float
+) -> npt.NDArray[np.int64]:
+    """Number of the bin of each spike, increasing; spikes in no bin are left out."""
+    epoch = np.maximum(np.searchsorted(starts_s, train + ROUNDING * dt_s, side="right") - 1, 0)
+    # A spike on the border of two bins belongs to the later one, in spite of rounding.
+    step = np.floor((train - starts_s[epoch]) / dt_s + ROUNDING).astype(np.int64)
+    inside = (step >= 0) & (step < bins[epoch])
+    return ((np.cumsum(bins) - bins)[epoch] + step)[inside]

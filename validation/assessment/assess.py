@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from validation.assessment.forecasts import forecasts
 from validation.assessment.knowledge import knowledge
 from validation.assessment.matched import FRACTIONS, LENGTHS, matched
 from validation.assessment.matching import pair_correlation, recorded_rates
+from validation.assessment.perturbed import perturbation, read_light
 from validation.assessment.reliability import Arrays, Null, null_correlations, reliability, states
 from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Part, Quartiles
 from validation.likeness import is_dff
@@ -45,6 +47,7 @@ def assess_run(
     fractions: Sequence[float] = FRACTIONS,
     lengths: Sequence[float] = LENGTHS,
     n_surrogates: int = N_SURROGATES,
+    light: str | Path | None = None,
     seed: int = 0,
     device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
@@ -62,6 +65,9 @@ def assess_run(
         Of the matched simulation, see `validation.assessment.matched`.
     n_surrogates : int
         Of the null of reliability.
+    light : path, optional
+        File that the run was fitted to a part of, with pulses of light, see `validation.assessment.perturbed`. Not
+        needed where the run's held-out part has them.
     seed : int
         Of shifts, permutations and bootstraps.
     device, progress
@@ -70,21 +76,29 @@ def assess_run(
     Raises
     ------
     InputError
-        If the folder holds no complete run, or an option is out of its range.
+        If the folder holds no complete run, an option is out of its range, or the file of light is not the run's.
     """
     _check(n_seeds, fractions, lengths, n_surrogates)
     run = load_run(folder, device=device)
     training, gap = run.training.without_ground_truth(), run.description.gap_steps
     options = {"n_surrogates": n_surrogates, "seed": seed}
+    lit = None
+    if light is not None:
+        progress("reading the light", None)
+        lit = read_light(light, run.recording)
     found = _resumed(run.folder, Assessment(key=_key(run.description, options), options=options))
     connectome = run.models["synapsnet"].connectivity_
 
     def infer(recording: Recording) -> Connectome:
+        recording = replace(recording, spike_times=None)  # which tell delays, and those are not compared
         return SynapsNet(device=device, **run.description.settings).infer(recording)
 
     progress("comparing with what is known", None)
     found.facts = _facts(run)
     found.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
+    if lit is not None or found.perturbation is None:
+        with _part(run.folder, found, "perturbation"):
+            found.perturbation = perturbation(run, lit, seed=seed)
     with _part(run.folder, found, "forecasts"):
         found.forecasts = forecasts(run, _scores(run.folder), seed=seed)
     if not found.done("reliability"):

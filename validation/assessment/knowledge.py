@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu, rankdata
 
 from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import TROUGH_TO_PEAK, Connectome, FloatArray
 from validation.assessment.results import Areas, CellTypes, Distance, Knowledge, Signs, TypeSigns
 from validation.bootstrap import draw_counts, estimate
 from validation.detection import rank
@@ -23,6 +23,11 @@ from validation.nulls import p_value
 N_PERMUTATIONS = 999
 N_RESAMPLES = 200
 N_BINS = 8  # of distance
+
+# Widths of spikes in mouse cortex have two modes: that of fast-spiking units, most of them Pvalb interneurons, and that
+# of all others (Senzai, Fernandez-Ruiz & Buzsaki 2019, Neuron 101:500; Siegle et al. 2021, Nature 592:86).
+NARROW_MS = 0.4
+LEAST_OF_WIDTH = 5
 
 # How names of cell types start: markers and classes of Tasic et al. 2018, Nature 563:72, and mouse lines of the Allen
 # Institute (Gerfen, Paletzki & Heintz 2013, Neuron 80:1368).
@@ -45,7 +50,7 @@ def knowledge(connectome: Connectome, neurons: pd.DataFrame, *, seed: int = 0) -
     seed : int
         Of permutations and bootstrap.
     """
-    found = Knowledge(skipped={"waveform": "The neuron table holds no spike waveforms."})
+    found = Knowledge()
     for name, part in PARTS.items():
         try:
             setattr(found, name, part(connectome, neurons, seed))
@@ -67,7 +72,7 @@ def measured_type(cell_type: str) -> int | None:
 
 
 def signs(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Signs:
-    """Summed outgoing scores of excitatory and inhibitory neurons, see `Signs`.
+    """Summed outgoing scores of neurons that excite or inhibit by the name of their type, see `Signs`.
 
     Raises
     ------
@@ -76,35 +81,38 @@ def signs(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Signs
     """
     types = neurons["cell_type"].astype(str)
     kind = [excites(name) for name in types]
-    known = np.flatnonzero([each is not None for each in kind])
-    excitatory = np.array([kind[k] for k in known], dtype=bool)
-    if min(excitatory.sum(), (~excitatory).sum()) < 2:
+    n_excitatory, n_inhibitory = kind.count(True), kind.count(False)
+    if min(n_excitatory, n_inhibitory) < 2:
         raise InputError(
             "Cell types must name at least 2 excitatory and 2 inhibitory neurons; they name "
-            f"{excitatory.sum()} and {(~excitatory).sum()}."
+            f"{n_excitatory} and {n_inhibitory}."
         )
-    outgoing = connectome.scores.sum(axis=0)
-    mean = outgoing / (connectome.n_neurons - 1)
-    counts = draw_counts(len(known), N_RESAMPLES, seed)
-    auroc = rank(outgoing[known], excitatory, np.arange(len(known)), counts).auroc
-    test = mannwhitneyu(outgoing[known][excitatory], outgoing[known][~excitatory], alternative="greater")
-    groups = neurons.groupby(types, sort=True).indices
-    return Signs(
-        n_excitatory=int(excitatory.sum()),
-        n_inhibitory=int((~excitatory).sum()),
-        auroc=estimate(auroc),
-        p_value=float(test.pvalue),
-        types=[
-            TypeSigns(
-                cell_type=str(name),
-                excites=excites(str(name)),
-                n_neurons=len(members),
-                share_excitatory=float(np.mean(outgoing[members] > 0)),
-                mean_score=float(mean[members].mean()),
-            )
-            for name, members in groups.items()
-        ],
-    )
+    return _signs(connectome, types, kind, seed)
+
+
+def waveform(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Signs:
+    """The same by the width of spikes: narrow ones are of fast-spiking neurons, which inhibit.
+
+    Broad ones are of excitatory neurons for the most part; those inhibitory neurons that have them too, and the few
+    excitatory ones with narrow spikes, keep the AUROC below 1 however right the connectivity is.
+
+    Raises
+    ------
+    InputError
+        If widths are not known, or there are not at least `LEAST_OF_WIDTH` units of either kind.
+    """
+    if TROUGH_TO_PEAK not in neurons:
+        raise InputError(f"The neuron table holds no widths of spikes ({TROUGH_TO_PEAK}).")
+    width_ms = neurons[TROUGH_TO_PEAK].to_numpy(dtype=np.float64)
+    kind = [None if np.isnan(each) else bool(each >= NARROW_MS) for each in width_ms]
+    n_broad, n_narrow = kind.count(True), kind.count(False)
+    if min(n_broad, n_narrow) < LEAST_OF_WIDTH:
+        raise InputError(
+            f"At least {LEAST_OF_WIDTH} units must have spikes narrower than {NARROW_MS:g} ms, and as many broader "
+            f"ones; {n_narrow} and {n_broad} have."
+        )
+    names = {None: "width unknown", True: "broad", False: "narrow"}
+    return _signs(connectome, pd.Series([names[each] for each in kind]), kind, seed)
 
 
 def distance(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Distance:
@@ -216,10 +224,38 @@ def cell_types(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> 
 
 PARTS: dict[str, Callable[[Connectome, pd.DataFrame, int], Signs | Distance | Areas | CellTypes]] = {
     "signs": signs,
+    "waveform": waveform,
     "distance": distance,
     "areas": areas,
     "cell_types": cell_types,
 }
+
+
+def _signs(connectome: Connectome, types: pd.Series, kind: list[bool | None], seed: int) -> Signs:
+    """Of neurons of N types, which excite (True), inhibit (False), or of which that is not known."""
+    known = np.flatnonzero([each is not None for each in kind])
+    excitatory = np.array([kind[k] for k in known], dtype=bool)
+    outgoing = connectome.scores.sum(axis=0)
+    mean = outgoing / (connectome.n_neurons - 1)
+    counts = draw_counts(len(known), N_RESAMPLES, seed)
+    auroc = rank(outgoing[known], excitatory, np.arange(len(known)), counts).auroc
+    test = mannwhitneyu(outgoing[known][excitatory], outgoing[known][~excitatory], alternative="greater")
+    return Signs(
+        n_excitatory=int(excitatory.sum()),
+        n_inhibitory=int((~excitatory).sum()),
+        auroc=estimate(auroc),
+        p_value=float(test.pvalue),
+        types=[
+            TypeSigns(
+                cell_type=str(name),
+                excites=kind[members[0]],
+                n_neurons=len(members),
+                share_excitatory=float(np.mean(outgoing[members] > 0)),
+                mean_score=float(mean[members].mean()),
+            )
+            for name, members in types.groupby(types, sort=True).indices.items()
+        ],
+    )
 
 
 def _permuted(

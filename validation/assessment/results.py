@@ -16,8 +16,9 @@ from synapsnet.recording import Modality
 from validation.results import Estimate
 
 FORMAT_VERSION = 1
+NO_LIGHT = "The recording holds no light."
 
-Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "matched"]
+Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "matched", "perturbation"]
 Verdict = Literal["better", "worse", "undecided"]
 
 
@@ -253,11 +254,12 @@ class CellTypes(_Result):
 class Knowledge(_Result):
     """Agreement with what is known independently of the recording.
 
-    Each is None where the neuron table does not hold what it takes; `skipped` has the reason by the field's name, and
-    that of "waveform", which no recording holds so far.
+    Each is None where the neuron table does not hold what it takes; `skipped` has the reason by the field's name.
+    `signs` goes by the names of cell types, `waveform` by how narrow spikes are.
     """
 
     signs: Signs | None = None
+    waveform: Signs | None = None
     distance: Distance | None = None
     areas: Areas | None = None
     cell_types: CellTypes | None = None
@@ -298,6 +300,44 @@ class Forecasts(_Result):
     """Does connectivity help to forecast held-out activity. "synapsnet-independent" is the ablation W = 0."""
 
     horizons: list[ForecastsAt]
+
+
+class Perturbation(_Result):
+    """Does connectivity predict what light does, see `validation.perturbation`.
+
+    Attributes
+    ----------
+    light : str
+        What says when it was on.
+    n_pulses : int
+    response_s : two floats
+        From the onset of light, in which responses were measured.
+    driven, targets : lists of ids
+        Of the D neurons that light drives directly, and the M others.
+    predicted, measured : lists of M floats
+        Sum of the effects, in log rate or relative change, of the extra spikes of driven neurons; modulation
+        (rate - baseline) / (rate + baseline).
+    correlation : Estimate
+        Spearman, of both; bootstrap over targets.
+    given_rate, p_targets, p_sources, reliability : float
+        See `validation.perturbation.PerturbationScore`.
+    ceiling : float
+        What a perfect prediction would reach about: the square root of the reliability.
+    """
+
+    light: str
+    n_pulses: int
+    response_s: tuple[float, float]
+    driven: list[str]
+    targets: list[str]
+    predicted: list[float]
+    measured: list[float]
+    correlation: Estimate
+    given_rate: float
+    p_targets: float
+    p_sources: float
+    reliability: float
+    ceiling: float
 
 
 class Likeness(_Result):
@@ -444,6 +484,7 @@ class Assessment(_Result):
     states: States | None = None
     forecasts: Forecasts | None = None
     matched: Matched | None = None
+    perturbation: Perturbation | None = None
     skipped: dict[Part, str] = {}
 
     def done(self, part: Part) -> bool:

@@ -15,7 +15,7 @@ number of steps of a recording, N that of its neurons, p that of lags; "per pass
 says that there is none. To infer from calcium, most methods see the deconvolved drive in place of spike counts.
 
 The docstring of a class, in a module of `validation.methods`, says more, also where it differs from its source.
-SynapsNet is ours, and its estimator forecasts as well; `synapsnet/model.py` has its equations. Which method has which
+SynapsNet is ours, and its estimator forecasts as well; `synapsnet/model/` has its equations. Which method has which
 property: [properties.md](properties.md).
 """
 FOOTER = "\nWritten by `python -m validation.methods > docs/methods.md`; do not edit."

@@ -1,0 +1,142 @@
+"""The file from which a recording came, read again: whether it is the one, and what else it holds.
+
+Readers drop what they are told to: neurons, stretches of time, trials from the light on. What a recording knows of how
+it was read is used again, and what was read is found by the neurons' ids, the clock and the activity.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.io import READERS, arrays, nwb, read
+from synapsnet.io.nwb_file import opened
+from synapsnet.io.nwb_own import facts
+from synapsnet.io.options import options_of
+from synapsnet.recording import Recording
+
+LEAST_COVERED = 0.99  # of the time that was read
+MOST_COUNTS_APART = (5.0, 0.1)  # spikes, and share of them: bins may lie otherwise within epochs
+LEAST_CORRELATION = 0.1  # of traces: another trace of the same neuron has more, one of another neuron hardly
+ARRAY_OPTIONS = ("key", "until", "transpose")
+
+Indices = npt.NDArray[np.intp]
+
+
+def read_again(path: str | Path, like: Recording, *, behaviour: str | None = None) -> Recording:
+    """Read the file that a recording came from, with all of its neurons and of its time.
+
+    Parameters
+    ----------
+    path : path
+    like : Recording
+        What was read of it.
+    behaviour : str, optional
+        Of NWB files and arrays, see their readers; of others what they have.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    return read(path, **_options(path, like, behaviour))
+
+
+def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices:
+    """(N,) indices of the neurons of a recording in the file that it came from.
+
+    Parameters
+    ----------
+    path : path
+        For messages.
+    again : Recording
+        The file, from `read_again`.
+    like : Recording
+        What was read of it.
+
+    Raises
+    ------
+    InputError
+        If it is not the file: it lacks neurons or time, or the neurons were not as active.
+    """
+
+    def refuse(reason: str) -> InputError:
+        return InputError(f"{path} is not the recording that the run was fitted to: {reason}.")
+
+    if again.modality != like.modality:
+        raise refuse(f"it holds {again.modality}, and the run {like.modality}")
+    names, wanted = (each.neurons["id"].astype(str).tolist() for each in (again, like))
+    place = {name: k for k, name in enumerate(names)}
+    if absent := [name for name in wanted if name not in place]:
+        shown = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+        raise refuse(f"of the run's {len(wanted)} neurons it lacks {shown}, among its {again.n_neurons}")
+    if abs(again.dt_s / like.dt_s - 1) > 0.01:
+        raise refuse(f"its time step is {again.dt_s:.4g} s, and the run's {like.dt_s:.4g} s")
+    shared = [_inside(again, like), _inside(like, again)]
+    if shared[1].sum() < LEAST_COVERED * like.n_steps:
+        raise refuse(f"it lacks {(~shared[1]).sum() * like.dt_s:.4g} s of the run's {like.n_steps * like.dt_s:.4g} s")
+    # ids of two probes may be the same, and then only their order tells
+    chosen = np.arange(len(names)) if names == wanted else np.array([place[name] for name in wanted])
+    there, here = again.values[shared[0]][:, chosen], like.values[shared[1]]
+    if like.modality == "spikes":
+        apart = _counts_apart(there, here)
+        if apart.any():
+            k = int(apart.argmax())
+            rates_hz = [each[:, k].mean(dtype=np.float64) / like.dt_s for each in (there, here)]
+            raise refuse(
+                f"neuron {wanted[k]} fires at {rates_hz[0]:.3g} Hz in it, and at {rates_hz[1]:.3g} Hz in the run"
+            )
+    elif _correlation(there, here) < LEAST_CORRELATION:
+        raise refuse("traces of the same neurons differ")
+    return chosen
+
+
+def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, Any]:
+    """Of the reader of a file, from what is known of the first reading."""
+    reader = next((each for each in READERS if each.recognises(path)), None)
+    if reader is None:
+        return {}  # `read` says why
+    step: dict[str, Any] = {"bin_s": like.dt_s} if like.modality == "spikes" else {"fs_hz": 1 / like.dt_s}
+    if reader.recognises is arrays.recognises:
+        first = like.metadata if like.metadata.get("reader") == "arrays" else {}
+        step = {name: first.get(name) for name in ARRAY_OPTIONS}
+        step |= {"dt_s": like.dt_s, "modality": like.modality, "behaviour": behaviour}
+    elif reader.recognises is nwb.recognises:
+        with opened(path) as file:
+            kind = facts(file, path).get("kind")
+            has_spikes = file.units is not None and "spike_times" in file.units.colnames
+        if kind == "recording":
+            return {}
+        step = step if kind or has_spikes else {}
+        key = like.metadata.get("key") if like.metadata.get("reader") == "nwb" else None
+        step |= {} if kind else {"label": "all", "behaviour": behaviour, "key": key}
+    elif "label" in options_of(reader):
+        step["label"] = "all"
+    return {name: value for name, value in step.items() if name in options_of(reader)}
+
+
+def _inside(recording: Recording, other: Recording) -> npt.NDArray[np.bool_]:
+    """(T,) steps of a recording that lie in the epochs of another."""
+    return np.isfinite(np.asarray(other.epochs.in_interval(recording.activity), dtype=np.float64))
+
+
+def _counts_apart(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """(N,) neurons with other numbers of spikes."""
+    n_steps = len(here)
+    a, b = (each.mean(axis=0, dtype=np.float64) * n_steps for each in (there, here))
+    fixed, share = MOST_COUNTS_APART
+    return np.asarray(np.abs(a - b) > fixed + share * np.maximum(a, b))
+
+
+def _correlation(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32]) -> float:
+    """Median correlation of the traces of the same neurons; 0 where they are not as long."""
+    if there.shape != here.shape:
+        return 0.0
+    a, b = (each.astype(np.float64) - each.mean(axis=0, dtype=np.float64) for each in (there, here))
+    norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return float(np.median(np.divide((a * b).sum(axis=0), norm, out=np.zeros_like(norm), where=norm > 0)))

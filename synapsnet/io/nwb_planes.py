@@ -1,0 +1,229 @@
+"""Which series of ROIs of an NWB file are read: one, or one of each plane that was imaged at once with others.
+
+Planes are different neurons: series of other imaging planes, or of other rows of one table of ROIs. All other series
+(raw beside dF/F, neuropil, deconvolved, a second segmentation of a plane) are other accounts of the same neurons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.io.clock import interpolate
+from synapsnet.io.nwb_series import times_of
+from synapsnet.io.reader import Notify
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
+    from pynwb.ophys import RoiResponseSeries
+
+NEUROPIL = re.compile("neuropil", re.IGNORECASE)
+DFF = re.compile(r"df_?(over)?_?f|dff", re.IGNORECASE)
+DECONVOLVED = re.compile("deconv|event|spike", re.IGNORECASE)
+SAME_OFFSET = 0.5  # of a frame, by which planes that are imaged in turn may come nearer or move apart
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A series of ROIs.
+
+    Attributes
+    ----------
+    name : str
+        With that of what holds it, and of the module where that is needed to tell series apart.
+    module : str
+    series : RoiResponseSeries
+    is_dff : bool
+    """
+
+    name: str
+    module: str
+    series: RoiResponseSeries
+    is_dff: bool
+
+    @property
+    def deconvolved(self) -> bool:
+        return bool(DECONVOLVED.search(self.name))
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What the traces of planes that are read together have in common."""
+        indicator = self.series.rois.table.imaging_plane.indicator
+        return self.is_dff, self.deconvolved, bool(NEUROPIL.search(self.name)), indicator
+
+    @property
+    def rois(self) -> npt.NDArray[np.int64]:
+        """Rows of the table of ROIs."""
+        return np.asarray(self.series.rois.data[:], np.int64)
+
+    def is_called(self, name: str) -> bool:
+        """Is it the name of the series, or of what holds it, its module or its imaging plane."""
+        plane = str(self.series.rois.table.imaging_plane.name)
+        return name in (self.name, *self.name.split("/"), self.module, plane)
+
+    def is_of_other_neurons(self, other: Trace) -> bool:
+        table, others = self.series.rois.table, other.series.rois.table
+        if table is others:
+            return not np.isin(self.rois, other.rois).any()
+        return table.imaging_plane is not others.imaging_plane
+
+
+def all_traces(file: NWBFile) -> list[Trace]:
+    """All series of ROIs: dF/F first, then fluorescence, then the deconvolved."""
+    from pynwb.ophys import DfOverF, RoiResponseSeries
+
+    found = []
+    for module, processed in file.processing.items():
+        for held in processed.data_interfaces.values():
+            inner = [held] if isinstance(held, RoiResponseSeries) else getattr(held, "roi_response_series", {}).values()
+            for series in inner:
+                name = series.name if series is held else f"{held.name}/{series.name}"
+                is_dff = isinstance(held, DfOverF) or bool(DFF.search(name))
+                found.append(Trace(name, module, series, is_dff))
+    names = [trace.name for trace in found]
+    if len(set(names)) < len(names):
+        found = [Trace(f"{each.module}/{each.name}", each.module, each.series, each.is_dff) for each in found]
+    return sorted(found, key=lambda trace: (trace.deconvolved, not trace.is_dff, _by_number(trace.name)))
+
+
+def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) -> list[Trace]:
+    """The first series that the key names, or that is no neuropil, and those like it of other planes.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if key is not None:
+        fitting = [trace for trace in traces if trace.is_called(key)]
+        if not fitting:
+            names = ", ".join(trace.name for trace in traces) or "none"
+            raise InputError(f"{source} has no series {key!r} of ROIs; it has {names} (--key).")
+    else:
+        fitting = [trace for trace in traces if not NEUROPIL.search(trace.name)]
+        if not fitting:
+            raise InputError(
+                f"{source} has neither spike times in `units` nor DfOverF or Fluorescence in `processing`; "
+                "export one of them."
+            )
+    found = fitting[:1]
+    for trace in fitting[1:]:
+        if trace.kind == found[0].kind and all(trace.is_of_other_neurons(other) for other in found):
+            found.append(trace)
+    others = [trace.name for trace in traces if trace not in found]
+    notify(
+        f"Reading {', '.join(trace.name for trace in found)}"
+        + (f", {len(found)} planes, together" if len(found) > 1 else "")
+        + (f"; left out: {', '.join(others)} (--key)." if others else ".")
+    )
+    return found
+
+
+def plane_names(traces: Sequence[Trace]) -> list[str]:
+    """A name for each plane: of the imaging planes, or else the shortest names that tell them apart."""
+    naming: list[Callable[[Trace], str]] = [
+        lambda trace: str(trace.series.rois.table.imaging_plane.name),
+        lambda trace: str(trace.series.name),
+        lambda trace: trace.module,
+    ]
+    for name in naming:
+        names = [name(trace) for trace in traces]
+        if len(set(names)) == len(names):
+            return names
+    return [trace.name for trace in traces]
+
+
+def on_one_clock(
+    traces: Sequence[Trace], values: Sequence[npt.NDArray[np.float32]], source: str, notify: Notify
+) -> tuple[npt.NDArray[np.float32], FloatArray]:
+    """All planes frame by frame.
+
+    Planes whose frames come in turn are taken to be imaged at once, as in suite2p's own folders; others are
+    interpolated linearly onto the frames of the one that has most, where each of these is within one frame of theirs.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+    values : sequence of (T_k, N_k) arrays
+        Of each of them.
+    source : str
+        Name of the file.
+    notify : callable
+
+    Returns
+    -------
+    values : (T, sum of N_k) float32 array
+    times_s : (T,) array
+
+    Raises
+    ------
+    InputError
+        If the planes were not imaged at once, or a frame has no time.
+    """
+    clocks = [_clock(trace, len(each)) for trace, each in zip(traces, values, strict=True)]
+    if len(traces) == 1:
+        return values[0], clocks[0]
+    shortest, longest = min(map(len, clocks)), max(map(len, clocks))
+    reference = clocks[[len(clock) for clock in clocks].index(longest)]
+    frame_s = float(np.median(np.diff(reference))) if longest > 1 else 0.0
+    if longest <= shortest + 1 and all(_in_turn(clock, clocks[0], frame_s) for clock in clocks):
+        if longest > shortest:
+            notify(f"The last frame of {[*map(len, clocks)].count(longest)} planes dropped: the others lack it.")
+        notify(f"{len(traces)} planes are read as if imaged at once, though one may follow the other within a frame.")
+        return np.concatenate([each[:shortest] for each in values], axis=1), clocks[0][:shortest]
+    if not all(_within_a_frame(clock, reference, frame_s) for clock in clocks):
+        raise InputError(
+            f"{source} has planes that were not imaged at the same times: "
+            f"{'; '.join(_described(name, clock) for name, clock in zip(plane_names(traces), clocks, strict=True))}. "
+            "Read one of them (--key with its name)."
+        )
+    notify(
+        f"{len(traces)} planes are interpolated onto the frames of the one that has most, which smooths the others; "
+        "one of them can be read alone (--key)."
+    )
+    together = [
+        each if clock is reference else interpolate(reference, clock, each)
+        for clock, each in zip(clocks, values, strict=True)
+    ]
+    return np.concatenate(together, axis=1).astype(np.float32, copy=False), reference
+
+
+def _clock(trace: Trace, n_frames: int) -> FloatArray:
+    clock = np.asarray(times_of(trace.series, n_frames), float)
+    if len(clock) != n_frames:
+        raise InputError(f"{trace.name} needs a time for each frame; got {len(clock)} times for {n_frames} frames.")
+    return clock
+
+
+def _in_turn(clock: FloatArray, first: FloatArray, frame_s: float) -> bool:
+    """Do the frames of a plane follow those of the first, or come before them, at the same distance below a frame."""
+    n = min(len(clock), len(first))
+    offset = clock[:n] - first[:n]
+    return bool(np.ptp(offset) <= SAME_OFFSET * frame_s and np.abs(offset).max() < frame_s)
+
+
+def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) -> bool:
+    """Has every frame of the reference one of the clock at most a frame away."""
+    if not (np.diff(clock) > 0).all():
+        return False
+    after = np.clip(np.searchsorted(clock, reference), 1, len(clock) - 1)
+    distance = np.minimum(np.abs(reference - clock[after - 1]), np.abs(clock[after] - reference))
+    return bool((distance <= 1.01 * frame_s).all())
+
+
+def _described(name: str, clock: FloatArray) -> str:
+    rate = f" at {1 / np.median(np.diff(clock)):.4g} Hz" if len(clock) > 1 else ""
+    return f"{name} has {len(clock)} frames{rate} from {clock[0]:.4g} s" if len(clock) else f"{name} has no frames"
+
+
+def _by_number(name: str) -> list[Any]:
+    """A key by which plane10 comes after plane2."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

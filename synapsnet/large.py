@@ -1,0 +1,103 @@
+"""Activity that may be larger than the memory at hand.
+
+Small arrays are in memory. Large ones lie in a temporary file that has no name and is mapped into memory: the operating
+system keeps as much of it in memory as there is room for, writes the rest to disk, and removes all of it with the
+array. The folder is that of Python's `tempfile`, which the variable TMPDIR chooses; where it is itself in memory
+(tmpfs), nothing is gained. What goes through a whole array does so block by block (`blocks`).
+"""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+
+LARGE_BYTES = 2**30
+BLOCK_BYTES = 2**25
+
+Float32 = npt.NDArray[np.float32]
+Fill = Callable[[Float32, int], None]
+
+
+class _Pages(mmap.mmap):
+    """Memory that is that of a temporary file."""
+
+
+def filled(shape: tuple[int, int], fill: Fill) -> Float32:
+    """A new array, filled block by block, and in a temporary file if it has more than `LARGE_BYTES`.
+
+    Parameters
+    ----------
+    shape : (T, N)
+    fill : callable
+        `fill(block, start)` writes into all of `block` the rows that begin with the row `start` of the array.
+
+    Returns
+    -------
+    (T, N) float32 array, which may be written to.
+
+    Raises
+    ------
+    InputError
+        If the folder of temporary files has no room for a large array.
+    """
+    n_rows, n_columns = shape
+    at_once = _rows_at_once(n_columns)
+    starts = range(0, n_rows, at_once)
+    if not is_large(shape):
+        array = np.empty(shape, np.float32)
+        for start in starts:
+            fill(array[start : start + at_once], start)
+        return array
+    n_bytes, folder = 4 * n_rows * n_columns, tempfile.gettempdir()
+    try:
+        if shutil.disk_usage(folder).free < n_bytes:
+            raise OSError("there is not so much room")
+        with tempfile.TemporaryFile() as file:
+            buffer = np.empty((at_once, n_columns), np.float32)
+            for start in starts:
+                block = buffer[: n_rows - start]
+                fill(block, start)
+                file.write(block.data)
+            file.flush()
+            pages = _Pages(file.fileno(), n_bytes)
+    except OSError as error:
+        raise InputError(
+            f"{n_rows} time steps of {n_columns} neurons, {n_bytes / 2**30:.3g} GiB, do not fit into a temporary file "
+            f"in {folder} ({error.strerror or error}); choose another folder (TMPDIR), wider bins (--bin), fewer "
+            "neurons or less time."
+        ) from error
+    return np.frombuffer(pages, np.float32).reshape(shape)
+
+
+def is_large(shape: tuple[int, int]) -> bool:
+    """Would an array of this shape lie in a temporary file."""
+    return 4 * shape[0] * shape[1] > LARGE_BYTES
+
+
+def blocks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """The rows of an array block by block, of which a large one has only one in memory at a time."""
+    at_once = _rows_at_once(array.shape[1])
+    for start in range(0, len(array), at_once):
+        yield array[start : start + at_once]
+        give_back(array)
+
+
+def give_back(array: npt.NDArray[Any]) -> None:
+    """Let go of the memory of a large array: what is read of it next comes from its file."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    if isinstance(owner, _Pages) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
+def _rows_at_once(n_columns: int) -> int:
+    return max(BLOCK_BYTES // (4 * max(n_columns, 1)), 1)

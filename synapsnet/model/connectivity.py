@@ -1,0 +1,175 @@
+"""The connectivity `W`: who sends currents to whom, and what may be assumed of it. One class per assumption.
+
+All are parametrised in units of the standard error that a weight has, see `StandardErrors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class StandardErrors:
+    """About how well the data determine each weight of `W`.
+
+    Attributes
+    ----------
+    information : (N,) tensor
+        On the prediction of each postsynaptic neuron, per step.
+    variance : (N,) tensor
+        Of what each presynaptic neuron sends.
+    n_steps : int
+    """
+
+    information: Tensor
+    variance: Tensor
+    n_steps: int
+
+    @classmethod
+    def unknown(cls, n_neurons: int) -> StandardErrors:
+        """Of a model whose parameters come from elsewhere."""
+        return cls(torch.ones(n_neurons), torch.ones(n_neurons), 1)
+
+    def matrix(self) -> Tensor:
+        """(N, N) standard error of each weight, `[post, pre]`."""
+        return torch.rsqrt(self.n_steps * torch.outer(self.information, self.variance)).float()
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """(N,) each: the standard error is the product of one of the receiver and one of the sender."""
+        return torch.rsqrt(self.n_steps * self.information).float(), torch.rsqrt(self.variance).float()
+
+
+class Connectivity(nn.Module):
+    """Base class."""
+
+    @property
+    def weight(self) -> Tensor:
+        """(N, N) connectivity `[post, pre]` without self-connections."""
+        raise NotImplementedError
+
+    def forward(self, sent: Tensor) -> Tensor:
+        """(B, N) currents that neurons receive, from what they send, (B, N)."""
+        return sent @ self.weight.T
+
+    def negative_log_prior(self) -> Tensor:
+        """Of the whole of `W`, in nat, for a prior of strength 1, up to a constant."""
+        raise NotImplementedError
+
+    def in_units(self) -> list[nn.Parameter]:
+        """The parameters that are counted in standard errors of a weight."""
+        raise NotImplementedError
+
+    def constrain(self) -> None:
+        """Put the parameters, after an update, back to where they are allowed to be."""
+
+    def share(self, other: Connectivity) -> None:
+        """Use those parameters of `other` that are not of single neurons."""
+
+
+class Free(Connectivity):
+    """Every weight by itself, with a Laplace prior.
+
+    Parameters
+    ----------
+    errors : StandardErrors
+    embedding : (N, E) parameter
+        Of the neurons; not used.
+    """
+
+    def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:
+        super().__init__()
+        unit = errors.matrix()
+        self.raw_weight = nn.Parameter(torch.zeros_like(unit))
+        self.register_buffer("unit", unit * (1 - torch.eye(len(unit))))
+        self.unit: Tensor
+
+    @property
+    def weight(self) -> Tensor:
+        return self.raw_weight * self.unit
+
+    def set_weight(self, weight: Tensor) -> None:
+        """Give `weight` this value, the diagonal aside."""
+        self.raw_weight.copy_(torch.where(self.unit > 0, weight / self.unit, 0.0))
+
+    def negative_log_prior(self) -> Tensor:
+        return self.raw_weight.abs().sum()
+
+    def in_units(self) -> list[nn.Parameter]:
+        return [self.raw_weight]
+
+
+class Dale(Free):
+    """All weights that a neuron sends have one sign: Dale's principle.
+
+    The sign is that of their sum, in standard errors, when they are first constrained, and cannot change after that:
+    weights of the other sign are set to 0 after each update (projected gradient descent).
+    """
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        sent = torch.where(self.unit > 0, self.raw_weight, 0.0)
+        excites = sent.sum(0) > 0
+        self.raw_weight.copy_(torch.where(excites, sent.clamp(min=0), sent.clamp(max=0)))
+
+
+class LowRank(Connectivity):
+    r"""Weights that are read off the neurons' embeddings: :math:`W_{ij} = s_{ij} u_i \cdot v_j / \sqrt{E}`.
+
+    Two linear maps, the same for all neurons, make the receiver's :math:`u_i` and the sender's :math:`v_j` from the E
+    dimensions of an embedding; :math:`s` is the standard error of a weight. There are O(N E) parameters, and currents
+    take O(N E) operations. The prior penalises the singular values of :math:`W / s` as the Laplace prior does weights:
+    their sum is at most half the squares of u and v (Srebro, Rennie & Jaakkola 2004, NeurIPS 17:1329). It is larger by
+    :math:`\sqrt{N}`, as are the singular values of noise.
+
+    Parameters
+    ----------
+    errors : StandardErrors
+    embedding : (N, E) parameter
+        Of the neurons.
+    """
+
+    def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:
+        super().__init__()
+        self._of_neurons = (embedding,)  # in a tuple: it is the model's parameter, not another one
+        n_embedding = embedding.shape[1]
+        self.receiving = nn.Parameter(torch.randn(n_embedding, n_embedding))
+        self.sending = nn.Parameter(torch.zeros(n_embedding, n_embedding))
+        post, pre = errors.factors()
+        self.register_buffer("post_unit", post)
+        self.register_buffer("pre_unit", pre)
+        self.post_unit: Tensor
+        self.pre_unit: Tensor
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """(N, E) each: u of receivers and v of senders, so that `u @ v.T` are weights in standard errors."""
+        (embedding,) = self._of_neurons
+        scale = embedding.shape[1] ** -0.25
+        return scale * embedding @ self.receiving, scale * embedding @ self.sending
+
+    @property
+    def weight(self) -> Tensor:
+        u, v = self.factors()
+        in_units = u @ v.T
+        return (in_units - torch.diag(in_units.diagonal())) * torch.outer(self.post_unit, self.pre_unit)
+
+    def forward(self, sent: Tensor) -> Tensor:
+        u, v = self.factors()
+        scaled = sent * self.pre_unit
+        return (scaled @ v @ u.T - scaled * (u * v).sum(1)) * self.post_unit
+
+    def negative_log_prior(self) -> Tensor:
+        u, v = self.factors()
+        return 0.5 * len(u) ** 0.5 * (u.square().sum() + v.square().sum())
+
+    def in_units(self) -> list[nn.Parameter]:
+        return [self.receiving, self.sending]
+
+    def share(self, other: Connectivity) -> None:
+        if isinstance(other, LowRank):
+            self.receiving, self.sending = other.receiving, other.sending
+
+
+CONNECTIVITIES: dict[str, type[Free] | type[LowRank]] = {"free": Free, "low-rank": LowRank, "dale": Dale}

@@ -1,0 +1,272 @@
+r"""What a prediction :math:`\eta` of the decoder says of a neuron's next value: one class per likelihood.
+
+Each has the same few methods. Evidence of connections needs the derivative of the log likelihood by the prediction
+(`score`) and its variance (`fisher_information`); training needs the density, forecasts the mean.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from synapsnet.model.connectivity import StandardErrors
+from synapsnet.recording import Modality
+
+MAX_LOG_RATE = 5.0  # e^5 spikes per bin is never real; without a bound one bad roll-out overflows
+LEAST_DISPERSION, MOST_DISPERSION = 0.01, 10.0  # variances of counts of 1.01 and 11 times a mean of 1
+LEAST_SPREAD = 0.1  # of amplitudes, as a share of their mean
+
+
+class Likelihood(nn.Module):
+    """Base class.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N; a likelihood may have trained parameters of its own for each neuron.
+
+    Attributes
+    ----------
+    modality : {"spikes", "calcium"}
+        Of the recordings that it is for.
+    unit : str
+        Of a weight of `W`.
+    linear_current : bool
+        The prediction is linear in the current, so that `W` has a scale.
+    """
+
+    modality: ClassVar[Modality]
+    unit: ClassVar[str]
+    linear_current: ClassVar[bool] = False
+
+    def __init__(self, n_neurons: int) -> None:
+        super().__init__()
+
+    def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """What to subtract from each neuron's values, (T, N), and by what to divide: (N,) each. Counts stay counts."""
+        return torch.zeros_like(values[0]), torch.ones_like(values[0])
+
+    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+        """From normalised values of the training part, (T, N): the prediction of their mean, (N,), and its errors.
+
+        Parameters of the likelihood itself are set to their estimates.
+        """
+        raise NotImplementedError
+
+    def mean(self, eta: Tensor) -> Tensor:
+        """(..., N) expected value."""
+        raise NotImplementedError
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        """Mean over steps and neurons, in nat, up to a constant that does not depend on parameters."""
+        raise NotImplementedError
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        """(..., N) derivative of the log likelihood of each step and neuron by the prediction `eta`."""
+        raise NotImplementedError
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        """(..., N) expected information, per step, on the prediction `eta`: the variance of the score."""
+        raise NotImplementedError
+
+
+class Bernoulli(Likelihood):
+    """A spike or none; eta is the log odds."""
+
+    modality = "spikes"
+    unit = "log odds per presynaptic spike"
+
+    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+        mean, spread = _least_moments(values)
+        offset, information = _log_odds(mean, len(values))
+        return offset, StandardErrors(information, spread.square(), len(values))
+
+    def mean(self, eta: Tensor) -> Tensor:
+        return torch.sigmoid(eta)
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(eta, target)
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        return target - self.mean(eta)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        mean = self.mean(eta)
+        return mean * (1 - mean)
+
+
+class Poisson(Likelihood):
+    """A count whose variance is its mean; eta is the log rate per step."""
+
+    modality = "spikes"
+    unit = "log rate per presynaptic spike"
+
+    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+        mean, spread = _least_moments(values)
+        return torch.log(mean), StandardErrors(mean, spread.square(), len(values))
+
+    def mean(self, eta: Tensor) -> Tensor:
+        return torch.exp(eta.clamp(max=MAX_LOG_RATE))
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.poisson_nll_loss(eta.clamp(max=MAX_LOG_RATE), target)
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        return target - self.mean(eta)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        return self.mean(eta)
+
+
+class NegativeBinomial(Poisson):
+    """A count that varies more than its mean: variance mean + dispersion mean^2; eta is the log rate per step.
+
+    The dispersion is a trained number for each neuron (Hilbe 2011, Negative Binomial Regression, Cambridge).
+    """
+
+    def __init__(self, n_neurons: int) -> None:
+        super().__init__(n_neurons)
+        self.log_dispersion = nn.Parameter(torch.zeros(n_neurons))
+
+    @property
+    def dispersion(self) -> Tensor:
+        """(N,) not so small that gamma functions of its inverse lose their digits."""
+        return LEAST_DISPERSION + torch.exp(self.log_dispersion)
+
+    @torch.no_grad()
+    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+        mean, spread = _least_moments(values)
+        excess = (spread.square() - mean) / mean.square()
+        self.log_dispersion.copy_(torch.log(excess.clamp(LEAST_DISPERSION, MOST_DISPERSION)))
+        information = mean / (1 + self.dispersion.to(mean) * mean)
+        return torch.log(mean), StandardErrors(information, spread.square(), len(values))
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        size = 1 / self.dispersion
+        eta = eta.clamp(max=MAX_LOG_RATE)
+        total = torch.logaddexp(eta, torch.log(size))  # log(mean + size)
+        chance = size * (torch.log(size) - total) + target * (eta - total)
+        return -(torch.lgamma(target + size) - torch.lgamma(size) + chance).mean()
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        mean = self.mean(eta)
+        return (target - mean) / (1 + self.dispersion * mean)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        mean = self.mean(eta)
+        return mean / (1 + self.dispersion * mean)
+
+
+class Gaussian(Likelihood):
+    """A z-scored frame; eta is its mean, and every neuron has its noise."""
+
+    modality = "calcium"
+    unit = "SD per SD"
+    linear_current = True
+
+    def __init__(self, n_neurons: int) -> None:
+        super().__init__(n_neurons)
+        self.log_noise = nn.Parameter(torch.zeros(n_neurons))  # log sigma_i
+
+    def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        return values.mean(0), scale_of(values)
+
+    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+        one = torch.ones_like(values[0], dtype=torch.float64)
+        return torch.zeros_like(values[0]), StandardErrors(one, one, len(values))
+
+    def mean(self, eta: Tensor) -> Tensor:
+        return eta
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        noise = (target - eta) * torch.exp(-self.log_noise)
+        return 0.5 * noise.square().mean() + self.log_noise.mean()
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        return (target - eta) * torch.exp(-2 * self.log_noise)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        return torch.exp(-2 * self.log_noise).expand_as(eta)
+
+
+class ZeroInflated(Likelihood):
+    """Deconvolved calcium: often exactly 0, else a gamma distributed amplitude; eta is the log odds of an event.
+
+    After Wei et al. 2020, "A zero-inflated gamma model for post-deconvolved calcium imaging traces", Neurons Behav Data
+    Anal Theory 3; amplitudes start at 0 here, and their shape and scale are a neuron's and do not change with time.
+    """
+
+    modality = "calcium"
+    unit = "log odds per SD"
+
+    def __init__(self, n_neurons: int) -> None:
+        super().__init__(n_neurons)
+        self.log_shape = nn.Parameter(torch.zeros(n_neurons))
+        self.log_scale = nn.Parameter(torch.zeros(n_neurons))
+
+    def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(values[0]), scale_of(values)
+
+    @torch.no_grad()
+    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+        event = values > 0
+        n_events = event.sum(0).clamp(min=1)
+        amplitude = torch.where(event.any(0), values.sum(0) / n_events, 1.0)
+        variance = torch.where(event, (values - amplitude).square(), 0.0).sum(0) / n_events
+        scale = variance.clamp(min=(LEAST_SPREAD * amplitude).square()) / amplitude
+        self.log_scale.copy_(torch.log(scale))
+        self.log_shape.copy_(torch.log(amplitude / scale))
+        offset, information = _log_odds(_least_moments(event.to(values))[0], len(values))
+        return offset, StandardErrors(information, _least_moments(values)[1].square(), len(values))
+
+    def mean(self, eta: Tensor) -> Tensor:
+        return torch.sigmoid(eta) * torch.exp(self.log_shape + self.log_scale)
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        event, shape = target > 0, torch.exp(self.log_shape)
+        amplitude = torch.where(event, target, 1.0)
+        density = (shape - 1) * torch.log(amplitude) - amplitude * torch.exp(-self.log_scale)
+        density = density - shape * self.log_scale - torch.lgamma(shape)
+        occurs = nn.functional.binary_cross_entropy_with_logits(eta, event.to(eta))
+        return occurs - torch.where(event, density, 0.0).mean()
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        return (target > 0).to(eta) - torch.sigmoid(eta)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        chance = torch.sigmoid(eta)
+        return chance * (1 - chance)
+
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "poisson": Poisson,
+    "negative-binomial": NegativeBinomial,
+    "gaussian": Gaussian,
+    "zero-inflated": ZeroInflated,
+}
+
+
+def scale_of(values: Tensor) -> Tensor:
+    """Standard deviation of each column of (T, N) that varies; 1 of one that does not, which is only centred."""
+    spread = _spread(values)
+    return torch.where(spread > 0, spread, 1.0)
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Standard deviation of each column; exactly 0 if it is constant, whatever the rounding."""
+    return torch.where(values.amax(0) > values.amin(0), values.std(0), 0.0)
+
+
+def _least_moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of counts; of what was silent in the training part, as if it had no more than one spike there."""
+    n_steps = len(values)
+    return values.mean(0).clamp(min=1 / n_steps), _spread(values).clamp(min=1 / n_steps**0.5)
+
+
+def _log_odds(mean: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
+    """Of events with this mean number per step, which is not quite 1; the information of a step on them."""
+    mean = mean.clamp(max=1 - 1 / n_steps)
+    return torch.log(mean / (1 - mean)), mean * (1 - mean)

@@ -1,0 +1,160 @@
+"""The parts of `synapsnet.model`, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from synapsnet.model.connectivity import CONNECTIVITIES, Connectivity, StandardErrors
+from synapsnet.model.decoders import PASTS, Decoder
+from synapsnet.model.kernels import KERNELS, KernelPerNeuron
+from synapsnet.model.likelihoods import LIKELIHOODS
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything about a model that is not a parameter; JSON-serialisable.
+
+    Attributes
+    ----------
+    likelihood, connectivity, kernels, decoder : str
+        Names in `LIKELIHOODS`, `CONNECTIVITIES`, `KERNELS` and `PASTS`. With the connectivity "none" there is no `W`:
+        the ablation in which neurons are independent.
+    n_neurons : int
+    n_lags, n_steps : int
+        Synaptic kernel length L and own past M, in steps; L <= M.
+    n_embedding, n_hidden, n_behaviour : int
+    sparsity : float
+        Strength of the prior on `W`: the penalty, in nat, of a weight of one standard error.
+    """
+
+    likelihood: str
+    n_neurons: int
+    n_lags: int
+    n_steps: int
+    n_embedding: int
+    n_hidden: int
+    n_behaviour: int
+    sparsity: float
+    connectivity: str = "free"
+    kernels: str = "neuron"
+    decoder: str = "mlp"
+
+
+class Synapses(nn.Module):
+    """Directed connectivity `W[post, pre]` and the synaptic kernels through which it acts."""
+
+    def __init__(self, connectivity: Connectivity, kernels: KernelPerNeuron) -> None:
+        super().__init__()
+        self.connectivity, self.kernels = connectivity, kernels
+
+    @property
+    def weight(self) -> Tensor:
+        """(N, N) connectivity `[post, pre]` without self-connections."""
+        return self.connectivity.weight
+
+    @property
+    def kernel(self) -> Tensor:
+        """(N, L) kernels over lags 1..L, each with a sum of absolute values of 1, so that `W` has a scale."""
+        return self.kernels.kernel
+
+    def filtered(self, past: Tensor) -> Tensor:
+        """(B, N) presynaptic activity after its kernel, from windows (B, N, M) of past activity."""
+        return self.kernels.filtered(past)
+
+
+class SynapsNetModel(nn.Module):
+    """The network of the package's docstring.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    errors : StandardErrors, optional
+        The scale of the weights. It is not needed if all parameters are loaded afterwards.
+    """
+
+    def __init__(self, architecture: Architecture, errors: StandardErrors | None = None) -> None:
+        super().__init__()
+        self.architecture = architecture
+        n = architecture.n_neurons
+        self.n_steps, self.sparsity = architecture.n_steps, architecture.sparsity
+        self.likelihood = LIKELIHOODS[architecture.likelihood](n)
+        self.embedding = nn.Parameter(torch.randn(n, architecture.n_embedding) / 10)
+        self.synapses = None
+        if architecture.connectivity != "none":
+            connectivity = CONNECTIVITIES[architecture.connectivity]
+            self.synapses = Synapses(
+                connectivity(errors or StandardErrors.unknown(n), self.embedding),
+                KERNELS[architecture.kernels](n, architecture.n_lags),
+            )
+        self.decoder = Decoder(
+            PASTS[architecture.decoder](architecture.n_steps, architecture.n_hidden),
+            architecture.n_steps,
+            architecture.n_embedding,
+            architecture.n_behaviour,
+            architecture.n_hidden,
+            self.likelihood.linear_current,
+        )
+        self.register_buffer("offset", torch.zeros(n))  # prediction at the start of training
+        self.offset: Tensor
+
+    def current(self, past: Tensor) -> Tensor:
+        """(B, N) input current of each neuron from windows (B, N, M) of everybody's past."""
+        if self.synapses is None:
+            return torch.zeros_like(past[..., 0])
+        return self.synapses.kernels.current(past, self.synapses.connectivity)
+
+    def decode(self, current: Tensor, past: Tensor, behaviour: Tensor) -> Tensor:
+        """(B, N) natural parameter of the next step, given the input currents."""
+        return self.offset + self.decoder(current, past, self.embedding, behaviour)
+
+    def forward(self, past: Tensor, behaviour: Tensor) -> Tensor:
+        """(B, N) natural parameter of the step after each window.
+
+        Parameters
+        ----------
+        past : (B, N, M) tensor
+            Windows of activity, oldest first. Nothing of the step to predict is in them.
+        behaviour : (B, V) tensor
+            Behaviour at the last step of each window.
+        """
+        return self.decode(self.current(past), past, behaviour)
+
+    def mean(self, eta: Tensor) -> Tensor:
+        """Expected activity: a probability, a rate per bin, or the frame's mean."""
+        return self.likelihood.mean(eta)
+
+    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        """Mean over steps and neurons, in nat, up to a constant that does not depend on parameters."""
+        return self.likelihood.negative_log_likelihood(eta, target)
+
+    def score(self, eta: Tensor, target: Tensor) -> Tensor:
+        """(B, N) derivative of the log likelihood of each step and neuron by the prediction `eta`."""
+        return self.likelihood.score(eta, target)
+
+    def fisher_information(self, eta: Tensor) -> Tensor:
+        """(B, N) expected information, per step, on the prediction `eta`."""
+        return self.likelihood.fisher_information(eta)
+
+    def negative_log_prior(self) -> Tensor:
+        """Of the whole of `W`, in nat, up to a constant."""
+        if self.synapses is None:
+            return torch.zeros((), device=self.offset.device)
+        return self.sparsity * self.synapses.connectivity.negative_log_prior()
+
+    def in_units(self) -> list[nn.Parameter]:
+        """The parameters that are counted in standard errors of a weight, see `synapsnet.model.connectivity`."""
+        return [] if self.synapses is None else self.synapses.connectivity.in_units()
+
+    def constrain(self) -> None:
+        """Put `W`, after an update, back to where it is allowed to be."""
+        if self.synapses is not None:
+            self.synapses.connectivity.constrain()
+
+    def share(self, other: SynapsNetModel) -> None:
+        """Use the decoder of `other`, and its way to read connections off embeddings, from now on."""
+        self.decoder = other.decoder
+        if self.synapses is not None and other.synapses is not None:
+            self.synapses.connectivity.share(other.synapses.connectivity)

@@ -1,0 +1,104 @@
+"""Short pulses of light in a recording, and the spikes around them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapsnet.errors import InputError
+from synapsnet.io.clock import true_runs
+from synapsnet.recording import Recording
+
+LONGEST_LIGHT_S = 0.02  # so that most of what follows is not the light itself
+RESPONSE_S = 0.04  # after the light, in which the others respond
+BASELINE_S = 0.3
+ON = 0.1  # of the strongest light: less is noise, or a sliver of a bin
+FEWEST_PULSES = 20
+NAMES = re.compile(r"light|laser|opto|ogen|photo_?stim|(^|_)led(_|$)", re.IGNORECASE)  # of what says when light was on
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Pulses:
+    """Spikes around short pulses of light.
+
+    Attributes
+    ----------
+    counts : (R, N, B) array
+        Spikes in each bin, of R pulses.
+    onset : int
+        First bin with light; those before it are the baseline.
+    window : (first, stop)
+        Bins after the onset in which the others respond; the longest pulse is over before the first.
+    """
+
+    counts: Array
+    onset: int
+    window: tuple[int, int]
+
+
+def is_light(name: str) -> bool:
+    """Does a variable, by its name, say when light was on."""
+    return NAMES.search(name) is not None
+
+
+def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
+    """The pulses of light after which responses can be told from the light itself.
+
+    They last at most `LONGEST_LIGHT_S`, and there is no other light in `BASELINE_S` before them and until the responses
+    to them are over, `RESPONSE_S` after the longest of them.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of spikes.
+    light : (T,) array
+        On the recording's grid. It is on where it exceeds a tenth of its maximum.
+
+    Raises
+    ------
+    InputError
+        If the recording is of calcium, its bins are too long, or there are fewer than `FEWEST_PULSES` such pulses.
+    """
+    longest = int(LONGEST_LIGHT_S / recording.dt_s + 1e-6)
+    if recording.modality != "spikes":
+        raise InputError(
+            "Responses to light are scored on spikes: calcium is too slow to tell whom light itself drives."
+        )
+    if longest < 1:
+        raise InputError(
+            f"Responses to light are scored in bins of at most {LONGEST_LIGHT_S * 1e3:g} ms; these last "
+            f"{recording.dt_s * 1e3:g} ms."
+        )
+    on = is_on(light)
+    flashes = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(on[start:stop])]
+    short = [(first, stop) for first, stop in flashes if stop - first <= longest]
+    length = max((stop - first for first, stop in short), default=1)
+    before, after = round(BASELINE_S / recording.dt_s), length + max(1, round(RESPONSE_S / recording.dt_s))
+    chosen = [
+        first
+        for start, end in recording.segments
+        for first, stop in short
+        if start <= first - before
+        and first + after <= end
+        and not on[first - before : first].any()
+        and not on[stop : first + after].any()
+    ]
+    if len(chosen) < FEWEST_PULSES:
+        raise InputError(
+            f"There are {len(chosen)} pulses of light that last at most {LONGEST_LIGHT_S * 1e3:g} ms, with "
+            f"{BASELINE_S:g} s without light before them and {RESPONSE_S:g} s after them; {FEWEST_PULSES} are needed."
+        )
+    rows = np.array(chosen)[:, None] + np.arange(-before, after)
+    return Pulses(recording.values[rows].transpose(0, 2, 1).astype(np.float64), before, (length, after))
+
+
+def is_on(light: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Where light is on: above a tenth of its maximum, which is positive."""
+    strength = np.asarray(light, dtype=np.float64)
+    return np.asarray(strength > max(ON * strength.max(initial=0.0), 0.0))
