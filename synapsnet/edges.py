@@ -32,7 +32,7 @@ The constants below were chosen on seeds 1 and 2 of the network "lif-random", wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ from torch import Tensor
 N_SIZES = 8  # of weights of either sign, logarithmically spaced
 SMALLEST_SIZE, LEAST_RANGE = 1.0, 4.0  # the smallest one in standard errors; how much larger the largest is
 WIDTH = 0.25  # of a size, as a share of the distance between its neighbours
-PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.1  # of each type, as if so many pairs had been seen before
+PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # of each type, as if so many pairs had been seen before
 MOST_DENSE = 0.5  # a type connects to half of the others at most
 MOST_MIXED = 0.05  # weights of the other sign, as a share of those of a type's own
 LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
@@ -72,6 +72,10 @@ class Evidence:
     within: Tensor
     unit: Tensor
     n_steps: int
+
+    def of_lags(self) -> Evidence:
+        """Without what is seen within a step."""
+        return replace(self, within=torch.zeros_like(self.within))
 
 
 @dataclass(frozen=True)

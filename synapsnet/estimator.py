@@ -179,8 +179,7 @@ class SynapsNet:
     ) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
-        Forecasts further ahead than one step feed the expected activity back; behaviour is held at its
-        last known value.
+        Further ahead than one step they are read out from what the model knows of each neuron, see `synapsnet.ahead`.
 
         Parameters
         ----------

@@ -15,9 +15,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from synapsnet.ahead import Ahead
 from synapsnet.devices import add_up
-from synapsnet.edges import Evidence, posterior
+from synapsnet.edges import posterior
 from synapsnet.errors import InputError
+from synapsnet.evidence import SMALLEST_INFORMATION, evidence
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.kernels import KernelByDistance, distance_groups
@@ -25,10 +27,9 @@ from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, Task, mean_loss, n_targets, share, stretches, train, windows
+from synapsnet.training import History, Schedule, Task, mean_loss, share, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
-CALIBRATION_WINDOWS, CALIBRATION_VALUES = 16_384, 50_000_000  # at most, and windows x neurons x steps
 NEWTON_STEPS = 2
 LEAST_UPDATES = 800  # chosen by validation loss on the real recordings that the README names
 DECODED = {  # what a decoder is made for
@@ -41,8 +42,6 @@ DECODED = {  # what a decoder is made for
     "decoder": "decoder",
     "connectivity": "connectivity",
 }
-SMALLEST_VARIANCE = 1e-5  # of what is sent, as a share of the largest: above the rounding of float32
-SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ class Material:
 
 
 class FittedModel(nn.Module):
-    """A model, what it needs to see a recording's activity as it was trained, and how far to trust its roll-outs.
+    """A model, what it needs to see a recording's activity as it was trained, and how it forecasts further ahead.
 
     Parameters
     ----------
@@ -85,8 +84,6 @@ class FittedModel(nn.Module):
     behaviour_scale: Tensor
     lowest: Tensor
     highest: Tensor
-    rollout_gain: Tensor
-    rollout_offset: Tensor
 
     def __init__(self, shape: dict[str, Any], model: SynapsNetModel) -> None:
         super().__init__()
@@ -99,8 +96,7 @@ class FittedModel(nn.Module):
         self.register_buffer("behaviour_scale", torch.ones(n_behaviour))
         self.register_buffer("lowest", torch.zeros(n))
         self.register_buffer("highest", torch.ones(n))
-        self.register_buffer("rollout_gain", torch.ones(horizon))
-        self.register_buffer("rollout_offset", torch.zeros(horizon, n))
+        self.ahead = Ahead(n, 2 + shape["n_steps"], horizon)
 
     @classmethod
     def fit(
@@ -120,7 +116,7 @@ class FittedModel(nn.Module):
 
         Several have one decoder, and one way to read embeddings. That of a `pretrained` model is left as it is, and
         the rest is fitted. Models that are to give `forecasts` are trained for longer where there is little to train
-        on, and their roll-outs are calibrated, unless it is their `connectivity_only` that is wanted.
+        on, and learn to look further ahead, unless it is their `connectivity_only` that is wanted.
         """
         prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
         first = prepared[0][0]
@@ -190,13 +186,15 @@ class FittedModel(nn.Module):
         return fitted, Task(fitted.model, x, b, training, validation)
 
     def _conclude(self, task: Task, batch_steps: int, fabric: Fabric, forecasts: bool) -> None:
-        """After training: the connectivity and, if it `forecasts`, the weights and gains of its forecasts."""
+        """After training: the connectivity and, if it `forecasts`, the weights of forecasts and those further ahead."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
         self.connectivity, weight = self._connectivity(x, b, todo, fabric)
         if forecasts:
             if weight is not None and self.shape["connectivity"] == "free":
                 self._improve(weight, x, b, todo, task.checks(batch_steps), fabric)
-            self._calibrate(x, b, task.training)
+            self.ahead.fit(
+                x, task.training, task.validation, self.model.n_steps, self._features_after(x, b), self._batch()
+            )
 
     @classmethod
     def build(cls, shape: dict[str, Any], errors: StandardErrors, seed: int) -> FittedModel:
@@ -257,12 +255,12 @@ class FittedModel(nn.Module):
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
-            rolled = self._roll_out(x[first:last], b[first:last], horizon)
-            rolled = rolled * self.scale + self.centre
+            past, context, _ = windows(x[first:last], b[first:last], n_steps)
+            steps = self._steps_ahead(past, context, horizon) * self.scale + self.centre
             for h in range(horizon):
                 kept = min(last, end - h) - target
                 if kept > 0:
-                    result[h, target + h : target + h + kept] = rolled[h, :kept].cpu().numpy()
+                    result[h, target + h : target + h + kept] = steps[h, :kept].cpu().numpy()
             progress(last / recording.n_steps)
         progress(1.0)
         return result
@@ -271,51 +269,22 @@ class FittedModel(nn.Module):
         return max(1, FORECAST_BATCH_VALUES // (self.shape["n_neurons"] * self.shape["n_steps"]))
 
     @torch.no_grad()
-    def _roll_out(self, x: Tensor, b: Tensor, horizon: int) -> Tensor:
-        """(H, B, N) expected activity after each of the B windows before the steps M.. of a stretch."""
-        past, context, _ = windows(x, b, self.model.n_steps)
-        steps = []
-        for h in range(horizon):
-            expected = self.model.mean(self.model(past, context))
-            steps.append(self._corrected(expected, h))
-            past = torch.cat([past[..., 1:], steps[-1].unsqueeze(-1)], dim=-1)
-        return torch.stack(steps)
+    def _features(self, past: Tensor, context: Tensor) -> Tensor:
+        """(B, N, 2 + M): what the model knows of each neuron, its forecast of the next step first."""
+        current = self.model.current(past)
+        expected = self.model.mean(self.model.decode(current, past, context))
+        return torch.cat([expected.unsqueeze(-1), current.unsqueeze(-1), past], dim=-1)
 
-    def _corrected(self, expected: Tensor, h: int) -> Tensor:
-        """Expected activity h + 1 steps ahead, calibrated, and within what was seen in the training part."""
-        bounded = torch.clamp(expected, self.lowest, self.highest)
-        return torch.clamp(bounded * self.rollout_gain[h] + self.rollout_offset[h], self.lowest, self.highest)
+    def _features_after(self, x: Tensor, b: Tensor) -> Callable[[Tensor], Tensor]:
+        """`_features` of the windows before these steps."""
+        lags = torch.arange(-self.model.n_steps, 0, device=x.device)
+        return lambda first: self._features(x[first[:, None] + lags].transpose(1, 2), b[first - 1])
 
-    @torch.no_grad()
-    def _calibrate(self, x: Tensor, b: Tensor, training: Segments) -> None:
-        """Regress activity on its roll-out in the training part: a gain per step ahead, an offset per neuron.
-
-        Feeding back the expected activity through a nonlinear decoder biases what comes after (Jensen's
-        inequality), and through W it can run away; so each step is corrected before it is fed back. One
-        step ahead needs no gain.
-        """
-        horizon, n_steps = self.shape["horizon"], self.model.n_steps
-        ends = [torch.arange(a + n_steps, b - horizon + 1) for a, b in training if b - a >= n_steps + horizon]
-        if not ends:  # epochs too short to look so far ahead
-            return
-        every = torch.cat(ends)  # first steps after a window with so many steps to follow
-        wanted = max(1, min(CALIBRATION_WINDOWS, CALIBRATION_VALUES // (x.shape[1] * n_steps)))
-        first = every[:: math.ceil(len(every) / wanted)].to(x.device)
-        past = x[first[:, None] + torch.arange(-n_steps, 0, device=x.device)].transpose(1, 2)
-        context = b[first - 1]
-        size = self._batch()
-        for h in range(horizon):
-            parts = zip(torch.split(past, size), torch.split(context, size), strict=True)
-            expected = torch.cat([self.model.mean(self.model(*part)) for part in parts])
-            if h > 0:
-                seen, expected = x[first + h], torch.clamp(expected, self.lowest, self.highest)
-                centre, level = expected.mean(0), seen.mean(0)
-                deviation = expected - centre
-                power = deviation.square().sum()
-                gain = (deviation * (seen - level)).sum() / power.clamp(min=SMALLEST_INFORMATION)
-                self.rollout_gain[h] = gain.clamp(0, 1)
-                self.rollout_offset[h] = level - self.rollout_gain[h] * centre
-            past = torch.cat([past[..., 1:], self._corrected(expected, h).unsqueeze(-1)], dim=-1)
+    def _steps_ahead(self, past: Tensor, context: Tensor, horizon: int) -> Tensor:
+        """(H, B, N) forecasts after each of B windows, within what was seen in the training part."""
+        features = self._features(past, context)
+        steps = torch.cat([features[None, ..., 0], self.ahead(features, horizon - 1)])
+        return torch.clamp(steps, self.lowest, self.highest)
 
     @torch.no_grad()
     def _improve(
@@ -349,11 +318,11 @@ class FittedModel(nn.Module):
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
-        evidence, gain = self._evidence(x, b, todo, fabric)
+        seen, gain = evidence(self.model, x, b, todo, fabric)
         if self.shape["prior"] == "none":
-            weight, error = (matrix.float().cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
+            weight, error = (matrix.float().cpu().numpy() for matrix in (seen.estimate, seen.standard_error))
             return Connectome(weight, standard_error=error, unit=unit), None
-        known = posterior(evidence)
+        known = posterior(seen if self.shape["prior"] == "learned" else seen.of_lags())
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
         )
@@ -362,82 +331,6 @@ class FittedModel(nn.Module):
             p_value=p_value, local_fdr=local_fdr, unit=unit,
         )  # fmt: skip
         return connectome, known.mean.to(gain) / gain[:, None]
-
-    @torch.no_grad()
-    def _evidence(self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric) -> tuple[Evidence, Tensor]:
-        """What the trained model says of every pair, the prior of training taken back; the mean gain of each decoder.
-
-        The weights onto each neuron go to the maximum of the likelihood, decoder and kernels staying as they are, by
-        Newton's method: with the exact gradient, and with a Hessian for which the information on a neuron's prediction
-        and what arrives at it are taken as independent. The decoder may amplify the current; its mean gain over
-        the training part, a number for each postsynaptic neuron, belongs to the weight.
-        """
-        model, n = self.model, self.shape["n_neurons"]
-        assert model.synapses is not None
-        sent = [
-            (model.synapses.filtered(past), past, context, target)
-            for batch in todo
-            for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size)
-            for past, context, target in [windows(x[start:stop], b[start:stop], model.n_steps)]
-        ]
-        total = sum(n_targets(batch, model.n_steps) for batch in todo)
-        mean = add_up(fabric, sum((h.sum(0) for h, *_ in sent), start=torch.zeros(n, device=x.device))) / total
-        double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
-        covariance = torch.zeros(n, n, dtype=double, device=x.device)
-        for h, *_ in sent:
-            covariance += (h - mean).T @ (h - mean) / total
-        covariance = add_up(fabric, covariance)
-        spread = covariance.diagonal().sqrt()
-        least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
-        precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
-        weight, shift = model.synapses.weight.to(double), torch.zeros(n, dtype=double, device=x.device)
-        for step in range(NEWTON_STEPS + 1):
-            gain, informed, level = torch.zeros(3, n, dtype=double, device=x.device)
-            pull, together = torch.zeros(2, *weight.shape, dtype=double, device=x.device)
-            powers = torch.zeros(3, *weight.shape, dtype=double, device=x.device)
-            for h, past, context, target in sent:
-                current = (h @ weight.float().T + shift.float()).requires_grad_()
-                with torch.enable_grad():
-                    eta = model.decode(current, past, context)
-                    slope = torch.autograd.grad(eta.sum(), current)[0]
-                eta = eta.detach()
-                score, information = model.score(eta, target), model.fisher_information(eta)
-                if step < NEWTON_STEPS:
-                    informed += (information * slope.square()).sum(0)
-                    pull += (score * slope).T @ (h - mean)
-                    level += (score * slope).sum(0)
-                else:
-                    gain += slope.sum(0)
-                    error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
-                    together += error.T @ error
-                    powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
-            if step < NEWTON_STEPS:
-                informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
-                informed = informed.clamp(min=SMALLEST_INFORMATION)
-                change = pull @ precision / informed[:, None]
-                change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
-                weight = weight + change
-                shift = shift + level / informed - change @ mean.to(double)
-        gain, together, powers = (add_up(fabric, part) for part in (gain, together, powers))
-        # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
-        # information on the weight.
-        alone = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
-        others = (precision.diagonal() - precision.square() / precision.diagonal()[:, None]) * covariance.diagonal()
-        variance = others.clamp(min=1) / alone.clamp(min=SMALLEST_INFORMATION)
-        size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
-        within = together / size[:, None] / size
-        within.fill_diagonal_(1 + SMALLEST_VARIANCE)
-        inverse = torch.linalg.inv(within)
-        partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
-        gain = gain / total
-        evidence = Evidence(
-            estimate=(gain[:, None] * weight).fill_diagonal_(0),  # not quite 0 by rounding
-            standard_error=variance.sqrt(),
-            within=partial.fill_diagonal_(0),
-            unit=(powers[0] / total).sqrt() * spread,
-            n_steps=total,
-        )
-        return evidence, gain
 
 
 def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:

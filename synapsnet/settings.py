@@ -36,9 +36,9 @@ class Settings(Parameters):
     sparsity : float
         Strength of the Laplace prior on `W` in training, in nat per standard error; 2 was chosen on seed 1 of the
         demo's network. What is said about connections does not depend on it.
-    prior : {"learned", "none"}
-        "learned" is the posterior of `synapsnet.edges`; "none" leaves the weights as the evidence at a lag has them,
-        with its standard errors.
+    prior : {"learned", "lags", "none"}
+        "learned" is the posterior of `synapsnet.edges`; "lags" the same without what is seen within a step; "none"
+        leaves the weights as the evidence at a lag has them, with its standard errors.
     epochs, patience, batch_steps, learning_rate
         See `synapsnet.training.Schedule`; None chooses by the modality.
     horizon : int
@@ -59,7 +59,7 @@ class Settings(Parameters):
     n_embedding: int = Field(default=8, ge=1)
     n_hidden: int = Field(default=16, ge=1)
     sparsity: float = Field(default=2.0, ge=0)
-    prior: Literal["learned", "none"] = "learned"
+    prior: Literal["learned", "lags", "none"] = "learned"
     epochs: int | None = Field(default=None, ge=1)
     patience: int = Field(default=3, ge=1)
     batch_steps: int | None = Field(default=None, ge=1)

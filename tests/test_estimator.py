@@ -284,36 +284,6 @@ def test_refuses_a_horizon_out_of_reach(horizon):
         quick(toy()).forecast(toy(), horizon)
 
 
-def test_calibration_leaves_forecasts_of_one_step_alone(fitted_calcium, calcium_recording):
-    """They are what the model says; further ahead the roll-out is pulled to where the training part was."""
-    recording = start_of(calcium_recording, 200)
-    fitted = fitted_calcium._forecaster
-    assert fitted.rollout_gain[0] == 1
-    assert not fitted.rollout_offset[0].any()
-    assert (fitted.rollout_gain[1:] != 1).any()
-    calibrated = fitted_calcium.forecast(recording, 8)
-    gain, offset = fitted.rollout_gain.clone(), fitted.rollout_offset.clone()
-    try:
-        fitted.rollout_gain.fill_(1)
-        fitted.rollout_offset.fill_(0)
-        plain = fitted_calcium.forecast(recording, 8)
-    finally:
-        fitted.rollout_gain, fitted.rollout_offset = gain, offset
-    assert np.array_equal(calibrated[0], plain[0], equal_nan=True)
-    assert not np.array_equal(calibrated[7], plain[7], equal_nan=True)
-
-
-def test_a_model_that_exaggerates_is_calibrated_down_but_not_at_one_step():
-    fitted = quick(toy())._forecaster
-    with torch.no_grad():
-        fitted.model.decoder.linear_past += 0.3  # foretells what is noise
-    values, behaviour = torch.from_numpy(toy().values), torch.zeros(600, 0)
-    fitted._calibrate(*fitted.normalise(values, behaviour), [(0, 540)])
-    assert fitted.rollout_gain[0] == 1
-    assert not fitted.rollout_offset[0].any()
-    assert (fitted.rollout_gain[1:] < 0.5).all()
-
-
 def test_forecasts_of_calcium_beat_the_mean_at_every_horizon_and_the_last_value(calcium_recording):
     """On held-out data, and the first step best."""
     early, late = holdout(calcium_recording, 0.3, 16)
@@ -336,9 +306,9 @@ def test_forecasts_of_spikes_are_probabilities_or_counts(fitted_spikes, spike_re
     counts = Recording.from_array(np.minimum(toy("spikes").values, 1), 0.02, "spikes")
     chances = quick(counts)
     assert isinstance(chances._forecaster.model.likelihood, Bernoulli)
-    for push in (-10.0, 10.0):  # however far calibration goes
+    for push in (-10.0, 10.0):  # however far the readout goes
         for one in (counting, chances):
-            one._forecaster.rollout_offset[1:] = push
+            one._forecaster.ahead.level.fill_(push)
             assert np.nanmin(one.forecast(counts, 4)) >= 0
         assert np.nanmax(chances.forecast(counts, 4)) <= 1
     assert np.nanmax(counting.forecast(counts, 4)) == counting._forecaster.highest.max() > 1  # the most in training
@@ -392,8 +362,9 @@ def test_nothing_fitted_knows_what_is_held_out(request, modality):
 
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
 def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeypatch, modality):
-    """It decides when to stop and with which W to forecast: without these decisions it changes nothing."""
+    """It decides when to stop, with which W to forecast, and how far to draw neurons together; nothing else."""
     monkeypatch.setattr(fitted.FittedModel, "_improve", lambda *decision: None)
+    monkeypatch.setattr(fitted.Ahead, "fit", lambda *decision: None)
     recording = toy(modality, behaviour=np.arange(600.0)[:, None])
     values = recording.values.copy()
     values[540:] = np.random.default_rng(1).integers(0, 3, (60, 3))
