@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import importlib.util
+import os
 import re
 import shlex
 import sys
@@ -12,10 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from mkdocs.config import load_config
+from mkdocs.structure.files import get_files
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from typer.main import get_command
 
 from reports.docs import pages
+from reports.notebooks import notebook, notebook_name
 from synapsnet.cli import app, main
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +30,7 @@ DOCS = ROOT / "docs"
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 PAGES |= {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 PACKAGES = ("synapsnet", "simulators", "validation", "reports")
-EXECUTED = ["docs/quickstart.md", *(name for name in PAGES if name.startswith("docs/tutorials/"))]
+TUTORIALS = [name for name in PAGES if name.startswith("docs/tutorials/")]
 BLOCK = re.compile(r'^```(\w*)(?: title="(.+?)")?\n(.*?)^```|<!-- check: (.+?) -->', re.DOTALL | re.MULTILINE)
 
 
@@ -52,23 +59,70 @@ def written() -> dict[str, str]:
 # Tutorials
 
 
-@pytest.mark.parametrize("name", EXECUTED)
-def test_a_tutorial_runs_and_keeps_its_promises(name, tmp_path, monkeypatch, small_simulation):
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_runs_as_a_notebook_and_keeps_its_promises(name, tmp_path, monkeypatch, small_simulation):
+    assert small_simulation.n_neurons == 20  # compiled already
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    made = notebook(PAGES[name], checked=True)
+    n_promises = PAGES[name].count("<!-- check: ")
+    assert n_promises and sum(cell.source.startswith("assert ") for cell in made.cells) == n_promises
+    NotebookClient(made, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    assert all(cell.execution_count for cell in made.cells if cell.cell_type == "code")
+
+
+def test_a_notebook_by_hand():
+    page = (
+        "# Title\n\n[Open this page as a notebook](own.ipynb)\n\n"
+        "See [formats](../formats.md) and [trust](trust.md#x).\n\n"
+        '```python title="m.py"\na = 1\n```\n\n```python\nimport m\n\nprint(m.a)\n```\n\n<!-- check: m.a == 1 -->\n\n'
+        "```sh\nsynapsnet info x.npz\n```\n\n```\nsynapsnet assess run/\n```\n\nThe end.\n"
+    )
+    text = ("markdown", "# Title\n\nSee formats (docs/formats.md) and trust (docs/tutorials/trust.md).")
+    cells = [(cell.cell_type, cell.source) for cell in notebook(page).cells]
+    assert cells == [
+        text,
+        ("code", "%%writefile m.py\na = 1"),
+        ("code", "import m\n\nprint(m.a)"),
+        ("code", "%%sh -e\nsynapsnet info x.npz"),
+        ("markdown", "```\nsynapsnet assess run/\n```"),
+        ("markdown", "The end."),
+    ]
+    assert [cell.source for cell in notebook(page, checked=True).cells if cell not in cells][3] == "assert m.a == 1"
+    assert nbformat.writes(notebook(page)) == nbformat.writes(notebook(page))
+
+
+def test_a_command_that_fails_stops_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    made = notebook("```sh\nfalse\ntrue\n```\n")
+    with pytest.raises(CellExecutionError, match="non-zero exit status 1"):
+        NotebookClient(made, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_links_to_its_notebook(name):
+    assert f"]({Path(name).stem}.ipynb)" in PAGES[name].splitlines()[2]
+
+
+def test_the_site_has_the_notebooks(tmp_path):
+    config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path))
+    files = config.plugins.on_files(get_files(config), config=config)
+    for name in TUTORIALS:
+        file = files.get_file_from_path(notebook_name(name.removeprefix("docs/")))
+        assert file is not None
+        nbformat.validate(nbformat.reads(file.content_string, as_version=4))
+
+
+def test_the_quick_start_runs(tmp_path, monkeypatch, small_simulation):
     assert small_simulation.n_neurons == 20  # compiled already
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    names: dict[str, Any] = {}
-    for language, title, content, promise in BLOCK.findall(PAGES[name]):
-        if promise:
-            assert eval(promise, names), promise
-        elif title:
-            Path(title).write_text(content, encoding="utf-8")
-        elif language == "python":
-            exec(compile(content, name, "exec"), names)
-        elif language == "sh":
-            for words in commands(f"```sh\n{content}```"):
-                if words[0] == "synapsnet":
-                    run(words, monkeypatch)
+    for words in commands(PAGES["docs/quickstart.md"]):
+        if words[0] == "synapsnet":
+            run(words, monkeypatch)
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_the_readme_step_by_step(tmp_path, monkeypatch, small_simulation):
