@@ -12,7 +12,7 @@ from validation.methods import FORECASTING, neural
 from validation.methods.dlinear import DLinear
 from validation.methods.gru import GRU
 from validation.methods.netformer import NetFormer, _Network
-from validation.methods.synapsnet import Independent, OneLag, SynapsNetInference, WithoutPrior
+from validation.methods.synapsnet import Independent, LagsOnly, OneLag, SynapsNetInference, WithoutPrior
 from validation.methods.transformer import Transformer
 from validation.methods.tsmixer import TSMixer
 
@@ -135,6 +135,7 @@ def test_netformer_depends_on_its_seed():
 def test_ablations_of_synapsnet_differ_in_what_they_leave_out(spike_recording):
     assert SynapsNetInference(seed=3).model.settings.seed == 3
     assert (WithoutPrior().model.settings.prior, OneLag().model.settings.n_lags) == ("none", 1)
+    assert LagsOnly().model.settings.prior == "lags"
     part = spike_recording.select_rows([(0, 2000)]).without_ground_truth()
     assert not Independent(epochs=1).infer(part).weight.any()
     assert SynapsNetInference(epochs=1).infer(part).weight.any()

@@ -53,6 +53,7 @@ MODELS = {
     "synapsnet": "validation.methods.synapsnet:SynapsNetInference",
     "synapsnet-independent": "validation.methods.synapsnet:Independent",
     "synapsnet-without-prior": "validation.methods.synapsnet:WithoutPrior",
+    "synapsnet-lags": "validation.methods.synapsnet:LagsOnly",
     "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
 }
 # Made with the truth, so no method is found by these names; suites may list them.
@@ -63,6 +64,7 @@ LABELS = {
     "synapsnet": "SynapsNet",
     "synapsnet-independent": "SynapsNet, W = 0",
     "synapsnet-without-prior": "SynapsNet without prior",
+    "synapsnet-lags": "SynapsNet, lags only",
     "synapsnet-one-lag": "SynapsNet, one lag",
     "correlation": "correlation",
     "lagged-correlation": "lagged correlation",

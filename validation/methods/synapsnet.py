@@ -40,6 +40,12 @@ class WithoutPrior(SynapsNetInference):
     ablation: ClassVar[dict[str, Any]] = {"prior": "none"}
 
 
+class LagsOnly(SynapsNetInference):
+    """SynapsNet with its posterior, of the lags alone: blind to what happens within a step."""
+
+    ablation: ClassVar[dict[str, Any]] = {"prior": "lags"}
+
+
 class OneLag(SynapsNetInference):
     """SynapsNet whose currents come from the last step only: without synaptic kernels."""
 
