@@ -206,13 +206,22 @@ function showNeuron(view, all) {
   return Promise.all(drawn);
 }
 
-// Paper is narrower than most windows, and plots do not notice by themselves that they are printed.
 // Paper shows what is folded away; it is folded again afterwards.
 const folded = new Set();
+function unfold() {
+  for (const details of document.querySelectorAll("details:not([open])")) folded.add(details);
+  for (const details of folded) details.open = true;
+}
+function fold() {
+  for (const details of folded) details.open = false;
+  folded.clear();
+}
+addEventListener("beforeprint", unfold); // in time for the number of pages
+addEventListener("afterprint", fold);
+
+// Paper is narrower than most windows, and plots do not notice by themselves that they are printed.
 matchMedia("print").addEventListener("change", ({ matches }) => {
-  if (matches) for (const details of document.querySelectorAll("details:not([open])")) folded.add(details);
-  for (const details of folded) details.open = matches;
-  if (!matches) folded.clear();
+  (matches ? unfold : fold)();
   for (const plot of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(plot, { autosize: true });
 });
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +186,19 @@ def test_paper_shows_what_is_folded_away(page: Any) -> None:
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     settle(page, lambda: page.execute_script(folded) == before)
     assert no_errors(page)
+
+
+def test_no_page_is_lost_in_print(browser: Any, assessed_report: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(assessed_report.as_uri())
+    wait(browser, "return document.documentElement.dataset.drawn === 'all'")
+    n_pages = _pages(browser)  # the browser counts them before the medium changes
+    assert browser.execute_script("return [...document.querySelectorAll('details')].every(d => !d.open)")
+    browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    assert n_pages == _pages(browser)
+
+
+def _pages(page: Any) -> int:
+    """How many pages the print has."""
+    pdf = b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
