@@ -19,6 +19,25 @@ N_INTERVALS = 20
 RECALLS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
+def true_table(truth: Connectome, neurons: pd.DataFrame) -> Table:
+    """The strongest of the true connections, at most `MAX_LISTED`.
+
+    Parameters
+    ----------
+    truth : Connectome
+    neurons : DataFrame with N rows
+    """
+    post, pre = np.nonzero(truth.adjacency)
+    order = np.argsort(-np.abs(truth.weight[post, pre]), kind="stable")[:MAX_LISTED]
+    ids = neurons["id"].astype(str).to_numpy()
+    rows = [
+        Row("", f"{ids[a]} → {ids[b]}", [_number(truth.weight[b, a])])
+        for a, b in zip(pre[order], post[order], strict=True)
+    ]
+    column = Metric("", f"weight ({truth.unit})", "Positive excites, negative inhibits.")
+    return Table(f"{len(rows)} of the {len(pre)} true connections, the strongest", [column], rows)
+
+
 def map_table(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, str]) -> Table:
     """The connections of `reports.network_figures.map_figure`, the surest first, at most `MAX_LISTED`.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table
+from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table, true_table
 from reports.figures import MAX_NEURONS, MAX_STROKED, FloatArray, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.network_figures import MAX_EDGES, cluster_names, map_figure, plane, surest_table
@@ -55,6 +55,8 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
             reading,
             {"": matrix_figure(run.truth.weight, run.neurons, f"weight ({run.truth.unit})")},
             shape="matrix",
+            table=true_table(run.truth, run.neurons),
+            of="connection",
         )
     if run.inferred:
         methods = sorted(run.inferred, key=lambda method: method != MODEL)

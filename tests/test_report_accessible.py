@@ -13,6 +13,7 @@ from reports.figure_tables import (
     horizon_table,
     map_table,
     precision_recall_table,
+    true_table,
 )
 from reports.figures import DIVERGING, MAX_STROKED, matrix_figure
 from reports.network_figures import LOOKS
@@ -67,6 +68,14 @@ def test_neurons_of_unknown_type_are_named_where_there_is_room(ids: list[str], l
     figure = matrix_figure(np.ones((len(ids), len(ids))), neuron_table(len(ids), ids=ids), "weight")
     assert figure.layout.xaxis.ticktext == labels
     assert figure.data[0].x[0] == f"neuron {ids[0]} (#0)"
+
+
+def test_table_of_the_truth_by_hand() -> None:
+    weight = np.zeros((3, 3))
+    weight[1, 0], weight[0, 2] = 1.5, -2.5
+    table = true_table(Connectome(weight, unit="mV"), neuron_table(3, ids=["a", "b", "c"]))
+    assert table.caption == "2 of the 2 true connections, the strongest"
+    assert [(row.label, row.cells[0].text) for row in table.rows] == [("c → a", "−2.50"), ("a → b", "1.50")]
 
 
 def test_table_of_the_map_by_hand() -> None:

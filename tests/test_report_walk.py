@@ -90,7 +90,16 @@ def test_a_screen_reader_gets_the_table_and_not_the_marks(page: Any) -> None:
         "return [...document.querySelectorAll('figure')].filter(f => !f.querySelector('details table tbody tr'))"
         ".map(f => f.querySelector('h4').textContent)"
     )
-    assert without == ["True connectivity"]
+    assert without == []
+
+
+def test_every_part_is_a_link_away(page: Any) -> None:
+    links = page.find_elements("css selector", "section nav a")
+    titles = ["What can be believed", "Connectivity", "One neuron", "Forecasts", "What was run"]
+    assert [link.text for link in links] == titles
+    for link in links:
+        heading = page.find_element("css selector", link.get_attribute("href").partition("#")[2].join(("#", "")))
+        assert heading.tag_name == "h3" and heading.text == link.text
 
 
 def test_tab_reaches_every_control_in_order(page: Any) -> None:
