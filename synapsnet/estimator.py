@@ -18,7 +18,7 @@ from synapsnet.delays import transmission_delays
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
-from synapsnet.fitted import FittedModel, Material, positions_um
+from synapsnet.fitted import FittedModel, Material, positions_um, require_one_decoder, shape_of
 from synapsnet.model.kernels import distance_groups
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
@@ -102,6 +102,20 @@ class SynapsNet:
         synapses = self._fitted().model.synapses
         return None if synapses is None else synapses.kernel.detach().cpu().numpy()
 
+    @property
+    def weight_(self) -> npt.NDArray[np.float32] | None:
+        """(N, N) `W` of the forecasts, `[post, pre]`, with what the settings assume of it.
+
+        What can be said about connections is `connectivity_`. None with `connectivity="none"`.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted.
+        """
+        synapses = self._fitted().model.synapses
+        return None if synapses is None else synapses.weight.detach().cpu().numpy()
+
     def fit(
         self,
         recording: Recording,
@@ -173,6 +187,11 @@ class SynapsNet:
         training, validation = split_rows(recording.segments, self.settings.validation_fraction, gap=n_steps)
         require_windows(training, validation, n_steps)
         return likelihood, n_lags, n_steps
+
+    def check_pretrained(self, recording: Recording, pretrained: SynapsNet) -> None:
+        """Refuse at once a model whose decoder does not fit the recording or the settings; InputError."""
+        material = Material(recording, recording.values, *self.check(recording))
+        require_one_decoder(pretrained._fitted().shape, shape_of(material, self.settings))
 
     def forecast(
         self, recording: Recording, horizon: int, *, progress: Callable[[float], None] = lambda fraction: None

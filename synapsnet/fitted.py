@@ -40,7 +40,6 @@ DECODED = {  # what a decoder is made for
     "n_embedding": "n_embedding",
     "n_hidden": "n_hidden",
     "decoder": "decoder",
-    "connectivity": "connectivity",
 }
 
 
@@ -64,6 +63,36 @@ class Material:
     likelihood: str
     n_lags: int
     n_steps: int
+
+
+def shape_of(material: Material, settings: Settings) -> dict[str, Any]:
+    """Sizes and options of the model that is fitted to a material, JSON-serialisable."""
+    recording = material.recording
+    architecture = Architecture(
+        likelihood=material.likelihood,
+        n_neurons=recording.n_neurons,
+        n_lags=material.n_lags,
+        n_steps=material.n_steps,
+        n_embedding=settings.n_embedding,
+        n_hidden=settings.n_hidden,
+        n_behaviour=recording.behaviour_values.shape[1],
+        sparsity=settings.sparsity,
+        connectivity=settings.connectivity,
+        kernels=settings.kernels,
+        decoder=settings.decoder,
+    )
+    return asdict(architecture) | {"prior": settings.prior, "horizon": settings.horizon, "dt_s": recording.dt_s}
+
+
+def require_one_decoder(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Refuse shapes of models that cannot have one decoder; InputError."""
+    for name, meaning in DECODED.items():
+        alike = math.isclose(one[name], other[name], rel_tol=0.01) if name == "dt_s" else one[name] == other[name]
+        if not alike:
+            raise InputError(
+                f"Models with one decoder need the same {meaning}; got {one[name]} and {other[name]}. "
+                "Give recordings of one kind, and the same settings."
+            )
 
 
 class FittedModel(nn.Module):
@@ -121,7 +150,7 @@ class FittedModel(nn.Module):
         prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
         first = prepared[0][0]
         for fitted, _ in prepared:
-            fitted.require_like(pretrained or first)
+            require_one_decoder((pretrained or first).shape, fitted.shape)
             fitted.model.share(pretrained.frozen(fabric.device) if pretrained else first.model)
         n_rows = sum(b - a for _, task in prepared for a, b in task.training)
         spikes = first.model.likelihood.modality == "spikes"
@@ -149,30 +178,12 @@ class FittedModel(nn.Module):
         values = torch.from_numpy(material.activity)
         behaviour = torch.from_numpy(recording.behaviour_values)
         rows = torch.cat([torch.arange(a, b) for a, b in training])
-        architecture = Architecture(
-            likelihood=material.likelihood,
-            n_neurons=recording.n_neurons,
-            n_lags=material.n_lags,
-            n_steps=material.n_steps,
-            n_embedding=settings.n_embedding,
-            n_hidden=settings.n_hidden,
-            n_behaviour=behaviour.shape[1],
-            sparsity=settings.sparsity,
-            connectivity=settings.connectivity,
-            kernels=settings.kernels,
-            decoder=settings.decoder,
-        )
-        shape = asdict(architecture) | {
-            "prior": settings.prior,
-            "horizon": settings.horizon,
-            "dt_s": recording.dt_s,
-        }
         likelihood = LIKELIHOODS[material.likelihood](recording.n_neurons)
         seen = values[rows]
         centre, scale = likelihood.normalisation(seen)
         seen.sub_(centre).div_(scale)
         offset, errors = likelihood.start(seen)
-        fitted = cls.build(shape, errors, settings.seed)
+        fitted = cls.build(shape_of(material, settings), errors, settings.seed)
         fitted.model.likelihood, fitted.model.offset = likelihood, offset
         fitted.centre, fitted.scale = centre, scale
         if fitted.model.synapses is not None and isinstance(fitted.model.synapses.kernels, KernelByDistance):
@@ -210,16 +221,6 @@ class FittedModel(nn.Module):
         fitted = cls.build(shape, StandardErrors.unknown(shape["n_neurons"]), seed=0)
         fitted.load_state_dict(state)
         return fitted
-
-    def require_like(self, other: FittedModel) -> None:
-        """Refuse the decoder of a model that is for other data or has another shape; InputError."""
-        for name, meaning in DECODED.items():
-            ours, theirs = self.shape[name], other.shape[name]
-            if not (math.isclose(ours, theirs, rel_tol=0.01) if name == "dt_s" else ours == theirs):
-                raise InputError(
-                    f"Models with one decoder need the same {meaning}; got {theirs} and {ours}. "
-                    "Give recordings of one kind, and the same settings."
-                )
 
     def frozen(self, device: torch.device) -> SynapsNetModel:
         """A copy of the model that training leaves as it is."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -35,7 +35,8 @@ from synapsnet.splits import holdout
 
 FORMAT_VERSION = 1
 DESCRIPTION, RECORDING, CHECKPOINT = "run.json", "recording.nwb", "checkpoint"
-MODELS: dict[str, Literal["free", "none"]] = {"synapsnet": "free", "synapsnet-independent": "none"}
+# Each with what it changes of the settings.
+MODELS: dict[str, dict[str, str]] = {"synapsnet": {}, "synapsnet-independent": {"connectivity": "none"}}
 SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # what `validation.scoring` adds
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
 PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "scikit-learn", "brian2")
@@ -54,6 +55,7 @@ class RunDescription(BaseModel):
     gap_steps: int
     device: DeviceType
     source: str
+    pretrained: str | None = None
     recording_hash: str
     versions: dict[str, str]
     seconds: dict[str, float] = {}
@@ -95,6 +97,7 @@ def fit_run(
     precision: Precision = "32-true",
     test_fraction: float = 0.1,
     source: str = "",
+    pretrained: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = lambda what, fraction: None,
@@ -106,13 +109,15 @@ def fit_run(
     recording : Recording
     folder : path
     settings : Settings, optional
-        Their `connectivity` is not used: both are fitted.
+        Their `connectivity` is not "none": that is what the ablation has.
     device, precision
         See `synapsnet.devices.launch`. Processes that `torchrun` started share the work; one of them writes.
     test_fraction : float
         Share of the recording, at its end, that is held out.
     source : str
         Where the recording comes from, for the report.
+    pretrained : path, optional
+        Another run, or what `synapsnet pretrain` wrote, whose decoders are kept as they are, see `SynapsNet.fit`.
     resume : bool
         Continue what was interrupted; the result is that of an uninterrupted run.
     overwrite : bool
@@ -122,23 +127,30 @@ def fit_run(
     Raises
     ------
     InputError
-        If the folder holds another run, or the recording cannot be fitted; nothing is overwritten then.
+        If the folder holds another run, the recording cannot be fitted, or the pretrained model is of another kind;
+        nothing is overwritten then.
     """
     folder, settings = Path(folder), settings or Settings()
     gap = max(MIN_GAP_STEPS, math.ceil(GAP_S / recording.dt_s))
     training, _ = holdout(recording, test_fraction, gap)
     models = {
-        name: SynapsNet(device=device, precision=precision, **settings.model_dump() | {"connectivity": connectivity})
-        for name, connectivity in MODELS.items()
+        name: SynapsNet(device=device, precision=precision, **settings.model_dump() | changed)
+        for name, changed in MODELS.items()
     }
-    for model in models.values():
+    teachers = {
+        name: None if pretrained is None else SynapsNet.load(Path(pretrained) / name, device=device) for name in MODELS
+    }
+    for name, model in models.items():
         model.check(training)
+        if (teacher := teachers[name]) is not None:
+            model.check_pretrained(training, teacher)
     description = RunDescription(
         settings=settings.model_dump(mode="json"),
         test_fraction=test_fraction,
         gap_steps=gap,
         device=cast(DeviceType, models["synapsnet"].device.type),
         source=source,
+        pretrained=None if pretrained is None else str(Path(pretrained).resolve().name),
         recording_hash=_hash(recording),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     )
@@ -155,6 +167,7 @@ def fit_run(
         what = "fitting SynapsNet" if name == "synapsnet" else "fitting its W = 0 ablation"
         model.fit(
             hidden,
+            pretrained=teachers[name],
             checkpoint=folder / CHECKPOINT / name,
             resume=resume,
             progress=lambda fraction, what=what: progress(what, fraction),  # type: ignore[misc]
@@ -237,7 +250,10 @@ def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -
     """Refuse to continue a run with another recording or other options."""
     if there.recording_hash != wanted.recording_hash:
         raise InputError(f"The run in {folder} was started with another recording; resume it with the same one.")
-    was, now = ({**d.settings, "test_fraction": d.test_fraction, "device": d.device} for d in (there, wanted))
+    was, now = (
+        {**d.settings, "test_fraction": d.test_fraction, "device": d.device, "pretrained": d.pretrained}
+        for d in (there, wanted)
+    )
     for name, value in was.items():
         if now.get(name) != value:
             raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from synapsnet.cli.assess import assess
+from synapsnet.cli.assignments import nested, settings_of_fit
 from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
 from synapsnet.cli.check import check
 from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, progress
 from synapsnet.cli.datasets import datasets
 from synapsnet.cli.edges import edges
+from synapsnet.cli.pretrain import pretrain
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 
@@ -86,7 +87,7 @@ def simulate(
         raise InputError("--beside belongs to --preview; say where to write the page.")
     if beside is None and reading != Reading():
         raise InputError("Options of reading are for the recording to show beside the simulation; name it (--beside).")
-    parameters = _nested(parameter or [])
+    parameters = nested(parameter or [])
     if topology is not None:
         parameters["topology"] = {"name": topology} | dict(parameters.get("topology", {}))
     chosen = network_class(network)(**parameters)
@@ -167,7 +168,7 @@ def observe(
     options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     record: Callable[..., Any] = observe_spikes if modality == "spikes" else observe_calcium
     known = [name for name in keyword_parameters(record) if name not in ("seed", "notify", *own)]
-    for name, value in _nested(parameter or []).items():
+    for name, value in nested(parameter or []).items():
         if name not in known:
             raise InputError(f"--set knows no {name!r} for {modality}; it knows {', '.join(known)}.")
         options[name] = value
@@ -235,6 +236,9 @@ def fit(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of SynapsNet, NAME=VALUE; repeatable.")
     ] = None,
+    pretrained: Annotated[
+        Path | None, typer.Option(help="Run, or output of `synapsnet pretrain`, whose decoder is kept as it is.")
+    ] = None,
     *,
     reading: Reading,
 ) -> None:
@@ -247,16 +251,14 @@ def fit(
     - `synapsnet fit rec.nwb -o run/`
     - `synapsnet fit suite2p/ --fs 6 -o run/`
     - `synapsnet fit session.npz --key z --dt 0.01 --until light --min-rate 1 -o run/`
+    - `synapsnet fit rec.nwb --set connectivity=dale --set decoder=gru -o run/`
+    - `synapsnet fit short.nwb --pretrained run/ -o new/`
     """
     from synapsnet.io import read
     from synapsnet.run import fit_run
     from synapsnet.settings import Settings
 
-    more = dict(_assignment(text) for text in setting or [])
-    taken = {"seed": "--seed", "epochs": "--epochs", "connectivity": "nothing: both variants are always fitted"}
-    for name in taken.keys() & more.keys():
-        raise InputError(f"--set cannot be used for {name}; use {taken[name]}.")
-    settings = Settings(seed=seed, epochs=epochs, **more)
+    settings = Settings(**settings_of_fit(seed, epochs, setting))
     data = read(recording, notify=notify, **reading.keywords())
     try:
         with progress() as steps, warnings.catch_warnings():
@@ -269,6 +271,7 @@ def fit(
                 precision=precision,
                 test_fraction=test_fraction,
                 source=recording.resolve().name,
+                pretrained=pretrained,
                 resume=resume,
                 overwrite=overwrite,
                 progress=steps,
@@ -373,7 +376,7 @@ def demo(
     report(runs, output / "report.html", "SynapsNet demo: one network, seen as spikes and as calcium")
 
 
-for command in (assess, edges, check, benchmark, leaderboard):
+for command in (assess, edges, check, pretrain, benchmark, leaderboard):
     app.command()(command)
 app.add_typer(baseline, name="baseline")
 app.add_typer(datasets, name="datasets")
@@ -390,31 +393,6 @@ def _print_scores(run: Path) -> None:
         if content is None:
             continue
         print_scores(content, "method")
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    """NAME=VALUE with VALUE as JSON, or as text where it is none."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError(f"--set needs NAME=VALUE; got {text!r}.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def _nested(assignments: list[str]) -> dict[str, Any]:
-    """The assignments as a dictionary; A.B=VALUE goes into a dictionary named A."""
-    nested: dict[str, Any] = {}
-    for name, value in map(_assignment, assignments):
-        owner, dot, inner = name.partition(".")
-        if not dot:
-            nested[name] = value
-        elif isinstance(nested.setdefault(owner, {}), dict):
-            nested[owner][inner] = value
-        else:
-            raise InputError(f"--set {owner} and --set {name} exclude each other; set {owner}.name instead.")
-    return nested
 
 
 def _parent(path: Path, suffix: str) -> None:

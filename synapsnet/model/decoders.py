@@ -66,7 +66,7 @@ class Decoder(nn.Module):
     def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
         identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
-        # In place: (B, N, H) is large, and moving it takes longer than computing it. The sum is not: what a linear layer
+        # In place: (B, N, H) is large, and moving it takes longer than computing it. The sum is not: what a linear map
         # returns is a view, and through what is changed in a view the gradient is copied as a whole, each time.
         hidden = self.past(past) + identity[:, :-1]
         if self.current is not None:

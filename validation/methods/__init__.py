@@ -55,6 +55,9 @@ MODELS = {
     "synapsnet-without-prior": "validation.methods.synapsnet:WithoutPrior",
     "synapsnet-lags": "validation.methods.synapsnet:LagsOnly",
     "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
+    "synapsnet-dale": "validation.methods.synapsnet:Dale",
+    "synapsnet-low-rank": "validation.methods.synapsnet:LowRank",
+    "synapsnet-gru": "validation.methods.synapsnet:Recurrent",
 }
 # Made with the truth, so no method is found by these names; suites may list them.
 BOUNDS: dict[str, type[Oracle] | type[Ceiling]] = {"oracle": Oracle, "ceiling": Ceiling}
@@ -66,6 +69,9 @@ LABELS = {
     "synapsnet-without-prior": "SynapsNet without prior",
     "synapsnet-lags": "SynapsNet, lags only",
     "synapsnet-one-lag": "SynapsNet, one lag",
+    "synapsnet-dale": "SynapsNet, Dale",
+    "synapsnet-low-rank": "SynapsNet, low rank",
+    "synapsnet-gru": "SynapsNet, GRU decoder",
     "correlation": "correlation",
     "lagged-correlation": "lagged correlation",
     "partial-correlation": "partial correlation",

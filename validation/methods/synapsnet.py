@@ -1,4 +1,4 @@
-"""SynapsNet and its ablations as inference methods, beside all others in a benchmark."""
+"""SynapsNet, its variants and its ablations as inference methods, beside all others in a benchmark."""
 
 from __future__ import annotations
 
@@ -50,3 +50,21 @@ class OneLag(SynapsNetInference):
     """SynapsNet whose currents come from the last step only: without synaptic kernels."""
 
     ablation: ClassVar[dict[str, Any]] = {"n_lags": 1}
+
+
+class Dale(SynapsNetInference):
+    """SynapsNet in whose training all weights that a neuron sends have one sign: Dale's principle."""
+
+    ablation: ClassVar[dict[str, Any]] = {"connectivity": "dale"}
+
+
+class LowRank(SynapsNetInference):
+    """SynapsNet in whose training the connectivity is of low rank: it is read off the neurons' embeddings."""
+
+    ablation: ClassVar[dict[str, Any]] = {"connectivity": "low-rank"}
+
+
+class Recurrent(SynapsNetInference):
+    """SynapsNet whose decoder sees a neuron's own past through a gated recurrent unit."""
+
+    ablation: ClassVar[dict[str, Any]] = {"decoder": "gru"}

@@ -1,0 +1,50 @@
+"""NAME=VALUE on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from synapsnet.errors import InputError
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """NAME=VALUE with VALUE as JSON, or as text where it is none."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set needs NAME=VALUE; got {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def nested(assignments: list[str]) -> dict[str, Any]:
+    """The assignments as a dictionary; A.B=VALUE goes into a dictionary named A."""
+    found: dict[str, Any] = {}
+    for name, value in map(assignment, assignments):
+        owner, dot, inner = name.partition(".")
+        if not dot:
+            found[name] = value
+        elif isinstance(found.setdefault(owner, {}), dict):
+            found[owner][inner] = value
+        else:
+            raise InputError(f"--set {owner} and --set {name} exclude each other; set {owner}.name instead.")
+    return found
+
+
+def settings_of_fit(seed: int, epochs: int | None, assignments: list[str] | None) -> dict[str, Any]:
+    """Settings of SynapsNet from the flags and from --set.
+
+    Raises
+    ------
+    InputError
+        If one is set that has a flag, or the connectivity "none", which is always fitted beside the other.
+    """
+    more = dict(map(assignment, assignments or []))
+    for name, flag in (("seed", "--seed"), ("epochs", "--epochs")):
+        if name in more:
+            raise InputError(f"--set cannot be used for {name}; use {flag}.")
+    if more.get("connectivity") == "none":
+        raise InputError("--set connectivity=none is not needed: SynapsNet without connections is always fitted too.")
+    return {"seed": seed, "epochs": epochs, **more}

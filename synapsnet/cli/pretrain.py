@@ -1,0 +1,54 @@
+"""`synapsnet pretrain`: one decoder from several recordings, for `synapsnet fit --pretrained`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from synapsnet.cli.assignments import settings_of_fit
+from synapsnet.cli.console import OUT, notify, progress
+from synapsnet.cli.reading import Reading, reads_recording
+from synapsnet.errors import InputError
+
+
+@reads_recording
+def pretrain(
+    recordings: Annotated[list[Path], typer.Argument(help="Files or folders of one kind, each with its own neurons.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the models.")],
+    seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**63 - 1)] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training parts at most.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Another setting of SynapsNet, NAME=VALUE; repeatable.")
+    ] = None,
+    *,
+    reading: Reading,
+) -> None:
+    """Fit several recordings at once, with one decoder, to be taken to another recording.
+
+    Examples
+    --------
+    - `synapsnet pretrain monday.nwb tuesday.nwb -o pretrained/`
+    - `synapsnet fit short.nwb --pretrained pretrained/ -o run/`
+    """
+    from synapsnet.io import read
+    from synapsnet.run import MODELS
+    from synapsnet.several import fit_together
+
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output} is not empty; give a new folder (-o).")
+    settings = settings_of_fit(seed, epochs, setting)
+    data = [read(path, notify=notify, **reading.keywords()).without_ground_truth() for path in recordings]
+    with progress() as steps:
+        for name, changed in MODELS.items():
+            what = f"fitting {name} to {len(data)} recordings"
+            models = fit_together(
+                data,
+                device=device,
+                progress=lambda fraction, what=what: steps(what, fraction),  # type: ignore[misc]
+                **settings | changed,
+            )
+            models[0].save(output / name)  # the decoder is that of all of them
+    OUT.print(f"Pretrained: {output}. Next: synapsnet fit REC --pretrained {output} -o run/", markup=False)

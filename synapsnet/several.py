@@ -1,0 +1,62 @@
+"""Several recordings at once: one decoder, and for each recording its embeddings, kernels and connectivity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from synapsnet.devices import Device, Precision
+from synapsnet.errors import InputError
+from synapsnet.estimator import SynapsNet, fit_models
+from synapsnet.recording import Recording
+
+
+def fit_together(
+    recordings: Sequence[Recording],
+    *,
+    device: Device = "auto",
+    precision: Precision = "32-true",
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[float], None] = lambda fraction: None,
+    **settings: Any,
+) -> list[SynapsNet]:
+    """Fit a SynapsNet to each recording, all of them with one decoder; `SynapsNet.fit` takes it to another one.
+
+    A batch is of one recording, and the batches of all are mixed. Low-rank connectivity is read off the embeddings in
+    the same way in all recordings. One recording is fitted as `SynapsNet.fit` does.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        Of one modality and time step, with as many behavioural variables. Neurons may be others in each.
+    device, precision, checkpoint, resume, progress, **settings
+        See `SynapsNet` and its `fit`.
+
+    Returns
+    -------
+    list of SynapsNet
+        In the order of the recordings. Their `history_` is that of all recordings together.
+
+    Raises
+    ------
+    InputError
+        If there is no recording, they are not of one kind, or one of them cannot be fitted.
+
+    Examples
+    --------
+    >>> first, second = fit_together([monday, tuesday])  # doctest: +SKIP
+    >>> short = SynapsNet().fit(wednesday, pretrained=first)  # doctest: +SKIP
+    """
+    if not recordings:
+        raise InputError("There is no recording to fit; give one or more.")
+    for recording in recordings[1:]:
+        if recording.modality != recordings[0].modality:
+            raise InputError(
+                f"Recordings that are fitted together must be of one modality; got {recordings[0].modality} and "
+                f"{recording.modality}."
+            )
+    models = [SynapsNet(device=device, precision=precision, **settings) for _ in recordings]
+    fit_models(models, recordings, checkpoint=checkpoint, resume=resume, progress=progress)
+    return models
