@@ -88,6 +88,9 @@ def test_refuses_a_neuron_table_that_does_not_fit(path, tmp_path):
     pd.DataFrame({"area": ["a"] * 3}).to_csv(tmp_path / "neurons.csv", index=False)
     with pytest.raises(InputError, match=r"a row for each of the 4 neurons, .* got 3 rows"):
         read(path)
+    pd.DataFrame({"trough_to_peak_ms": [0.3, 0, 0.5, None]}).to_csv(tmp_path / "neurons.csv", index=False)
+    with pytest.raises(InputError, match=r"The column trough_to_peak_ms .* must be positive, or empty"):
+        read(path)
     pd.DataFrame({"x_um": ["left"] * 4}).to_csv(tmp_path / "neurons.csv", index=False)
     with pytest.raises(InputError, match=r"The column x_um .* must be numbers"):
         read(path)

@@ -156,7 +156,7 @@ private_kib, resident_kib = status_kib("VmData"), status_kib("VmRSS")
 resource.setrlimit(resource.RLIMIT_DATA, (1024 * private_kib + 2**28,) * 2)
 large.LARGE_BYTES = 2**28
 recording = read(whole, notify=print)
-more_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident_kib
+more_kib = status_kib("VmHWM") - resident_kib
 print(recording.values.nbytes, recording.values.sum(dtype=float), more_kib)
 large.LARGE_BYTES = 2**60
 try:

@@ -145,6 +145,8 @@ def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFra
         if name.endswith(tuple(UNITS)):
             if not pd.api.types.is_numeric_dtype(table[name]):
                 raise InputError(f"The column {name} of {path} must be numbers, in {UNITS[name[-3:]]}.")
+            if name == TROUGH_TO_PEAK and (table[name] <= 0).any():
+                raise InputError(f"The column {name} of {path} must be positive, or empty where it is not known.")
             neurons[name] = table[name].to_numpy(float)
         else:
             neurons[name] = table[name].astype(str).to_numpy()
