@@ -202,6 +202,8 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
 def read_description(folder: Path) -> RunDescription:
     """Read `run.json`; InputError as in `load_run`."""
     path = folder / DESCRIPTION
+    if not folder.exists():
+        raise InputError(f"{folder} does not exist; make a run with `synapsnet fit ... -o {folder}`.")
     if not path.is_file():
         raise InputError(f"{folder} is not a run folder ({DESCRIPTION} is missing); make one with `synapsnet fit`.")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from synapsnet.recording import Recording
 from synapsnet.run import fit_run
 from synapsnet.settings import Settings
 from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, load_arrays, load_assessment
-from validation.assessment.results import Assessment, Matched
+from validation.assessment.results import NO_LIGHT, Assessment, Matched
 from validation.results import Estimate
 from validation.scoring import score_run
 
@@ -50,7 +51,7 @@ def assessment(run: Path) -> Assessment:
 
 
 def test_every_part_is_there(assessment: Assessment, run: Path) -> None:
-    assert assessment.skipped == {}
+    assert assessment.skipped == {"perturbation": NO_LIGHT}
     for part in ("facts", "reliability", "knowledge", "states", "forecasts", "matched"):
         assert assessment.done(part)  # type: ignore[arg-type]
     facts, matched, states = assessment.facts, assessment.matched, assessment.states
@@ -131,8 +132,11 @@ def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording
     """Too short for ten blocks behind gaps of a second, and nothing recorded but activity."""
     short = Recording.from_array(spike_recording.values[:2400], spike_recording.dt_s, "spikes")
     found = assess_run(fitted(short, tmp_path / "run"), **QUICK)
-    assert set(found.skipped) == {"reliability", "states", "forecasts"}
+    assert set(found.skipped) == {"reliability", "states", "forecasts", "perturbation"}
     assert "not scored" in found.skipped["forecasts"]
+    assert re.search(
+        r"From [\d.]+ s of such a recording nothing is inferred|too short to be cut", found.skipped["reliability"]
+    )
     assert found.knowledge is not None and found.knowledge.signs is None
 
 
@@ -142,7 +146,7 @@ def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording
         ({"n_seeds": 0}, "At least 1 seed"),
         ({"fractions": (1.2,)}, "Fractions"),
         ({"fractions": ()}, "Fractions"),
-        ({"lengths": (0.5, 2.0)}, "1, the recording's own"),
+        ({"lengths": (0.5, 2.0)}, "and 1, its own, is one of them"),
         ({"lengths": (1.0, float("nan"))}, "Lengths are positive"),
     ],
 )
@@ -155,6 +159,8 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     for use in (assess_run, load_assessment):
         with pytest.raises(InputError, match="not a run folder"):
             use(tmp_path)
+        with pytest.raises(InputError, match=r"absent does not exist; make a run with `synapsnet fit"):
+            use(tmp_path / "absent")
 
 
 def test_from_the_command_line(

@@ -764,3 +764,13 @@ def test_another_weight_is_forecast_with_only_if_it_forecasts_better(spike_recor
     one._improve(good, *data, todo, check, fabric)
     torch.testing.assert_close(model.synapses.weight.detach(), good)
     assert mean_loss(model, *data, check, fabric) < worse
+
+
+def test_what_is_inferred_is_what_a_fit_would_find(spike_recording: Recording) -> None:
+    """Delays included, without what only forecasts need."""
+    recording = spike_recording.select_rows([(0, 4000)])
+    settings = {"epochs": 1, "n_hidden": 2, "device": "cpu"}
+    inferred, fitted = SynapsNet(**settings).infer(recording), SynapsNet(**settings).fit(recording).connectivity_
+    assert set(inferred.matrices) == set(fitted.matrices)
+    for name, matrix in inferred.matrices.items():
+        np.testing.assert_array_equal(matrix, fitted.matrices[name])

@@ -13,25 +13,45 @@ from synapsnet.errors import InputError
 
 def assess(
     run: Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")],
-    seeds: Annotated[int, typer.Option(help="Matched simulations of each kind.", min=1)] = 3,
+    seeds: Annotated[
+        int, typer.Option(help="Simulated networks for each fraction: more of them, narrower intervals.", min=1)
+    ] = 3,
     fractions: Annotated[
-        str, typer.Option(help="Fractions of the network that may have been recorded, separated by commas.")
+        str,
+        typer.Option(
+            help="Of the network, how much your neurons may be, separated by commas: 1 is all of it, 0.333 a third."
+        ),
     ] = "1,0.333",
     lengths: Annotated[
-        str, typer.Option(help="Lengths of the simulated recordings, in lengths of this one; 1 is one of them.")
+        str,
+        typer.Option(
+            help="How long simulated recordings are, in lengths of yours: 4 tells what recording four times as long "
+            "would bring. 1 must be there."
+        ),
     ] = "0.5,1,2,4",
     light: Annotated[
         Path | None,
-        typer.Option(help="The recording's file, with pulses of light that were not fitted: are they predicted?"),
+        typer.Option(help="Your recording's file, if it has light that was not fitted: are responses predicted?"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**31 - 1)] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
-    """Find out what of a run's connectivity can be believed: reliability, knowledge, forecasts, matched simulation.
+    """Find out what of a run's connectivity can be believed. Prints findings with numbers, then warnings.
 
-    An interrupted assessment goes on where it was; more seeds, fractions or lengths are added to what is there.
+    - **Simulations** that are like your recording, of which the truth is known: how much of it SynapsNet finds.
+    - **Reliability**: does another part of the recording, or another state of the animal, say the same.
+    - **Forecasts**: do connections help. Needs `synapsnet score` before.
+    - **Knowledge** in the neuron table: cell types, widths of spikes, positions, areas.
+    - **Light**: are responses predicted.
 
-    Example: `synapsnet assess run/ --seeds 5`
+    It takes as long as about 30 fits of the run. Ctrl-C at any time: what is done is kept, the same command goes on,
+    and more seeds, fractions or lengths are added to what is there.
+
+    Examples
+    --------
+    - `synapsnet assess run/`
+    - `synapsnet assess run/ --seeds 1 --lengths 1` (a first look)
+    - `synapsnet assess run/ --light session.nwb`
     """
     from validation.assessment.assess import ASSESSMENT, assess_run
     from validation.assessment.cautions import warnings
@@ -56,7 +76,8 @@ def assess(
         OUT.print(f"- {sentence}", markup=False, soft_wrap=True)
     for sentence in warnings(found):
         OUT.print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
-    OUT.print(f"Assessed: {run / ASSESSMENT}", markup=False, soft_wrap=True)
+    then = "" if "forecasts" in found.skipped else f". Next: synapsnet report {run}"
+    OUT.print(f"Assessed: {run / ASSESSMENT}{then}", markup=False, soft_wrap=True)
 
 
 def _numbers(option: str, text: str) -> list[float]:

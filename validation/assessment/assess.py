@@ -31,6 +31,7 @@ from validation.assessment.matching import pair_correlation, recorded_rates
 from validation.assessment.perturbed import perturbation, read_light
 from validation.assessment.reliability import Arrays, Null, null_correlations, reliability, states
 from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Part, Quartiles
+from validation.assessment.wording import minutes
 from validation.likeness import is_dff
 from validation.results import Scores
 from validation.scoring import SCORES
@@ -79,6 +80,7 @@ def assess_run(
         If the folder holds no complete run, an option is out of its range, or the file of light is not the run's.
     """
     _check(n_seeds, fractions, lengths, n_surrogates)
+    progress("reading the run", None)
     run = load_run(folder, device=device)
     training, gap = run.training.without_ground_truth(), run.description.gap_steps
     options = {"n_surrogates": n_surrogates, "seed": seed}
@@ -91,7 +93,11 @@ def assess_run(
 
     def infer(recording: Recording) -> Connectome:
         recording = replace(recording, spike_times=None)  # which tell delays, and those are not compared
-        return SynapsNet(device=device, **run.description.settings).infer(recording)
+        try:
+            return SynapsNet(device=device, **run.description.settings).infer(recording)
+        except InputError as error:
+            length = minutes(recording.n_steps * recording.dt_s)
+            raise InputError(f"From {length} of such a recording nothing is inferred ({error})") from error
 
     progress("comparing with what is known", None)
     found.facts = _facts(run)
@@ -173,9 +179,14 @@ def _check(n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], n
     if n_seeds < 1 or n_surrogates < 1:
         raise InputError(f"At least 1 seed and 1 surrogate are needed; got {n_seeds} and {n_surrogates}.")
     if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
-        raise InputError(f"Fractions of the network that is recorded lie above 0 and up to 1; got {list(fractions)}.")
+        raise InputError(
+            "Fractions of the network that is recorded lie above 0 and up to 1, 0.5 for half of it; got "
+            f"{list(fractions)}."
+        )
     if not all(np.isfinite(length) and length > 0 for length in lengths) or 1 not in lengths:
-        raise InputError(f"Lengths are positive, and 1, the recording's own, is one of them; got {list(lengths)}.")
+        raise InputError(
+            f"Lengths are positive, 2 for twice the recording, and 1, its own, is one of them; got {list(lengths)}."
+        )
 
 
 def _key(description: RunDescription, options: dict[str, Any]) -> str:

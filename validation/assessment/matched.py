@@ -76,16 +76,17 @@ def matched(
         See `validation.assessment.matching.match`, and as `infer`.
     """
     found = known or Matched(network=NETWORK, how=describe(recording), scenarios=[], fits=[])
-    for fraction in fractions:
+    for j, fraction in enumerate(fractions):
         wanted = tuple(lengths) if fraction == fractions[0] else (1.0,)
         for k, seed in enumerate(seeds):
             there = {fit.length for fit in found.fits if (fit.visible_fraction, fit.seed) == (fraction, seed)}
             todo = [length for length in wanted if length not in there]
             if not todo:
                 continue
-            what = f"matching a network, {fraction:.0%} of it recorded, {k + 1} of {len(seeds)}"
+            which = f"simulation {j * len(seeds) + k + 1} of {len(fractions) * len(seeds)}, {fraction:.0%} recorded"
+            what = f"{which}: making it like the recording"
             like = match(recording, fraction, seed=seed, progress=lambda done, what=what: progress(what, done))  # type: ignore[misc]
-            what = f"inferring from it, {k + 1} of {len(seeds)}"
+            what = f"{which}: inferring from it"
             progress(what, 0.0)
             duration_s = (max(wanted) * recording.n_steps + 1) * recording.dt_s
             simulation = like.simulate(duration_s, seed)
