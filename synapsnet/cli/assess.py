@@ -40,7 +40,7 @@ def assess(
 
     - **Simulations** that are like your recording, of which the truth is known: how much of it SynapsNet finds.
     - **Reliability**: does another part of the recording, or another state of the animal, say the same.
-    - **Forecasts**: do connections help. Needs `synapsnet score` before.
+    - **Forecasts**: do connections help. Needs a scored run.
     - **Knowledge** in the neuron table: cell types, widths of spikes, positions, areas.
     - **Light**: are responses predicted.
 
@@ -50,7 +50,7 @@ def assess(
     Examples
     --------
     - `synapsnet assess run/`
-    - `synapsnet assess run/ --seeds 1 --lengths 1` (a first look)
+    - `synapsnet assess run/ --seeds 1 --lengths 1`
     - `synapsnet assess run/ --light session.nwb`
     """
     from validation.assessment.assess import ASSESSMENT, assess_run

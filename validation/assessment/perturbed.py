@@ -154,8 +154,8 @@ def _result(effect: FloatArray, responses: Responses, pulses: Pulses, lit: Lit, 
 def _spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int) -> Estimate:
     """Rank correlation, 0 where one is constant, with a bootstrap over neurons."""
     counts = draw_counts(len(x), N_RESAMPLES, seed)
-    ranks = (rankdata(each)[:, None] for each in (x, y))
-    return estimate(np.nan_to_num(correlation(*ranks, np.ones((len(x), 1), dtype=bool), counts)))
+    first, second = (rankdata(each)[:, None] for each in (x, y))
+    return estimate(np.nan_to_num(correlation(first, second, np.ones((len(x), 1), dtype=bool), counts)))
 
 
 def _refuse_fitted(run: Run, lit: Lit) -> None:
