@@ -25,7 +25,7 @@ from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
 from synapsnet.training import History, require_windows, section
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then

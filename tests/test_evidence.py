@@ -41,7 +41,7 @@ def test_what_the_decoder_passes_on_of_a_current_changes_no_estimate(unconnected
     estimates, gains = [], []
     for factor in (50.0, -1.0):
         with torch.no_grad():
-            fitted.model.decoder.current.mul_(factor)
+            fitted.model.decoder.hidden.current.mul_(factor)
         seen, gain = evidence(fitted.model, x, b, todo, model.fabric)
         estimates.append(seen.estimate.numpy())
         gains.append(gain.numpy())

@@ -225,7 +225,7 @@ def test_calcium_is_linear_in_the_current_and_spikes_are_not():
 
 def test_a_recurrent_decoder_sees_the_order_of_the_past_at_every_step():
     model, (past, behaviour) = build(decoder="gru"), inputs()
-    model.decoder.linear_past.zero_()
+    model.decoder.hidden.linear_past.zero_()
     before = model.decode(torch.zeros(7, N), past, behaviour)
     for step in range(STEPS):
         other = past.clone()

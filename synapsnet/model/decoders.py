@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-
-
-class Recurrent(nn.Module):
-    """Features of a neuron's own past by a gated recurrent unit (Cho et al. 2014, EMNLP, arXiv:1406.1078).
-
-    O(M H^2) operations for each prediction, one step after the other; `nn.Linear`, in its place, takes O(M H).
-
-    Parameters
-    ----------
-    n_steps : int
-        Steps M of its own past that a neuron sees; a GRU takes any number.
-    n_hidden : int
-        Units H, of the GRU and of what comes out.
-    """
-
-    def __init__(self, n_steps: int, n_hidden: int) -> None:
-        super().__init__()
-        self.gru = nn.GRU(1, n_hidden, batch_first=True)
-        self.last = nn.Linear(n_hidden, n_hidden)
-
-    def forward(self, past: Tensor) -> Tensor:
-        """(B, N, H) features of windows (B, N, M)."""
-        n_windows, n_neurons, n_steps = past.shape
-        _, state = self.gru(past.reshape(-1, n_steps, 1))
-        features: Tensor = self.last(state[0])
-        return features.view(n_windows, n_neurons, -1)
 
 
 class Decoder(nn.Module):
@@ -37,44 +13,125 @@ class Decoder(nn.Module):
 
     Parameters
     ----------
-    past : module
-        From a neuron's own past, (B, N, M), to its hidden units, (B, N, H): see `PASTS`.
-    n_steps : int
-        Steps M of its own past that a neuron sees.
+    hidden : Feedforward or Recurrent
+        What it makes of a neuron's own past and its current, see `HIDDEN`.
     n_embedding, n_behaviour, n_hidden : int
-    linear_current : bool
-        Keep the prediction linear in the current, so that `W` has a scale.
     """
 
-    def __init__(
-        self,
-        past: nn.Module,
-        n_steps: int,
-        n_embedding: int,
-        n_behaviour: int,
-        n_hidden: int,
-        linear_current: bool,
-    ) -> None:
+    def __init__(self, hidden: nn.Module, n_embedding: int, n_behaviour: int, n_hidden: int) -> None:
         super().__init__()
-        self.past = past
-        self.current = None if linear_current else nn.Parameter(torch.randn(n_hidden) / 10)
+        self.hidden = hidden
         self.embedding = nn.Linear(n_embedding, n_hidden + 1, bias=False)
         self.behaviour = nn.Parameter(torch.zeros(n_behaviour, n_embedding))
-        self.linear_past = nn.Parameter(torch.zeros(n_steps))
-        self.readout = nn.Parameter(torch.zeros(n_hidden))
 
     def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
         identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
-        # In place: (B, N, H) is large, and moving it takes longer than computing it. The sum is not: what a linear map
-        # returns is a view, and through what is changed in a view the gradient is copied as a whole, each time.
-        hidden = self.past(past) + identity[:, :-1]
-        if self.current is not None:
-            hidden.addcmul_(current.unsqueeze(-1), self.current)
-        hidden.relu_()
         tuning = behaviour @ self.behaviour @ embedding.T  # a neuron's tuning to behaviour is read off its embedding
-        return current + past @ self.linear_past + hidden @ self.readout + identity[:, -1] + tuning
+        prediction: Tensor = self.hidden(current, past, identity[:, :-1])
+        return prediction + identity[:, -1] + tuning
 
 
-# From the M steps of a neuron's past to the H hidden units of the decoder.
-PASTS: dict[str, type[nn.Linear] | type[Recurrent]] = {"mlp": nn.Linear, "gru": Recurrent}
+class Feedforward(nn.Module):
+    """A layer of H hidden units that see a neuron's own past and its current, beside what is linear in these.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps M of its own past that a neuron sees.
+    n_hidden : int
+    linear_current : bool
+        Keep the prediction linear in the current, so that `W` has a scale.
+    """
+
+    def __init__(self, n_steps: int, n_hidden: int, linear_current: bool) -> None:
+        super().__init__()
+        self.past = nn.Linear(n_steps, n_hidden)
+        self.current = None if linear_current else nn.Parameter(torch.randn(n_hidden) / 10)
+        self.linear_past = nn.Parameter(torch.zeros(n_steps))
+        self.readout = nn.Parameter(torch.zeros(n_hidden))
+
+    def forward(self, current: Tensor, past: Tensor, shift: Tensor) -> Tensor:
+        """(B, N) from current (B, N) and past (B, N, M); shift (N, H) is the neuron's own."""
+        by_current = torch.zeros_like(self.readout) if self.current is None else self.current
+        weight = torch.cat([self.past.weight, by_current[:, None]], dim=1)
+        linear = torch.cat([self.linear_past, self.linear_past.new_ones(1)])
+        operands = (past, weight, (shift + self.past.bias).T.contiguous(), self.readout, linear)
+        with torch.autocast(current.device.type, enabled=False):  # the precision is that of the current
+            given = (current, *(each.to(current.dtype) for each in operands))
+            prediction: Tensor = _ReluReadout.apply(*given)  # type: ignore[no-untyped-call]
+        return prediction
+
+
+class _ReluReadout(torch.autograd.Function):
+    """readout . relu(weight u + shift) + linear . u, where u is a neuron's own past, then its current.
+
+    The hidden units, (H, B N), are larger than all else, and passing over them takes most of the time of training. Here
+    they are written once and read three times: what the backward pass sums over them are two matrices, from which the
+    gradients of all parameters follow. What all neurons did m steps ago is a stretch of the recording, so u is copied
+    row by row.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, current: Tensor, past: Tensor, weight: Tensor, shift: Tensor, readout: Tensor, linear: Tensor
+    ) -> Tensor:
+        """(B, N) from current (B, N), past (B, N, M), weight (H, M + 1), shift (H, N), readout (H,), linear (M + 1)."""
+        n_windows, n_neurons, n_steps = past.shape
+        seen = past.new_empty(n_steps + 1, n_windows, n_neurons)
+        seen[:-1] = past.permute(2, 0, 1)
+        seen[-1] = current
+        seen = seen.view(n_steps + 1, -1)
+        hidden = weight @ seen
+        hidden.view(-1, n_windows, n_neurons).add_(shift[:, None]).relu_()
+        ctx.save_for_backward(seen, hidden, weight, shift, readout, linear)
+        return (readout @ hidden).addmv_(seen.T, linear).view(n_windows, n_neurons)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient by each; by the past only if that is not simply data."""
+        seen, hidden, weight, shift, readout, linear = ctx.saved_tensors
+        flat = gradient.reshape(-1)
+        active = torch.ops.aten.threshold_backward(flat.expand_as(hidden), hidden, 0)  # the gradient where a unit is on
+        by_input = (seen @ active.T).T
+        by_neuron = active.view(len(hidden), *gradient.shape).sum(1)
+        current = ((weight[:, -1] * readout) @ active).add_(flat * linear[-1]).view_as(gradient)
+        past = None
+        if ctx.needs_input_grad[1]:
+            by_step = ((weight[:, :-1].T * readout) @ active).add_(linear[:-1, None] * flat)
+            past = by_step.view(-1, *gradient.shape).permute(1, 2, 0)
+        return (
+            current,
+            past,
+            readout[:, None] * by_input,
+            readout[:, None] * by_neuron,
+            (weight * by_input).sum(1) + (shift * by_neuron).sum(1),
+            seen @ flat,
+        )
+
+
+class Recurrent(nn.Module):
+    """The same, with features of a neuron's own past by a gated recurrent unit (Cho et al. 2014, arXiv:1406.1078).
+
+    O(M H^2) operations for each prediction, one step after the other, in place of O(M H).
+
+    Parameters
+    ----------
+    n_steps, n_hidden, linear_current
+        See `Feedforward`; the GRU has H units as well.
+    """
+
+    def __init__(self, n_steps: int, n_hidden: int, linear_current: bool) -> None:
+        super().__init__()
+        self.gru = nn.GRU(1, n_hidden, batch_first=True)
+        self.last = Feedforward(n_hidden, n_hidden, linear_current)
+        self.linear_past = nn.Parameter(torch.zeros(n_steps))
+
+    def forward(self, current: Tensor, past: Tensor, shift: Tensor) -> Tensor:
+        """(B, N) from current (B, N) and past (B, N, M); shift (N, H) is the neuron's own."""
+        n_windows, n_neurons, n_steps = past.shape
+        _, state = self.gru(past.reshape(-1, n_steps, 1))
+        return self.last(current, state[0].view(n_windows, n_neurons, -1), shift) + past @ self.linear_past
+
+
+HIDDEN: dict[str, type[Feedforward] | type[Recurrent]] = {"mlp": Feedforward, "gru": Recurrent}

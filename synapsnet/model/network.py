@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from synapsnet.model.connectivity import CONNECTIVITIES, Connectivity, StandardErrors
-from synapsnet.model.decoders import PASTS, Decoder
+from synapsnet.model.decoders import HIDDEN, Decoder
 from synapsnet.model.kernels import KERNELS, KernelPerNeuron
 from synapsnet.model.likelihoods import LIKELIHOODS
 
@@ -20,7 +20,7 @@ class Architecture:
     Attributes
     ----------
     likelihood, connectivity, kernels, decoder : str
-        Names in `LIKELIHOODS`, `CONNECTIVITIES`, `KERNELS` and `PASTS`. With the connectivity "none" there is no `W`:
+        Names in `LIKELIHOODS`, `CONNECTIVITIES`, `KERNELS` and `HIDDEN`. With the connectivity "none" there is no `W`:
         the ablation in which neurons are independent.
     n_neurons : int
     n_lags, n_steps : int
@@ -90,12 +90,10 @@ class SynapsNetModel(nn.Module):
                 KERNELS[architecture.kernels](n, architecture.n_lags),
             )
         self.decoder = Decoder(
-            PASTS[architecture.decoder](architecture.n_steps, architecture.n_hidden),
-            architecture.n_steps,
+            HIDDEN[architecture.decoder](architecture.n_steps, architecture.n_hidden, self.likelihood.linear_current),
             architecture.n_embedding,
             architecture.n_behaviour,
             architecture.n_hidden,
-            self.likelihood.linear_current,
         )
         self.register_buffer("offset", torch.zeros(n))  # prediction at the start of training
         self.offset: Tensor
