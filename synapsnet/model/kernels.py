@@ -66,7 +66,7 @@ class KernelByDistance(KernelPerNeuron):
     def current(self, past: Tensor, connectivity: Connectivity) -> Tensor:
         """(B, N) input current, each connection with the kernel of its distance.
 
-        `filtered`, with which evidence of connections is worked out, has the mean kernel instead.
+        `filtered`, by which evidence of connections is added to the trained ones, has the mean kernel instead.
         """
         weight = connectivity.weight
         return sum(
