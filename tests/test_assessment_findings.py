@@ -19,12 +19,14 @@ from validation.assessment.results import (
     Likeness,
     Matched,
     MatchedScore,
+    Perturbation,
     Quartiles,
     Reliability,
     Rival,
     Scenario,
     Signs,
 )
+from validation.assessment.wording import minutes
 from validation.results import Estimate
 
 
@@ -117,6 +119,27 @@ def test_signs_by_the_width_of_spikes_are_said_beside_those_by_cell_type() -> No
     assert said.startswith("The sign of what neurons send tells 80 excitatory") and "(p = 0.002)" in said
 
 
+def test_numbers_have_a_minus_sign_and_p_values_no_exponent() -> None:
+    found = Perturbation(
+        light="laser", n_pulses=40, response_s=(0.01, 0.05), driven=["1"], targets=["2", "3", "4"],
+        predicted=[0.0, 0.1, 0.2], measured=[0.0, 0.1, 0.2], correlation=around(-0.06), given_rate=0.0,
+        p_targets=3.8e-7, p_sources=0.25, reliability=0.36, ceiling=0.6,
+    )  # fmt: skip
+    assessment = good(perturbation=found, reliability=reliability(around(-0.001)), knowledge=signs(3.8e-7))
+    said = findings(assessment)
+    assert "rank correlation −0.06 [−0.11, −0.01]" in said[5]
+    assert "(p < 0.001 among targets, p = 0.25 among sources; a perfect" in said[5]
+    assert "r = 0.00 [−0.05, 0.05]" in said[2] and "AUROC 0.90 [0.85, 0.95] (p < 0.001)" in said[4]
+    assert not any(re.search(r"-\d|\de-", sentence) for sentence in said + warnings(assessment))
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"), [(59.0, "59 s"), (60.0, "1 min"), (8300.0, "138 min"), (86_400.0, "1,440 min")]
+)
+def test_lengths(duration_s: float, text: str) -> None:
+    assert minutes(duration_s) == text
+
+
 def test_nothing_to_warn_of() -> None:
     assert warnings(good()) == []
 
@@ -131,7 +154,10 @@ def test_nothing_to_warn_of() -> None:
         ({"facts": facts(n_reported=20)}, "fewer or weaker than in the matched simulation"),
         ({"matched": matched(matched_score(0.4), matched_score(0.7, 4.0))}, "Record longer: .* 0.70 in 80 min"),
         ({"matched": matched(hidden_fdr=0.3)}, "30% in matched simulations of which 33%"),
-        ({"matched": matched(simulated_skewness=0.1)}, r"differs from the recording in skewness \(2, simulated 0.1\)"),
+        (
+            {"matched": matched(simulated_skewness=-0.1)},
+            r"differs .* in skewness \(2, simulated −0.1\)",
+        ),
         ({"reliability": reliability(around(0.4))}, r"agree less \(r = 0.40 .* 0.60 or more"),
         ({"reliability": reliability(None)}, "Not reliable"),
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),

@@ -48,10 +48,11 @@ def test_milliseconds_are_told_from_samples():
     assert durations_ms([9, 24, 0], 30_000.0, "width", lines.append).tolist() == same([0.3, 0.8, np.nan])
     assert durations_ms([10, 24], np.array([20_000.0, 0]), "width", lines.append).tolist() == same([0.5, np.nan])
     assert durations_ms([9, 24], None, "width", lines.append) is None
+    assert durations_ms([9, 24], np.array([0.0, np.nan]), "width", lines.append) is None
     assert lines == [
         "width is taken to be in samples at 30000 Hz.",
         "width is taken to be in samples at 20000 Hz.",
-        "width is left out: with a median of 16.5 it cannot be in milliseconds.",
+        *["width is left out: with a median of 16.5 it cannot be in milliseconds."] * 2,
     ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from synapsnet.io.waveforms import NARROW_MS
 from synapsnet.recording import TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 MOST_NAMES = 20
-NARROW_MS = 0.4  # the usual border in mouse cortex: Senzai et al. 2019, Neuron 101:500; Siegle et al. 2021
 
 
 def describe_simulation(simulation: Simulation) -> dict[str, str]:

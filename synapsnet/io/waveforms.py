@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from synapsnet.io.reader import Notify
 
+# Widths in mouse cortex have two modes: that of fast-spiking units, most of them Pvalb interneurons, and that of all
+# others (Senzai, Fernandez-Ruiz & Buzsaki 2019, Neuron 101:500; Siegle et al. 2021, Nature 592:86).
+NARROW_MS = 0.4
 LONGEST_MS = 3.0  # a typical spike is no longer in milliseconds, and none is as short in samples
 
 FloatArray = npt.NDArray[np.float64]
@@ -38,11 +41,11 @@ def durations_ms(durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: st
     median = np.nanmedian(values)
     if median <= LONGEST_MS:
         return values
-    if fs_hz is None:
+    rates = np.asarray(np.nan if fs_hz is None else fs_hz, float)
+    rates = np.where(rates > 0, rates, np.nan)
+    if np.isnan(rates).all():
         notify(f"{what} is left out: with a median of {median:.3g} it cannot be in milliseconds.")
         return None
-    rates = np.asarray(fs_hz, float)
-    rates = np.where(rates > 0, rates, np.nan)
     notify(f"{what} is taken to be in samples at {np.nanmedian(rates):.6g} Hz.")
     return values / rates * 1e3
 

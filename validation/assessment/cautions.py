@@ -5,7 +5,7 @@ from __future__ import annotations
 from synapsnet.recording import Modality
 from validation.assessment.forecasts import ABLATION
 from validation.assessment.results import Assessment, Knowledge, Matched, MatchedScore, Perturbation
-from validation.assessment.wording import LEVEL, NAMES, at_length, minutes, or_zero, share, written
+from validation.assessment.wording import LEVEL, NAMES, at_length, minutes, or_zero, rounded, share, written
 
 FEW_NEURONS = 20
 WORTH_RECORDING = 0.05  # AUPRC that a longer recording adds
@@ -126,7 +126,7 @@ def _less_reliable_than_matched(assessment: Assessment, matched: Matched) -> str
         return None
     return (
         f"Two halves of the recording agree less (r = {written(here)}) than those of matched simulations do (r = "
-        f"{min(known):.2f} or more): connections here are weaker, or change; expect less than what they reach."
+        f"{rounded(min(known))} or more): connections here are weaker, or change; expect less than what they reach."
     )
 
 
@@ -136,7 +136,9 @@ def _unlike(matched: Matched) -> str | None:
         for each in matched.scenarios[0].likeness
         if not each.simulation.low <= each.recording.median <= each.simulation.high and each.name != "noise_level"
     ]
-    return f"The matched simulation differs from the recording in {', '.join(apart)}." if apart else None
+    if not apart:
+        return None
+    return f"The matched simulation differs from the recording in {', '.join(apart)}.".replace("-", "−")
 
 
 def _unreliable(assessment: Assessment) -> str | None:

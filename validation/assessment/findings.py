@@ -15,7 +15,7 @@ from validation.assessment.results import (
     Perturbation,
     Signs,
 )
-from validation.assessment.wording import LEVEL, at_length, minutes, share, written
+from validation.assessment.wording import LEVEL, at_length, minutes, p_text, rounded, share, written
 from validation.methods import LABELS
 from validation.results import Estimate
 
@@ -89,7 +89,7 @@ def _agreement(comparison: Comparison) -> str | None:
         )
     return (
         f"Weights from {first} and {second} of {minutes(comparison.duration_s)} each correlate with r = "
-        f"{written(comparison.weight_correlation)} (at most {null:.2f} in neurons shifted in time), and {overlap}."
+        f"{written(comparison.weight_correlation)} (at most {rounded(null)} in neurons shifted in time), and {overlap}."
     )
 
 
@@ -120,15 +120,15 @@ def _knowledge(knowledge: Knowledge) -> str:
         said.append(_told_apart(widths, kinds))
     if (distance := knowledge.distance) is not None:
         said.append(
-            f"evidence and distance have rank correlation {distance.correlation:.2f} (p = {distance.p_value:.2g})"
+            f"evidence and distance have rank correlation {rounded(distance.correlation)} ({p_text(distance.p_value)})"
         )
     if (areas := knowledge.areas) is not None:
         ratio = areas.within / areas.between if areas.between else math.inf
-        said.append(f"evidence within areas is {ratio:.2f} times that between them (p = {areas.p_value:.2g})")
+        said.append(f"evidence within areas is {ratio:.2f} times that between them ({p_text(areas.p_value)})")
     if (types := knowledge.cell_types) is not None:
         said.append(
-            f"weights between {', '.join(types.types)} have rank correlation {types.correlation:.2f} with those "
-            f"measured in slices (p = {types.p_value:.2g})"
+            f"weights between {', '.join(types.types)} have rank correlation {rounded(types.correlation)} with those "
+            f"measured in slices ({p_text(types.p_value)})"
         )
     if not said:
         return "Cell types, spike widths, positions and areas are not known, so nothing else can be compared."
@@ -137,7 +137,7 @@ def _knowledge(knowledge: Knowledge) -> str:
 
 
 def _told_apart(signs: Signs, kinds: str) -> str:
-    return f"the sign of what neurons send tells {kinds}, with AUROC {written(signs.auroc)} (p = {signs.p_value:.2g})"
+    return f"the sign of what neurons send tells {kinds}, with AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
 
 
 def _perturbation(found: Perturbation) -> str:
@@ -145,6 +145,6 @@ def _perturbation(found: Perturbation) -> str:
     return (
         f"{found.n_pulses} pulses of light ({found.light}) drive {len(found.driven)} neurons directly; responses of "
         f"the {len(found.targets)} others, {first} to {last} ms after its onset, have rank correlation "
-        f"{written(found.correlation)} with what connectivity predicts (p = {found.p_targets:.2g} among targets, "
-        f"{found.p_sources:.2g} among sources; a perfect prediction would reach about {found.ceiling:.2f})."
+        f"{written(found.correlation)} with what connectivity predicts ({p_text(found.p_targets)} among targets, "
+        f"{p_text(found.p_sources)} among sources; a perfect prediction would reach about {found.ceiling:.2f})."
     )

@@ -14,6 +14,7 @@ from scipy.stats import mannwhitneyu, rankdata
 
 from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
 from synapsnet.errors import InputError
+from synapsnet.io.waveforms import NARROW_MS
 from synapsnet.recording import TROUGH_TO_PEAK, Connectome, FloatArray
 from validation.assessment.results import Areas, CellTypes, Distance, Knowledge, Signs, TypeSigns
 from validation.bootstrap import draw_counts, estimate
@@ -23,10 +24,6 @@ from validation.nulls import p_value
 N_PERMUTATIONS = 999
 N_RESAMPLES = 200
 N_BINS = 8  # of distance
-
-# Widths of spikes in mouse cortex have two modes: that of fast-spiking units, most of them Pvalb interneurons, and that
-# of all others (Senzai, Fernandez-Ruiz & Buzsaki 2019, Neuron 101:500; Siegle et al. 2021, Nature 592:86).
-NARROW_MS = 0.4
 LEAST_OF_WIDTH = 5
 
 # How names of cell types start: markers and classes of Tasic et al. 2018, Nature 563:72, and mouse lines of the Allen

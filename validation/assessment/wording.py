@@ -33,8 +33,18 @@ def share(score: MatchedScore) -> str:
 def written(estimate: Estimate, digits: int = 2) -> str:
     """A value with its interval, where it has one."""
     if math.isnan(estimate.low):
-        return f"{estimate.value:.{digits}f}"
-    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+        return rounded(estimate.value, digits)
+    return f"{rounded(estimate.value, digits)} [{rounded(estimate.low, digits)}, {rounded(estimate.high, digits)}]"
+
+
+def rounded(value: float, digits: int = 2) -> str:
+    """With a minus sign and no minus zero; a dash where the value is not defined."""
+    return "–" if math.isnan(value) else f"{value:z.{digits}f}".replace("-", "−")
+
+
+def p_text(p_value: float) -> str:
+    """A p-value with two significant digits, or that it is below 0.001."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def or_zero(value: float) -> float:
@@ -44,4 +54,6 @@ def or_zero(value: float) -> float:
 
 def minutes(duration_s: float) -> str:
     """In minutes, or in seconds where that is less than one."""
-    return f"{duration_s / 60:.3g} min" if duration_s >= 60 else f"{duration_s:.3g} s"
+    if duration_s < 60:
+        return f"{duration_s:.3g} s"
+    return f"{duration_s / 60:.3g} min" if duration_s < 60_000 else f"{duration_s / 60:,.0f} min"
