@@ -24,11 +24,12 @@ def evidence(
     """What the trained model says of every pair, the prior of training taken back; the mean gain of each decoder.
 
     What each presynaptic neuron sends is added to the predictions, and its weights go to the maximum of the
-    likelihood, the trained model staying as it is, by Newton's method: with the exact gradient, and with a Hessian
-    for which the information on a neuron's prediction and what arrives at it are taken as independent. They are
-    added to the trained ones, each of which counts as much as the decoder passes on of it: its mean gain over the
-    training part, a number for each postsynaptic neuron. (Newton's method through the decoder would fail where
-    that has learned to pass on next to nothing, as it does where there are no connections.)
+    likelihood, the trained model staying as it is, by Newton's method: with the exact gradient, a Hessian for which
+    the information on a neuron's prediction and what arrives at it are taken as independent, and steps cut short where
+    the exact curvature in their direction is larger. These weights are added to the trained ones, each of which counts
+    as much as the decoder passes on of it: its mean gain over the training part, a number for each postsynaptic neuron.
+    (Newton's method through the decoder would fail where that has learned to pass on next to nothing, as it does where
+    there are no connections.)
 
     Parameters
     ----------
@@ -69,29 +70,37 @@ def evidence(
     spread = covariance.diagonal().sqrt()
     least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
     precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
-    more, shift = torch.zeros_like(covariance), torch.zeros_like(spread)
-    for step in range(NEWTON_STEPS + 1):
-        informed, level = torch.zeros(2, n, dtype=double, device=x.device)
-        pull, together = torch.zeros(2, n, n, dtype=double, device=x.device)
-        powers = torch.zeros(3, n, n, dtype=double, device=x.device)
+    more = torch.zeros_like(covariance)
+    for _ in range(NEWTON_STEPS):
+        informed, level, rise, bend = torch.zeros(4, n, dtype=double, device=x.device)
+        pull = torch.zeros_like(covariance)
         for h, eta, target in seen:
-            expected = eta + (h - mean) @ more.float().T + shift.float()
-            score, information = model.score(expected, target), model.fisher_information(expected)
-            if step < NEWTON_STEPS:
-                informed += information.sum(0)
-                pull += score.T @ (h - mean)
-                level += score.sum(0)
-            else:
-                error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
-                together += error.T @ error
-                powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
-        if step < NEWTON_STEPS:
-            informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
-            informed = informed.clamp(min=SMALLEST_INFORMATION)
-            change = pull @ precision / informed[:, None]
-            change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
-            more += change
-            shift += level / informed
+            score = model.score(eta, target)
+            informed += model.fisher_information(eta).sum(0)
+            pull += score.T @ (h - mean)
+            level += score.sum(0)
+        informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
+        informed = informed.clamp(min=SMALLEST_INFORMATION)
+        change = pull @ precision / informed[:, None]
+        change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
+        shift = level / informed
+        direction = change.float().T
+        for h, eta, target in seen:
+            moved = (h - mean) @ direction
+            rise += (model.score(eta, target) * moved).sum(0)
+            bend += (model.fisher_information(eta) * moved.square()).sum(0)
+        rise, bend = add_up(fabric, rise), add_up(fabric, bend)
+        stride = (rise / bend.clamp(min=SMALLEST_INFORMATION)).clamp(0, 1)
+        for h, eta, _ in seen:
+            eta += (h - mean) @ (direction * stride.float()) + shift.float()
+        more += stride[:, None] * change
+    together = torch.zeros_like(covariance)
+    powers = torch.zeros(3, n, n, dtype=double, device=x.device)
+    for h, eta, target in seen:
+        information = model.fisher_information(eta)
+        error = model.score(eta, target) / information.clamp(min=SMALLEST_INFORMATION).sqrt()
+        together += error.T @ error
+        powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
     together, powers = (add_up(fabric, part) for part in (together, powers))
     # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
     # information on the weight.

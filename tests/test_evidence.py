@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from synapsnet import evidence as module
 from synapsnet.edges import Evidence, posterior
 from synapsnet.estimator import SynapsNet
 from synapsnet.evidence import evidence
@@ -67,3 +68,22 @@ def test_of_lags_keeps_all_but_what_is_within_a_step():
     assert not seen.of_lags().within.any()
     assert seen.of_lags().estimate is seen.estimate
     assert posterior(seen.of_lags()).absent.shape == (n, n)
+
+
+def test_more_steps_of_newtons_method_change_little(monkeypatch):
+    """Strong weights and a drive that all share: steps that are too long would diverge."""
+    rng = np.random.default_rng(3)
+    n, n_steps = 20, 12_000
+    weight = np.where(rng.random((n, n)) < 0.2, 1.2, 0.0) * np.where(np.arange(n) < 15, 1, -1)
+    np.fill_diagonal(weight, 0)
+    spikes, current = np.zeros((n_steps, n)), np.zeros(n)
+    shared = rng.normal(size=n_steps)
+    for t in range(1, n_steps):
+        current = 0.5 * current + spikes[t - 1]
+        spikes[t] = rng.random(n) < 1 / (1 + np.exp(3.5 - weight @ current - shared[t]))
+    recording = Recording.from_array(spikes, 0.005, "spikes")
+    few = SynapsNet(seed=0, epochs=2, prior="none").infer(recording).weight[OFF_DIAGONAL]
+    monkeypatch.setattr(module, "NEWTON_STEPS", 12)
+    many = SynapsNet(seed=0, epochs=2, prior="none").infer(recording).weight[OFF_DIAGONAL]
+    assert np.corrcoef(few, many)[0, 1] > 0.98
+    assert np.corrcoef(many, weight[OFF_DIAGONAL])[0, 1] > 0.7
