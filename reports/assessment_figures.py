@@ -15,6 +15,7 @@ from validation.assessment.results import Comparison, Matched, Perturbation
 LOOKS = (("#0072B2", "circle", "solid"), ("#D55E00", "square", "7px,3px"), ("#009E73", "triangle-up", "2px,3px"))
 MAX_POINTS = 3_000
 ROW_PX = 62
+AROUND_ALL, AROUND_ONE = 1.2, 4.0  # factors by which the axis of lengths goes beyond them, and beyond a single one
 BESIDE = 0.03  # scenarios of one length, side by side on the logarithmic axis
 
 
@@ -68,14 +69,19 @@ def matched_figure(matched: Matched, names: Sequence[str]) -> go.Figure:
         annotation_text=f"guessing {chance:.2f}",
         annotation_position="bottom right",
     )
+    ticks = sorted({score.duration_s / 60 for scenario in matched.scenarios for score in scenario.scores})
     if own is not None:
         figure.add_vline(own / 60, line={"color": INK, "width": 1})
+        side, shift = ("right", -4) if len(ticks) > 1 and own / 60 == ticks[-1] else ("left", 4)
         figure.add_annotation(
-            x=np.log10(own / 60), y=1, yref="paper", text="your recording", showarrow=False, xanchor="left", xshift=4
+            x=np.log10(own / 60), y=1, yref="paper", text="your recording", showarrow=False, xanchor=side, xshift=shift
         )
-    ticks = sorted({score.duration_s / 60 for scenario in matched.scenarios for score in scenario.scores})
     labels = [f"{tick:.3g}" for tick in ticks]
-    figure.update_xaxes(axis_style("length of the recording (min)", type="log", tickvals=ticks, ticktext=labels))
+    beyond = AROUND_ONE if len(ticks) == 1 else AROUND_ALL
+    limits = np.log10([ticks[0] / beyond, ticks[-1] * beyond]).tolist()
+    figure.update_xaxes(
+        axis_style("length of the recording (min)", type="log", tickvals=ticks, ticktext=labels, range=limits)
+    )
     figure.update_yaxes(axis_style("AUPRC", range=[0, 1.02]))
     return figure
 
