@@ -71,8 +71,8 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     found = light_of(again.select_neurons(chosen), name)
     if found is None:
         raise InputError(
-            f"{path} does not say when light was on: it has no optogenetic stimulation, and no variable whose name "
-            "holds light, laser, opto or LED."
+            f"{path} does not say when light was on: no variable that is ever above 0 has a name that holds light, "
+            "laser, opto, ogen, photostim or LED; rename the one that says it."
         )
     return replace(found, apart=until is not None)
 
