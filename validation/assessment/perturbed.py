@@ -64,10 +64,9 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     """
     until = like.metadata.get("until")
     name = until if until is not None or not arrays.recognises(Path(path)) else _array_of_light(Path(path))
-    again = read_again(path, like, behaviour=None if until else name)
-    chosen = find_neurons(path, again, like)
-    if until is not None:  # all of the trials
-        again = read_again(path, replace(like, metadata=like.metadata | {"until": "none"}), behaviour=until)
+    chosen = find_neurons(path, read_again(path, like, behaviour="none"), like)  # behaviour would cut out its gaps
+    whole = like if until is None else replace(like, metadata=like.metadata | {"until": "none"})  # all of the trials
+    again = read_again(path, whole, behaviour=name)
     found = light_of(again.select_neurons(chosen), name)
     if found is None:
         raise InputError(
