@@ -137,6 +137,15 @@ def test_several_lights_count_together(lit_recording: Recording) -> None:
     assert only is not None and np.flatnonzero(only.light).tolist() == [9]
 
 
+def test_an_array_of_two_lights_is_light(tmp_path: Path) -> None:
+    light = np.zeros((300, 2))
+    light[5, 0], light[9, 1] = 3.0, 0.5
+    counts = np.random.default_rng(0).poisson(0.5, (300, 3))
+    np.savez(tmp_path / "x.npz", activity=counts, laser=light, dt_s=DT_S)
+    found = read_light(tmp_path / "x.npz", read(tmp_path / "x.npz"))
+    assert found.name == "laser_0 and laser_1" and np.flatnonzero(found.light).tolist() == [5, 9]
+
+
 def test_true_connectivity_predicts_and_shuffled_one_does_not(lit_recording: Recording, weight: np.ndarray) -> None:
     found = perturbation(run_of(lit_recording, weight), None)
     assert (found.light, found.n_pulses, found.response_s) == ("laser_power", N_LIT, (0.01, 0.05))

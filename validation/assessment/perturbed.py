@@ -83,10 +83,14 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
     ----------
     recording : Recording
     name : str, optional
-        Of the variable; default all whose names are of light.
+        Of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
     """
     names = [] if recording.behaviour is None else [str(each) for each in recording.behaviour.columns]
-    chosen = [k for k, each in enumerate(names) if (is_light(each) if name is None else each == name)]
+    chosen = [
+        k
+        for k, each in enumerate(names)
+        if (is_light(each) if name is None else name in (each, each.rpartition("_")[0]))
+    ]
     values = recording.behaviour_values[:, chosen].astype(np.float64)
     most = values.max(axis=0, initial=0.0)
     if not (most > 0).any():
