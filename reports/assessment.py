@@ -178,58 +178,67 @@ def share_text(scenario: Scenario) -> str:
 
 
 def _panels(assessment: Assessment, parts: Arrays) -> Iterator[Panel]:
-    matched = assessment.matched
-    if matched is not None and matched.scenarios:
-        now = matched.scenarios[0].at()
-        reaches = (
-            ""
-            if now is None
-            else f"At the length of your recording SynapsNet reaches AUPRC {format_estimate(now.auprc)}. "
-        )
-        yield Panel(
-            "On data like yours",
-            f"{reaches}How much of the truth SynapsNet finds in simulated recordings that are like yours, by how long "
-            "they are: 1 is all of it, the dotted line is guessing. Bars are 95% intervals over networks, small marks "
-            f"single networks. {matched.how}",
-            {"": matched_figure(matched, [share_text(each) for each in matched.scenarios])},
-            shape="wide",
-            table=matched_table(matched),
-            of="matched simulation",
-        )
-    comparisons, names = _comparisons(assessment)
-    if comparisons:
-        reached = [s.weight_reliability for s in (matched.scenarios if matched else []) if s.weight_reliability]
-        plots = {"correlation": agreement_figure(comparisons, [_pair(each) for each in comparisons], reached)}
-        for name, each in zip(names, comparisons, strict=True):
-            if f"{name}.first.weight" in parts:
-                weights = parts[f"{name}.first.weight"], parts[f"{name}.second.weight"]
-                plots[f"weights: {_pair(each)}"] = weights_figure(*weights, each.parts)
-        yield Panel(
-            "Does another part of the recording say the same?",
-            "Correlation of weights that were inferred from two parts of the recording, with 95% intervals; crosses "
-            "are neurons that were shifted in time and share nothing, open diamonds odd and even blocks of the matched "
-            "simulations. What the parts do not agree on cannot be right. What they agree on need not be: shared input "
-            "repeats as well.",
-            plots,
-            choice="Show",
-            shape="wide",
-            table=agreement_table(comparisons),
-            of="parts",
-        )
+    if assessment.matched is not None and assessment.matched.scenarios:
+        yield _matched_panel(assessment.matched)
+    if _comparisons(assessment)[0]:
+        yield _agreement_panel(assessment, parts)
+    if assessment.perturbation is not None:
+        yield _light_panel(assessment.perturbation)
 
-    if (light := assessment.perturbation) is not None:
-        first, last = (f"{at * 1e3:.0f}" for at in light.response_s)
-        yield Panel(
-            "Does connectivity predict what light does?",
-            f"Each mark is a neuron that light does not drive itself: its response {first} to {last} ms after the "
-            "onset of light against the sum of what the driven neurons send it by the inferred connectivity. The two "
-            f"agree with rank correlation {format_estimate(light.correlation)}; a perfect prediction would reach about "
-            f"{format_number(light.ceiling)}. The light was not fitted.",
-            {"": light_figure(light)},
-            shape="wide",
-            table=light_table(light),
-            of="light",
-        )
+
+def _matched_panel(matched: Matched) -> Panel:
+    now = matched.scenarios[0].at()
+    reaches = (
+        "" if now is None else f"At the length of your recording SynapsNet reaches AUPRC {format_estimate(now.auprc)}. "
+    )
+    return Panel(
+        "On data like yours",
+        f"{reaches}How much of the truth SynapsNet finds in simulated recordings that are like yours, by how long they "
+        "are: 1 is all of it, the dotted line is guessing. Bars are 95% intervals over networks, small marks single "
+        f"networks. {matched.how}",
+        {"": matched_figure(matched, [share_text(each) for each in matched.scenarios])},
+        shape="wide",
+        table=matched_table(matched),
+        of="matched simulation",
+    )
+
+
+def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
+    comparisons, names = _comparisons(assessment)
+    scenarios = [] if assessment.matched is None else assessment.matched.scenarios
+    reached = [each.weight_reliability for each in scenarios if each.weight_reliability is not None]
+    plots = {"correlation": agreement_figure(comparisons, [_pair(each) for each in comparisons], reached)}
+    for name, each in zip(names, comparisons, strict=True):
+        if f"{name}.first.weight" in parts:
+            weights = parts[f"{name}.first.weight"], parts[f"{name}.second.weight"]
+            plots[f"weights: {_pair(each)}"] = weights_figure(*weights, each.parts)
+    return Panel(
+        "Does another part of the recording say the same?",
+        "Correlation of weights that were inferred from two parts of the recording, with 95% intervals; crosses are "
+        "neurons that were shifted in time and share nothing, open diamonds odd and even blocks of the matched "
+        "simulations. What the parts do not agree on cannot be right. What they agree on need not be: shared input "
+        "repeats as well.",
+        plots,
+        choice="Show",
+        shape="wide",
+        table=agreement_table(comparisons),
+        of="parts",
+    )
+
+
+def _light_panel(found: Perturbation) -> Panel:
+    first, last = (f"{at * 1e3:.0f}" for at in found.response_s)
+    return Panel(
+        "Does connectivity predict what light does?",
+        f"Each mark is a neuron that light does not drive itself: its response {first} to {last} ms after the onset of "
+        "light against the sum of what the driven neurons send it by the inferred connectivity. The two agree with "
+        f"rank correlation {format_estimate(found.correlation)}; a perfect prediction would reach about "
+        f"{format_number(found.ceiling)}. The light was not fitted.",
+        {"": light_figure(found)},
+        shape="wide",
+        table=light_table(found),
+        of="light",
+    )
 
 
 def _comparisons(assessment: Assessment) -> tuple[list[Comparison], list[str]]:

@@ -9,12 +9,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from reports.figures import INK, FloatArray, axis_style, base_layout
-from validation.assessment.results import Comparison, Matched, Perturbation
+from validation.assessment.results import Comparison, Matched, MatchedFit, Perturbation, Scenario
 
 # Apart in greyscale by their marks and dashes
 LOOKS = (("#0072B2", "circle", "solid"), ("#D55E00", "square", "7px,3px"), ("#009E73", "triangle-up", "2px,3px"))
 MAX_POINTS = 3_000
 ROW_PX = 62
+AROUND_ALL, AROUND_ONE = 1.2, 4.0  # factors by which the axis of lengths goes beyond them, and beyond a single one
 BESIDE = 0.03  # scenarios of one length, side by side on the logarithmic axis
 
 
@@ -31,36 +32,8 @@ def matched_figure(matched: Matched, names: Sequence[str]) -> go.Figure:
     figure = go.Figure(layout=base_layout(height=400))
     own = next((now.duration_s for scenario in matched.scenarios if (now := scenario.at()) is not None), None)
     for k, (scenario, name) in enumerate(zip(matched.scenarios, names, strict=True)):
-        color, symbol, dash = LOOKS[k % len(LOOKS)]
-        beside = 1 + BESIDE * k
-        minutes = {score.length: beside * score.duration_s / 60 for score in scenario.scores}
-        fits = [
-            (minutes[fit.length], fit.auprc)
-            for fit in matched.fits
-            if fit.visible_fraction == scenario.visible_fraction and fit.auprc is not None and fit.length in minutes
-        ]
-        value, low, high = np.array([(s.auprc.value, s.auprc.low, s.auprc.high) for s in scenario.scores]).T
-        figure.add_scatter(
-            x=[x for x, _ in fits],
-            y=[y for _, y in fits],
-            mode="markers",
-            marker={"color": color, "symbol": f"{symbol}-open", "size": 5},
-            hovertemplate="one network: %{y:.3f}<extra></extra>",
-            legendgroup=name,
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=list(minutes.values()),
-            y=value,
-            error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
-            name=escape(name),
-            legendgroup=name,
-            mode="lines+markers",
-            line={"color": color, "dash": dash, "width": 2.5},
-            marker={"color": color, "symbol": symbol, "size": 9},
-            customdata=np.column_stack([low, high]),
-            hovertemplate="%{x:.3g} min: <b>%{y:.3f}</b> [%{customdata[0]:.3f}, %{customdata[1]:.3f}]",
-        )
+        fits = [fit for fit in matched.fits if fit.visible_fraction == scenario.visible_fraction]
+        _add_scenario(figure, scenario, fits, name, k)
     chance = float(np.mean([score.density for scenario in matched.scenarios for score in scenario.scores]))
     figure.add_hline(
         chance,
@@ -68,14 +41,19 @@ def matched_figure(matched: Matched, names: Sequence[str]) -> go.Figure:
         annotation_text=f"guessing {chance:.2f}",
         annotation_position="bottom right",
     )
+    ticks = sorted({score.duration_s / 60 for scenario in matched.scenarios for score in scenario.scores})
     if own is not None:
         figure.add_vline(own / 60, line={"color": INK, "width": 1})
+        side, shift = ("right", -4) if len(ticks) > 1 and own / 60 == ticks[-1] else ("left", 4)
         figure.add_annotation(
-            x=np.log10(own / 60), y=1, yref="paper", text="your recording", showarrow=False, xanchor="left", xshift=4
+            x=np.log10(own / 60), y=1, yref="paper", text="your recording", showarrow=False, xanchor=side, xshift=shift
         )
-    ticks = sorted({score.duration_s / 60 for scenario in matched.scenarios for score in scenario.scores})
     labels = [f"{tick:.3g}" for tick in ticks]
-    figure.update_xaxes(axis_style("length of the recording (min)", type="log", tickvals=ticks, ticktext=labels))
+    beyond = AROUND_ONE if len(ticks) == 1 else AROUND_ALL
+    limits = np.log10([ticks[0] / beyond, ticks[-1] * beyond]).tolist()
+    figure.update_xaxes(
+        axis_style("length of the recording (min)", type="log", tickvals=ticks, ticktext=labels, range=limits)
+    )
     figure.update_yaxes(axis_style("AUPRC", range=[0, 1.02]))
     return figure
 
@@ -170,6 +148,35 @@ def light_figure(found: Perturbation) -> go.Figure:
     figure.update_xaxes(axis_style("predicted change of log rate"))
     figure.update_yaxes(axis_style("measured (rate − baseline) / (rate + baseline)", range=[-1.05, 1.05]))
     return figure
+
+
+def _add_scenario(figure: go.Figure, scenario: Scenario, fits: Sequence[MatchedFit], name: str, k: int) -> None:
+    """Means of the k-th scenario with their intervals, and its single networks."""
+    color, symbol, dash = LOOKS[k % len(LOOKS)]
+    minutes = {score.length: (1 + BESIDE * k) * score.duration_s / 60 for score in scenario.scores}
+    single = [(minutes[fit.length], fit.auprc) for fit in fits if fit.auprc is not None and fit.length in minutes]
+    value, low, high = np.array([(s.auprc.value, s.auprc.low, s.auprc.high) for s in scenario.scores]).T
+    figure.add_scatter(
+        x=[x for x, _ in single],
+        y=[y for _, y in single],
+        mode="markers",
+        marker={"color": color, "symbol": f"{symbol}-open", "size": 5},
+        hovertemplate="one network: %{y:.3f}<extra></extra>",
+        legendgroup=name,
+        showlegend=False,
+    )
+    figure.add_scatter(
+        x=list(minutes.values()),
+        y=value,
+        error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
+        name=escape(name),
+        legendgroup=name,
+        mode="lines+markers",
+        line={"color": color, "dash": dash, "width": 2.5},
+        marker={"color": color, "symbol": symbol, "size": 9},
+        customdata=np.column_stack([low, high]),
+        hovertemplate="%{x:.3g} min: <b>%{y:.3f}</b> [%{customdata[0]:.3f}, %{customdata[1]:.3f}]",
+    )
 
 
 def _columns(points: list[tuple[float, int]]) -> tuple[list[float], list[int]]:

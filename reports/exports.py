@@ -46,8 +46,8 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
     Raises
     ------
     InputError
-        If the rate is not in (0, 1), the folder cannot be written to, or the recording is no NWB file or not the one
-        that the run was fitted to.
+        If the rate is not in (0, 1), the folder cannot be written to, or the recording is no NWB file, not the one that
+        the run was fitted to, or holds results already.
     """
     folder, neurons = Path(folder), run.recording.neurons
     connectome = run.models["synapsnet"].connectivity_
@@ -55,10 +55,10 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
     if recording is not None:
         _refuse_another(Path(recording), run)
     make_folder(folder)
+    add_inferred(recording or run.folder / RECORDING, folder / NWB, connectome, neurons)  # first: it may be refused
     with atomic_path(folder / EDGES) as path:
         edges.to_csv(path, index=False)
     write_text(folder / GRAPH, graphml(edges[edges["reported"]], neurons))
-    add_inferred(recording or run.folder / RECORDING, folder / NWB, connectome, neurons)
 
 
 def edge_table(connectome: Connectome, neurons: pd.DataFrame, fdr: float = 0.05) -> pd.DataFrame:

@@ -138,5 +138,6 @@ def _pooled(values: np.ndarray, modality: str) -> float:
 
 
 def _number(value: float) -> Cell:
-    text = f"{value:.0f}" if float(value).is_integer() and abs(value) < 1000 else format_number(value)
+    whole = float(value).is_integer() and abs(value) < 1000
+    text = f"{value:z.0f}".replace("-", "−") if whole else format_number(value)
     return Cell(text, value=float(value) if is_defined(value) else None)

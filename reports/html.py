@@ -128,7 +128,7 @@ def _section(run: RunResults, more: Details, styles: Styles, anchor: str) -> Sec
     found = None if more.assessment is None else assessed(more.assessment, more.parts)
     statements = [] if found is None else found.statements
     if found is None or run.truth is not None:
-        statements += summarise(run)
+        statements += summarise(run, n_reported=found is None)
     horizons = run.scores.forecast[0].horizon_steps if run.scores.forecast else []
     return Section(
         anchor=anchor,

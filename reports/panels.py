@@ -59,35 +59,7 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
             of="connection",
         )
     if run.inferred:
-        methods = sorted(run.inferred, key=lambda method: method != MODEL)
-        plots = {}
-        for method in methods:
-            name, drawn = run.labels.get(method, method), _drawn(run.inferred[method], run.neurons)
-            plots[name] = matrix_figure(*drawn)
-            if method == MODEL:
-                plots |= {f"{name}, by {by}": figure for by, figure in _other_orders(run.inferred[method], run.neurons)}
-        model = run.inferred.get(MODEL)
-        listed = model is not None and model.standard_error is not None
-        yield Panel(
-            "Inferred connectivity",
-            comparison,
-            plots,
-            choice="Inferred by",
-            shape="matrix",
-            table=surest_table(model, run.neurons) if model is not None and listed else None,
-            of="connection",
-        )
-        if model is not None and listed and (axes := plane(run.neurons)) is not None:
-            yield Panel(
-                "Map of the network",
-                f"Neurons where they lie, their marks by cell type. Lines are the connections that SynapsNet reports, "
-                f"at most the {MAX_EDGES} with most evidence, and end at the receiving neuron: solid ones with an "
-                "arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
-                {"": map_figure(model, run.neurons, axes)},
-                shape="map",
-                table=map_table(model, run.neurons, axes),
-                of="connection",
-            )
+        yield from _inferred_panels(run, comparison)
     if run.truth is not None and run.truth.adjacency.any() and run.inferred:
         yield Panel(
             "Precision and recall",
@@ -98,6 +70,38 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
             shape="wide",
             table=precision_recall_table(run),
             of="method",
+        )
+
+
+def _inferred_panels(run: RunResults, caption: str) -> Iterator[Panel]:
+    """The matrices of all methods, in all orders of SynapsNet's, and its map."""
+    plots = {}
+    for method in sorted(run.inferred, key=lambda method: method != MODEL):
+        name, drawn = run.labels.get(method, method), _drawn(run.inferred[method], run.neurons)
+        plots[name] = matrix_figure(*drawn)
+        if method == MODEL:
+            plots |= {f"{name}, by {by}": figure for by, figure in _other_orders(run.inferred[method], run.neurons)}
+    model = run.inferred.get(MODEL)
+    model = None if model is None or model.standard_error is None else model
+    yield Panel(
+        "Inferred connectivity",
+        caption,
+        plots,
+        choice="Inferred by",
+        shape="matrix",
+        table=None if model is None else surest_table(model, run.neurons),
+        of="connection",
+    )
+    if model is not None and (axes := plane(run.neurons)) is not None:
+        yield Panel(
+            "Map of the network",
+            f"Neurons where they lie, their marks by cell type. Lines are the connections that SynapsNet reports, "
+            f"at most the {MAX_EDGES} with most evidence, and end at the receiving neuron: solid ones with an "
+            "arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
+            {"": map_figure(model, run.neurons, axes)},
+            shape="map",
+            table=map_table(model, run.neurons, axes),
+            of="connection",
         )
 
 

@@ -101,6 +101,7 @@ function written(number) {
   if (Number.isInteger(number) && Math.abs(number) < 1000) return `${number}`.replace("-", "−");
   const size = Math.floor(Math.log10(Math.abs(number)));
   if (size >= -4 && size < 3) return number.toPrecision(3).replace("-", "−");
+  if (size >= 3 && size < 6) return Number(number.toPrecision(3)).toLocaleString("en-US").replace("-", "−");
   const [mantissa, exponent] = number.toExponential(2).split("e");
   const raised = [...exponent.replace("+", "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(digit)]);
   return `${mantissa}×10${raised.join("")}`.replace("-", "−");
@@ -140,7 +141,8 @@ function intervals(x, series, sums) {
 
 /** Draw what a neuron did and what was expected of it, and write it down. */
 function drawActivity(plot, body, activity, neuron) {
-  const [observed, expected] = [trace(activity.observed, neuron), trace(activity.expected, neuron)];
+  const [stored, expected] = [trace(activity.observed, neuron), trace(activity.expected, neuron)];
+  const observed = activity.spikes ? stored.map(Math.round) : stored; // 1 of at most 2 spikes is stored as 1.004
   const x = observed.map((_, k) => activity.start_s + k * activity.dt_s);
   const bars = { x, y: observed, type: "bar", name: "observed", marker: { color: "#9aa1a9" } };
   const thin = { x, y: observed, name: "observed", line: { color: INK, width: 1 } };

@@ -24,9 +24,16 @@ class Statement:
     warning: bool = False
 
 
-def summarise(results: RunResults) -> list[Statement]:
-    """Sentences on connectivity, then on forecasts one step and furthest ahead."""
-    statements = list(_connectivity(results))
+def summarise(results: RunResults, *, n_reported: bool = True) -> list[Statement]:
+    """Sentences on connectivity, then on forecasts one step and furthest ahead.
+
+    Parameters
+    ----------
+    results : RunResults
+    n_reported : bool
+        Say how many pairs are reported as connected, which the findings of an assessment say already.
+    """
+    statements = [*(_reported(results) if n_reported else ()), *_connectivity(results)]
     scores = {s.method: s for s in results.scores.forecast}
     if MODEL in scores:
         for index in dict.fromkeys((0, len(scores[MODEL].horizon_steps) - 1)):
@@ -39,7 +46,7 @@ def best_forecaster(results: RunResults) -> str:
     return _best(_defined({s.method: s.skill_over_mean[0] for s in results.scores.forecast}))
 
 
-def _connectivity(results: RunResults) -> Iterator[Statement]:
+def _reported(results: RunResults) -> Iterator[Statement]:
     inferred = results.inferred.get(MODEL)
     if inferred is not None and inferred.local_fdr is not None:
         n_pairs = inferred.n_neurons * (inferred.n_neurons - 1)
@@ -47,6 +54,9 @@ def _connectivity(results: RunResults) -> Iterator[Statement]:
             f"{_name(results, MODEL)} reports {inferred.significant(0.05).sum():,} of {n_pairs:,} directed pairs as "
             "connected; by its own count one in twenty of them is not."
         )
+
+
+def _connectivity(results: RunResults) -> Iterator[Statement]:
     if results.truth is None:
         yield Statement(
             "The true connections behind this recording are not known. The learned connectivity is shown, but no "

@@ -12,6 +12,7 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -50,31 +51,12 @@ def filled(shape: tuple[int, int], fill: Fill) -> Float32:
     """
     n_rows, n_columns = shape
     at_once = _rows_at_once(n_columns)
-    starts = range(0, n_rows, at_once)
     if not is_large(shape):
         array = np.empty(shape, np.float32)
-        for start in starts:
+        for start in range(0, n_rows, at_once):
             fill(array[start : start + at_once], start)
         return array
-    n_bytes, folder = 4 * n_rows * n_columns, tempfile.gettempdir()
-    try:
-        if shutil.disk_usage(folder).free < n_bytes:
-            raise OSError("there is not so much room")
-        with tempfile.TemporaryFile() as file:
-            buffer = np.empty((at_once, n_columns), np.float32)
-            for start in starts:
-                block = buffer[: n_rows - start]
-                fill(block, start)
-                file.write(block.data)
-            file.flush()
-            pages = _Pages(file.fileno(), n_bytes)
-    except OSError as error:
-        raise InputError(
-            f"{n_rows} time steps of {n_columns} neurons, {n_bytes / 2**30:.3g} GiB, do not fit into a temporary file "
-            f"in {folder} ({error.strerror or error}); choose another folder (TMPDIR), wider bins (--bin), fewer "
-            "neurons or less time."
-        ) from error
-    return np.frombuffer(pages, np.float32).reshape(shape)
+    return np.frombuffer(_pages(shape, fill, at_once), np.float32).reshape(shape)
 
 
 def is_large(shape: tuple[int, int]) -> bool:
@@ -97,6 +79,42 @@ def give_back(array: npt.NDArray[Any]) -> None:
         owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
     if isinstance(owner, _Pages) and hasattr(mmap, "MADV_DONTNEED"):
         owner.madvise(mmap.MADV_DONTNEED)
+
+
+def _pages(shape: tuple[int, int], fill: Fill, at_once: int) -> _Pages:
+    """The rows of an array in a temporary file. Errors of `fill` are its own."""
+    n_rows, n_columns = shape
+    n_bytes = 4 * n_rows * n_columns
+    with _needs_room(shape):
+        if shutil.disk_usage(tempfile.gettempdir()).free < n_bytes:
+            raise OSError("there is not so much room")
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
+    try:
+        buffer = np.empty((at_once, n_columns), np.float32)
+        for start in range(0, n_rows, at_once):
+            block = buffer[: n_rows - start]
+            fill(block, start)
+            with _needs_room(shape):
+                file.write(block.data)
+        with _needs_room(shape):
+            file.flush()
+            return _Pages(file.fileno(), n_bytes)
+    finally:
+        with _needs_room(shape):
+            file.close()
+
+
+@contextmanager
+def _needs_room(shape: tuple[int, int]) -> Iterator[None]:
+    """Say of an OSError what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{shape[0]} time steps of {shape[1]} neurons, {4 * shape[0] * shape[1] / 2**30:.3g} GiB, do not fit into "
+            f"a temporary file in {tempfile.gettempdir()} ({error.strerror or error}); choose another folder (TMPDIR), "
+            "wider bins (--bin), fewer neurons or less time."
+        ) from error
 
 
 def _rows_at_once(n_columns: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from nwb_files import save, with_units
 from planted import N_DRIVEN, ONSET, N, planted_network, simulate
+from pynwb import NWBFile, TimeSeries
 from pynwb.epoch import TimeIntervals
 from scipy.stats import spearmanr
 
@@ -136,6 +137,15 @@ def test_several_lights_count_together(lit_recording: Recording) -> None:
     assert only is not None and np.flatnonzero(only.light).tolist() == [9]
 
 
+def test_an_array_of_two_lights_is_light(tmp_path: Path) -> None:
+    light = np.zeros((300, 2))
+    light[5, 0], light[9, 1] = 3.0, 0.5
+    counts = np.random.default_rng(0).poisson(0.5, (300, 3))
+    np.savez(tmp_path / "x.npz", activity=counts, laser=light, dt_s=DT_S)
+    found = read_light(tmp_path / "x.npz", read(tmp_path / "x.npz"))
+    assert found.name == "laser_0 and laser_1" and np.flatnonzero(found.light).tolist() == [5, 9]
+
+
 def test_true_connectivity_predicts_and_shuffled_one_does_not(lit_recording: Recording, weight: np.ndarray) -> None:
     found = perturbation(run_of(lit_recording, weight), None)
     assert (found.light, found.n_pulses, found.response_s) == ("laser_power", N_LIT, (0.01, 0.05))
@@ -236,9 +246,8 @@ def test_a_file_that_is_another_or_has_no_light(session: Path, tmp_path: Path) -
         read_light(tmp_path / "absent.npz", dark)
 
 
-def test_a_session_of_another_lab_fitted_before_its_light(
-    lit_recording: Recording, weight: np.ndarray, tmp_path: Path
-) -> None:
+def foreign_session(lit_recording: Recording) -> NWBFile:
+    """Units, and intervals of light from a minute on."""
     start = lit_recording.segments[N_DARK][0] - 6000  # a minute in the dark, then light every 0.6 s
     counts = lit_recording.values[start:].astype(int)
     trains = [np.repeat((np.arange(len(counts)) + 0.5) * DT_S, each).tolist() for each in counts.T]
@@ -248,7 +257,27 @@ def test_a_session_of_another_lab_fitted_before_its_light(
     for k in range(N_LIT):
         pulses.add_interval(start_time=60 + (60 * k + ONSET) * DT_S, stop_time=60 + (60 * k + ONSET + 1) * DT_S)
     file.add_time_intervals(pulses)
+    return file
+
+
+def test_time_without_behaviour_is_no_time_that_the_file_lacks(
+    lit_recording: Recording, weight: np.ndarray, tmp_path: Path
+) -> None:
+    file = foreign_session(lit_recording)
+    times_s = np.concatenate([np.arange(0, 20, 0.1), np.arange(30, 250, 0.1)])
+    speed = TimeSeries(name="running_speed", data=np.sin(times_s), unit="cm/s", timestamps=times_s)
+    file.create_processing_module("behavior", "behaviour").add(speed)
     path = save(file, tmp_path / "session.nwb")
+    dark = read(path, bin_s=DT_S, to_s=60.0, behaviour="none")
+    lit = read_light(path, dark)
+    assert len(lit.recording.segments) == 2 and lit.recording.n_steps < lit_recording.n_steps
+    assert perturbation(run_of(dark, weight), lit).n_pulses > 100
+
+
+def test_a_session_of_another_lab_fitted_before_its_light(
+    lit_recording: Recording, weight: np.ndarray, tmp_path: Path
+) -> None:
+    path = save(foreign_session(lit_recording), tmp_path / "session.nwb")
     dark = read(path, bin_s=DT_S, to_s=60.0)
     lit = read_light(path, dark)
     assert lit.name == "optogenetic_stimulation" and not lit.apart

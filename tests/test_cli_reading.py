@@ -46,6 +46,13 @@ def test_info_says_which_reader_why_and_with_which_options_before_it_reads(info,
     assert "choose one with key (--key)" in printed
 
 
+def test_info_of_a_url_has_the_url_itself_above_it(info, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    code, printed = info("http://127.0.0.1:1/session.nwb")
+    assert code == 2
+    assert printed.startswith("http://127.0.0.1:1/session.nwb reader nwb")
+
+
 def test_every_flag_reaches_the_reader(info, counts):
     code, printed = info(counts, "--key", "z", "--dt", 0.01, "--modality", "calcium")
     assert code == 0

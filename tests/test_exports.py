@@ -234,6 +234,14 @@ def test_traces_of_other_cells_are_refused(tmp_path: Path) -> None:
         find_neurons(path, read_again(path, theirs), theirs)
 
 
+def test_a_file_with_results_is_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:
+    fitted = load_run(run, device="cpu")
+    write_exports(fitted, tmp_path / "edges")
+    with pytest.raises(InputError, match="holds inferred connectivity already; give the recording itself"):
+        write_exports(fitted, tmp_path / "new", recording=tmp_path / "edges" / NWB)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 def test_unusable_options_are_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         write_exports(load_run(run, device="cpu"), tmp_path / "new", fdr=5)

@@ -297,6 +297,19 @@ def test_refuses_a_bare_pickle_with_the_name_of_an_array(tmp_path):
         read(tmp_path / "data.npy", dt_s=0.1)
 
 
+@pytest.mark.parametrize(
+    ("arrays", "held"),
+    [
+        ({}, "activity; save"),
+        ({"a": np.array(["x"]), "b": np.array([None])}, r"activity; it holds a \(1\), b \(pickled\); save"),
+    ],
+)
+def test_refuses_a_file_without_numbers(tmp_path, arrays, held):
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(InputError, match=f"no array of numbers that could be the {held}"):
+        read(tmp_path / "x.npz", dt_s=0.1)
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.99])
 def test_refuses_a_truncated_npz(save, counts, kept):
     path = save(z=counts)

@@ -80,7 +80,7 @@ def test_a_plane_that_lacks_the_last_frame_shortens_the_others(tmp_path):
     recording = read(save(with_planes(planes), tmp_path / "o.nwb"), notify=lines.append)
     assert recording.n_steps == T - 1
     assert np.array_equal(recording.values[:, :3], planes[0]["values"][:-1])
-    assert "The last frame of 1 planes dropped: the others lack it." in lines
+    assert "The last frame of 1 of 2 planes dropped: the others lack it." in lines
 
 
 def test_a_slower_plane_is_interpolated_onto_the_frames_of_the_faster(tmp_path):
@@ -124,6 +124,14 @@ def test_refuses_planes_that_were_not_imaged_at_once(tmp_path, clock):
     with pytest.raises(InputError, match=r"not imaged at the same times: VISp_0 has 60 frames at 10 Hz from 0 s; VISp"):
         read(path)
     assert read(path, key="VISp_0").n_neurons == 3
+
+
+@pytest.mark.parametrize("frames", [(T, 0), (T, 1), (1, 0), (0, 0)])
+def test_refuses_planes_without_frames(tmp_path, frames):
+    planes = [{"values": traces(k, frames=n), "rate": 10.0} for k, n in enumerate(frames)]
+    path = save(with_planes(planes), tmp_path / "o.nwb")
+    with pytest.raises(InputError, match=r"not imaged at the same times: .*; VISp_1 has (no frames|1 frame from)"):
+        read(path)
 
 
 def test_planes_of_another_indicator_are_not_neurons_more(tmp_path):

@@ -245,6 +245,7 @@ def test_pulses_of_light_shorter_than_a_bin_are_kept_with_their_share_of_it(tmp_
     )
     power = np.zeros(12_000)
     power[4050:4250] = 2.0  # 0.2 s of the bin from 4 to 5 s, and not its centre
+    power[7000] = np.nan  # a sample that is lost, of a thousand
     file.add_stimulus(OptogeneticSeries(name="laser_power", data=power, site=site, rate=1000.0, starting_time=0.0))
     recording = read(save(file, tmp_path / "light.nwb"), bin_s=1.0)
     assert recording.behaviour_values[:, 0] == pytest.approx([0, 0, 0, 0, 0.4, 0, 0, 0, 0, 0])

@@ -130,6 +130,15 @@ def test_a_disk_that_becomes_full_is_told(on_disk, monkeypatch):
         counted((4000, 100))
 
 
+def test_a_source_that_cannot_be_read_is_no_full_disk(on_disk):
+    def fill(block: np.ndarray, start: int) -> None:
+        raise OSError("truncated")
+
+    with pytest.raises(OSError, match=r"^truncated$"):
+        filled((4, 3), fill)
+    assert list(on_disk.iterdir()) == []
+
+
 UNITS_IN_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path

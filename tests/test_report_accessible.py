@@ -72,10 +72,11 @@ def test_neurons_of_unknown_type_are_named_where_there_is_room(ids: list[str], l
 
 def test_table_of_the_truth_by_hand() -> None:
     weight = np.zeros((3, 3))
-    weight[1, 0], weight[0, 2] = 1.5, -2.5
+    weight[1, 0], weight[0, 2], weight[2, 1] = 1.5, -2.5, -1
     table = true_table(Connectome(weight, unit="mV"), neuron_table(3, ids=["a", "b", "c"]))
-    assert table.caption == "2 of the 2 true connections, the strongest"
-    assert [(row.label, row.cells[0].text) for row in table.rows] == [("c → a", "−2.50"), ("a → b", "1.50")]
+    assert table.caption == "3 of the 3 true connections, the strongest"
+    expected = [("c → a", "−2.50"), ("a → b", "1.50"), ("b → c", "−1")]
+    assert [(row.label, row.cells[0].text) for row in table.rows] == expected
 
 
 def test_table_of_the_map_by_hand() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from reports.assessment import agreement_table, assessed, light_table, likeness_
 from reports.assessment_figures import MAX_POINTS, agreement_figure, light_figure, matched_figure, weights_figure
 from reports.details import Details
 from reports.html import render, write_report
+from reports.palette import MODEL
 from validation.assessment.results import Assessment, MatchedFit, Perturbation
 from validation.results import Estimate
 
@@ -47,6 +49,21 @@ def test_matched_figure_by_hand() -> None:
     assert mean.error_y.array == pytest.approx([0.05] * 3)
     assert third.y == (0.7,) and third.marker.symbol != mean.marker.symbol and third.line.dash != mean.line.dash
     assert 0.1 in {shape.y0 for shape in figure.layout.shapes} and 20 in {shape.x0 for shape in figure.layout.shapes}
+
+
+@pytest.mark.parametrize(
+    ("scores", "limits", "anchor"),
+    [
+        (LENGTHS, (10 / 1.2, 40 * 1.2), "left"),
+        ((matched_score(0.8, 0.5), matched_score(0.9)), (10 / 1.2, 20 * 1.2), "right"),
+        ((matched_score(),), (20 / 4, 20 * 4), "left"),
+    ],
+)
+def test_axis_of_lengths_holds_your_recording_and_its_name(scores, limits, anchor) -> None:
+    figure = matched_figure(matched(*scores), ["all", "third"])
+    assert figure.layout.xaxis.range == pytest.approx(np.log10(limits))
+    (name,) = [each for each in figure.layout.annotations if each.text == "your recording"]
+    assert name.xanchor == anchor and name.x == pytest.approx(np.log10(20))
 
 
 def test_agreement_figure_by_hand() -> None:
@@ -111,6 +128,15 @@ def test_page_opens_with_the_findings() -> None:
     assert page.index("SynapsNet reports 900 of 9,900 pairs") < page.index("On data like yours")
     assert page.index("On data like yours") < page.index("Does another part") < page.index("Inferred connectivity")
     assert "no number on this page" not in page and "synapsnet assess" not in page.split("What this recording")[0]
+
+
+def test_page_with_the_truth_says_once_how_many_pairs_are_reported() -> None:
+    """Of the assessment, whose run has 9,900 pairs, and not of the run of 380 again."""
+    run = make_run()
+    run = replace(run, inferred={MODEL: replace(run.inferred[MODEL], local_fdr=np.ones((20, 20)))})
+    page, alone = (without_scripts(render([run], "Report", [details])) for details in (Details(good()), Details()))
+    assert "reports 900 of 9,900 pairs" in page and "of 380 directed pairs" not in page
+    assert "finds the connections with AUPRC" in page and "of 380 directed pairs" in alone
 
 
 def test_page_without_assessment_says_how_to_get_one() -> None:

@@ -138,6 +138,7 @@ def test_browser_walks_along_a_connection_with_the_keyboard(browser: Any, view: 
 
     traced = "return JSON.stringify(arguments[0].querySelector('.trace').data[0].y)"
     before = browser.execute_script(traced, view)
+    assert json.loads(before) == some_activity().observed[:, 1].tolist()  # counts, not their nearest 255th
     view.find_elements("css selector", "tbody")[1].find_element("css selector", "button").send_keys(Keys.ENTER)
     settle(browser, lambda: view.find_element("css selector", ".said").text.startswith("Neuron 0: 1 reported"))
     assert listed(view)[1] == ["none reported"] and not view.find_element("css selector", ".kernel").is_displayed()

@@ -337,6 +337,7 @@ def info(
     - `synapsnet info suite2p/ --fs 6`
     """
     from synapsnet.io import describe, explain
+    from synapsnet.io.nwb_file import url_of
 
     if (path / "run.json").is_file():
         from synapsnet.run import RECORDING, read_description
@@ -344,7 +345,7 @@ def info(
         run = read_description(path)
         facts(f"{path}: run ({'complete' if run.complete else 'interrupted'})", {"fitted to": run.source})
         path = path / RECORDING
-    facts(str(path), explain(path))
+    facts(url_of(path) or str(path), explain(path))
     facts("", describe(path, notify=notify, **reading.keywords()))
 
 

@@ -160,6 +160,9 @@ def _obvious_activity(arrays: Mapping[str, Array | None], path: Path, exclude: s
             return names[0]
         if names:
             break
+    if not numeric:
+        held = f"; it holds {_listing(arrays)}" if arrays else ""
+        raise InputError(f"{path} has no array of numbers that could be the activity{held}; save one, time x neurons.")
     raise InputError(
         f"{path} has no single array that is obviously the activity; choose one with key (--key) among "
         f"{_listing(arrays)}."

@@ -79,11 +79,13 @@ def _averaged(signal: Signal, recording: Recording) -> Signal:
     steps_s = np.diff(times_s)
     if len(times_s) != len(values) or not len(steps_s) or steps_s.min() < 0 or np.median(steps_s) > recording.dt_s / 2:
         return signal
-    sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    known = np.isfinite(values)
+    zero = np.zeros((1, *values.shape[1:]))
+    sums, numbers = (np.concatenate([zero, np.cumsum(each, axis=0)]) for each in (np.where(known, values, 0), known))
     centres_s, half_s = recording.activity.times(), recording.dt_s / 2
     first, stop = (np.searchsorted(times_s, centres_s + sign * half_s - ROUNDING_S) for sign in (-1, 1))
-    samples = (stop - first).reshape(-1, *[1] * (values.ndim - 1))
-    mean = np.divide(sums[stop] - sums[first], samples, out=np.full_like(sums[first], np.nan), where=samples > 0)
+    samples = numbers[stop] - numbers[first]
+    mean = np.divide(sums[stop] - sums[first], samples, out=np.full_like(samples, np.nan), where=samples > 0)
     return Signal(signal.name, centres_s, mean)
 
 

@@ -174,9 +174,10 @@ def on_one_clock(
     shortest, longest = min(map(len, clocks)), max(map(len, clocks))
     reference = clocks[[len(clock) for clock in clocks].index(longest)]
     frame_s = float(np.median(np.diff(reference))) if longest > 1 else 0.0
-    if longest <= shortest + 1 and all(_in_turn(clock, clocks[0], frame_s) for clock in clocks):
+    if shortest > 1 and longest <= shortest + 1 and all(_in_turn(clock, clocks[0], frame_s) for clock in clocks):
         if longest > shortest:
-            notify(f"The last frame of {[*map(len, clocks)].count(longest)} planes dropped: the others lack it.")
+            n_longest = [*map(len, clocks)].count(longest)
+            notify(f"The last frame of {n_longest} of {len(traces)} planes dropped: the others lack it.")
         notify(f"{len(traces)} planes are read as if imaged at once, though one may follow the other within a frame.")
         return np.concatenate([each[:shortest] for each in values], axis=1), clocks[0][:shortest]
     if not all(_within_a_frame(clock, reference, frame_s) for clock in clocks):
@@ -212,7 +213,7 @@ def _in_turn(clock: FloatArray, first: FloatArray, frame_s: float) -> bool:
 
 def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) -> bool:
     """Has every frame of the reference one of the clock at most a frame away."""
-    if not (np.diff(clock) > 0).all():
+    if len(clock) < 2 or not (np.diff(clock) > 0).all():
         return False
     after = np.clip(np.searchsorted(clock, reference), 1, len(clock) - 1)
     distance = np.minimum(np.abs(reference - clock[after - 1]), np.abs(clock[after] - reference))
@@ -221,7 +222,8 @@ def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) ->
 
 def _described(name: str, clock: FloatArray) -> str:
     rate = f" at {1 / np.median(np.diff(clock)):.4g} Hz" if len(clock) > 1 else ""
-    return f"{name} has {len(clock)} frames{rate} from {clock[0]:.4g} s" if len(clock) else f"{name} has no frames"
+    frames = f"{len(clock)} frame{'' if len(clock) == 1 else 's'}"
+    return f"{name} has {frames}{rate} from {clock[0]:.4g} s" if len(clock) else f"{name} has no frames"
 
 
 def _by_number(name: str) -> list[Any]:

@@ -29,7 +29,7 @@ from validation.assessment.knowledge import knowledge
 from validation.assessment.matched import FRACTIONS, LENGTHS, matched
 from validation.assessment.matching import pair_correlation, recorded_rates
 from validation.assessment.perturbed import perturbation, read_light
-from validation.assessment.reliability import Arrays, Null, null_correlations, reliability, states
+from validation.assessment.reliability import Arrays, Infer, Null, null_correlations, reliability, states
 from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Part, Quartiles
 from validation.assessment.wording import minutes
 from validation.likeness import is_dff
@@ -109,24 +109,11 @@ def assess_run(
         found.forecasts = forecasts(run, _scores(run.folder), seed=seed)
     if not found.done("reliability"):
         with _part(run.folder, found, "reliability") as arrays:
-            null = null_correlations(
-                training, infer, gap, n_surrogates=n_surrogates, seed=seed,
-                progress=lambda done: progress("inferring from shifted neurons", done),
-            )  # fmt: skip
-            found.reliability, matrices = reliability(
-                training, infer, gap, null, seed=seed,
-                progress=lambda done: progress("inferring from parts of the recording", done),
-            )  # fmt: skip
-            arrays.update(matrices)
+            arrays.update(_compare_parts(found, training, infer, gap, n_surrogates, seed, progress))
     if not found.done("states"):
         with _part(run.folder, found, "states") as arrays:
-            if found.reliability is None:
-                raise InputError("The recording is too short for its parts to be compared.")
             progress("inferring from two states", None)
-            same = found.reliability.interleaved
-            null = Null(same.null_weight_correlation, same.null_score_correlation)
-            found.states, matrices = states(training, infer, gap, null, seed=seed)
-            arrays.update(matrices)
+            arrays.update(_compare_states(found, training, infer, gap, seed))
 
     def keep(so_far: Matched) -> None:
         found.matched = so_far
@@ -217,6 +204,31 @@ def _save(folder: Path, found: Assessment, arrays: Arrays) -> None:
         with atomic_path(folder / ARRAYS) as path:
             safetensors.numpy.save_file(load_arrays(folder) | arrays, path)
     write_text(folder / ASSESSMENT, found.model_dump_json(indent=1))
+
+
+def _compare_parts(
+    found: Assessment, training: Recording, infer: Infer, gap: int, n_surrogates: int, seed: int, progress: Progress
+) -> Arrays:
+    """Add reliability, see `validation.assessment.reliability`; the connectivity from the parts."""
+    null = null_correlations(
+        training, infer, gap, n_surrogates=n_surrogates, seed=seed,
+        progress=lambda done: progress("inferring from shifted neurons", done),
+    )  # fmt: skip
+    found.reliability, matrices = reliability(
+        training, infer, gap, null, seed=seed,
+        progress=lambda done: progress("inferring from parts of the recording", done),
+    )  # fmt: skip
+    return matrices
+
+
+def _compare_states(found: Assessment, training: Recording, infer: Infer, gap: int, seed: int) -> Arrays:
+    """Add states, by the null of reliability; the connectivity from each."""
+    if found.reliability is None:
+        raise InputError("The recording is too short for its parts to be compared.")
+    same = found.reliability.interleaved
+    null = Null(same.null_weight_correlation, same.null_score_correlation)
+    found.states, matrices = states(training, infer, gap, null, seed=seed)
+    return matrices
 
 
 def _scores(folder: Path) -> Scores:

@@ -64,15 +64,14 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     """
     until = like.metadata.get("until")
     name = until if until is not None or not arrays.recognises(Path(path)) else _array_of_light(Path(path))
-    again = read_again(path, like, behaviour=None if until else name)
-    chosen = find_neurons(path, again, like)
-    if until is not None:  # all of the trials
-        again = read_again(path, replace(like, metadata=like.metadata | {"until": "none"}), behaviour=until)
+    chosen = find_neurons(path, read_again(path, like, behaviour="none"), like)  # behaviour would cut out its gaps
+    whole = like if until is None else replace(like, metadata=like.metadata | {"until": "none"})  # all of the trials
+    again = read_again(path, whole, behaviour=name)
     found = light_of(again.select_neurons(chosen), name)
     if found is None:
         raise InputError(
-            f"{path} does not say when light was on: it has no optogenetic stimulation, and no variable whose name "
-            "holds light, laser, opto or LED."
+            f"{path} does not say when light was on: no variable that is ever above 0 has a name that holds light, "
+            "laser, opto, ogen, photostim or LED; rename the one that says it."
         )
     return replace(found, apart=until is not None)
 
@@ -84,10 +83,14 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
     ----------
     recording : Recording
     name : str, optional
-        Of the variable; default all whose names are of light.
+        Of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
     """
     names = [] if recording.behaviour is None else [str(each) for each in recording.behaviour.columns]
-    chosen = [k for k, each in enumerate(names) if (is_light(each) if name is None else each == name)]
+    chosen = [
+        k
+        for k, each in enumerate(names)
+        if (is_light(each) if name is None else name in (each, each.rpartition("_")[0]))
+    ]
     values = recording.behaviour_values[:, chosen].astype(np.float64)
     most = values.max(axis=0, initial=0.0)
     if not (most > 0).any():
