@@ -85,6 +85,7 @@ def forecasts(verdict: str = "better") -> Forecasts:
             {"method": "synapsnet-independent", "skill": around(0.2), "difference": around(0.1), "verdict": verdict}
         ),
         Rival(method="var", skill=around(0.4), difference=None, verdict="worse"),
+        Rival(method="ar", skill=around(0.2), difference=None, verdict="better"),
     ]
     return Forecasts(horizons=[ForecastsAt(horizon_steps=1, horizon_s=0.005, skill=around(0.3), rivals=rivals)])
 
@@ -108,7 +109,7 @@ def test_five_findings_with_numbers() -> None:
     assert "100 neurons, recorded for 20 min, SynapsNet reports 900 of 9,900 pairs (9.09%)" in said[0]
     assert "AUPRC 0.90 [0.85, 0.95] if all" in said[1] and "0.70 [0.65, 0.75] if 33%" in said[1]
     assert "r = 0.80 [0.75, 0.85] (at most 0.10" in said[2] and "60% of the pairs" in said[2]
-    assert "adds 0.1000 [0.0500, 0.1500]" in said[3] and "worse than VAR" in said[3]
+    assert "adds 0.1000 [0.0500, 0.1500]" in said[3] and "worse than VAR, ridge; better than AR" in said[3]
     assert "80 excitatory from 20 inhibitory" in said[4] and "AUROC 0.90" in said[4]
 
 

@@ -107,7 +107,7 @@ def _forecasts(assessment: Assessment) -> str | None:
     ]
     return (
         f"Connectivity adds {written(gain, 4)} to the skill of forecasts {first.horizon_s * 1e3:.0f} ms ahead, which "
-        f"is {written(first.skill, 3)}{': ' if others else ''}{', '.join(others)}."
+        f"is {written(first.skill, 3)}{': ' if others else ''}{'; '.join(others)}."
     )
 
 
