@@ -59,6 +59,13 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are(path):
         read(path, cell_types=["Pvalb"])
 
 
+def test_areas_that_nobody_knows_are_told(tmp_path):
+    np.savez(tmp_path / "x.npz", activity=np.random.default_rng(0).random((40, 3)), dt_s=0.5)
+    with pytest.raises(InputError, match="The area of no neuron is known; choose neurons otherwise than by 'V1'"):
+        read(tmp_path / "x.npz", areas=["V1"])
+    assert read(tmp_path / "x.npz", areas=["*"]).n_neurons == 3
+
+
 def test_refuses_to_leave_fewer_than_two_neurons(path):
     with pytest.raises(InputError, match="Only 1 of 6 neurons would be left"):
         read(path, areas=["CA1"])
@@ -84,9 +91,16 @@ def test_one_end_of_time_is_enough(path):
     assert read(path, from_s=-5.0, to_s=1e9).n_steps == 40
 
 
-@pytest.mark.parametrize("stretch", [{"from_s": 30.0}, {"to_s": 0.5}, {"from_s": 8.0, "to_s": 7.0}])
-def test_refuses_an_empty_stretch(path, stretch):
-    with pytest.raises(InputError, match=r"from 0.25 to 20.25 s on its clock, has fewer than 2 steps .*--from, --to"):
+@pytest.mark.parametrize(
+    ("stretch", "said"),
+    [
+        ({"from_s": 30.0}, "from 30 s on"),
+        ({"to_s": 0.5}, "before 0.5 s"),
+        ({"from_s": 8.0, "to_s": 7.0}, "from 8 s on and before 7 s"),
+    ],
+)
+def test_refuses_an_empty_stretch(path, stretch, said):
+    with pytest.raises(InputError, match=rf"to 20.25 s on its clock, has fewer than 2 steps {said}; .*--from, --to"):
         read(path, **stretch)
 
 

@@ -82,9 +82,10 @@ def select_time(
     start, stop = -np.inf if from_s is None else from_s, np.inf if to_s is None else to_s
     kept = (times >= start) & (times < stop)
     if kept.sum() < 2:
+        ends = (None if from_s is None else f"from {from_s:g} s on", None if to_s is None else f"before {to_s:g} s")
         raise InputError(
-            f"The recording, from {times[0]:.6g} to {times[-1]:.6g} s on its clock, has fewer than 2 steps from "
-            f"{start:g} to {stop:g} s; choose another stretch (--from, --to)."
+            f"The recording, from {times[0]:.6g} to {times[-1]:.6g} s on its clock, has fewer than 2 steps "
+            f"{' and '.join(end for end in ends if end)}; choose another stretch (--from, --to)."
         )
     if kept.all():
         return recording
@@ -138,6 +139,8 @@ def _matching(names: list[str], wanted: Sequence[str], what: str) -> Mask:
     known = sorted(set(names))
     for pattern in wanted:
         if not fnmatch.filter(known, pattern):
+            if known == ["unknown"]:
+                raise InputError(f"The {what} of no neuron is known; choose neurons otherwise than by {pattern!r}.")
             shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
             raise InputError(f"No neuron is of {what} {pattern!r}; there are {shown} (* stands for anything).")
     return np.array([any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted) for name in names])
