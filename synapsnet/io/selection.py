@@ -82,10 +82,10 @@ def select_time(
     start, stop = -np.inf if from_s is None else from_s, np.inf if to_s is None else to_s
     kept = (times >= start) & (times < stop)
     if kept.sum() < 2:
-        ends = (None if from_s is None else f"from {from_s:g} s on", None if to_s is None else f"before {to_s:g} s")
+        limits = (None if from_s is None else f"from {from_s:g} s on", None if to_s is None else f"before {to_s:g} s")
         raise InputError(
             f"The recording, from {times[0]:.6g} to {times[-1]:.6g} s on its clock, has fewer than 2 steps "
-            f"{' and '.join(end for end in ends if end)}; choose another stretch (--from, --to)."
+            f"{' and '.join(limit for limit in limits if limit)}; choose another stretch (--from, --to)."
         )
     if kept.all():
         return recording
