@@ -27,8 +27,8 @@ mixture for the weights that is learned).
 
 All weights are counted in standard errors of their estimates, so that evidence does not follow firing rates.
 The constants below were chosen on seeds 1 and 2 of the network "lif-random", with and without shared input,
-`MOST_MIXED` on seeds 1 to 3 of "v1", and `PRIOR_DENSITY` on seeds 1 to 6 with 10% and 0.5% of the pairs connected: of what
-is found at a nominal 5%, 4.7% and 7.7% are false then (with 0.1 in its place 5.3% and 11.9%).
+`MOST_MIXED` on seeds 1 to 3 of "v1", and `PRIOR_DENSITY` on seeds 1 to 6 with 10% and 0.5% of the pairs connected: of
+what is found at a nominal 5%, 4.7% and 7.7% are false then (with 0.1 in its place 5.3% and 11.9%).
 """
 
 from __future__ import annotations

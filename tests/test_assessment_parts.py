@@ -270,9 +270,9 @@ def test_verdicts_on_forecasts(
     scores = ForecastScores(
         method="var", horizon_steps=[1], mse=[skill], r2=[skill], correlation=[skill], skill_over_mean=[skill],
         skill_over_copy=[skill], bits_per_spike=None,
+        behind_synapsnet=None if difference is None else [between(difference)],
     )  # fmt: skip
-    paired = None if difference is None else between(difference)
-    assert _rival(scores, 0, between((0.4, 0.6)), paired).verdict == verdict
+    assert _rival(scores, 0, between((0.4, 0.6))).verdict == verdict
 
 
 def test_quartiles_leave_out_what_is_not_defined() -> None:

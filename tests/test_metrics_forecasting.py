@@ -58,6 +58,22 @@ def example(seed: int, horizons: int = 2, n: int = 4) -> tuple[np.ndarray, np.nd
     return values, (values + rng.normal(size=(horizons, *values.shape))).astype(np.float32)
 
 
+def test_behind_synapsnet_is_a_paired_difference_of_skills() -> None:
+    """A forecast that errs a little more everywhere is surely behind, however wide both intervals are."""
+    values, forecast = example(0)
+    error = forecast - values
+    by = {"synapsnet": forecast, "worse": values + 1.05 * error, "same": forecast}
+    scores = score(values, by, horizons=[1, 2])
+    for k in range(2):
+        own, other = scores["synapsnet"], scores["worse"]
+        behind = other.behind_synapsnet[k]
+        assert behind.value == pytest.approx(own.skill_over_mean[k].value - other.skill_over_mean[k].value, abs=1e-6)
+        assert behind.low > 0
+        assert own.skill_over_mean[k].low < other.skill_over_mean[k].high  # by themselves they overlap
+        assert scores["same"].behind_synapsnet[k].value == scores["same"].behind_synapsnet[k].high == 0
+    assert score(values, {"other": forecast}, horizons=[1, 2])["other"].behind_synapsnet is None
+
+
 def test_two_neurons_by_hand() -> None:
     values = [[0, 5], [1, 5], [2, 5], [3, 5]]
     forecast = np.array([[[np.nan, np.nan], [1, 5], [2, 5], [1, 8]]])

@@ -15,7 +15,7 @@ from synapsnet.recording import Recording
 from validation.bootstrap import Array, deviation, draw_counts, estimate, pearson, ratio
 from validation.results import Estimate, ForecastScores
 
-REFERENCES = ("mean", "copy-last")
+REFERENCES, MODEL = ("mean", "copy-last"), "synapsnet"
 MIN_RATE = 1e-4  # spikes per bin; a forecast of exactly 0 would cost infinitely many bits at a spike
 
 Rows = list[npt.NDArray[np.intp]]
@@ -45,6 +45,8 @@ def score_forecasts(
     - `population_correlation`: Pearson correlation over time of the mean over neurons of forecast and of observation.
     - `skill_over_mean`, `skill_over_copy`: 1 - MSE / MSE of the methods "mean" and "copy-last"; NaN if the
       reference makes no error.
+    - `behind_synapsnet`: skill over the mean of the method "synapsnet" less that of this one, with an interval for the
+      difference, from the same resamples; None without that method.
     - `bits_per_spike`: gain in Poisson log likelihood of one-step forecasts over the training mean rate of each
       neuron, summed over neurons and steps, divided by the number of spikes, in bits (Pei et al. 2021, Neural
       Latents Benchmark, arXiv 2109.04463; there the rate is that of the evaluated data). Forecasts and rates are
@@ -96,7 +98,12 @@ def score_forecasts(
         rows = [start + np.flatnonzero(scored[start:stop]) for start, stop in blocks]
         resampled = {method: resample(values, f[k], rows, counts) for method, f in forecasts.items()}
         references = [resampled[method].mse for method in REFERENCES]
-        per_horizon.append({method: _metrics(r, *references) for method, r in resampled.items()})
+        scores = {method: _metrics(r, *references) for method, r in resampled.items()}
+        if MODEL in resampled:
+            best, mean = resampled[MODEL].mse, references[0]
+            for method, r in resampled.items():
+                scores[method]["behind_synapsnet"] = estimate(ratio(r.mse - best, mean))
+        per_horizon.append(scores)
         if observed.modality == "spikes" and k == 0 and horizon == 1:
             bits = {m: bits_per_spike(values, f[k], training_mean, rows, counts) for m, f in forecasts.items()}
     return [

@@ -67,7 +67,7 @@ class ForecastScores(BaseModel):
     """How well one method forecasts held-out activity, one entry per horizon.
 
     `validation.forecasting` defines the metrics. A value is NaN where it is not defined (the correlation of a
-    constant forecast), and None where the run was scored before the metric existed.
+    constant forecast), and None where the run was scored before the metric existed, or SynapsNet was not scored.
     """
 
     method: str
@@ -80,6 +80,7 @@ class ForecastScores(BaseModel):
     bits_per_spike: Estimate | None  # one step ahead, spikes only
     mae: list[Estimate] | None = None
     population_correlation: list[Estimate] | None = None
+    behind_synapsnet: list[Estimate] | None = None
 
 
 class Scores(BaseModel):

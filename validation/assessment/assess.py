@@ -106,7 +106,7 @@ def assess_run(
         with _part(run.folder, found, "perturbation"):
             found.perturbation = perturbation(run, lit, seed=seed)
     with _part(run.folder, found, "forecasts"):
-        found.forecasts = forecasts(run, _scores(run.folder), seed=seed)
+        found.forecasts = forecasts(run.recording.dt_s, _scores(run.folder))
     if not found.done("reliability"):
         with _part(run.folder, found, "reliability") as arrays:
             arrays.update(_compare_parts(found, training, infer, gap, n_surrogates, seed, progress))

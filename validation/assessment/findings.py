@@ -102,6 +102,7 @@ def _forecasts(assessment: Assessment) -> str | None:
     words = {"better": "better than", "worse": "worse than", "undecided": "not clearly different from"}
     others = [
         f"{words[each.verdict]} {LABELS.get(each.method, each.method)}"
+        + (f" ({written(each.difference, 4)})" if each.difference else "")
         for each in first.rivals
         if each.method != ABLATION
     ]

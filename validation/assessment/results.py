@@ -275,8 +275,8 @@ class Rival(_Result):
     skill : Estimate
         Over the mean, of the other method.
     difference : Estimate or None
-        Skill of SynapsNet less that of the other, with a paired interval. None where the other's forecasts are not
-        kept: `verdict` then compares two intervals that overlap more than a paired one would.
+        Skill of SynapsNet less that of the other, with a paired interval. None where the run was scored by an earlier
+        version: `verdict` then compares two intervals that overlap more than a paired one would.
     verdict : {"better", "worse", "undecided"}
         Of SynapsNet.
     """
