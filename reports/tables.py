@@ -232,6 +232,14 @@ FORECAST_METRICS = (
         "Pearson correlation over time of the mean over neurons of forecast and of observation.",
         shown=False,
     ),
+    Metric(
+        "behind_synapsnet",
+        "behind SynapsNet",
+        "Skill over mean of SynapsNet less that of this method, with an interval for the difference (paired, from the "
+        "same resamples); SynapsNet is surely better where the interval lies above 0.",
+        lower_is_better=True,
+        shown=False,
+    ),
 )
 BITS = Metric(
     "bits_per_spike",

@@ -341,7 +341,7 @@ def test_names_that_are_not_known_get_the_nearest(ok, refused, files, tmp_path):
 
 def test_folders_that_are_not_runs(ok, refused, files, tmp_path):
     assert "not a run folder" in refused("score", tmp_path)
-    assert "not a run folder" in refused("report", tmp_path / "absent", "-o", tmp_path / "x.html")
+    assert "absent does not exist" in refused("report", tmp_path / "absent", "-o", tmp_path / "x.html")
     ok("fit", files / "calcium.nwb", "-o", tmp_path / "run", "--epochs", 1)
     assert "not scored" in refused("report", tmp_path / "run", "-o", tmp_path / "x.html")
     assert "does not exist" in refused("report", tmp_path / "run", "-o", tmp_path / "no" / "x.html")
