@@ -16,6 +16,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import torch
 
 from simulators import Network, observe_calcium, observe_spikes, simulate
 from simulators.networks import LifRandom
@@ -28,6 +29,15 @@ hypothesis.settings.load_profile("repeatable")
 Simulate = Callable[..., Simulation]
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that fits are alike to the bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", autouse=True)

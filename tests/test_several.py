@@ -18,12 +18,7 @@ from synapsnet.splits import holdout
 QUICK: dict[str, Any] = {"n_lags": 1, "n_history": 4, "epochs": 8, "batch_steps": 100, "horizon": 4, "device": "cpu"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(n_steps: int, n: int = 6, seed: int = 0, dt_s: float = 0.02, behaviour: int = 0) -> Recording:

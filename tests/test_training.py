@@ -45,12 +45,7 @@ segments = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 30)), min_size=1
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def build(seed: int = 0, likelihood: str = "poisson", **options: Any) -> SynapsNetModel:
