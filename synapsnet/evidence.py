@@ -63,9 +63,10 @@ def evidence(
             seen.append((sent, eta.detach(), target))
     gain = add_up(fabric, gain)
     mean = add_up(fabric, sum((h.sum(0) for h, *_ in seen), start=torch.zeros(n, device=x.device))) / total
+    seen = [(h - mean, eta, target) for h, eta, target in seen]
     covariance = torch.zeros(n, n, dtype=double, device=x.device)
     for h, *_ in seen:
-        covariance += (h - mean).T @ (h - mean) / total
+        covariance += h.T @ h / total
     covariance = add_up(fabric, covariance)
     spread = covariance.diagonal().sqrt()
     least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
@@ -77,7 +78,7 @@ def evidence(
         for h, eta, target in seen:
             score = model.score(eta, target)
             informed += model.fisher_information(eta).sum(0)
-            pull += score.T @ (h - mean)
+            pull += score.T @ h
             level += score.sum(0)
         informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
         informed = informed.clamp(min=SMALLEST_INFORMATION)
@@ -86,13 +87,13 @@ def evidence(
         shift = level / informed
         direction = change.float().T
         for h, eta, target in seen:
-            moved = (h - mean) @ direction
+            moved = h @ direction
             rise += (model.score(eta, target) * moved).sum(0)
             bend += (model.fisher_information(eta) * moved.square()).sum(0)
         rise, bend = add_up(fabric, rise), add_up(fabric, bend)
         stride = (rise / bend.clamp(min=SMALLEST_INFORMATION)).clamp(0, 1)
         for h, eta, _ in seen:
-            eta += (h - mean) @ (direction * stride.float()) + shift.float()
+            eta += h @ (direction * stride.float()) + shift.float()
         more += stride[:, None] * change
     together = torch.zeros_like(covariance)
     powers = torch.zeros(3, n, n, dtype=double, device=x.device)
@@ -100,7 +101,7 @@ def evidence(
         information = model.fisher_information(eta)
         error = model.score(eta, target) / information.clamp(min=SMALLEST_INFORMATION).sqrt()
         together += error.T @ error
-        powers += torch.stack([information.T @ (h - mean) ** power for power in range(3)])
+        powers += torch.stack([information.T @ h**power for power in range(3)])
     together, powers = (add_up(fabric, part) for part in (together, powers))
     # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
     # information on the weight.
