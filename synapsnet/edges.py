@@ -33,6 +33,7 @@ what is found at a nominal 5%, 4.7% and 7.7% are false then (with 0.1 in its pla
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -47,7 +48,8 @@ MOST_MIXED = 0.05  # weights of the other sign, as a share of those of a type's 
 LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
 LEAK_SD, GAIN_SD, CONSTANT_PRECISION = 0.3, 1.0, 1e-6  # of prior distributions about 0
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
-CHUNK_VALUES = 1_000_000  # pairs x weights x weights at a time: 8 MB, which a processor keeps at hand
+BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matrices of large networks
+CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which a processor keeps at hand
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -158,28 +160,20 @@ class _Fit:
 
     def update(self) -> None:
         """One iteration: the weights' and types' posterior, then everything that is the same for all pairs."""
-        likelihood, cross = self._likelihood()
-        by_type = torch.einsum("ijg,tg->ijt", likelihood, self.prior)
+        log_evidence, counts, (absent, mean, variance), cross = self._expectations()
         shares = torch.log(self.type.mean(0).clamp(min=1 / (2 * self.n)))
-        self.type = torch.softmax(torch.where(self.pairs[..., None], by_type.log(), 0.0).sum(0) + shares, dim=1)
-        counts = torch.empty_like(self.prior)
-        weight = torch.zeros_like(likelihood)
-        for t in (0, 1):
-            given = likelihood * self.prior[t] / by_type[..., t, None] * self.type[:, t, None]
-            counts[t] = given[self.pairs].sum(0)
-            weight += given
+        self.type = torch.softmax(log_evidence.T + shares, dim=1)
+        counts = torch.einsum("jt,tgj->tg", self.type, counts)
         before = torch.full_like(self.weights, PRIOR_PAIRS * PRIOR_DENSITY / (2 * N_SIZES))
         before[self.zero] = PRIOR_PAIRS * (1 - PRIOR_DENSITY)
         self.prior = (counts + before) / (counts + before).sum(1, keepdim=True)
         self._bound_prior()
-        weight = torch.where(self.pairs[..., None], weight, 0.0)
-        self.absent = torch.where(self.pairs, weight[..., self.zero], 1.0)
-        # Within each size, between its centre and the estimate.
-        trust = self.width.square() / (self.width.square() + self.lag_sd**2)
-        centre = self.weights + trust * (self._own_lag()[..., None] - self.weights)
-        self.mean = (weight * centre).sum(2)
-        self.variance = (weight * (centre.square() + trust * self.lag_sd**2)).sum(2) - self.mean.square()
-        self._update_effects(cross - self.mean * self.mean.T)
+        one, other = self.type.T
+        self.absent = (one * absent[0] + other * absent[1]).fill_diagonal_(1)
+        self.mean = one * mean[0] + other * mean[1]
+        self.variance = one * variance[0] + other * variance[1] + one * other * (mean[0] - mean[1]).square()
+        del absent, mean, variance  # which are as large as three matrices more
+        self._update_effects(cross.addcmul_(self.mean, self.mean.T, value=-1))
 
     def _bound_prior(self) -> None:
         """Keep offsets from passing for connections: see `MOST_MIXED` and `MOST_DENSE`."""
@@ -191,131 +185,152 @@ class _Fit:
         positive *= shares[1, :, None]
         self.prior[:, self.zero] = 1 - (shares * masses).sum(0)
 
-    def _of_absent(self) -> tuple[Tensor, Tensor]:
-        """What the estimate and the correlation of a pair without connections are on average."""
-        alone = self.type @ self.within_offset
-        return self.indirect_lag + self.type @ self.lag_offset, self.indirect_within + alone[:, None] + alone
-
-    def _own_lag(self) -> Tensor:
-        """The estimates without what absent connections have, and without what leaks from the reverse ones."""
-        return self.lag - self._of_absent()[0] - (self.type @ self.leak)[:, None] * self.mean.T
-
     def p_value(self) -> Tensor:
         """See `Posterior`."""
-        z = self._own_lag() / self.lag_sd
-        return torch.where(self.pairs, torch.special.erfc(z.abs() / 2**0.5), 1.0)
+        leaks = (self.type @ self.leak)[:, None] * self.mean.T
+        z = (self.lag - self.indirect_lag - self.type @ self.lag_offset - leaks) / self.lag_sd
+        return torch.special.erfc(z.abs_() / 2**0.5).fill_diagonal_(1)
 
-    def _likelihood(self) -> tuple[Tensor, Tensor]:
-        """(N, N, G) likelihood of each pair's weight, all that the reverse one may be taken together; E[w_ij w_ji]."""
-        absent_lag, absent_within = self._of_absent()
-        lag = (self.lag - absent_lag) / self.lag_sd
-        leak = self.type @ self.leak / self.lag_sd  # of w_ji in the estimate of w_ij, by the type of i
-        scale = self.within_sd * self.within_error
-        within = (self.within - absent_within) / scale
-        effect = (self.type @ self.gain) * self.unit / scale
-        expected = self.type @ self.prior  # (N, G), of a weight by its sender
-        likelihood = torch.zeros(self.n, self.n, len(self.weights), dtype=torch.float64)
-        cross = torch.zeros_like(self.lag)
+    def _rows(self) -> tuple[Tensor, ...]:
+        """The neurons, as many at a time as `BLOCK_PAIRS` allows."""
+        return torch.split(torch.arange(self.n), max(1, BLOCK_PAIRS // self.n))
 
-        def density(i: Tensor, j: Tensor, weights: Tensor, width: Tensor) -> Tensor:
-            """(P, G, G) of what is seen of the pairs i, j, given w_ij and w_ji."""
-            seen = torch.stack([lag[i, j], lag[j, i], within[i, j]])
-            of_forth = torch.stack([torch.full_like(seen[0], 1 / self.lag_sd), leak[j], effect[i, j]])
-            of_back = torch.stack([leak[i], of_forth[0], effect[j, i]])
-            squares = torch.zeros((), dtype=torch.float64)
-            for x, f, b in zip(seen, of_forth[..., None], of_back[..., None], strict=True):
-                variance = 1 + (f * width).square()[:, :, None] + (b * width).square()[:, None]
-                rest = (x[:, None] - f * weights)[:, :, None] - (b * weights)[:, None]
-                squares = squares + rest.square_().div_(variance).add_(variance.log_())
-            return squares.sub_(squares.amin((1, 2), keepdim=True)).mul_(-0.5).exp_()
+    def _seen(self, i: Tensor, j: Tensor) -> Tensor:
+        """(3, P) estimates of w_ij and w_ji, and correlations, in standard deviations about what absent pairs have."""
+        lag, within = self.type @ self.lag_offset, self.type @ self.within_offset
+        forth = (self.lag[i, j] - self.indirect_lag[i, j] - lag[j]) / self.lag_sd
+        back = (self.lag[j, i] - self.indirect_lag[j, i] - lag[i]) / self.lag_sd
+        both = (self.within[i, j] - self.indirect_within[i, j] - within[i] - within[j]) / self.within_sd
+        return torch.stack([forth, back, both / self.within_error])
 
-        one, other = torch.triu_indices(self.n, self.n, 1)
-        shows = torch.stack([lag[one, other], lag[other, one], within[one, other]]).abs().amax(0) > NOTICEABLE
+    def _chunks(self) -> Iterator[tuple[Tensor, Tensor, Tensor, slice]]:
+        """All pairs i, j with i < j, what is seen of them, and which weights they may have: small if not noticeable."""
         small = int((self.weights.abs() <= SMALL * self.lag_sd).sum()) // 2
-        for pairs, reach in ((shows, self.zero), (~shows, small)):
-            near = slice(self.zero - reach, self.zero + reach + 1)
-            weights, width, sent = self.weights[near], self.width[near], expected[:, near]
-            size = max(1, CHUNK_VALUES // len(weights) ** 2)
-            for i, j in zip(one[pairs].split(size), other[pairs].split(size), strict=True):
-                both = density(i, j, weights, width)
-                forth = torch.einsum("pgh,ph->pg", both, sent[i])
-                likelihood[i, j, near], likelihood[j, i, near] = forth, torch.einsum("pgh,pg->ph", both, sent[j])
-                moment = torch.einsum("pgh,ph->pg", both, sent[i] * weights)
-                cross[i, j] = cross[j, i] = (moment * sent[j] * weights).sum(1) / (forth * sent[j]).sum(1)
-        return likelihood.clamp_(min=1e-300), cross
+        for rows in self._rows():
+            i, j = (rows[:, None] < torch.arange(self.n)).nonzero(as_tuple=True)
+            i = rows[i]
+            seen = self._seen(i, j)
+            shows = seen.abs().amax(0) > NOTICEABLE
+            for pairs, reach in ((shows, self.zero), (~shows, small)):
+                near = slice(self.zero - reach, self.zero + reach + 1)
+                size = max(1, CHUNK_VALUES // (2 * reach + 1) ** 2)
+                for chunk in torch.split(pairs.nonzero()[:, 0], size):
+                    yield i[chunk], j[chunk], seen[:, chunk], near
+
+    def _expectations(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `update` needs of the weights, all that pairs show taken together, given each type t of the sender.
+
+        Returns (2, N) log likelihood of what each neuron sends, (2, G, N) how many of its weights are of each size,
+        (3, 2, N, N) probabilities of 0, means and variances, and (N, N) E[w_ij w_ji].
+        """
+        leak = self.type @ self.leak  # of w_ji in the estimate of w_ij, by the type of i
+        gain = self.type @ self.gain / (self.within_sd * self.within_error)
+        expected = (self.type @ self.prior).T  # (G, N), of a weight by its sender
+        trust = (self.width.square() / (self.width.square() + self.lag_sd**2))[:, None]
+        log_evidence = torch.zeros(2, self.n, dtype=torch.float64)
+        counts = torch.zeros(2, len(self.weights), self.n, dtype=torch.float64)
+        moments = torch.zeros(3, 2, self.n, self.n)  # float32, to save memory
+        cross = torch.zeros_like(self.lag)
+        for i, j, seen, near in self._chunks():
+            weights, prior = self.weights[near, None], self.prior[:, near, None]
+            of_i, of_j = expected[near][:, i], expected[near][:, j]
+            itself = torch.full_like(seen[0], 1 / self.lag_sd)
+            of_forth = torch.stack([itself, leak[j] / self.lag_sd, gain[j] * self.unit[i, j]])
+            of_back = torch.stack([leak[i] / self.lag_sd, itself, gain[i] * self.unit[j, i]])
+            density = _density(seen, of_forth, of_back, weights, self.width[near, None])
+            back = (density * of_j.float()[:, None]).sum(0).double()
+            density *= of_i.float()
+            forth, moment = density.sum(1).double(), (density * weights.float()).sum(1).double()
+            cross[i, j] = cross[j, i] = (moment * weights * of_j).sum(0) / (forth * of_j).sum(0)
+            for post, pre, likelihood, z in ((i, j, forth, seen[0]), (j, i, back, seen[1])):
+                given = likelihood.clamp_(min=1e-300) * prior  # (2, G, P)
+                evidence = given.sum(1)
+                given /= evidence[:, None]
+                log_evidence.index_add_(1, pre, evidence.log())
+                counts[:, near].index_add_(2, pre, given)
+                # Within each size, between its centre and the estimate without what leaks from the reverse connection.
+                estimate = self.lag_sd * z - leak[post] * self.mean[pre, post]
+                centre = weights + trust[near] * (estimate - weights)
+                mean = (given * centre).sum(1)
+                square = (given * (centre.square() + trust[near] * self.lag_sd**2)).sum(1)
+                moments[:, :, post, pre] = torch.stack([given[:, len(weights) // 2], mean, square - mean**2]).float()
+        return log_evidence, counts, moments, cross
 
     def _update_effects(self, covariance: Tensor) -> None:
         """Leaks, gains, offsets and excess errors, given the posterior of the weights."""
-        of_pre, of_post = self.type.T[:, None, :], self.type.T[:, :, None]  # (2, 1, N), (2, N, 1)
-        mean, none = self.mean, torch.zeros_like(self.mean)
-        both_ways = _Weights(mean, self.variance, covariance)
-        # In the estimate w_ij is once, and what leaks from w_ji.
-        effects = [(torch.ones_like(mean), none), *((none, q.expand_as(mean)) for q in of_post)]
-        solution, self.lag_sd = both_ways.regress(
-            self.lag - self.indirect_lag, 1.0, self.pairs, effects, list(of_pre), LEAK_SD, known=1
-        )
-        self.leak, self.lag_offset = solution[:2].clamp(min=0), solution[2:]
-        self.lag_sd = max(self.lag_sd, self.least_lag_sd)
-        # Within a step both act, by their senders' types; every pair is there once.
-        effects = [(q * self.unit, p * self.unit.T) for q, p in zip(of_pre, of_post, strict=True)]
-        solution, self.within_sd = both_ways.regress(
-            self.within - self.indirect_within,
-            self.within_error,
-            torch.triu(self.pairs),
-            effects,
-            list(of_pre + of_post),
-            GAIN_SD,
-        )
-        self.gain, self.within_offset = solution[:2].clamp(min=0), solution[2:]
-        self.within_sd = max(self.within_sd, self.least_within_sd)
+        of_lag = of_within = torch.zeros((), dtype=torch.float64)  # sums over all pairs
+        of_pre, n_pairs = self.type.T[:, None], self.n * (self.n - 1)  # (2, 1, N)
+        for rows in self._rows():
+            of_post = self.type[rows].T[:, :, None]  # (2, R, 1)
+            moments = (self.mean[rows], self.mean.T[rows], self.variance[rows], self.variance.T[rows], covariance[rows])
+            # In the estimate w_ij is once, and what leaks from w_ji.
+            one, none = torch.ones_like(moments[0]), torch.zeros_like(moments[0])
+            effects = [(one, none), *((none, q.expand_as(one)) for q in of_post)]
+            seen = self.lag[rows] - self.indirect_lag[rows]
+            of_lag = of_lag + _products(seen, self.pairs[rows], moments, effects, list(of_pre))
+            # Within a step both act, by their senders' types; every pair is there once.
+            effects = [(q * self.unit[rows], p * self.unit.T[rows]) for q, p in zip(of_pre, of_post, strict=True)]
+            seen = self.within[rows] - self.indirect_within[rows]
+            once = rows[:, None] < torch.arange(self.n)
+            of_within = of_within + _products(seen, once, moments, effects, list(of_pre + of_post))
+        self.leak, self.lag_offset, lag_sd = _regress(of_lag, n_pairs, LEAK_SD, known=1)
+        self.lag_sd = max(lag_sd, self.least_lag_sd)
+        self.gain, self.within_offset, within_sd = _regress(of_within / self.within_error**2, n_pairs // 2, GAIN_SD)
+        self.within_sd = max(within_sd, self.least_within_sd)
         # What a connection does within a step is passed on by the next one, and correlates neurons with one target.
-        correlation = self.unit * mean
+        correlation = self.unit * self.mean
         step = (self.type @ self.gain) * correlation
-        indirect = torch.where(self.pairs, step @ correlation, 0.0)
-        self.indirect_lag = indirect / torch.where(self.unit > 0, self.unit, torch.inf)
-        self.indirect_within = -torch.where(self.pairs, step.T @ step, 0.0)
+        self.indirect_lag = (step @ correlation).fill_diagonal_(0).div_(self.unit.where(self.unit > 0, torch.inf))
+        self.indirect_within = (step.T @ step).fill_diagonal_(0).neg_()
 
 
-@dataclass(frozen=True)
-class _Weights:
-    """Moments of the weights of each pair, (N, N) each; the covariance is that of its two directions."""
+def _density(seen: Tensor, of_forth: Tensor, of_back: Tensor, weights: Tensor, width: Tensor) -> Tensor:
+    """(G, G, P) of what is (3, P) seen, given w_ij and w_ji, by the effects of these; in float32, at most 1."""
+    seen, of_forth, of_back, weights, width = (x.float() for x in (seen, of_forth, of_back, weights, width))
+    squares = volume = torch.ones(())
+    for x, f, b in zip(seen, of_forth, of_back, strict=True):
+        variance = (1 + (f * width).square())[:, None] + (b * width).square()
+        rest = (x - f * weights)[:, None] - b * weights
+        squares = torch.addcdiv(squares, rest.square_(), variance)
+        volume = variance.mul_(volume)
+    return squares.sub_(squares.amin((0, 1))).mul_(-0.5).exp_().mul_(volume.rsqrt_())
 
-    mean: Tensor
-    variance: Tensor
-    covariance: Tensor
 
-    def regress(
-        self,
-        seen: Tensor,
-        error: float,
-        pairs: Tensor,
-        effects: list[tuple[Tensor, Tensor]],
-        constants: list[Tensor],
-        prior_sd: float,
-        known: int = 0,
-    ) -> tuple[Tensor, float]:
-        """Explain what is seen of pairs by effects of their uncertain weights, of both directions, and constants.
+def _products(
+    seen: Tensor,
+    pairs: Tensor,
+    moments: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    effects: list[tuple[Tensor, Tensor]],
+    constants: list[Tensor],
+) -> Tensor:
+    """(K, K) expected products, over `pairs`, of effects of their uncertain weights, constants and what is seen.
 
-        Returns the coefficients after the first `known` effects, whose coefficients are 1, and how much larger than
-        `error` the rest is. Coefficients of effects are about 0 with `prior_sd`.
-        """
-        precision = pairs.double() / error**2
-        means = [f * self.mean + b * self.mean.T for f, b in effects] + [c.expand_as(seen) for c in constants]
-        columns = torch.stack([x.expand_as(seen).flatten() for x in means])
-        weighted = columns * precision.flatten()
-        normal, moment = weighted @ columns.T, weighted @ seen.flatten()
-        for k, (f, b) in enumerate(effects):
-            for m, (g, c) in enumerate(effects):
-                spread = f * g * self.variance + b * c * self.variance.T + (f * c + b * g) * self.covariance
-                normal[k, m] += (precision * spread).sum()
-        fitted = slice(known, None)
-        ridge = torch.full((len(columns) - known,), prior_sd**-2, dtype=seen.dtype)
-        ridge[len(effects) - known :] = CONSTANT_PRECISION
-        rest = moment[fitted] - normal[fitted, :known].sum(1)
-        solution = torch.linalg.solve(normal[fitted, fitted] + torch.diag(ridge), rest)
-        everything = torch.cat([torch.ones(known, dtype=seen.dtype), solution])
-        squared = (precision * seen.square()).sum() - 2 * everything @ moment + everything @ normal @ everything
-        return solution, float((squared / pairs.sum()).clamp(min=0).sqrt())
+    The moments of the weights are their means, forth and back, variances, forth and back, and covariance.
+    """
+    forth, back, forth_variance, back_variance, covariance = moments
+    means = [f * forth + b * back for f, b in effects] + [c.expand_as(seen) for c in constants]
+    columns = torch.stack([*means, seen]).flatten(1)
+    products = (columns * pairs.flatten()) @ columns.T
+    for k, (f, b) in enumerate(effects):
+        for m, (g, c) in enumerate(effects):
+            spread = f * g * forth_variance + b * c * back_variance + (f * c + b * g) * covariance
+            products[k, m] += (pairs * spread).sum()
+    return products
+
+
+def _regress(products: Tensor, n_pairs: int, prior_sd: float, known: int = 0) -> tuple[Tensor, Tensor, float]:
+    """Explain what is seen by effects and constants, of which are `products`, see there, in units of its error.
+
+    The coefficients of the first `known` effects are 1, those of two others not negative and about 0 with `prior_sd`.
+    Returns the latter, those of the two constants, and how much larger than the error the rest is.
+    """
+    normal, moment, squared = products[:-1, :-1], products[:-1, -1], products[-1, -1]
+    ridge = torch.diag(torch.tensor([prior_sd**-2] * 2 + [CONSTANT_PRECISION] * 2, dtype=products.dtype))
+    rest = moment[known:] - normal[known:, :known].sum(1)
+    solution = torch.linalg.solve(normal[known:, known:] + ridge, rest)
+    everything = torch.cat([torch.ones(known, dtype=products.dtype), solution])
+    left = squared - 2 * everything @ moment + everything @ normal @ everything
+    return solution[:2].clamp(min=0), solution[2:], float((left / n_pairs).clamp(min=0).sqrt())
 
 
 def _centre_and_spread(values: Tensor) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from synapsnet import edges
 from synapsnet.edges import Evidence, posterior
 from synapsnet.recording import Connectome
 
@@ -140,6 +141,16 @@ def test_excitation_and_inhibition_are_treated_alike():
     opposite = posterior(replace(evidence, estimate=-evidence.estimate, within=-evidence.within))
     # What passes through a third neuron keeps its sign, so this holds on the whole only.
     assert (opposite.absent - posterior(evidence).absent).abs().mean() < 0.02
+
+
+def test_it_does_not_matter_how_many_pairs_are_worked_on_at_a_time(monkeypatch):
+    _, evidence = draw(0)
+    whole = posterior(evidence)
+    monkeypatch.setattr(edges, "BLOCK_PAIRS", 7 * N)
+    monkeypatch.setattr(edges, "CHUNK_VALUES", 5_000)
+    parts = posterior(evidence)
+    for name in ("absent", "mean", "sd", "p_value"):
+        assert getattr(parts, name).numpy() == pytest.approx(getattr(whole, name).numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
