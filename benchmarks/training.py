@@ -2,6 +2,7 @@
 
     python benchmarks/training.py                     the demo's spikes: SynapsNet and GLMs in turn, one thread each
     python benchmarks/training.py --scaling           100 to 10,000 neurons: time per bin, memory, exponents
+    python benchmarks/training.py --posterior         100 to 3,000 neurons: time and memory of the posterior alone
     python benchmarks/training.py --device cuda       either of them on another device
 
 The bound counts the floating-point operations of an update's products and divides them by the rate at which this
@@ -31,6 +32,7 @@ import torch
 
 from simulators import observe_spikes, simulate
 from simulators.networks import LifRandom
+from synapsnet.edges import Evidence, posterior
 from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Recording
 from validation.methods import LABELS, find_method
@@ -42,6 +44,7 @@ NEAR = 0.01  # of the fall of the validation loss, as is left when training coun
 RATE = 0.03  # spikes per bin of the scaling runs
 SCALED_BINS = 8 * BATCH
 WHOLE_FIT_UP_TO = 1_000  # neurons, of which the posterior is timed as well
+TARGETS, STEPS = 30, 20_000  # of each neuron of the posterior's runs, and of its recording
 
 
 @dataclass(frozen=True)
@@ -174,13 +177,55 @@ def measure_size(n_neurons: int, device: str) -> dict[str, float]:
     return result | {"us_per_bin": 1e6 * update / BATCH, "peak_gib": peak / 2**30, "over_bound": update / bound}
 
 
+def measure_posterior(n_neurons: int) -> dict[str, float]:
+    """Of a process of its own: seconds, and the most memory, of the posterior on evidence that was drawn."""
+    rng = np.random.default_rng(0)
+    error = STEPS**-0.5
+    estimate, within = rng.normal(0, error, (2, n_neurons, n_neurons))
+    for pre in range(n_neurons):
+        sign = 1 if pre < 0.75 * n_neurons else -1.5
+        weight = sign * rng.gamma(4, 1.25 * error, TARGETS)
+        post = rng.integers(n_neurons, size=TARGETS)
+        estimate[post, pre] += weight
+        within[post, pre] += weight
+    np.fill_diagonal(estimate, 0)
+    within = (within + within.T) / 2**0.5
+    np.fill_diagonal(within, 0)
+    ones = torch.ones(n_neurons, n_neurons, dtype=torch.float64)
+    evidence = Evidence(
+        estimate=torch.from_numpy(estimate),
+        standard_error=error * ones,
+        within=torch.from_numpy(within),
+        unit=ones,
+        n_steps=STEPS,
+    )
+    started = time.perf_counter()
+    posterior(evidence)
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def posterior_scaling(sizes: list[int]) -> None:
+    """Print time and memory of the posterior for networks of growing size."""
+    print("neurons   posterior, s   GiB")
+    for n in sizes:
+        row = _of_own_process(n, "--posterior")
+        print(f"{n:7,d} {row['seconds']:14.1f} {row['peak_gib']:5.2f}", flush=True)
+
+
+def _of_own_process(n_neurons: int, *options: str) -> dict[str, float]:
+    """What a process prints that measures networks of a size, and nothing else before."""
+    command = [sys.executable, __file__, "--size", str(n_neurons), *options]
+    row: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return row
+
+
 def scaling(device: str, sizes: list[int]) -> None:
     """Print time and memory for networks of growing size."""
     print("neurons   us per bin   x bound   GiB    fit of 20 s with the posterior, s")
     rows = []
     for n in sizes:
-        command = [sys.executable, __file__, "--size", str(n), "--device", device]
-        row = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        row = _of_own_process(n, "--device", device)
         rows.append(row)
         whole = f"{row['whole_s']:8.1f}" if "whole_s" in row else "       -"
         print(f"{n:7,d} {row['us_per_bin']:12.1f} {row['over_bound']:9.1f} {row['peak_gib']:6.2f} {whole}", flush=True)
@@ -194,16 +239,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--scaling", action="store_true")
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--posterior", action="store_true")
+    parser.add_argument("--sizes", type=int, nargs="+", help=f"default {SIZES}, of the posterior the first four")
     parser.add_argument("--duration", type=float, default=1200.0, help="of the demo's recording, in seconds")
     parser.add_argument("--glms", nargs="*", default=list(GLMS))
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.size:
-        print(json.dumps(measure_size(options.size, options.device)))
+        of_size = measure_posterior(options.size) if options.posterior else measure_size(options.size, options.device)
+        print(json.dumps(of_size))
+    elif options.posterior:
+        posterior_scaling(options.sizes or list(SIZES[:4]))
     elif options.scaling:
-        scaling(options.device, options.sizes)
+        scaling(options.device, options.sizes or list(SIZES))
     else:
         beside_glms(options.device, options.duration, options.glms)
 
