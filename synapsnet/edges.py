@@ -169,10 +169,11 @@ class _Fit:
         self.prior = (counts + before) / (counts + before).sum(1, keepdim=True)
         self._bound_prior()
         one, other = self.type.T
-        self.absent = (one * absent[0] + other * absent[1]).fill_diagonal_(1)
-        self.mean = one * mean[0] + other * mean[1]
-        self.variance = one * variance[0] + other * variance[1] + one * other * (mean[0] - mean[1]).square()
-        del absent, mean, variance  # which are as large as three matrices more
+        self.absent = (one * absent[0]).add_(other * absent[1]).fill_diagonal_(1)
+        self.mean = (one * mean[0]).add_(other * mean[1])
+        self.variance = (one * variance[0]).add_(other * variance[1])
+        self.variance += one * other * (mean[0] - mean[1]).square_()
+        del absent, mean, variance  # which take as much memory as three more matrices
         self._update_effects(cross.addcmul_(self.mean, self.mean.T, value=-1))
 
     def _bound_prior(self) -> None:
