@@ -14,7 +14,9 @@ from synapsnet.training import n_targets, share, windows
 
 NEWTON_STEPS = 3
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a share of the largest: above the rounding of float32
+FLANK_GAP = 2  # steps between what a connection does and the flanks
 SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
+Seen = list[tuple[Tensor, Tensor, Tensor]]  # of each stretch what is sent, predicted and there, (B, N) each
 
 
 @torch.no_grad()
@@ -47,10 +49,26 @@ def evidence(
     Evidence, and (N,) gains
     """
     assert model.synapses is not None
+    seen, gain, total = _seen(model, x, b, todo, fabric)
+    n = x.shape[1]
+    covariance = torch.zeros(n, n, dtype=gain.dtype, device=x.device)
+    for h, *_ in seen:
+        covariance += h.T @ h / total
+    covariance = add_up(fabric, covariance)
+    precision = _inverse(covariance)
+    estimate = gain[:, None] * model.synapses.weight + _maximise(model, seen, precision, fabric)
+    return _read(model, seen, estimate, covariance, precision, total, fabric), gain
+
+
+def _seen(
+    model: SynapsNetModel, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
+) -> tuple[Seen, Tensor, int]:
+    """What is seen, with what is sent about its mean; decoders' gains; the steps of all processes."""
+    assert model.synapses is not None
     n = x.shape[1]
     double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
     total = sum(n_targets(batch, model.n_steps) for batch in todo)
-    seen: list[tuple[Tensor, Tensor, Tensor]] = []  # what is sent, predicted and there
+    seen: Seen = []
     gain = torch.zeros(n, dtype=double, device=x.device)
     for batch in todo:
         for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
@@ -61,20 +79,17 @@ def evidence(
                 eta = model.decode(current, past, context)
                 gain += torch.autograd.grad(eta.sum(), current)[0].sum(0) / total
             seen.append((sent, eta.detach(), target))
-    gain = add_up(fabric, gain)
     mean = add_up(fabric, sum((h.sum(0) for h, *_ in seen), start=torch.zeros(n, device=x.device))) / total
-    seen = [(h - mean, eta, target) for h, eta, target in seen]
-    covariance = torch.zeros(n, n, dtype=double, device=x.device)
-    for h, *_ in seen:
-        covariance += h.T @ h / total
-    covariance = add_up(fabric, covariance)
-    spread = covariance.diagonal().sqrt()
-    least = SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
-    precision = torch.linalg.inv(covariance + torch.diag(torch.full_like(spread, least)))
-    more = torch.zeros_like(covariance)
+    return [(h - mean, eta, target) for h, eta, target in seen], add_up(fabric, gain), total
+
+
+def _maximise(model: SynapsNetModel, seen: Seen, precision: Tensor, fabric: Fabric) -> Tensor:
+    """(N, N) weights that are added to the predictions; the predictions in `seen` change with them."""
+    n = len(precision)
+    more = torch.zeros_like(precision)
     for _ in range(NEWTON_STEPS):
-        informed, level, rise, bend = torch.zeros(4, n, dtype=double, device=x.device)
-        pull = torch.zeros_like(covariance)
+        informed, level, rise, bend = torch.zeros(4, n, dtype=precision.dtype, device=precision.device)
+        pull = torch.zeros_like(precision)
         for h, eta, target in seen:
             score = model.score(eta, target)
             informed += model.fisher_information(eta).sum(0)
@@ -82,8 +97,7 @@ def evidence(
             level += score.sum(0)
         informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
         informed = informed.clamp(min=SMALLEST_INFORMATION)
-        change = pull @ precision / informed[:, None]
-        change -= (change.diagonal() / precision.diagonal())[:, None] * precision  # without self-connections
+        change = _others(pull @ precision / informed[:, None], precision)
         shift = level / informed
         direction = change.float().T
         for h, eta, target in seen:
@@ -95,17 +109,37 @@ def evidence(
         for h, eta, _ in seen:
             eta += h @ (direction * stride.float()) + shift.float()
         more += stride[:, None] * change
-    together = torch.zeros_like(covariance)
-    powers = torch.zeros(3, n, n, dtype=double, device=x.device)
+    return more
+
+
+def _read(
+    model: SynapsNetModel,
+    seen: Seen,
+    estimate: Tensor,
+    covariance: Tensor,
+    precision: Tensor,
+    total: int,
+    fabric: Fabric,
+) -> Evidence:
+    """The evidence at these predictions, which are those of the estimate."""
+    together, flank_pull, flank_covariance = (torch.zeros_like(covariance) for _ in range(3))
+    powers = torch.zeros(3, *covariance.shape, dtype=covariance.dtype, device=covariance.device)
+    cubes = torch.zeros(2, len(covariance), dtype=covariance.dtype, device=covariance.device)
     for h, eta, target in seen:
-        information = model.fisher_information(eta)
-        error = model.score(eta, target) / information.clamp(min=SMALLEST_INFORMATION).sqrt()
+        score, information = model.score(eta, target), model.fisher_information(eta)
+        error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
         together += error.T @ error
         powers += torch.stack([information.T @ h**power for power in range(3)])
-    together, powers = (add_up(fabric, part) for part in (together, powers))
+        cubes += torch.stack([error.pow(3).sum(0), h.pow(3).sum(0)])
+        flank = flanks(h, model.architecture.n_lags)
+        flank_pull += score.T @ flank
+        flank_covariance += flank.T @ flank / total
+    together, powers, cubes = (add_up(fabric, part) for part in (together, powers, cubes))
+    flank_pull, flank_covariance = (add_up(fabric, part) for part in (flank_pull, flank_covariance))
+    powers[0].clamp_(min=SMALLEST_INFORMATION)
     # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
     # information on the weight.
-    alone = powers[2] - powers[1].square() / powers[0].clamp(min=SMALLEST_INFORMATION)
+    alone = powers[2] - powers[1].square() / powers[0]
     others = (precision.diagonal() - precision.square() / precision.diagonal()[:, None]) * covariance.diagonal()
     variance = others.clamp(min=1) / alone.clamp(min=SMALLEST_INFORMATION)
     size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
@@ -113,11 +147,47 @@ def evidence(
     within.fill_diagonal_(1 + SMALLEST_VARIANCE)
     inverse = torch.linalg.inv(within)
     partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
-    evidence = Evidence(
-        estimate=(gain[:, None] * model.synapses.weight + more).fill_diagonal_(0),  # not quite 0 by rounding
+    spread = covariance.diagonal().clamp(min=_least(covariance)).sqrt()
+    of_flanks = _inverse(flank_covariance)
+    # The same covariance is a smaller weight for what varies more.
+    as_lag = precision.diagonal() / of_flanks.diagonal()
+    return Evidence(
+        estimate=estimate.fill_diagonal_(0),  # not quite 0 by rounding
         standard_error=variance.sqrt(),
         within=partial.fill_diagonal_(0),
         unit=(powers[0] / total).sqrt() * spread,
         n_steps=total,
+        slow=_others(flank_pull @ of_flanks / powers[0], of_flanks) * as_lag,
+        slow_error=(of_flanks.diagonal() / powers[0]).sqrt() * as_lag,
+        skewness=(cubes[0] / size**3)[:, None] * (cubes[1] / total / spread**3),
     )
-    return evidence, gain
+
+
+def _inverse(covariance: Tensor) -> Tensor:
+    return torch.linalg.inv(covariance + _least(covariance) * torch.eye(len(covariance)).to(covariance))
+
+
+def _least(covariance: Tensor) -> float:
+    return SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
+
+
+def _others(weight: Tensor, precision: Tensor) -> Tensor:
+    """The maximum under the condition that no neuron is connected to itself."""
+    return weight - (weight.diagonal() / precision.diagonal())[:, None] * precision
+
+
+def flanks(sent: Tensor, n_lags: int) -> Tensor:
+    """(T, N) mean of what is sent before and after each step, too far away for a connection; 0 where none is there.
+
+    From `FLANK_GAP` steps more than a kernel is long to twice as far.
+    """
+    near = n_lags + FLANK_GAP
+    far = 2 * near
+    n_steps = len(sent)
+    sums = torch.cat([sent.new_zeros(1, sent.shape[1]), sent.cumsum(0)])
+    step = torch.arange(n_steps, device=sent.device)
+    total, count = torch.zeros_like(sent), torch.zeros_like(step)
+    for first, last in ((step - far, step - near), (step + near + 1, step + far + 1)):
+        first, last = first.clamp(0, n_steps), last.clamp(0, n_steps)
+        total, count = total + sums[last] - sums[first], count + last - first
+    return total / count.clamp(min=1)[:, None]

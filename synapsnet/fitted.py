@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from synapsnet.ahead import Ahead
+from synapsnet.calibration import calibrated
 from synapsnet.devices import add_up
 from synapsnet.edges import posterior
 from synapsnet.errors import InputError
@@ -323,6 +324,7 @@ class FittedModel(nn.Module):
         if self.shape["prior"] == "none":
             weight, error = (matrix.float().cpu().numpy() for matrix in (seen.estimate, seen.standard_error))
             return Connectome(weight, standard_error=error, unit=unit), None
+        seen = calibrated(seen)
         known = posterior(seen if self.shape["prior"] == "learned" else seen.of_lags())
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)

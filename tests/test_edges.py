@@ -34,6 +34,9 @@ def draw(seed, density=0.12, size=5.0, excess=1.0, offset=0.0, n=N):
         within=torch.from_numpy(within + offset * error),
         unit=torch.ones(n, n, dtype=torch.float64),
         n_steps=STEPS,
+        slow=torch.zeros(n, n, dtype=torch.float64),
+        slow_error=torch.full((n, n), error, dtype=torch.float64),
+        skewness=torch.zeros(n, n, dtype=torch.float64),
     )
     return weight, evidence
 

@@ -64,7 +64,8 @@ def test_without_what_is_seen_within_a_step_the_lags_decide(unconnected):
 def test_of_lags_keeps_all_but_what_is_within_a_step():
     torch.manual_seed(0)
     n = 6
-    seen = Evidence(torch.randn(n, n), torch.ones(n, n), torch.rand(n, n), torch.ones(n, n), 100)
+    one = torch.ones(n, n)
+    seen = Evidence(torch.randn(n, n), one, torch.rand(n, n), one, 100, slow=one, slow_error=one, skewness=one)
     assert not seen.of_lags().within.any()
     assert seen.of_lags().estimate is seen.estimate
     assert posterior(seen.of_lags()).absent.shape == (n, n)

@@ -1,0 +1,78 @@
+"""What makes estimates deviate where there is no connection, so that it does not pass for one.
+
+- *Slow correlations*: two neurons that follow the same slow fluctuation tell of each other at the lags of a connection,
+  and about as much some time before and after, in the flanks, where a connection tells nothing. Most pairs show
+  nothing there. So what is seen in the flanks is shrunk to what can be believed of it, by a distribution that is
+  learned from all pairs (Stephens 2017, Biostatistics 18:275; the scatter of pairs without is known here), and taken
+  away. How much of it there is at the lags, compared with the flanks, is learned by regression. Compare Stark & Abeles
+  2009, J Neurosci Methods 179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who tell fast from slow for
+  each pair by itself.
+- *Skewness*: coincidences of rare events are counts. They scatter further upwards than downwards, and there are more
+  large positive estimates than a normal distribution has. By its third moment (Cornish & Fisher 1938) a standard error
+  is larger upwards and smaller downwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from synapsnet.edges import Evidence, centre_and_spread
+
+SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
+PRIOR_PAIRS = 10.0  # without slow correlations, as if so many had been seen before
+SHRINK_STEPS = 100
+FARTHEST = 5.0  # standard errors, beyond which the third moment says nothing of a tail
+
+
+def calibrated(evidence: Evidence) -> Evidence:
+    """Evidence without what slow correlations and skewed errors make of pairs without a connection."""
+    return _with_skewed_errors(_without_slow(evidence))
+
+
+def _without_slow(evidence: Evidence) -> Evidence:
+    """Take away what the flanks say is slow, and count what is not known of it as an error."""
+    pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
+    error = evidence.standard_error
+    mean, variance = torch.zeros_like(error), torch.zeros_like(error)
+    mean[pairs], variance[pairs] = shrunk((evidence.slow / evidence.slow_error)[pairs])
+    mean, variance = mean * evidence.slow_error / error, variance * (evidence.slow_error / error).square()
+    z = (evidence.estimate / error)[pairs]
+    share = (mean[pairs] @ (z - z.median()) / (mean.square().sum() + 1)).clamp(min=0)
+    return replace(
+        evidence,
+        estimate=evidence.estimate - share * mean * error,
+        standard_error=error * (1 + share.square() * variance).sqrt(),
+    )
+
+
+def shrunk(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Posterior mean and variance of effects that were seen with a standard error of 1.
+
+    Their distribution, a mixture of normal ones about 0 with `SPREADS`, is learned from all of them.
+    """
+    spread = torch.tensor(SPREADS, dtype=z.dtype, device=z.device)
+    total = 1 + spread.square()
+    density = torch.softmax(-0.5 * (z[:, None].square() / total + total.log()), dim=1)
+    prior = torch.zeros_like(spread)
+    prior[0] = PRIOR_PAIRS
+    counts = torch.ones_like(spread)
+    for _ in range(SHRINK_STEPS):
+        share = (counts + prior) / (counts + prior).sum()
+        member = density * share / (density @ share)[:, None]
+        counts = member.sum(0)
+    trust = spread.square() / total
+    mean = (member @ trust) * z
+    return mean, (member @ trust) + (member @ trust.square()) * z.square() - mean.square()
+
+
+def _with_skewed_errors(evidence: Evidence) -> Evidence:
+    """Standard errors by the side on which an estimate lies."""
+    pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
+    z = evidence.estimate / evidence.standard_error
+    centre, spread = centre_and_spread(z[pairs])
+    # What scatters beyond the standard error is not known to be skewed.
+    bend = evidence.skewness / spread**3 * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
+    return replace(evidence, standard_error=evidence.standard_error * (1 + bend).clamp(min=0.5))
