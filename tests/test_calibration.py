@@ -49,6 +49,18 @@ def test_effects_have_the_posterior_of_their_distribution():
     assert variance.numpy().mean() == pytest.approx((of_square - expected**2).mean(), rel=0.1)
 
 
+def test_many_pairs_are_shrunk_in_parts():
+    z = torch.from_numpy(np.random.default_rng(2).normal(0, 3, 250_001))
+    mean, variance = shrunk(z)
+    torch.testing.assert_close(mean, 8 / 9 * z, rtol=0.1, atol=0.1)
+    assert variance.mean() == pytest.approx(8 / 9, rel=0.05)
+
+
+def test_of_one_neuron_there_is_nothing_to_calibrate():
+    _, evidence = draw(0, n=1)
+    assert calibrated(evidence) is evidence
+
+
 def slow_pairs(seed):
     """No connections; a tenth of the pairs is slowly correlated, three times as much at the lags as in the flanks."""
     _, evidence = draw(seed, density=0)
