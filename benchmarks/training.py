@@ -198,6 +198,9 @@ def measure_posterior(n_neurons: int) -> dict[str, float]:
         within=torch.from_numpy(within),
         unit=ones,
         n_steps=STEPS,
+        slow=ones,
+        slow_error=ones,
+        skewness=ones,
     )
     started = time.perf_counter()
     posterior(evidence)

@@ -129,7 +129,8 @@ def _read(
         score, information = model.score(eta, target), model.fisher_information(eta)
         error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
         together += error.T @ error
-        powers += torch.stack([information.T @ h**power for power in range(3)])
+        for power in range(3):
+            powers[power] += information.T @ h**power
         cubes += torch.stack([error.pow(3).sum(0), h.pow(3).sum(0)])
         flank = flanks(h, model.architecture.n_lags)
         flank_pull += score.T @ flank
