@@ -47,6 +47,7 @@ def _without_slow(evidence: Evidence) -> Evidence:
         evidence,
         estimate=evidence.estimate - share * mean * error,
         standard_error=error * (1 + share.square() * variance).sqrt(),
+        slow=_none_as(error),
     )
 
 
@@ -87,4 +88,10 @@ def _with_skewed_errors(evidence: Evidence) -> Evidence:
     centre, spread = centre_and_spread(z[pairs])
     # What scatters beyond the standard error is not known to be skewed.
     bend = evidence.skewness / spread**3 * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
-    return replace(evidence, standard_error=evidence.standard_error * (1 + bend).clamp(min=0.5))
+    skewed = evidence.standard_error * (1 + bend).clamp(min=0.5)
+    return replace(evidence, standard_error=skewed, skewness=_none_as(skewed))
+
+
+def _none_as(matrix: Tensor) -> Tensor:
+    """Zeros of that shape that take no memory."""
+    return torch.zeros_like(matrix[0, 0]).expand_as(matrix)

@@ -56,8 +56,10 @@ def evidence(
         covariance += h.T @ h / total
     covariance = add_up(fabric, covariance)
     precision = _inverse(covariance)
+    spread = covariance.diagonal().clamp(min=_least(covariance)).sqrt()
+    del covariance
     estimate = gain[:, None] * model.synapses.weight + _maximise(model, seen, precision, fabric)
-    return _read(model, seen, estimate, covariance, precision, total, fabric), gain
+    return _read(model, seen, estimate, spread, precision, total, fabric), gain
 
 
 def _seen(
@@ -113,55 +115,62 @@ def _maximise(model: SynapsNetModel, seen: Seen, precision: Tensor, fabric: Fabr
 
 
 def _read(
-    model: SynapsNetModel,
-    seen: Seen,
-    estimate: Tensor,
-    covariance: Tensor,
-    precision: Tensor,
-    total: int,
-    fabric: Fabric,
+    model: SynapsNetModel, seen: Seen, estimate: Tensor, spread: Tensor, precision: Tensor, total: int, fabric: Fabric
 ) -> Evidence:
     """The evidence at these predictions, which are those of the estimate."""
-    together, flank_pull, flank_covariance = (torch.zeros_like(covariance) for _ in range(3))
-    powers = torch.zeros(3, *covariance.shape, dtype=covariance.dtype, device=covariance.device)
-    cubes = torch.zeros(2, len(covariance), dtype=covariance.dtype, device=covariance.device)
+    together, first, second, flank_pull, flank_covariance = (torch.zeros_like(precision) for _ in range(5))
+    informed, error_cubes, cubes = (torch.zeros_like(spread) for _ in range(3))
     for h, eta, target in seen:
         score, information = model.score(eta, target), model.fisher_information(eta)
         error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
         together += error.T @ error
-        for power in range(3):
-            powers[power] += information.T @ h**power
-        cubes += torch.stack([error.pow(3).sum(0), h.pow(3).sum(0)])
+        informed += information.sum(0)
+        first += information.T @ h
+        second += information.T @ h.square()
+        error_cubes += error.pow(3).sum(0)
+        cubes += h.pow(3).sum(0) / total
         flank = flanks(h, model.architecture.n_lags)
         flank_pull += score.T @ flank
         flank_covariance += flank.T @ flank / total
-    together, powers, cubes = (add_up(fabric, part) for part in (together, powers, cubes))
-    flank_pull, flank_covariance = (add_up(fabric, part) for part in (flank_pull, flank_covariance))
-    powers[0].clamp_(min=SMALLEST_INFORMATION)
-    # What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no
-    # information on the weight.
-    alone = powers[2] - powers[1].square() / powers[0]
-    others = (precision.diagonal() - precision.square() / precision.diagonal()[:, None]) * covariance.diagonal()
-    variance = others.clamp(min=1) / alone.clamp(min=SMALLEST_INFORMATION)
-    size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
-    within = together / size[:, None] / size
-    within.fill_diagonal_(1 + SMALLEST_VARIANCE)
-    inverse = torch.linalg.inv(within)
-    partial = -inverse / inverse.diagonal().sqrt()[:, None] / inverse.diagonal().sqrt()
-    spread = covariance.diagonal().clamp(min=_least(covariance)).sqrt()
-    of_flanks = _inverse(flank_covariance)
-    # The same covariance is a smaller weight for what varies more.
-    as_lag = precision.diagonal() / of_flanks.diagonal()
+    together, first, second, informed = (add_up(fabric, part) for part in (together, first, second, informed))
+    error_cubes, cubes = add_up(fabric, error_cubes), add_up(fabric, cubes)
+    flank_pull, flank_covariance = add_up(fabric, flank_pull), add_up(fabric, flank_covariance)
+    informed = informed.clamp(min=SMALLEST_INFORMATION)[:, None]
+    error_size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
+    slow, slow_error = _of_flanks(flank_pull, flank_covariance, precision, informed)
     return Evidence(
         estimate=estimate.fill_diagonal_(0),  # not quite 0 by rounding
-        standard_error=variance.sqrt(),
-        within=partial.fill_diagonal_(0),
-        unit=(powers[0] / total).sqrt() * spread,
+        standard_error=_standard_error(first, second, informed, precision, spread),
+        within=_partial_correlation(together / error_size[:, None] / error_size),
+        unit=(informed / total).sqrt() * spread,
         n_steps=total,
-        slow=_others(flank_pull @ of_flanks / powers[0], of_flanks) * as_lag,
-        slow_error=(of_flanks.diagonal() / powers[0]).sqrt() * as_lag,
-        skewness=(cubes[0] / size**3)[:, None] * (cubes[1] / total / spread**3),
+        slow=slow,
+        slow_error=slow_error,
+        skewness=(error_cubes / error_size**3)[:, None] * (cubes / spread**3),
     )
+
+
+def _standard_error(first: Tensor, second: Tensor, informed: Tensor, precision: Tensor, spread: Tensor) -> Tensor:
+    """Of the weights, from the moments of what is sent, weighted by the information on the prediction.
+
+    What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no information.
+    """
+    alone = (second - first.square() / informed).clamp_(min=SMALLEST_INFORMATION)
+    others = precision.square().div_(precision.diagonal()[:, None]).neg_().add_(precision.diagonal())
+    return others.mul_(spread.square()).clamp_(min=1).div_(alone).sqrt_()
+
+
+def _partial_correlation(correlation: Tensor) -> Tensor:
+    inverse = torch.linalg.inv(correlation.fill_diagonal_(1 + SMALLEST_VARIANCE))
+    size = inverse.diagonal().sqrt()
+    return (-inverse / size[:, None] / size).fill_diagonal_(0)
+
+
+def _of_flanks(pull: Tensor, covariance: Tensor, precision: Tensor, informed: Tensor) -> tuple[Tensor, Tensor]:
+    """What is seen in the flanks, by a step of Newton's method from 0, and its error, see `Evidence`."""
+    own = _inverse(covariance)
+    as_lag = precision.diagonal() / own.diagonal()  # the same covariance is a smaller weight for what varies more
+    return _others(pull @ own / informed, own) * as_lag, (own.diagonal() / informed).sqrt() * as_lag
 
 
 def _inverse(covariance: Tensor) -> Tensor:

@@ -83,6 +83,9 @@ def test_what_is_slow_is_taken_away_as_far_as_it_is_known():
     assert np.abs(z["before"]).max() > 8
     assert np.abs(z["after"]).max() < 4.5
     assert z["after"].std() == pytest.approx(1, abs=0.1)
+    again = calibrated(after)
+    torch.testing.assert_close(again.estimate, after.estimate)
+    torch.testing.assert_close(again.standard_error, after.standard_error)
 
 
 def test_where_nothing_is_slow_estimates_stay():
