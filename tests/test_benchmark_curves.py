@@ -67,7 +67,7 @@ def test_nothing_varies_in_a_single_setting():
 def test_the_suite_draws_its_curves():
     outcome = Outcome(status="ok", scores=[Score(metric="auprc", value=0.5, low=0.4, high=0.6)])
     table = tidy(((unit, str(unit), outcome) for unit in load_suite("curves").units()), {})
-    lengths, fractions, shared = [2, 5, 10, 20, 60], [0.1, 0.25, 0.5, 1], [0, 0.25, 0.5, 0.75]
+    lengths, fractions, shared = [2, 5, 10, 20, 60, 120], [0.1, 0.25, 0.5, 1], [0, 0.25, 0.5, 0.75]
     found = {(curve.title, curve.base): curve.points for curve in curves(table)}
     assert {key: sorted(points["x"].unique()) for key, points in found.items()} == {
         (title, f"random, {modality}"): xs
