@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from test_edges import PAIRS, STEPS, draw
 
 from synapsnet import fitted
 from synapsnet.calibration import calibrated, shrunk
 from synapsnet.estimator import SynapsNet
 from synapsnet.evidence import FLANK_GAP, flanks
 from synapsnet.recording import Recording
-from tests.test_edges import PAIRS, STEPS, draw
 
 
 def test_flanks_are_the_mean_before_and_after_as_far_as_it_is_there():

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.linalg import LinAlgWarning
 from sklearn.linear_model import LogisticRegression
 
 from synapsnet.errors import InputError
@@ -29,6 +30,22 @@ def coupled() -> Recording:
         trace = trace * decay + spikes[t - 1]
         spikes[t] = rng.poisson(np.exp(np.log(0.1) + COUPLING @ trace))
     return Recording.from_array(spikes, 0.005, "spikes")
+
+
+def test_a_warning_that_another_thread_makes_an_error_is_no_obstacle(coupled, monkeypatch):
+    calls = []
+
+    def fails_at_first(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise LinAlgWarning
+        return original(self, *args, **kwargs)
+
+    original = GLM._solve
+    expected = GLM().infer(coupled).weight
+    monkeypatch.setattr(GLM, "_solve", fails_at_first)
+    assert GLM().infer(coupled).weight == pytest.approx(expected)
+    assert len(calls) == 5
 
 
 def planted_pair(coupling: float, dt_s: float, delay_s: float = 0.002, seed: int = 0) -> Recording:

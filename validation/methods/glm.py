@@ -63,10 +63,17 @@ class GLM:
             features = np.concatenate([design[0], *(trace[:, k : k + 1] for trace in design[1:])], axis=1)
             return self._solve(features, values[rows, k], dispersed=recording.modality == "calcium")
 
+        def attempt(k: int) -> tuple[Array, float, npt.NDArray[np.float64]] | None:
+            try:
+                return solve(k)
+            except LinAlgWarning:  # which the solver makes an error for a moment, and so in all threads
+                return None
+
         # A neuron per core: one matrix product over all cores stalls whenever anything else wants a core.
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", LinAlgWarning)  # of a Newton step that is singular; lbfgs goes on
-            solved = Parallel(n_jobs=-1, prefer="threads")(delayed(solve)(k) for k in range(n))
+            attempts = Parallel(n_jobs=-1, prefer="threads")(delayed(attempt)(k) for k in range(n))
+            solved = [solve(k) if done is None else done for k, done in enumerate(attempts)]
         coefficients = np.stack([coefficient for coefficient, _, _ in solved])
         self.coupling_, self.own_ = coefficients[:, :n], coefficients[:, n:].T
         self.intercept_ = np.array([intercept for _, intercept, _ in solved], np.float32)
