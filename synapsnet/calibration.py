@@ -31,22 +31,22 @@ def calibrated(evidence: Evidence) -> Evidence:
     """Evidence without what slow correlations and skewed errors make of pairs without a connection; O(N^2)."""
     if len(evidence.estimate) < 2:
         return evidence
-    return _with_skewed_errors(_without_slow(evidence))
-
-
-def _without_slow(evidence: Evidence) -> Evidence:
-    """Take away what the flanks say is slow, and count what is not known of it as an error."""
     pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
-    error = evidence.standard_error
-    mean, variance = torch.zeros_like(error), torch.zeros_like(error)
-    mean[pairs], variance[pairs] = shrunk((evidence.slow / evidence.slow_error)[pairs])
-    mean, variance = mean * evidence.slow_error / error, variance * (evidence.slow_error / error).square()
-    z = (evidence.estimate / error)[pairs]
-    share = (mean[pairs] @ (z - z.median()) / (mean.square().sum() + 1)).clamp(min=0)
+    return _with_skewed_errors(_without_slow(evidence, pairs), pairs)
+
+
+def _without_slow(evidence: Evidence, pairs: Tensor) -> Evidence:
+    """Take away what the flanks say is slow, and count what is not known of it as an error."""
+    error, slow_error = evidence.standard_error, evidence.slow_error
+    slow, unknown = torch.zeros_like(error), torch.zeros_like(error)
+    slow[pairs], unknown[pairs] = shrunk((evidence.slow / slow_error)[pairs])
+    slow, unknown = slow * slow_error, unknown * slow_error.square()
+    z, explained = (evidence.estimate / error)[pairs], (slow / error)[pairs]
+    share = (explained @ (z - z.median()) / (explained @ explained + 1)).clamp(min=0)
     return replace(
         evidence,
-        estimate=evidence.estimate - share * mean * error,
-        standard_error=error * (1 + share.square() * variance).sqrt(),
+        estimate=evidence.estimate - share * slow,
+        standard_error=(error.square() + share.square() * unknown).sqrt(),
         slow=_none_as(error),
     )
 
@@ -81,9 +81,8 @@ def shrunk(z: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(means), torch.cat(variances)
 
 
-def _with_skewed_errors(evidence: Evidence) -> Evidence:
+def _with_skewed_errors(evidence: Evidence, pairs: Tensor) -> Evidence:
     """Standard errors by the side on which an estimate lies."""
-    pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
     z = evidence.estimate / evidence.standard_error
     centre, spread = centre_and_spread(z[pairs])
     # What scatters beyond the standard error is not known to be skewed.
