@@ -4,9 +4,9 @@
   and about as much some time before and after, in the flanks, where a connection tells nothing. Most pairs show
   nothing there. So what is seen in the flanks is shrunk to what can be believed of it, by a distribution that is
   learned from all pairs (Stephens 2017, Biostatistics 18:275; the scatter of pairs without is known here), and taken
-  away. How much of it there is at the lags, compared with the flanks, is learned by regression. Compare Stark & Abeles
-  2009, J Neurosci Methods 179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who tell fast from slow for
-  each pair by itself.
+  away. How much of it there is at the lags and within a step, compared with the flanks, is learned by regression.
+  Compare Stark & Abeles 2009, J Neurosci Methods 179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who tell
+  fast from slow for each pair by itself.
 - *Skewness*: coincidences of rare events are counts. They scatter further upwards than downwards, and there are more
   large positive estimates than a normal distribution has. By its third moment (Cornish & Fisher 1938) a standard error
   is larger upwards and smaller downwards.
@@ -41,14 +41,22 @@ def _without_slow(evidence: Evidence, pairs: Tensor) -> Evidence:
     slow, unknown = torch.zeros_like(error), torch.zeros_like(error)
     slow[pairs], unknown[pairs] = shrunk((evidence.slow / slow_error)[pairs])
     slow, unknown = slow * slow_error, unknown * slow_error.square()
-    z, explained = (evidence.estimate / error)[pairs], (slow / error)[pairs]
-    share = (explained @ (z - z.median()) / (explained @ explained + 1)).clamp(min=0)
+    share = _share((slow / error)[pairs], (evidence.estimate / error)[pairs])
+    together = evidence.unit * slow
+    together = together + together.T
+    share_within = _share(*(evidence.n_steps**0.5 * each[pairs] for each in (together, evidence.within)))
     return replace(
         evidence,
         estimate=evidence.estimate - share * slow,
         standard_error=(error.square() + share.square() * unknown).sqrt(),
+        within=evidence.within - share_within * together,
         slow=_none_as(error),
     )
+
+
+def _share(slow: Tensor, seen: Tensor) -> Tensor:
+    """How much of what is slow is in what was seen of the same pairs, about its median, with an error of 1."""
+    return (slow @ (seen - seen.median()) / (slow @ slow + 1)).clamp(min=0)
 
 
 def shrunk(z: Tensor) -> tuple[Tensor, Tensor]:
