@@ -114,13 +114,10 @@ def posterior(evidence: Evidence) -> Posterior:
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
         return Posterior(certain, nothing, nothing, certain)
-    error = evidence.standard_error.cpu().double()
-    fit = _Fit(
-        evidence.estimate.cpu().double() / error,
-        evidence.within,
-        evidence.unit.cpu().double() * error,
-        evidence.n_steps,
+    error, estimate, unit, within = (
+        each.cpu().float() for each in (evidence.standard_error, evidence.estimate, evidence.unit, evidence.within)
     )
+    fit = _Fit(estimate / error, within, unit * error, evidence.n_steps)
     for _ in range(MOST_ITERATIONS):
         before = fit.absent
         fit.update()
@@ -130,10 +127,13 @@ def posterior(evidence: Evidence) -> Posterior:
 
 
 class _Fit:
-    """Expectation maximisation; one `update` is one iteration. Weights are in standard errors of their estimates."""
+    """Expectation maximisation; one `update` is one iteration. Weights are in standard errors of their estimates.
+
+    What there is of every pair is kept in float32, to save memory; sums over pairs are in float64.
+    """
 
     def __init__(self, lag: Tensor, within: Tensor, unit: Tensor, n_steps: int) -> None:
-        self.lag, self.within, self.unit = lag, within.cpu().double(), unit
+        self.lag, self.within, self.unit = lag, within, unit
         n = self.n = len(self.lag)
         self.pairs = ~torch.eye(n, dtype=torch.bool)
         self.within_error = n_steps**-0.5
@@ -150,7 +150,7 @@ class _Fit:
         excites[self.zero + 1 :] = PRIOR_DENSITY / N_SIZES
         excites /= excites.sum()
         self.prior = torch.stack([excites, excites.flip(0)])  # (2, G)
-        sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).sum(0) / (n - 1) ** 0.5
+        sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
         self.gain = self.leak = torch.zeros(2, dtype=torch.float64)
         self.mean = self.variance = self.indirect_lag = self.indirect_within = torch.zeros_like(self.lag)
@@ -176,7 +176,7 @@ class _Fit:
         before[self.zero] = PRIOR_PAIRS * (1 - PRIOR_DENSITY)
         self.prior = (counts + before) / (counts + before).sum(1, keepdim=True)
         self._bound_prior()
-        one, other = self.type.T
+        one, other = self.type.T.float()
         self.absent = (one * absent[0]).add_(other * absent[1]).fill_diagonal_(1)
         self.mean = (one * mean[0]).add_(other * mean[1])
         self.variance = (one * variance[0]).add_(other * variance[1])
@@ -196,8 +196,8 @@ class _Fit:
 
     def p_value(self) -> Tensor:
         """See `Posterior`."""
-        leaks = (self.type @ self.leak)[:, None] * self.mean.T
-        z = (self.lag - self.indirect_lag - self.type @ self.lag_offset - leaks) / self.lag_sd
+        leaks = (self.type @ self.leak).float()[:, None] * self.mean.T
+        z = (self.lag - self.indirect_lag - (self.type @ self.lag_offset).float() - leaks) / self.lag_sd
         return torch.special.erfc(z.abs_() / 2**0.5).fill_diagonal_(1)
 
     def _rows(self) -> tuple[Tensor, ...]:
@@ -238,7 +238,7 @@ class _Fit:
         trust = (self.width.square() / (self.width.square() + self.lag_sd**2))[:, None]
         log_evidence = torch.zeros(2, self.n, dtype=torch.float64)
         counts = torch.zeros(2, len(self.weights), self.n, dtype=torch.float64)
-        moments = torch.zeros(3, 2, self.n, self.n)  # float32, to save memory
+        moments = torch.zeros(3, 2, self.n, self.n)
         cross = torch.zeros_like(self.lag)
         for i, j, seen, near in self._chunks():
             weights, prior = self.weights[near, None], self.prior[:, near, None]
@@ -250,7 +250,7 @@ class _Fit:
             back = (density * of_j.float()[:, None]).sum(0).double()
             density *= of_i.float()
             forth, moment = density.sum(1).double(), (density * weights.float()).sum(1).double()
-            cross[i, j] = cross[j, i] = (moment * weights * of_j).sum(0) / (forth * of_j).sum(0)
+            cross[i, j] = cross[j, i] = ((moment * weights * of_j).sum(0) / (forth * of_j).sum(0)).float()
             for post, pre, likelihood, z in ((i, j, forth, seen[0]), (j, i, back, seen[1])):
                 given = likelihood.clamp_(min=1e-300) * prior  # (2, G, P)
                 evidence = given.sum(1)
@@ -271,15 +271,16 @@ class _Fit:
         of_pre, n_pairs = self.type.T[:, None], self.n * (self.n - 1)  # (2, 1, N)
         for rows in self._rows():
             of_post = self.type[rows].T[:, :, None]  # (2, R, 1)
-            moments = (self.mean[rows], self.mean.T[rows], self.variance[rows], self.variance.T[rows], covariance[rows])
+            of_weights = (self.mean, self.mean.T, self.variance, self.variance.T, covariance)
+            moments = [each[rows].double() for each in of_weights]
             # In the estimate w_ij is once, and what leaks from w_ji.
             one, none = torch.ones_like(moments[0]), torch.zeros_like(moments[0])
             effects = [(one, none), *((none, q.expand_as(one)) for q in of_post)]
-            seen = self.lag[rows] - self.indirect_lag[rows]
+            seen = (self.lag[rows] - self.indirect_lag[rows]).double()
             of_lag = of_lag + _products(seen, self.pairs[rows], moments, effects, list(of_pre))
             # Within a step both act, by their senders' types; every pair is there once.
             effects = [(q * self.unit[rows], p * self.unit.T[rows]) for q, p in zip(of_pre, of_post, strict=True)]
-            seen = self.within[rows] - self.indirect_within[rows]
+            seen = (self.within[rows] - self.indirect_within[rows]).double()
             once = rows[:, None] < torch.arange(self.n)
             of_within = of_within + _products(seen, once, moments, effects, list(of_pre + of_post))
         self.leak, self.lag_offset, lag_sd = _regress(of_lag, n_pairs, LEAK_SD, known=1)
@@ -288,7 +289,7 @@ class _Fit:
         self.within_sd = max(within_sd, self.least_within_sd)
         # What a connection does within a step is passed on by the next one, and correlates neurons with one target.
         correlation = self.unit * self.mean
-        step = (self.type @ self.gain) * correlation
+        step = (self.type @ self.gain).float() * correlation
         self.indirect_lag = (step @ correlation).fill_diagonal_(0).div_(self.unit.where(self.unit > 0, torch.inf))
         self.indirect_within = (step.T @ step).fill_diagonal_(0).neg_()
 
@@ -308,7 +309,7 @@ def _density(seen: Tensor, of_forth: Tensor, of_back: Tensor, weights: Tensor, w
 def _products(
     seen: Tensor,
     pairs: Tensor,
-    moments: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    moments: list[Tensor],
     effects: list[tuple[Tensor, Tensor]],
     constants: list[Tensor],
 ) -> Tensor:

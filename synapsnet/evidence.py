@@ -137,16 +137,21 @@ def _read(
     flank_pull, flank_covariance = add_up(fabric, flank_pull), add_up(fabric, flank_covariance)
     informed = informed.clamp(min=SMALLEST_INFORMATION)[:, None]
     error_size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
+    # Of large networks these matrices are what fills the memory: one after the other makes room.
+    within = _partial_correlation(together.div_(error_size[:, None]).div_(error_size)).float()
+    del together
+    standard_error = _standard_error(first, second, informed, precision, spread).float()
+    del first, second
     slow, slow_error = _of_flanks(flank_pull, flank_covariance, precision, informed)
     return Evidence(
-        estimate=estimate.fill_diagonal_(0),  # not quite 0 by rounding
-        standard_error=_standard_error(first, second, informed, precision, spread),
-        within=_partial_correlation(together / error_size[:, None] / error_size),
-        unit=(informed / total).sqrt() * spread,
+        estimate=estimate.fill_diagonal_(0).float(),  # not quite 0 by rounding
+        standard_error=standard_error,
+        within=within,
+        unit=((informed / total).sqrt() * spread).float(),
         n_steps=total,
-        slow=slow,
-        slow_error=slow_error,
-        skewness=(error_cubes / error_size**3)[:, None] * (cubes / spread**3),
+        slow=slow.float(),
+        slow_error=slow_error.float(),
+        skewness=((error_cubes / error_size**3)[:, None] * (cubes / spread**3)).float(),
     )
 
 
@@ -163,7 +168,7 @@ def _standard_error(first: Tensor, second: Tensor, informed: Tensor, precision: 
 def _partial_correlation(correlation: Tensor) -> Tensor:
     inverse = torch.linalg.inv(correlation.fill_diagonal_(1 + SMALLEST_VARIANCE))
     size = inverse.diagonal().sqrt()
-    return (-inverse / size[:, None] / size).fill_diagonal_(0)
+    return inverse.div_(-size[:, None]).div_(size).fill_diagonal_(0)
 
 
 def _of_flanks(pull: Tensor, covariance: Tensor, precision: Tensor, informed: Tensor) -> tuple[Tensor, Tensor]:
@@ -174,7 +179,9 @@ def _of_flanks(pull: Tensor, covariance: Tensor, precision: Tensor, informed: Te
 
 
 def _inverse(covariance: Tensor) -> Tensor:
-    return torch.linalg.inv(covariance + _least(covariance) * torch.eye(len(covariance)).to(covariance))
+    regular = covariance.clone()
+    regular.diagonal().add_(_least(covariance))
+    return torch.linalg.inv(regular)
 
 
 def _least(covariance: Tensor) -> float:
