@@ -272,7 +272,7 @@ class _State:
         in_units = [parameter for parameter in trained if id(parameter) in counted]
         others = [parameter for parameter in trained if id(parameter) not in counted]
         groups = [{"params": others}, {"params": in_units}]
-        self.optimiser = torch.optim.Adam(groups if in_units else others)
+        self.optimiser = torch.optim.Adam(groups if in_units else others, fused=True)
         self.shuffle = torch.Generator().manual_seed(seed)
         self.history = History([], [], -1)
         self.best = {name: value.clone() for name, value in self.models.state_dict().items()}
