@@ -103,7 +103,8 @@ def train(recording: Recording, device: str) -> Training:
     done = [ends[min(ends, key=lambda f, k=k: abs(f - (k + 1) / epochs))] for k in range(epochs)]  # type: ignore[misc]
     best = loss.min()
     near = int(np.argmax(loss <= best + NEAR * abs(best)))
-    return Training(done[near], done[-1], whole, epochs * recording.n_steps * 0.81 / BATCH)
+    trained_on = recording.n_steps * (1 - model.settings.validation_fraction)
+    return Training(done[near], done[-1], whole, epochs * trained_on / BATCH)
 
 
 def beside_glms(device: str, duration_s: float, glms: list[str]) -> None:
