@@ -123,7 +123,7 @@ def posterior(evidence: Evidence) -> Posterior:
         fit.update()
         if (fit.absent - before).abs().mean() < TOLERANCE:
             break
-    return Posterior(fit.absent, fit.mean * error, fit.variance.clamp(min=0).sqrt() * error, fit.p_value())
+    return Posterior(fit.absent.double(), fit.mean * error, fit.variance.clamp(min=0).sqrt() * error, fit.p_value())
 
 
 class _Fit:
@@ -198,7 +198,7 @@ class _Fit:
         """See `Posterior`."""
         leaks = (self.type @ self.leak).float()[:, None] * self.mean.T
         z = (self.lag - self.indirect_lag - (self.type @ self.lag_offset).float() - leaks) / self.lag_sd
-        return torch.special.erfc(z.abs_() / 2**0.5).fill_diagonal_(1)
+        return torch.special.erfc(z.double().abs_() / 2**0.5).fill_diagonal_(1)
 
     def _rows(self) -> tuple[Tensor, ...]:
         """The neurons, as many at a time as `BLOCK_PAIRS` allows."""

@@ -103,7 +103,7 @@ class Connectome:
         The negative log of `local_fdr` where that is known, else weight over standard error, else the weight.
         """
         if self.local_fdr is not None:
-            evidence = -np.log(np.clip(self.local_fdr, LEAST_LOCAL_FDR, 1.0))
+            evidence = -np.log(np.clip(self.local_fdr.astype(np.float64), LEAST_LOCAL_FDR, 1.0))
             return cast(FloatArray, np.sign(self.weight) * evidence)
         if self.standard_error is None:
             return self.weight
@@ -150,7 +150,7 @@ class Connectome:
             local = self.local_fdr[pairs]
             order = np.argsort(local, kind="stable")
             rate = np.empty_like(local)
-            rate[order] = np.cumsum(local[order]) / np.arange(1, len(local) + 1)
+            rate[order] = np.cumsum(local[order], dtype=np.float64) / np.arange(1, len(local) + 1)
             found[pairs] = rate
         else:
             found[pairs] = false_discovery_control(self.p_values[pairs])

@@ -351,7 +351,8 @@ def test_significance_by_local_false_discovery_rates():
     assert np.argwhere(inferred.significant(0.02)).tolist() == [[0, 1]]
     assert np.argwhere(inferred.significant(0.051)).tolist() == [[0, 1], [0, 2], [1, 0]]
     assert inferred.scores == pytest.approx(np.sign(weight) * -np.log(local))
-    assert np.isfinite(Connectome(weight, local_fdr=np.zeros((3, 3))).scores).all()
+    for precision in (np.float32, np.float64):
+        assert np.isfinite(Connectome(weight, local_fdr=np.zeros((3, 3), precision)).scores).all()
     assert inferred.select([0, 2]).local_fdr.tolist() == [[1.0, 0.05], [0.9, 1.0]]
 
 
