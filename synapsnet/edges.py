@@ -46,7 +46,7 @@ PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # of each type, as if so many pairs had
 MOST_DENSE = 0.5  # a type connects to half of the others at most
 MOST_MIXED = 0.05  # weights of the other sign, as a share of those of a type's own
 LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
-LEAK_SD, GAIN_SD, CONSTANT_PRECISION = 0.3, 1.0, 1e-6  # of prior distributions about 0
+LEAK_SD, GAIN_SD, OFFSET_SD = 0.3, 1.0, 1.0  # of prior distributions about 0; offsets are in standard errors
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matrices of large networks
 CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which a processor keeps at hand
@@ -283,9 +283,11 @@ class _Fit:
             seen = (self.within[rows] - self.indirect_within[rows]).double()
             once = rows[:, None] < torch.arange(self.n)
             of_within = of_within + _products(seen, once, moments, effects, list(of_pre + of_post))
-        self.leak, self.lag_offset, lag_sd = _regress(of_lag, n_pairs, LEAK_SD, known=1)
+        self.leak, self.lag_offset, lag_sd = _regress(of_lag, n_pairs, LEAK_SD, OFFSET_SD, known=1)
         self.lag_sd = max(lag_sd, self.least_lag_sd)
-        self.gain, self.within_offset, within_sd = _regress(of_within / self.within_error**2, n_pairs // 2, GAIN_SD)
+        self.gain, self.within_offset, within_sd = _regress(
+            of_within / self.within_error**2, n_pairs // 2, GAIN_SD, OFFSET_SD * self.within_error
+        )
         self.within_sd = max(within_sd, self.least_within_sd)
         # What a connection does within a step is passed on by the next one, and correlates neurons with one target.
         correlation = self.unit * self.mean
@@ -328,14 +330,17 @@ def _products(
     return products
 
 
-def _regress(products: Tensor, n_pairs: int, prior_sd: float, known: int = 0) -> tuple[Tensor, Tensor, float]:
+def _regress(
+    products: Tensor, n_pairs: int, prior_sd: float, offset_sd: float, known: int = 0
+) -> tuple[Tensor, Tensor, float]:
     """Explain what is seen by effects and constants, of which are `products`, see there, in units of its error.
 
-    The coefficients of the first `known` effects are 1, those of two others not negative and about 0 with `prior_sd`.
-    Returns the latter, those of the two constants, and how much larger than the error the rest is.
+    The coefficients of the first `known` effects are 1, those of two others not negative and about 0 with `prior_sd`,
+    those of the two constants about 0 with `offset_sd`: where types are not told apart, their constants are not either.
+    Returns all but the first, and how much larger than the error the rest is.
     """
     normal, moment, squared = products[:-1, :-1], products[:-1, -1], products[-1, -1]
-    ridge = torch.diag(torch.tensor([prior_sd**-2] * 2 + [CONSTANT_PRECISION] * 2, dtype=products.dtype))
+    ridge = torch.diag(torch.tensor([prior_sd**-2] * 2 + [offset_sd**-2] * 2, dtype=products.dtype))
     rest = moment[known:] - normal[known:, :known].sum(1)
     solution = torch.linalg.solve(normal[known:, known:] + ridge, rest)
     everything = torch.cat([torch.ones(known, dtype=products.dtype), solution])

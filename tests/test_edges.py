@@ -178,3 +178,15 @@ def test_a_silent_neuron_breaks_nothing():
     rest = weight[others][:, others]
     pairs = ~np.eye(N - 1, dtype=bool)
     assert average_precision_score(rest[pairs] != 0, -found.absent.numpy()[others][:, others][pairs]) > 0.7
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_types_that_are_not_told_apart_have_no_offsets_of_their_own(seed):
+    """Of eight neurons without connections; offsets that cancel in each of them would grow without a bound."""
+    _, evidence = draw(seed, density=0, n=8)
+    error = evidence.standard_error.float()
+    fit = edges._Fit(evidence.estimate.float() / error, evidence.within.float(), error, STEPS)
+    for _ in range(edges.MOST_ITERATIONS):
+        fit.update()
+    assert fit.lag_offset.abs().max() < 1.5
+    assert fit.within_offset.abs().max() < 1.5 * fit.within_error
