@@ -20,7 +20,7 @@ from scipy.stats import false_discovery_control
 from synapsnet.errors import InputError
 from synapsnet.large import blocks, filled, give_back
 
-LEAST_LOCAL_FDR = 1e-300  # so that evidence stays finite
+LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Modality = Literal["calcium", "spikes"]
