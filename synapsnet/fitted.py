@@ -322,17 +322,14 @@ class FittedModel(nn.Module):
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
         seen, gain = evidence(self.model, x, b, todo, fabric)
         if self.shape["prior"] == "none":
-            weight, error = (matrix.float().cpu().numpy() for matrix in (seen.estimate, seen.standard_error))
+            weight, error = (matrix.cpu().numpy() for matrix in (seen.estimate, seen.standard_error))
             return Connectome(weight, standard_error=error, unit=unit), None
         seen = calibrated(seen)
         known = posterior(seen if self.shape["prior"] == "learned" else seen.of_lags())
         weight, error, p_value, local_fdr = (
             matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
         )
-        connectome = Connectome(
-            weight.astype(np.float32), standard_error=error.astype(np.float32),
-            p_value=p_value, local_fdr=local_fdr, unit=unit,
-        )  # fmt: skip
+        connectome = Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
         return connectome, known.mean.to(gain) / gain[:, None]
 
 
