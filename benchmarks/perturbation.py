@@ -19,8 +19,8 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.files import write_text
 from synapsnet.io import read
 from synapsnet.recording import Connectome, Recording
+from validation.light.responses import PerturbationScore, relative_effect, score_perturbation
 from validation.methods import INFERENCE, LABELS
-from validation.perturbation import PerturbationScore, relative_effect, score_perturbation
 
 SESSION = Path("mouse_visual_neuropixels_pv_opto/session_829720705_pv_opto.npz")
 ABOUT = """# Does inferred connectivity predict a perturbation?

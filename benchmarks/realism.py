@@ -22,8 +22,8 @@ from simulators import NETWORKS, simulate
 from synapsnet.files import write_text
 from synapsnet.io import read
 from synapsnet.recording import Recording, Simulation
-from validation.likeness import observe_like
-from validation.statistics import CalciumStatistics, SpikeStatistics
+from validation.activity.observe_like import observe_like
+from validation.activity.statistics import CalciumStatistics, SpikeStatistics
 
 MAX_NEURONS = 200
 

@@ -32,8 +32,9 @@ import torch
 
 from simulators import observe_spikes, simulate
 from simulators.networks import LifRandom
-from synapsnet.edges import Evidence, posterior
 from synapsnet.estimator import SynapsNet
+from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Recording
 from validation.methods import LABELS, find_method
 

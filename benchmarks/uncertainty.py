@@ -18,7 +18,7 @@ from simulators import observe_calcium, observe_spikes, simulate
 from simulators.networks import LifRandom
 from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Connectome, Recording
-from validation.nulls import circular_shift, jitter
+from validation.activity.surrogates import circular_shift, jitter
 
 DURATION_S, FIRST_SEED = 600.0, 100
 BLOCK_S, N_RESAMPLES = 10.0, 20

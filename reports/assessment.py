@@ -11,7 +11,7 @@ from reports.assessment_figures import agreement_figure, light_figure, matched_f
 from reports.numbers import format_duration, format_estimate, format_number, is_defined
 from reports.page import Panel
 from reports.summary import Statement
-from reports.tables import Cell, Metric, Row, Table, estimate_cell
+from reports.tables import Cell, Row, Table, estimate_cell
 from validation.assessment.cautions import warnings
 from validation.assessment.findings import findings
 from validation.assessment.reliability import Arrays
@@ -25,7 +25,8 @@ from validation.assessment.results import (
     Scenario,
 )
 from validation.assessment.wording import NAMES
-from validation.results import Estimate
+from validation.metrics.glossary import Metric
+from validation.metrics.results import Estimate
 
 PARTS: dict[Part, str] = {
     "matched": "Matched simulation",

@@ -14,10 +14,10 @@ from reports.activity_figures import curve_figure, distribution_figure, raster_f
 from reports.figures import FloatArray
 from reports.numbers import format_number, is_defined
 from reports.page import Panel
-from reports.tables import Cell, Metric, Row, Table
+from reports.tables import Cell, Row, Table
 from synapsnet.recording import Recording
-from validation.likeness import Likeness, is_dff
-from validation.statistics import (
+from validation.activity.observe_like import Likeness, is_dff
+from validation.activity.statistics import (
     COUNT_BIN_S,
     MIN_INTERVALS,
     CalciumStatistics,
@@ -27,6 +27,7 @@ from validation.statistics import (
     calcium_statistics,
     spike_statistics,
 )
+from validation.metrics.glossary import Metric
 
 MAX_SHOWN = 200  # neurons in a raster or a matrix
 N_TRACES = 6

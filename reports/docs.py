@@ -24,20 +24,21 @@ from reports.leaderboard_tables import (
     RANK,
     SECONDS,
 )
-from reports.tables import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric, Table
+from reports.tables import Table
 from simulators.catalogue import KINDS, entries, explain
 from synapsnet.datasets import Dataset, registry
 from synapsnet.files import write_text
 from synapsnet.io import READERS
 from synapsnet.io.reader import Reader
 from validation.benchmark.suite import load_suite
+from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric
 
 RESULTS = Path(__file__).parent / "results"  # of suites, NAME.parquet each
 FOOTER = "Written by `python -m reports.docs docs/`; do not edit."
 
 METRICS = """How each number in a report or a benchmark is defined. "Field" is its name in `scores.json`, in a table of
-results and in Python (`validation.results`). Self-connections are never scored. Intervals are of 95%: a bootstrap
-within one run, or Student's t over the seeds of a benchmark. How to read them:
+results and in Python (`validation.metrics.results`). Self-connections are never scored. Intervals are of 95%: a
+bootstrap within one run, or Student's t over the seeds of a benchmark. How to read them:
 [How far can I trust it?](tutorials/trust.md). What a method must do, whatever its scores:
 [Properties](properties.md)."""
 CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, observation models and indicators. What

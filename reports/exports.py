@@ -20,8 +20,8 @@ import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder, write_text
-from synapsnet.io.again import find_neurons, read_again
 from synapsnet.io.nwb_write import add_inferred
+from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import Connectome
 from synapsnet.run import RECORDING, Run
 

@@ -11,9 +11,10 @@ from reports.figures import neuron_name, precision_recall
 from reports.forecast_figures import MAX_STEPS_SHOWN
 from reports.network_figures import MAX_LISTED, surest
 from reports.numbers import format_number, is_defined
-from reports.tables import Cell, Metric, Row, Table, estimate_cell, horizon_text
+from reports.tables import Cell, Row, Table, estimate_cell, horizon_text
 from synapsnet.recording import Connectome
-from validation.results import Estimate, ForecastScores, RunResults
+from validation.metrics.glossary import Metric
+from validation.metrics.results import Estimate, ForecastScores, RunResults
 
 N_INTERVALS = 20
 RECALLS = (0.1, 0.25, 0.5, 0.75, 0.9)

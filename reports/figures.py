@@ -19,7 +19,7 @@ from sklearn.metrics import precision_recall_curve
 from reports.numbers import format_number
 from reports.palette import MethodStyle
 from synapsnet.recording import Connectome
-from validation.results import RunResults
+from validation.metrics.results import RunResults
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Styles = dict[str, MethodStyle]

@@ -21,7 +21,7 @@ from reports.figures import (
     neuron_name,
 )
 from reports.numbers import format_duration, format_number
-from validation.results import Estimate, ForecastScores, RunResults
+from validation.metrics.results import Estimate, ForecastScores, RunResults
 
 MAX_STEPS_SHOWN = 300  # at first sight; the rest is a drag away
 ROW_PX = 120

@@ -18,18 +18,11 @@ from reports.page import Panel, flat, render_page
 from reports.palette import MODEL, method_styles
 from reports.panels import connectivity_panels, forecast_panels, weight_text
 from reports.summary import Statement, summarise
-from reports.tables import (
-    BITS,
-    CONNECTIVITY_METRICS,
-    FORECAST_METRICS,
-    Table,
-    connectivity_table,
-    forecast_table,
-    timing_table,
-)
+from reports.tables import Table, connectivity_table, forecast_table, timing_table
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
-from validation.results import RunResults
+from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS
+from validation.metrics.results import RunResults
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from reports.leaderboard_tables import (
 )
 from reports.page import Panel, flat, render_page
 from reports.palette import MODEL, method_styles
-from reports.tables import CONNECTIVITY_METRICS, Table
+from reports.tables import Table
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
 from validation.benchmark.curves import Curve, curves
-from validation.benchmark.standing import (
+from validation.benchmark.ranking import (
     CEILING,
     averages,
     balanced,
@@ -43,6 +43,7 @@ from validation.benchmark.standing import (
     units,
 )
 from validation.methods import BOUNDS, LABELS
+from validation.metrics.glossary import CONNECTIVITY_METRICS
 
 FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
 LEVEL = 0.05  # of p, for what is called significant
@@ -70,9 +71,9 @@ class Leaderboard:
     losses : list of LossTable
         For each curve what is lost along it; nothing of a single method.
     failures : DataFrame
-        See `validation.benchmark.standing.failures`.
+        See `validation.benchmark.ranking.failures`.
     lead : DataFrame, optional
-        See `validation.benchmark.standing.lead`; a single method has nobody to lead.
+        See `validation.benchmark.ranking.lead`; a single method has nobody to lead.
     """
 
     results: pd.DataFrame

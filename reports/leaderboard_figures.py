@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from reports.figures import GRID, INK, Styles, axis_style, base_layout, line_style, marker_style
 from reports.palette import MethodStyle, method_styles
 from validation.benchmark.curves import Curve
-from validation.benchmark.standing import CEILING
+from validation.benchmark.ranking import CEILING
 from validation.methods import BOUNDS
 
 SCORE = "AUPRC"
@@ -46,7 +46,7 @@ def cost_figure(
     points : DataFrame
         `method`, `value`, `low`, `high`.
     units : DataFrame
-        See `validation.benchmark.standing.units`.
+        See `validation.benchmark.ranking.units`.
     styles, labels : dict by method
     setting : str, optional
         Only this one's units count for the time.
@@ -129,7 +129,7 @@ def static_figure(
     everywhere : DataFrame
         The same without `setting`, over all of them.
     units : DataFrame
-        See `validation.benchmark.standing.units`.
+        See `validation.benchmark.ranking.units`.
     labels : dict of method -> str
     """
     styles = method_styles(labels)

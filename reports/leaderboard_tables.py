@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from reports.numbers import format_interval, format_number, is_defined
-from reports.tables import Cell, Metric, Row, Table
+from reports.tables import Cell, Row, Table
 from validation.benchmark.curves import Curve, losses
-from validation.benchmark.standing import (
+from validation.benchmark.ranking import (
     CEILING,
     RANKED,
     averages,
@@ -20,7 +20,8 @@ from validation.benchmark.standing import (
     units,
 )
 from validation.methods import BOUNDS
-from validation.results import Estimate
+from validation.metrics.glossary import Metric
+from validation.metrics.results import Estimate
 
 RANK = Metric(
     "rank",
@@ -101,7 +102,7 @@ def standing_table(
     labels : dict of method -> str
     metrics : sequence of Metric
     ranking : DataFrame or None
-        See `validation.benchmark.standing.ranks`.
+        See `validation.benchmark.ranking.ranks`.
     """
     run = units(results).groupby("method")
     columns: list[tuple[Metric, Cells]] = []
@@ -146,7 +147,7 @@ def difference_table(results: pd.DataFrame, labels: dict[str, str], reference: s
 
 
 def lead_table(tests: pd.DataFrame, labels: dict[str, str]) -> Table:
-    """The first against each other method, see `validation.benchmark.standing.lead`."""
+    """The first against each other method, see `validation.benchmark.ranking.lead`."""
     cells = _estimates(tests, "difference", key="other")
     rows = [
         Row(row["other"], labels[row["other"]], [cells[row["other"]], _number(row["p_holm"]), _count(row["n"])])

@@ -13,8 +13,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from reports.exports import edge_table
 from reports.figures import INK, FloatArray, axis_style, base_layout
 from reports.numbers import format_number, is_defined
-from reports.tables import Cell, Metric, Row, Table
+from reports.tables import Cell, Row, Table
 from synapsnet.recording import Connectome
+from validation.metrics.glossary import Metric
 
 MAX_EDGES = 200  # more of them hide each other
 MAX_LISTED = 25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 
 UNDEFINED = "–"
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

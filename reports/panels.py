@@ -16,7 +16,7 @@ from reports.palette import MODEL
 from reports.summary import best_forecaster
 from reports.tables import horizon_text
 from synapsnet.recording import Connectome
-from validation.results import RunResults
+from validation.metrics.results import RunResults
 
 WEIGHTS = {
     "log odds per presynaptic spike": "A weight of 0.7 doubles the odds of a spike in the receiving neuron, all that "

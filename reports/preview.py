@@ -30,8 +30,8 @@ from simulators import observe_calcium
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Recording, Simulation
-from validation.likeness import Likeness, observe_like
-from validation.statistics import (
+from validation.activity.observe_like import Likeness, observe_like
+from validation.activity.statistics import (
     COUNT_BIN_S,
     MIN_INTERVALS,
     count_correlation,
@@ -72,7 +72,7 @@ def write_preview(
     output : str or Path
     beside : Recording, optional
         A real recording: its traces and statistics are shown next to those of the simulation, observed as it was
-        (`validation.likeness.observe_like`).
+        (`validation.activity.observe_like.observe_like`).
     title : str, optional
         Default: the network's name.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from reports.numbers import format_estimate, format_number, is_defined
 from reports.palette import ABLATION, MODEL
 from reports.tables import horizon_text
-from validation.results import Estimate, ForecastScores, RunResults
+from validation.metrics.results import Estimate, ForecastScores, RunResults
 
 
 @dataclass(frozen=True)

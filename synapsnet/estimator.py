@@ -14,11 +14,11 @@ import safetensors.torch
 import torch
 
 from synapsnet.deconvolution import deconvolve
-from synapsnet.delays import transmission_delays
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, write_text
 from synapsnet.fitted import FittedModel, Material, positions_um, require_one_decoder, shape_of
+from synapsnet.inference.delays import transmission_delays
 from synapsnet.model.kernels import distance_groups
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
@@ -53,12 +53,12 @@ class SynapsNet:
     Attributes
     ----------
     connectivity_ : Connectome
-        See `synapsnet.edges`: `weight[post, pre]` is its posterior mean, in log odds or log rate per presynaptic spike,
-        or in standard deviations per standard deviation for calcium, and `standard_error` its posterior standard
-        deviation; `local_fdr` is the probability that there is no connection, and `p_value` that of the evidence
-        at a lag alone. With spike times, `delay_s` of those that are more likely there than not, see
-        `synapsnet.delays`. No connections with `connectivity="none"`. It starts from the evidence of the data, whatever
-        the settings assume of the trained `W`.
+        See `synapsnet.inference.posterior`: `weight[post, pre]` is its posterior mean, in log odds or log rate per
+        presynaptic spike, or in standard deviations per standard deviation for calcium, and `standard_error` its
+        posterior standard deviation; `local_fdr` is the probability that there is no connection, and `p_value` that
+        of the evidence at a lag alone. With spike times, `delay_s` of those that are more likely there than not, see
+        `synapsnet.inference.delays`. No connections with `connectivity="none"`. It starts from the evidence of the
+        data, whatever the settings assume of the trained `W`.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
         Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.
@@ -198,7 +198,8 @@ class SynapsNet:
     ) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
-        Further ahead than one step they are read out from what the model knows of each neuron, see `synapsnet.ahead`.
+        Further ahead than one step they are read out from what the model knows of each neuron, see
+        `synapsnet.multi_step`.
 
         Parameters
         ----------

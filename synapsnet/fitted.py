@@ -15,16 +15,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from synapsnet.ahead import Ahead
-from synapsnet.calibration import calibrated
 from synapsnet.devices import add_up
-from synapsnet.edges import posterior
 from synapsnet.errors import InputError
-from synapsnet.evidence import SMALLEST_INFORMATION, evidence
+from synapsnet.inference.calibration import calibrated
+from synapsnet.inference.evidence import SMALLEST_INFORMATION, evidence
+from synapsnet.inference.posterior import posterior
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.kernels import KernelByDistance, distance_groups
 from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
+from synapsnet.multi_step import Ahead
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
@@ -314,7 +314,7 @@ class FittedModel(nn.Module):
     def _connectivity(
         self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
     ) -> tuple[Connectome, Tensor | None]:
-        """Which connections there are, their weights in units of the prediction, see `synapsnet.edges`; and as `W`."""
+        """Which connections there are, their weights in units of the prediction; and as `W`."""
         n = self.shape["n_neurons"]
         unit = self.model.likelihood.unit
         if self.model.synapses is None:

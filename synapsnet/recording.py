@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
-from synapsnet.large import blocks, filled, give_back
+from synapsnet.memmap import blocks, filled, give_back
 
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
 

@@ -37,8 +37,8 @@ class Settings(Parameters):
         Strength of the Laplace prior on `W` in training, in nat per standard error; 2 was chosen on seed 1 of the
         demo's network. What is said about connections does not depend on it.
     prior : {"learned", "lags", "none"}
-        "learned" is the posterior of `synapsnet.edges`; "lags" the same without what is seen within a step; "none"
-        leaves the weights as the evidence at a lag has them, with its standard errors.
+        "learned" is the posterior of `synapsnet.inference.posterior`; "lags" the same without what is seen within a
+        step; "none" leaves the weights as the evidence at a lag has them, with its standard errors.
     epochs, patience, batch_steps, learning_rate
         See `synapsnet.training.Schedule`; None chooses by the modality.
     horizon : int

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from validation.benchmark.child import Outcome, Score
+from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import Suite
 from validation.benchmark.table import tidy
 

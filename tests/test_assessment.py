@@ -20,7 +20,7 @@ from synapsnet.run import fit_run
 from synapsnet.settings import Settings
 from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, load_arrays, load_assessment
 from validation.assessment.results import NO_LIGHT, Assessment, Matched
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 from validation.scoring import score_run
 
 QUICK: dict[str, Any] = {"n_seeds": 1, "fractions": (1.0,), "lengths": (1.0,), "n_surrogates": 1, "device": "cpu"}

@@ -27,7 +27,7 @@ from validation.assessment.results import (
     Signs,
 )
 from validation.assessment.wording import minutes
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 
 
 def around(value: float, half: float = 0.05) -> Estimate:

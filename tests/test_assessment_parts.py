@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from simulators.networks.v1 import PROBABILITY, STRENGTH_MV
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, neuron_table
-from validation.assessment.forecasts import _rival
+from validation.assessment.forecast_gain import _rival
 from validation.assessment.knowledge import (
     areas,
     cell_types,
@@ -25,7 +25,7 @@ from validation.assessment.knowledge import (
 from validation.assessment.reliability import Null, _blocks, _of_state, compare, null_correlations, reliability, states
 from validation.assessment.results import Quartiles
 from validation.methods import LaggedCorrelation
-from validation.results import Estimate, ForecastScores
+from validation.metrics.results import Estimate, ForecastScores
 
 NO_NULL = Null([0.0, 0.1], [0.0, 0.1])
 

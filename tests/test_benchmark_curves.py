@@ -7,9 +7,9 @@ import pytest
 from results_table import results
 from scipy import stats
 
-from validation.benchmark.child import Outcome, Score
 from validation.benchmark.curves import Curve, curves, losses
-from validation.benchmark.standing import CEILING, over_seeds
+from validation.benchmark.ranking import CEILING, over_seeds
+from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import load_suite
 from validation.benchmark.table import tidy
 

@@ -14,9 +14,9 @@ import pytest
 from distributed import Client
 
 from synapsnet.errors import InputError
-from validation.benchmark.child import Outcome, run_in_child
 from validation.benchmark.runner import connect, run_suite
 from validation.benchmark.sources import unit_key
+from validation.benchmark.subprocess import Outcome, run_in_child
 from validation.benchmark.suite import Suite, Unit
 from validation.benchmark.table import COLUMNS, read_table
 from validation.benchmark.unit import measure, observe

@@ -172,5 +172,5 @@ def test_code_of_the_simulators_and_the_metrics_counts_but_not_that_of_other_met
     monkeypatch.setattr(sources, "_source", lambda module: (read.append(module), find(module))[1])
     keys("lagged-correlation")
     assert {"simulators.engine", "simulators.networks.lif", "simulators.observation.calcium"} <= set(read)
-    assert {"validation.connectivity", "validation.methods.correlation"} <= set(read)
+    assert {"validation.metrics.connectivity", "validation.methods.correlation"} <= set(read)
     assert not {"validation.methods", "validation.methods.glm", "simulators.networks.adex"} & set(read)

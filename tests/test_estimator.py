@@ -17,9 +17,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from synapsnet import fitted
 from synapsnet.devices import launch
-from synapsnet.edges import posterior
 from synapsnet.errors import InputError
 from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
+from synapsnet.inference.posterior import posterior
 from synapsnet.model.likelihoods import Bernoulli
 from synapsnet.recording import Recording
 from synapsnet.splits import holdout, split_rows

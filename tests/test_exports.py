@@ -20,8 +20,8 @@ from reports.exports import EDGES, GRAPH, NWB, edge_table, graphml, write_export
 from synapsnet.cli import main
 from synapsnet.errors import InputError
 from synapsnet.io import read, write_recording
-from synapsnet.io.again import find_neurons, read_again
 from synapsnet.io.nwb_write import add_inferred
+from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import Connectome, Recording, neuron_table
 from synapsnet.run import Run, fit_run, load_run
 from synapsnet.settings import Settings

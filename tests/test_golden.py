@@ -7,8 +7,8 @@ import pytest
 
 from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Connectome, Recording
-from validation.connectivity import score_connectivity
 from validation.methods import INFERENCE
+from validation.metrics.connectivity import score_connectivity
 
 N, N_STEPS = 12, 16_000
 

@@ -13,7 +13,7 @@ from pynwb.ophys import Fluorescence, RoiResponseSeries
 
 from synapsnet.errors import InputError
 from synapsnet.io import read
-from synapsnet.io.again import find_neurons, read_again
+from synapsnet.io.reread import find_neurons, read_again
 
 T = 60
 

@@ -87,7 +87,7 @@ def test_counts_that_fit_nowhere_are_refused():
 
 
 def test_counts_on_disk_are_announced(monkeypatch):
-    monkeypatch.setattr("synapsnet.large.LARGE_BYTES", 1)
+    monkeypatch.setattr("synapsnet.memmap.LARGE_BYTES", 1)
     lines: list[str] = []
     trains = [np.array([0.1]), np.array([0.7])]
     count_spikes(trains, neuron_table(2), nap.IntervalSet(0, 1), 0.5, notify=lines.append, metadata={})

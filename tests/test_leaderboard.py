@@ -15,7 +15,7 @@ from reports.leaderboard import leaderboard, render, write_curves, write_figure,
 from reports.leaderboard_figures import static_curves, static_figure
 from synapsnet.cli.benchmark import leaderboard as show
 from synapsnet.errors import InputError
-from validation.benchmark.standing import (
+from validation.benchmark.ranking import (
     averages,
     balanced,
     differences,

@@ -19,7 +19,6 @@ from statsmodels.tsa.stattools import grangercausalitytests
 import validation.methods
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
-from validation.connectivity import score_connectivity
 from validation.methods import (
     INFERENCE,
     Correlation,
@@ -38,6 +37,7 @@ from validation.methods.correlogram import _jittered
 from validation.methods.granger import _f_statistics, _log_p
 from validation.methods.significance import best_of, with_z, z_of_log_p
 from validation.methods.sutera import _damped, _peaks, _precedence
+from validation.metrics.connectivity import score_connectivity
 
 COUPLING = np.array([[0.4, 0.3, 0.0, 0.0], [0.0, 0.3, -0.3, 0.0], [0.2, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.5]])
 

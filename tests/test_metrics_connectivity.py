@@ -11,8 +11,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome
-from validation.connectivity import score_connectivity
-from validation.results import ConnectivityScores, Estimate
+from validation.metrics.connectivity import score_connectivity
+from validation.metrics.results import ConnectivityScores, Estimate
 
 METRICS = ("auroc", "auprc", "signed_auroc", "sign_accuracy", "weight_correlation", "direction_accuracy")
 RANK_METRICS = ("auroc", "auprc", "signed_auroc", "sign_accuracy", "direction_accuracy")

@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
-from validation.cosmoothing import SmoothedReadout, score_cosmoothing
+from validation.metrics.cosmoothing import SmoothedReadout, score_cosmoothing
 from validation.responses import score_responses
 
 UNSEEN = (1, 4)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, norm, spearmanr
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
-from reports.tables import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS
 from simulators.topologies import topology
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, neuron_table
-from validation.bootstrap import draw_counts
-from validation.connectivity import score_connectivity
-from validation.detection import rank
-from validation.motifs import lookalike_pairs, strong_effective
-from validation.results import ConnectivityScores, ForecastScores
+from validation.metrics.bootstrap import draw_counts
+from validation.metrics.connectivity import score_connectivity
+from validation.metrics.detection import rank
+from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS
+from validation.metrics.motifs import lookalike_pairs, strong_effective
+from validation.metrics.results import ConnectivityScores, ForecastScores
 
 seeds = st.integers(0, 10_000)
 N = 14

@@ -14,8 +14,8 @@ from sklearn.metrics import mean_absolute_error, r2_score
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
-from validation.forecasting import score_forecasts, time_blocks
-from validation.results import ForecastScores
+from validation.metrics.forecasting import score_forecasts, time_blocks
+from validation.metrics.results import ForecastScores
 
 seeds = st.integers(0, 10_000)
 

@@ -18,7 +18,7 @@ from scipy.special import erfcx
 from simulators.networks import Brunel
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome
-from validation.statistics import cv_isi, rates_hz, synchrony
+from validation.activity.statistics import cv_isi, rates_hz, synchrony
 
 START_S, END_S = 0.1, 1.1
 REGIMES = {"SR": (3.0, 2.0), "SI fast": (6.0, 4.0), "AI": (5.0, 2.0), "SI slow": (4.5, 0.9)}  # g, nu_ext/nu_thr: Fig. 8

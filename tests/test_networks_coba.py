@@ -19,7 +19,7 @@ from simulators.neurons.conductance import LARGEST, conductance, psp_peak
 from simulators.topologies import ErdosRenyi
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Simulation
-from validation.statistics import cv_isi, rates_hz, synchrony
+from validation.activity.statistics import cv_isi, rates_hz, synchrony
 
 ARRIVAL_S = 0.05
 

@@ -14,7 +14,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from simulators.networks import Cobahh, CobahhSmall, Model
-from validation.statistics import cv_isi, rates_hz, synchrony
+from validation.activity.statistics import cv_isi, rates_hz, synchrony
 
 
 def textbook(t_ms: float, y: npt.NDArray[np.float64], drive_mv: float) -> list[float]:

@@ -17,8 +17,8 @@ from reports.comparison import MAX_SHOWN, differences, statistics_of, summary_ta
 from reports.preview import render_preview, write_preview
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
-from validation.likeness import observe_like
-from validation.statistics import noise_level, noise_share
+from validation.activity.observe_like import observe_like
+from validation.activity.statistics import noise_level, noise_share
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from synapsnet.cli import app
-from validation.connectivity import score_connectivity
+from validation.metrics.connectivity import score_connectivity
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ from reports.summary import summarise
 from reports.tables import connectivity_table, forecast_table, horizon_text, timing_table
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, neuron_table
-from validation.results import ConnectivityScores, Estimate, ForecastExample, ForecastScores, RunResults, Scores
+from validation.metrics.results import ConnectivityScores, Estimate, ForecastExample, ForecastScores, RunResults, Scores
 
 HORIZONS = [1, 2, 4, 8, 16]
 HOSTILE = "<script>alert(1)</script>"

@@ -19,7 +19,7 @@ from reports.details import Details
 from reports.html import render, write_report
 from reports.palette import MODEL
 from validation.assessment.results import Assessment, MatchedFit, Perturbation
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 
 LENGTHS = (matched_score(0.8, 0.5), matched_score(0.9), matched_score(0.95, 2.0))
 

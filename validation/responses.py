@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
-from validation.nulls import p_value
+from validation.activity.surrogates import p_value
 
 Array = npt.NDArray[np.float64]
 
 
 class AgainstShuffle(NamedTuple):
-    """A score, its mean over shuffles, and the share of shuffles that reach it, see `validation.nulls.p_value`."""
+    """A score, its mean over shuffles, and the share of shuffles that reach it; see `surrogates.p_value`."""
 
     value: float
     shuffled: float

@@ -1,6 +1,6 @@
 """Score a run: SynapsNet and its ablation beside the comparators, on the same training and held-out parts.
 
-scores.json              `validation.results.Scores`
+scores.json              `validation.metrics.results.Scores`
 inferred.safetensors     what each method inferred: `method.weight` and whatever else its `Connectome` has
 example.safetensors      forecasts of a few neurons, drawn in the report
 """
@@ -22,10 +22,10 @@ from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import atomic_path, write_text
 from synapsnet.recording import MATRICES, Connectome, Recording
 from synapsnet.run import SCORED, Progress, Run, load_run
-from validation.connectivity import score_connectivity
-from validation.forecasting import score_forecasts
 from validation.methods import FORECASTING, INFERENCE, LABELS, STANDARD
-from validation.results import ForecastExample, RunResults, Scores
+from validation.metrics.connectivity import score_connectivity
+from validation.metrics.forecasting import score_forecasts
+from validation.metrics.results import ForecastExample, RunResults, Scores
 
 SCORES, INFERRED, EXAMPLE = SCORED
 HORIZONS = (1, 2, 4, 8, 16)

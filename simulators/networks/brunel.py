@@ -37,8 +37,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from simulators.base import IndexArray, Model, Network
-from simulators.connectivity import lowest, weigh
 from simulators.units import MILLI, NotNegative, Positive, Probability
+from simulators.wiring import lowest, weigh
 from synapsnet.recording import Connectome, FloatArray, neuron_table
 
 EXCITATORY_FRACTION = 0.8

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.connectivity import cell_type_blocks
 from simulators.neurons.lif import LifNetwork
 from simulators.units import Probability
+from simulators.wiring import cell_type_blocks
 from synapsnet.recording import Connectome, FloatArray, neuron_table
 
 CELL_TYPES = ("excitatory", "Pvalb", "Sst")

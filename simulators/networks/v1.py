@@ -14,9 +14,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from simulators.base import IndexArray, Model
-from simulators.connectivity import cell_type_blocks
 from simulators.neurons.lif import LifNetwork
 from simulators.units import MILLI, NotNegative, Probability
+from simulators.wiring import cell_type_blocks
 from synapsnet.recording import Connectome, FloatArray, neuron_table
 
 # All tables are [postsynaptic type][presynaptic type]

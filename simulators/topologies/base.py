@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from simulators.connectivity import BoolArray, weigh
 from simulators.delays import DelayRange
 from simulators.units import NotNegative
+from simulators.wiring import BoolArray, weigh
 from synapsnet.parameters import Parameters
 from synapsnet.recording import Connectome, FloatArray
 

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.connectivity import BoolArray, IndexArray, lognormal_weights
 from simulators.topologies.base import Topology
 from simulators.units import MILLI, NotNegative, Positive, Probability
+from simulators.wiring import BoolArray, IndexArray, lognormal_weights
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 

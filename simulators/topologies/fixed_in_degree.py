@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from simulators.connectivity import lowest
 from simulators.topologies.base import UniformDelays
+from simulators.wiring import lowest
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 

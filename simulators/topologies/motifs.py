@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from pydantic import model_validator
 
-from simulators.connectivity import lognormal_weights
 from simulators.topologies.base import Topology
 from simulators.units import MILLI, NotNegative, Positive
+from simulators.wiring import lognormal_weights
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray
 

@@ -34,8 +34,8 @@ def pretrain(
     - `synapsnet fit short.nwb --pretrained pretrained/ -o run/`
     """
     from synapsnet.io import read
+    from synapsnet.joint_fit import fit_together
     from synapsnet.run import MODELS
-    from synapsnet.several import fit_together
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output} is not empty; give a new folder (-o).")

@@ -16,7 +16,7 @@ from synapsnet.io.nwb_tables import ragged
 from synapsnet.io.nwb_units import observed_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.units import increasing
-from synapsnet.large import filled, is_large
+from synapsnet.memmap import filled, is_large
 from synapsnet.recording import (
     MATRICES,
     TROUGH_TO_PEAK,

@@ -14,7 +14,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
-from synapsnet.large import filled, is_large
+from synapsnet.memmap import filled, is_large
 from synapsnet.recording import Connectome, Recording
 
 DEFAULT_BIN_S = 0.005

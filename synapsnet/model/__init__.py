@@ -18,7 +18,7 @@ frame's mean (Gaussian), linear in the current then. `network` puts the parts to
 posterior mean takes its place if that forecasts the validation part better. Both the prior and
 the step size of training need the scale of a weight that is worth noticing, so `W` is parametrised in units of its
 standard error. What can be said about connections is worked out from the trained model in `synapsnet.fitted` and
-`synapsnet.edges`.
+`synapsnet.inference.posterior`.
 """
 
 from synapsnet.model.network import Architecture, SynapsNetModel

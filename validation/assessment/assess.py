@@ -24,18 +24,18 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, write_text
 from synapsnet.recording import Connectome, Recording
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
-from validation.assessment.forecasts import forecasts
+from validation.activity.observe_like import is_dff
+from validation.activity.statistics import noise_level
+from validation.assessment.expected_recovery import FRACTIONS, LENGTHS, matched
+from validation.assessment.forecast_gain import forecasts
 from validation.assessment.knowledge import knowledge
-from validation.assessment.matched import FRACTIONS, LENGTHS, matched
-from validation.assessment.matching import pair_correlation, recorded_rates
-from validation.assessment.perturbed import perturbation, read_light
+from validation.assessment.matched_network import pair_correlation, recorded_rates
+from validation.assessment.photostimulation import perturbation, read_light
 from validation.assessment.reliability import Arrays, Infer, Null, null_correlations, reliability, states
 from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Part, Quartiles
 from validation.assessment.wording import minutes
-from validation.likeness import is_dff
-from validation.results import Scores
+from validation.metrics.results import Scores
 from validation.scoring import SCORES
-from validation.statistics import noise_level
 
 ASSESSMENT, ARRAYS = "assessment.json", "assessment.safetensors"
 N_SEEDS, N_SURROGATES = 3, 3
@@ -63,12 +63,12 @@ def assess_run(
     folder : path
         A complete run; its ground truth, if it has one, is not used.
     n_seeds, fractions, lengths
-        Of the matched simulation, see `validation.assessment.matched`.
+        Of the matched simulation, see `validation.assessment.expected_recovery`.
     n_surrogates : int
         Of the null of reliability.
     light : path, optional
-        File that the run was fitted to a part of, with pulses of light, see `validation.assessment.perturbed`. Not
-        needed where the run's held-out part has them.
+        File that the run was fitted to a part of, with pulses of light, see
+        `validation.assessment.photostimulation`. Not needed where the run's held-out part has them.
     seed : int
         Of shifts, permutations and bootstraps.
     device, progress

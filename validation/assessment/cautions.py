@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synapsnet.recording import Modality
-from validation.assessment.forecasts import ABLATION
+from validation.assessment.forecast_gain import ABLATION
 from validation.assessment.results import Assessment, Knowledge, Matched, MatchedScore, Perturbation
 from validation.assessment.wording import LEVEL, NAMES, at_length, minutes, or_zero, rounded, share, written
 

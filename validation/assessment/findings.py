@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from validation.assessment.forecasts import ABLATION
+from validation.assessment.forecast_gain import ABLATION
 from validation.assessment.results import (
     NO_LIGHT,
     Assessment,
@@ -17,7 +17,7 @@ from validation.assessment.results import (
 )
 from validation.assessment.wording import LEVEL, at_length, minutes, p_text, rounded, share, written
 from validation.methods import LABELS
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 
 MISSING: dict[Part, str] = {
     "matched": "No simulation matches",

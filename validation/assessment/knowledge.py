@@ -16,10 +16,10 @@ from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
 from synapsnet.errors import InputError
 from synapsnet.io.waveforms import NARROW_MS
 from synapsnet.recording import TROUGH_TO_PEAK, Connectome, FloatArray
+from validation.activity.surrogates import p_value
 from validation.assessment.results import Areas, CellTypes, Distance, Knowledge, Signs, TypeSigns
-from validation.bootstrap import draw_counts, estimate
-from validation.detection import rank
-from validation.nulls import p_value
+from validation.metrics.bootstrap import draw_counts, estimate
+from validation.metrics.detection import rank
 
 N_PERMUTATIONS = 999
 N_RESAMPLES = 200

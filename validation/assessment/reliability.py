@@ -17,10 +17,10 @@ import numpy.typing as npt
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Recording
 from synapsnet.splits import Segments, alternating
+from validation.activity.surrogates import circular_shift, p_value
 from validation.assessment.results import Comparison, Reliability, States
-from validation.bootstrap import Array, correlation, draw_counts, optional, ratio
-from validation.connectivity import off_diagonal
-from validation.nulls import circular_shift, p_value
+from validation.metrics.bootstrap import Array, correlation, draw_counts, optional, ratio
+from validation.metrics.connectivity import off_diagonal
 
 N_BLOCKS = 10
 STATE_BLOCK_S = 20.0

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from synapsnet.recording import Modality
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 
 FORMAT_VERSION = 1
 NO_LIGHT = "The recording holds no light."
@@ -53,9 +53,9 @@ class Facts(_Result):
     rate_hz : Quartiles or None
         Of spikes.
     noise_level : Quartiles or None
-        Of dF/F, see `validation.statistics.noise_level`.
+        Of dF/F, see `validation.activity.statistics.noise_level`.
     correlation : Quartiles
-        Of the activity of pairs of neurons, see `validation.statistics`.
+        Of the activity of pairs of neurons, see `validation.activity.statistics`.
     mean_correlation : float
     n_pairs, n_reported : int
         Ordered pairs of different neurons; those reported as connected at a nominal false discovery rate of 5%.
@@ -303,7 +303,7 @@ class Forecasts(_Result):
 
 
 class Perturbation(_Result):
-    """Does connectivity predict what light does, see `validation.perturbation`.
+    """Does connectivity predict what light does, see `validation.light.responses`.
 
     Attributes
     ----------
@@ -320,7 +320,7 @@ class Perturbation(_Result):
     correlation : Estimate
         Spearman, of both; bootstrap over targets.
     given_rate, p_targets, p_sources, reliability : float
-        See `validation.perturbation.PerturbationScore`.
+        See `validation.light.responses.PerturbationScore`.
     ceiling : float
         What a perfect prediction would reach about: the square root of the reliability.
     """
@@ -346,7 +346,7 @@ class Likeness(_Result):
     Attributes
     ----------
     name : str
-        A field of `validation.statistics.SpikeStatistics` or `CalciumStatistics`.
+        A field of `validation.activity.statistics.SpikeStatistics` or `CalciumStatistics`.
     recording, simulation : Quartiles
     """
 
@@ -369,7 +369,7 @@ class MatchedFit(_Result):
         Share of pairs that are connected: the chance level of AUPRC.
     n_reported : int
     auprc, lift, false_discovery_rate, sign_accuracy, weight_correlation : float or None
-        See `validation.connectivity.score_connectivity`; None where not defined.
+        See `validation.metrics.connectivity.score_connectivity`; None where not defined.
     """
 
     visible_fraction: float

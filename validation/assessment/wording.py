@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from validation.assessment.results import Matched, MatchedScore
-from validation.results import Estimate
+from validation.metrics.results import Estimate
 
 LEVEL = 0.05  # of a p-value, and of false discoveries
 NAMES = {

@@ -18,8 +18,8 @@ from scipy import stats
 
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import write_text
-from validation.comparison import seed_interval
-from validation.results import Estimate
+from validation.metrics.paired_tests import seed_interval
+from validation.metrics.results import Estimate
 
 # What a baseline guards, and whether more of it is better (1) or worse (-1). Others say the same in another way.
 GUARDED = {

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from validation.benchmark.standing import RANKED, RECORDING, UNIT, defined, over_seeds, settings
-from validation.comparison import seed_interval
+from validation.benchmark.ranking import RANKED, RECORDING, UNIT, defined, over_seeds, settings
+from validation.metrics.paired_tests import seed_interval
 
 
 class Axis(NamedTuple):

@@ -1,6 +1,6 @@
 """Run a suite with Dask: on the cores of this machine, on a cluster that is there, or on Slurm.
 
-FOLDER/units/HASH.json    `validation.benchmark.child.Outcome` of each unit that is done
+FOLDER/units/HASH.json    `validation.benchmark.subprocess.Outcome` of each unit that is done
 FOLDER/results.parquet    the table (`validation.benchmark.table`)
 
 Dask schedules the units and repeats those whose worker died. What is done is kept as it comes in, so a run that was
@@ -23,8 +23,8 @@ from pydantic import ValidationError
 
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
-from validation.benchmark.child import Outcome, run_in_child
 from validation.benchmark.sources import unit_key, versions
+from validation.benchmark.subprocess import Outcome, run_in_child
 from validation.benchmark.suite import Suite
 from validation.benchmark.table import tidy, write_table
 

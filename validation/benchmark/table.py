@@ -6,7 +6,7 @@ column                              what it holds
 network, observation                labels in the suite
 method                              name or dotted path
 seed
-metric                              field of `validation.results.ConnectivityScores`; missing if the unit failed
+metric                              field of `validation.metrics.results.ConnectivityScores`; missing if the unit failed
 value, low, high                    with the 95% interval within the unit; missing if it has none
 seconds                             wall time of the inference, on one thread; after a timeout, how much there was
 peak_mib                            largest resident memory of the unit's process, imported libraries included
@@ -28,7 +28,7 @@ import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
-from validation.benchmark.child import Outcome
+from validation.benchmark.subprocess import Outcome
 from validation.benchmark.suite import Unit
 
 RESULTS = "results.parquet"

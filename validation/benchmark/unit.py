@@ -20,12 +20,12 @@ from typing import Any
 from simulators import simulate, visible_part
 from synapsnet.files import write_text
 from synapsnet.recording import Connectome, Recording
-from validation.benchmark.child import Outcome, Score
+from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import OBSERVE, Unit, network_of
-from validation.connectivity import score_connectivity
 from validation.methods import BOUNDS, find_method
 from validation.methods.base import Method
-from validation.results import Estimate
+from validation.metrics.connectivity import score_connectivity
+from validation.metrics.results import Estimate
 
 
 def measure(unit: Unit) -> Outcome:

@@ -1,0 +1,1 @@
+"""From a trained model to connections: evidence for each pair, its calibration, the posterior, delays."""

@@ -1,0 +1,168 @@
+"""Nulls: what each keeps, what it breaks, and that a method finds nothing in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synapsnet.errors import InputError
+from synapsnet.recording import Connectome, Recording
+from validation.activity.surrogates import circular_shift, jitter, rewire, shuffle_trials
+from validation.methods import LaggedCorrelation
+
+seeds = st.integers(0, 10_000)
+SEGMENTS = [60, 40]
+
+
+def spikes(seed: int, n: int = 4, segments: list[int] = SEGMENTS, rate: float = 0.5) -> Recording:
+    counts = np.random.default_rng(seed).poisson(rate, (sum(segments), n))
+    connectome = Connectome(np.eye(n, k=1))
+    return Recording.from_array(counts, 0.01, "spikes", segments=segments, connectome=connectome)
+
+
+def followers(n_trials: int, n_steps: int) -> Recording:
+    """Neuron 1 does what neuron 0 did one step before, and both answer to the start of each trial."""
+    rng = np.random.default_rng(0)
+    rate = np.where(np.arange(n_steps) < n_steps // 4, 1.0, 0.2)
+    leader = rng.poisson(rate, (n_trials, n_steps))
+    follower = np.roll(leader, 1, axis=1) + rng.poisson(0.05, leader.shape)
+    other = rng.poisson(rate, leader.shape)
+    values = np.stack([leader, follower, other], axis=2).reshape(-1, 3)
+    return Recording.from_array(values, 0.01, "spikes", segments=[n_steps] * n_trials)
+
+
+def z(recording: Recording) -> float:
+    return float(LaggedCorrelation().infer(recording).scores[1, 0])
+
+
+@given(seed=seeds)
+def test_jitter_keeps_the_counts_of_each_window(seed: int) -> None:
+    recording = spikes(seed)
+    before = recording.values.copy()
+    moved = jitter(recording, 0.08, np.random.default_rng(seed))  # windows of 8 steps, 4 at the end of the first epoch
+    windows = [*range(0, 60, 8), *range(60, 100, 8)]
+    np.testing.assert_array_equal(
+        np.add.reduceat(moved.values, windows, axis=0), np.add.reduceat(before, windows, axis=0)
+    )
+    assert (moved.values != before).any()
+    np.testing.assert_array_equal(recording.values, before)
+
+
+def test_jitter_spreads_evenly_over_the_window() -> None:
+    values = np.zeros((10, 2))
+    values[7] = 5000
+    moved = jitter(Recording.from_array(values, 0.01, "spikes"), 0.05, np.random.default_rng(0)).values
+    assert not moved[:5].any()
+    np.testing.assert_allclose(moved[5:], 1000, atol=4 * np.sqrt(800))
+
+
+@given(seed=seeds)
+def test_shift_keeps_each_neuron_in_its_epoch(seed: int) -> None:
+    recording = spikes(seed, rate=3.0)
+    shifted = circular_shift(recording, 0.1, np.random.default_rng(seed))
+    for start, stop in recording.segments:
+        for before, after in zip(recording.values[start:stop].T, shifted.values[start:stop].T, strict=True):
+            matches = [k for k in range(stop - start) if np.array_equal(np.roll(before, k), after)]
+            assert any(10 <= k <= stop - start - 10 for k in matches)
+
+
+@given(seed=seeds)
+def test_shuffled_trials_keep_what_all_trials_share(seed: int) -> None:
+    recording = spikes(seed, segments=[7] * 5)
+    shuffled = shuffle_trials(recording, np.random.default_rng(seed))
+    before, after = (r.values.reshape(5, 7, 4) for r in (recording, shuffled))
+    np.testing.assert_array_equal(before.sum(axis=0), after.sum(axis=0))
+    for neuron in range(4):  # whole trials, each once
+        assert sorted(map(tuple, before[:, :, neuron])) == sorted(map(tuple, after[:, :, neuron]))
+
+
+def test_nulls_break_the_coupling_and_trials_keep_the_stimulus() -> None:
+    recording = followers(n_trials=100, n_steps=40)
+    rng = np.random.default_rng(1)
+    assert z(recording) > 30
+    assert abs(z(circular_shift(recording, 0.05, rng))) < 4
+    assert z(jitter(recording, 0.1, rng)) < z(recording) / 2
+    # What the trials share remains: as strong as between neurons that only answer to the same stimulus.
+    to_a_stranger = float(LaggedCorrelation().infer(recording).scores[2, 0])
+    assert z(shuffle_trials(recording, rng)) == pytest.approx(to_a_stranger, abs=5)
+    assert to_a_stranger > 5
+
+
+def test_surrogates_have_no_ground_truth_but_the_rest() -> None:
+    recording = spikes(0, segments=[50, 50])
+    rng = np.random.default_rng(0)
+    for null in (jitter(recording, 0.05, rng), circular_shift(recording, 0.1, rng), shuffle_trials(recording, rng)):
+        assert null.connectome is None and null.spike_times is None
+        assert null.segments == recording.segments
+        assert null.values.dtype == np.float32
+        np.testing.assert_array_equal(null.activity.times(), recording.activity.times())
+
+
+def test_the_generator_decides() -> None:
+    recording = spikes(0, segments=[50, 50])
+    for null in (lambda r, g: jitter(r, 0.05, g), lambda r, g: circular_shift(r, 0.1, g), shuffle_trials):
+        first, again, other = (null(recording, np.random.default_rng(s)).values for s in (1, 1, 2))
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).any()
+
+
+# Networks
+
+
+def network(seed: int, n: int = 12, density: float = 0.25) -> Connectome:
+    rng = np.random.default_rng(seed)
+    present = (rng.random((n, n)) < density) & ~np.eye(n, dtype=bool)
+    weight = np.where(present, rng.lognormal(size=(n, n)), 0.0) * np.where(np.arange(n) < 9, 1, -1)
+    return Connectome(weight, delay_s=np.where(present, weight / 100, np.nan), unit="nS")
+
+
+@settings(max_examples=30)
+@given(seed=seeds)
+def test_rewiring_keeps_degrees_outgoing_weights_and_delays(seed: int) -> None:
+    before = network(seed)
+    after = rewire(before, np.random.default_rng(seed))
+    for axis in (0, 1):
+        np.testing.assert_array_equal(after.adjacency.sum(axis=axis), before.adjacency.sum(axis=axis))
+    np.testing.assert_array_equal(np.sort(after.weight, axis=0), np.sort(before.weight, axis=0))
+    np.testing.assert_array_equal(np.isfinite(after.delay_s), after.adjacency)
+    np.testing.assert_allclose(after.delay_s[after.adjacency], after.weight[after.adjacency] / 100)
+    assert after.unit == "nS" and after.effective is None
+
+
+def test_rewiring_forgets_who_was_connected() -> None:
+    before = network(0, n=60, density=0.1)
+    after = rewire(before, np.random.default_rng(0))
+    overlap = (before.adjacency & after.adjacency).sum() / before.adjacency.sum()
+    assert overlap == pytest.approx(0.1, abs=0.05)
+
+
+def test_rewiring_is_uniform_over_the_networks_that_there_are() -> None:
+    """0 and 1 each send to one of 2 and 3: there are two such networks, seen about equally often."""
+    weight = np.zeros((4, 4))
+    weight[2, 0] = weight[3, 1] = 1.0
+    swapped = [bool(rewire(Connectome(weight), np.random.default_rng(k)).weight[3, 0]) for k in range(400)]
+    assert 0.4 < np.mean(swapped) < 0.6
+
+
+@pytest.mark.parametrize("weight", [np.zeros((3, 3)), np.ones((3, 3)) - np.eye(3), np.eye(3, k=1)])
+def test_networks_that_have_no_other_stay(weight: np.ndarray) -> None:
+    np.testing.assert_array_equal(rewire(Connectome(weight), np.random.default_rng(0)).weight, weight)
+
+
+def test_wrong_input() -> None:
+    recording, rng = spikes(0), np.random.default_rng(0)
+    calcium = Recording.from_array(rng.normal(size=(50, 3)), 0.03, "calcium")
+    with pytest.raises(InputError, match="calcium recording; use circular_shift"):
+        jitter(calcium, 1.0, rng)
+    for window_s in (0.01, -1.0, float("nan")):
+        with pytest.raises(InputError, match="at least two bins"):
+            jitter(recording, window_s, rng)
+    for shift_s in (-0.1, 0.3, float("inf")):
+        with pytest.raises(InputError, match="half of the shortest epoch"):
+            circular_shift(recording, shift_s, rng)
+    with pytest.raises(InputError, match="got 2 of 40 to 60 steps"):
+        shuffle_trials(recording, rng)
+    with pytest.raises(InputError, match="got 1 of 50 to 50 steps"):
+        shuffle_trials(calcium, rng)

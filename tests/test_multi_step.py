@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from synapsnet import multi_step
+from synapsnet.multi_step import Ahead
+
+
+def lagged(x, n_steps):
+    """Features that are the window itself, so that an answer can be had from elsewhere."""
+    lags = torch.arange(-n_steps, 0)
+    return lambda first: x[first[:, None] + lags].transpose(1, 2)
+
+
+def fitted(x, training, validation, n_steps=2, n_ahead=3, batch=50):
+    readout = Ahead(x.shape[1], n_steps, 1 + n_ahead)
+    readout.fit(x, training, validation, n_steps, lagged(x, n_steps), batch)
+    return readout
+
+
+def autoregression(coefficients, n, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, len(coefficients)))
+    for t in range(1, n):
+        x[t] += np.asarray(coefficients) * x[t - 1]
+    return torch.from_numpy(x).float()
+
+
+def test_it_is_least_squares_where_nothing_is_drawn_to_what_neurons_share(monkeypatch):
+    monkeypatch.setattr(multi_step, "SHRINKAGE", (0.0,))
+    monkeypatch.setattr(multi_step, "SMALLEST_RIDGE", 1e-12)
+    x = autoregression([0.9, -0.6], 400)
+    readout = fitted(x, [(0, 300)], [(310, 400)])
+    values = x.double().numpy()
+    rows = np.arange(2, 300 - 3)  # with a window before, and three more steps to follow
+    for neuron in (0, 1):
+        design = np.stack([np.ones(len(rows)), values[rows - 2, neuron], values[rows - 1, neuron]], axis=1)
+        for h in (1, 2, 3):
+            level, *slopes = np.linalg.lstsq(design, values[rows + h, neuron], rcond=None)[0]
+            assert readout.level[h - 1, neuron] == pytest.approx(level, abs=1e-5)
+            assert readout.coefficients[h - 1, neuron].numpy() == pytest.approx(slopes, abs=1e-5)
+
+
+def test_an_autoregression_decays_by_its_coefficient_each_step():
+    readout = fitted(autoregression([0.9, 0.5], 40_000), [(0, 30_000)], [(30_010, 40_000)])
+    for h in (1, 2, 3):
+        assert readout.coefficients[h - 1, :, 1].numpy() == pytest.approx([0.9 ** (h + 1), 0.5 ** (h + 1)], abs=0.03)
+
+
+def test_neurons_alike_share_what_few_samples_tell():
+    """Each of 40 neurons has few samples; together they know the coefficient better."""
+    x = autoregression([0.8] * 40, 90)
+    together = fitted(x, [(0, 60)], [(62, 90)])
+    alone = torch.stack([fitted(x[:, [k]], [(0, 60)], [(62, 90)]).coefficients[0, 0, 1] for k in range(40)])
+    error = (together.coefficients[0, :, 1] - 0.64).abs().mean()
+    assert error < 0.5 * (alone - 0.64).abs().mean()
+
+
+def test_of_noise_it_forecasts_about_the_mean():
+    x = 5 + torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    readout = fitted(x, [(0, 1500)], [(1510, 2000)])
+    forecast = readout(lagged(x, 2)(torch.arange(1510, 1990)), 3)
+    assert forecast.numpy() == pytest.approx(5, abs=0.4)
+
+
+def test_what_follows_on_another_epoch_is_not_learned():
+    """Every epoch starts anew at its own level, which nothing in the epoch before foretells."""
+    rng = np.random.default_rng(0)
+    levels = rng.normal(size=60).repeat(5)[:, None]
+    x = torch.from_numpy(levels).float()
+    epochs = [(5 * k, 5 * k + 5) for k in range(60)]
+    whole = fitted(x, epochs[:50], epochs[50:], n_steps=1)
+    assert whole.coefficients[2, 0, 0] == pytest.approx(1, abs=1e-3)
+
+
+def test_further_ahead_than_any_epoch_it_forecasts_the_mean():
+    x = autoregression([0.9], 400) + 3
+    readout = fitted(x, [(k, k + 5) for k in range(0, 300, 5)], [(k, k + 5) for k in range(300, 400, 5)], n_ahead=6)
+    assert not readout.coefficients[2:].any()
+    assert readout.coefficients[:2].any()
+    assert readout.level[2:].numpy() == pytest.approx(float(x[:300].mean()), abs=0.3)
+
+
+def test_epochs_without_a_second_step_are_not_learned_from():
+    x = autoregression([0.9], 30)
+    readout = fitted(x, [(k, k + 3) for k in range(0, 30, 3)], [(27, 30)])
+    assert not readout.coefficients.any()
+
+
+def test_constant_neurons_are_forecast_to_stay():
+    x = autoregression([0.9, 0.0], 400)
+    x[:, 1] = 2.0
+    readout = fitted(x, [(0, 300)], [(310, 400)])
+    forecast = readout(lagged(x, 2)(torch.arange(310, 390)), 3)
+    assert torch.isfinite(forecast).all()
+    assert forecast[..., 1].numpy() == pytest.approx(2, abs=1e-3)
+
+
+def test_the_size_of_batches_and_their_thinning_matter_little(monkeypatch):
+    x = autoregression([0.9, 0.5], 8000)
+    whole = fitted(x, [(0, 6000)], [(6010, 8000)])
+    assert fitted(x, [(0, 6000)], [(6010, 8000)], batch=7).coefficients.numpy() == pytest.approx(
+        whole.coefficients.numpy(), abs=1e-4
+    )
+    monkeypatch.setattr(multi_step, "FIT_VALUES", 4000)
+    thinned = fitted(x, [(0, 6000)], [(6010, 8000)]).coefficients
+    assert not torch.equal(thinned, whole.coefficients)
+    assert thinned.numpy() == pytest.approx(whole.coefficients.numpy(), abs=0.1)

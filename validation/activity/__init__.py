@@ -1,0 +1,1 @@
+"""Statistics of activity, simulations observed like a recording, and surrogates."""

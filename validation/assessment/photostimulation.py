@@ -1,0 +1,186 @@
+"""Does the connectivity of a run predict what light does, where the recording has light that was not fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from synapsnet.errors import InputError
+from synapsnet.io import arrays
+from synapsnet.io.npy import load_npz
+from synapsnet.io.reread import find_neurons, read_again
+from synapsnet.recording import FloatArray, Recording
+from synapsnet.run import Run
+from validation.assessment.results import NO_LIGHT, Perturbation
+from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
+from validation.light.responses import Responses, measure_responses, relative_effect, score_responses
+from validation.metrics.bootstrap import correlation, draw_counts, estimate
+from validation.metrics.results import Estimate
+
+N_SHUFFLES, N_RESAMPLES = 999, 200
+
+
+@dataclass(frozen=True, eq=False)
+class Lit:
+    """A recording with light.
+
+    Attributes
+    ----------
+    recording : Recording
+        Of the run's neurons.
+    light : (T,) array
+        On its grid; of several lights, each as a share of its maximum, the strongest.
+    name : str
+    apart : bool
+        Its clock is not the run's, and the run's part ends where light comes on.
+    """
+
+    recording: Recording
+    light: FloatArray
+    name: str
+    apart: bool = False
+
+
+def read_light(path: str | Path, like: Recording) -> Lit:
+    """Read the file of a run again, with the light in it.
+
+    Parameters
+    ----------
+    path : path
+        Of trials that were read until the light, or of a session with optogenetic stimulation or any other variable
+        whose name is of light (`validation.light.pulses.is_light`).
+    like : Recording
+        That of the run.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is another recording, or says nowhere when light was on.
+    """
+    until = like.metadata.get("until")
+    name = until if until is not None or not arrays.recognises(Path(path)) else _array_of_light(Path(path))
+    chosen = find_neurons(path, read_again(path, like, behaviour="none"), like)  # behaviour would cut out its gaps
+    whole = like if until is None else replace(like, metadata=like.metadata | {"until": "none"})  # all of the trials
+    again = read_again(path, whole, behaviour=name)
+    found = light_of(again.select_neurons(chosen), name)
+    if found is None:
+        raise InputError(
+            f"{path} does not say when light was on: no variable that is ever above 0 has a name that holds light, "
+            "laser, opto, ogen, photostim or LED; rename the one that says it."
+        )
+    return replace(found, apart=until is not None)
+
+
+def light_of(recording: Recording, name: str | None = None) -> Lit | None:
+    """The recording with its light; None if it has none.
+
+    Parameters
+    ----------
+    recording : Recording
+    name : str, optional
+        Of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
+    """
+    names = [] if recording.behaviour is None else [str(each) for each in recording.behaviour.columns]
+    chosen = [
+        k
+        for k, each in enumerate(names)
+        if (is_light(each) if name is None else name in (each, each.rpartition("_")[0]))
+    ]
+    values = recording.behaviour_values[:, chosen].astype(np.float64)
+    most = values.max(axis=0, initial=0.0)
+    if not (most > 0).any():
+        return None
+    light = (values / np.where(most > 0, most, np.inf)).max(axis=1)
+    return Lit(recording, light, " and ".join(names[k] for k in chosen))
+
+
+def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:
+    """Predict what light does from the connectivity of a run.
+
+    Parameters
+    ----------
+    run : Run
+    lit : Lit, optional
+        Default the run's own recording.
+    seed : int
+        Of shuffles and bootstrap.
+
+    Raises
+    ------
+    InputError
+        If there is no light, the run was fitted to some of it, or `validation.light.pulses.find_pulses` and
+        `validation.light.responses.measure_responses` refuse it.
+    """
+    lit = lit or light_of(run.recording)
+    if lit is None:
+        until = run.recording.metadata.get("until")
+        if until is None or not is_light(until):
+            raise InputError(NO_LIGHT)
+        raise InputError(
+            f"Trials were read until {until}; `synapsnet assess {run.folder} --light FILE`, with the recording's file, "
+            "asks whether connectivity predicts what it does."
+        )
+    _refuse_fitted(run, lit)
+    pulses = find_pulses(lit.recording, lit.light)
+    responses = measure_responses(pulses.counts, pulses.onset, pulses.window, n_baseline=pulses.onset)
+    fitted = run.training.values.astype(np.float64)
+    inferred = run.models["synapsnet"].connectivity_
+    effect = relative_effect(inferred, fitted.mean(axis=0), fitted.std(axis=0))
+    return _result(effect, responses, pulses, lit, seed)
+
+
+def _result(effect: FloatArray, responses: Responses, pulses: Pulses, lit: Lit, seed: int) -> Perturbation:
+    score = score_responses(effect, responses, n_shuffles=N_SHUFFLES, seed=seed)
+    predicted, ids, dt_s = responses.predict(effect), lit.recording.neurons["id"].astype(str), lit.recording.dt_s
+    return Perturbation(
+        light=lit.name,
+        n_pulses=len(pulses.counts),
+        response_s=(pulses.window[0] * dt_s, pulses.window[1] * dt_s),
+        driven=ids.iloc[responses.driven].tolist(),
+        targets=ids.iloc[responses.targets].tolist(),
+        predicted=predicted.tolist(),
+        measured=responses.measured.tolist(),
+        correlation=_spearman(predicted, responses.measured, seed),
+        given_rate=score.given_rate,
+        p_targets=score.p_targets,
+        p_sources=score.p_sources,
+        reliability=score.reliability,
+        ceiling=float(np.sqrt(max(score.reliability, 0.0))),
+    )
+
+
+def _spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int) -> Estimate:
+    """Rank correlation, 0 where one is constant, with a bootstrap over neurons."""
+    counts = draw_counts(len(x), N_RESAMPLES, seed)
+    first, second = (rankdata(each)[:, None] for each in (x, y))
+    return estimate(np.nan_to_num(correlation(first, second, np.ones((len(x), 1), dtype=bool), counts)))
+
+
+def _refuse_fitted(run: Run, lit: Lit) -> None:
+    """Refuse light, and responses to it, in the part that was fitted: it would come from what it is to predict."""
+    if lit.apart:
+        return
+    times_s, epochs = lit.recording.activity.times(), run.training.epochs.values
+    within = np.searchsorted(epochs[:, 0], times_s, side="right") - 1
+    fitted = (within >= 0) & (times_s <= epochs[within, 1])
+    on_s = times_s[is_on(lit.light)]
+    before = np.searchsorted(on_s, times_s, side="right") - 1
+    since_s = np.where(before >= 0, times_s - on_s[before], np.inf) if len(on_s) else np.full(len(times_s), np.inf)
+    if (fitted & (since_s < RESPONSE_S)).any():
+        raise InputError(
+            f"The part that was fitted holds light ({lit.name}) or the {RESPONSE_S * 1e3:.0f} ms after it, which "
+            "connectivity from it cannot predict anew; fit what is without light (--to SECONDS, or --until NAME for "
+            "trials), then assess that run with --light FILE."
+        )
+
+
+def _array_of_light(path: Path) -> str | None:
+    """The array of a file whose name is of light; None if there is none."""
+    if path.suffix != ".npz":
+        return None
+    return next((name for name, array in load_npz(path).items() if array is not None and is_light(name)), None)

@@ -1,0 +1,1 @@
+"""Pulses of light in a recording, and whether connectivity predicts the responses to them."""

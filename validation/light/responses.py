@@ -1,0 +1,281 @@
+"""Whether connectivity inferred from spontaneous activity predicts what a perturbation does.
+
+Light drives some units directly. Each other unit's response is predicted from its connections from them, and compared
+with the measured one. Trials are split: the even ones say which units are driven and how strongly, the odd ones what
+the others did, so that noise which both would share makes no correlation. A correlation here is a weak test: the light
+reaches the others through units that are not recorded too, and all of them are inhibited or excited together. So it
+stands beside two nulls, the baseline rate, and how well one half of the trials predicts the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from synapsnet.errors import InputError
+from synapsnet.recording import Connectome
+from validation.activity.surrogates import p_value
+
+Array = npt.NDArray[np.floating[Any]]
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """What light did to whom.
+
+    Attributes
+    ----------
+    driven, targets : (D,) and (M,) arrays of indices
+        Neurons that light drives directly, and others with spikes.
+    extra : (D,) array
+        Spikes more per pulse, in the even trials.
+    baseline : (M,) array
+        Spikes per bin of the targets before light.
+    measured, repeated : (M,) arrays
+        Modulation of the targets in the odd and in the even trials.
+    """
+
+    driven: Indices
+    targets: Indices
+    extra: Array
+    baseline: Array
+    measured: Array
+    repeated: Array
+
+    @property
+    def reliability(self) -> float:
+        """See `PerturbationScore`."""
+        return float(_spearman(self.repeated, self.measured))
+
+    def predict(self, effect: Array, sources: Indices | None = None) -> Array:
+        """(M,) sum of the effects of the extra spikes, of the driven neurons or of as many others.
+
+        Parameters
+        ----------
+        effect : (N, N) array, `[post, pre]`
+            Of a presynaptic spike; the diagonal is ignored.
+        sources : (D,) array of indices, optional
+        """
+        chosen = self.driven if sources is None else sources
+        among = np.where(self.targets[:, None] == chosen, 0.0, effect[np.ix_(self.targets, chosen)])
+        return np.asarray(among @ self.extra)
+
+
+@dataclass(frozen=True)
+class PerturbationScore:
+    """How well predicted responses agree with measured ones, over the units that are not driven.
+
+    Attributes
+    ----------
+    n_driven, n_targets : int
+    correlation : float
+        Spearman correlation of prediction and measured modulation.
+    given_rate : float
+        The same as a partial correlation given the baseline rate.
+    p_targets : float
+        Share of shuffles in which the predictions, dealt out among the targets, correlate as highly (one-sided).
+    p_sources : float
+        The same, for predictions in which the drive is given to as many random units.
+    reliability : float
+        Spearman correlation of the modulation in the even and in the odd trials; about its square root is what a
+        perfect prediction would reach.
+    """
+
+    n_driven: int
+    n_targets: int
+    correlation: float
+    given_rate: float
+    p_targets: float
+    p_sources: float
+    reliability: float
+
+
+def directly_driven(
+    counts: npt.ArrayLike, onset: int, *, n_light: int = 1, n_baseline: int = 30, z: float = 5.0
+) -> npt.NDArray[np.bool_]:
+    """Units that fire more in the first bins of light than before it: no synapse is as fast on so many trials.
+
+    Parameters
+    ----------
+    counts : (R, N, B) array
+        Spike counts of R trials.
+    onset : int
+        First bin with light.
+    n_light : int
+        Bins that are looked at, from the onset on.
+    n_baseline : int
+        Bins before the onset that are the baseline.
+    z : float
+        Excess that is asked for, in standard deviations of a Poisson count; our choice, strict because a unit chosen
+        in error is missed as a target and misleads as a source.
+
+    Returns
+    -------
+    (N,) bool array
+    """
+    trials = _checked(counts, onset, n_baseline)
+    expected = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2)) * len(trials) * n_light
+    # A unit silent before the light needs a floor: the rate at which one spike would have been expected.
+    excess = trials[:, :, onset : onset + n_light].sum(axis=(0, 2)) - expected
+    return np.asarray(excess > z * np.sqrt(np.maximum(expected, 1.0)))
+
+
+def modulation(counts: npt.ArrayLike, onset: int, window: tuple[int, int], *, n_baseline: int = 30) -> Array:
+    """(N,) change of rate over sum of rates, (R - B) / (R + B), in bins `window` after the onset; NaN without spikes.
+
+    Bounded, unlike a ratio of rates, and free of the unit's rate, unlike their difference.
+    """
+    trials = _checked(counts, onset, n_baseline)
+    if not 0 <= window[0] < window[1] <= trials.shape[2] - onset:
+        raise InputError(f"The window must be bins after the onset, within {trials.shape[2] - onset}; got {window}.")
+    before = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
+    after = trials[:, :, onset + window[0] : onset + window[1]].mean(axis=(0, 2))
+    return np.divide(after - before, after + before, out=np.full_like(before, np.nan), where=after + before > 0)
+
+
+def relative_effect(connectome: Connectome, mean: Array, spread: Array) -> Array:
+    """(N, N) relative change of the postsynaptic rate per presynaptic spike, whatever the unit of the weights.
+
+    Parameters
+    ----------
+    connectome : Connectome
+        In log rate or log odds per spike, which is that already for small effects, or in standard deviations per
+        standard deviation ("SD per SD", "correlation"), which is rescaled.
+    mean, spread : (N,) arrays
+        Of the counts per bin from which it was inferred.
+    """
+    if connectome.unit.startswith("log"):
+        return connectome.weight
+    return connectome.weight * np.outer(spread / mean, 1 / spread)
+
+
+def measure_responses(
+    counts: npt.ArrayLike, onset: int, window: tuple[int, int] = (1, 5), *, n_baseline: int = 30, z: float = 5.0
+) -> Responses:
+    """Whom light drives, and what the others do then.
+
+    Parameters
+    ----------
+    counts : (R, N, B) array
+        Spike counts of R trials, all with the same kind of light.
+    onset : int
+        First bin with light.
+    window : (first, stop)
+        Bins after the onset in which the response is measured. Those before the first, with the light, are left out:
+        they are what driven units are chosen by.
+    n_baseline, z
+        See `directly_driven`.
+
+    Raises
+    ------
+    InputError
+        If shapes do not match, no unit is driven, or fewer than 3 others have spikes.
+    """
+    trials = np.asarray(counts, dtype=np.float64)
+    _checked(trials, onset, n_baseline)
+    n_light = max(1, window[0])
+    chosen_on, scored_on = trials[0::2], trials[1::2]
+    driven = directly_driven(chosen_on, onset, n_light=n_light, n_baseline=n_baseline, z=z)
+    measured = modulation(scored_on, onset, window, n_baseline=n_baseline)
+    repeated = modulation(chosen_on, onset, window, n_baseline=n_baseline)
+    targets = np.flatnonzero(~driven & np.isfinite(measured) & np.isfinite(repeated))
+    if not driven.any():
+        raise InputError("No unit is driven directly by the light; lower z, or look at the onset.")
+    if len(targets) < 3:
+        raise InputError(f"At least 3 units that are not driven must have spikes; got {len(targets)}.")
+    baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
+    lit = chosen_on[:, :, onset : onset + n_light].sum(axis=2).mean(axis=0)
+    return Responses(
+        driven=np.flatnonzero(driven),
+        targets=targets,
+        extra=(lit - n_light * baseline)[driven],
+        baseline=baseline[targets],
+        measured=measured[targets],
+        repeated=repeated[targets],
+    )
+
+
+def score_responses(effect: Array, responses: Responses, *, n_shuffles: int = 1000, seed: int = 0) -> PerturbationScore:
+    """Predict responses from connectivity and compare them with what was measured.
+
+    The prediction is first order: effects of the driven units' extra spikes add up, and nothing is passed on.
+
+    Parameters
+    ----------
+    effect : (N, N) array, `[post, pre]`
+        Of a presynaptic spike; the diagonal is ignored.
+    responses : Responses
+    n_shuffles, seed : int
+        Of the two nulls.
+    """
+    predicted, response, n = responses.predict(effect), responses.measured, len(effect)
+    rng = np.random.default_rng(seed)
+    correlation = float(_spearman(predicted, response))
+    by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
+    sources = [rng.choice(n, len(responses.extra), replace=False) for _ in range(n_shuffles)]
+    by_sources = np.array([responses.predict(effect, chosen) for chosen in sources])
+    return PerturbationScore(
+        n_driven=len(responses.driven),
+        n_targets=len(responses.targets),
+        correlation=correlation,
+        given_rate=_given(predicted, response, responses.baseline),
+        p_targets=p_value(correlation, _spearman(by_targets, response)),
+        p_sources=p_value(correlation, _spearman(by_sources, response)),
+        reliability=responses.reliability,
+    )
+
+
+def score_perturbation(
+    effect: Array,
+    counts: npt.ArrayLike,
+    onset: int,
+    window: tuple[int, int] = (1, 5),
+    *,
+    n_baseline: int = 30,
+    z: float = 5.0,
+    n_shuffles: int = 1000,
+    seed: int = 0,
+) -> PerturbationScore:
+    """Measure responses and score a prediction of them; see `measure_responses` and `score_responses`.
+
+    Raises
+    ------
+    InputError
+        As `measure_responses`, and if the effects are not of the same units.
+    """
+    n = np.shape(counts)[1] if np.ndim(counts) == 3 else 0
+    if n and np.shape(effect) != (n, n):
+        raise InputError(f"The effects must be of the {n} units of the counts, [post, pre]; got {np.shape(effect)}.")
+    responses = measure_responses(counts, onset, window, n_baseline=n_baseline, z=z)
+    return score_responses(effect, responses, n_shuffles=n_shuffles, seed=seed)
+
+
+def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> Array:
+    trials = np.asarray(counts, dtype=np.float64)
+    if trials.ndim != 3 or len(trials) < 2:
+        raise InputError(f"Counts must be trials x units x bins, at least 2 trials; got shape {trials.shape}.")
+    if not 1 <= n_baseline <= onset < trials.shape[2]:
+        raise InputError(
+            f"The onset must lie within the {trials.shape[2]} bins, with {n_baseline} baseline bins before it; "
+            f"got bin {onset}."
+        )
+    return trials
+
+
+def _spearman(x: Array, y: Array) -> Array:
+    """Rank correlation of each row of x with y; 0 if one of them is constant: it predicts nothing."""
+    x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1), rankdata(y)))
+    norm = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
+    return np.divide(x @ y, norm, out=np.zeros_like(norm), where=norm > 0)
+
+
+def _given(x: Array, y: Array, z: Array) -> float:
+    """Partial rank correlation of x and y given z."""
+    xy, xz, yz = _spearman(x, y), _spearman(x, z), _spearman(y, z)
+    rest = (1 - xz**2) * (1 - yz**2)
+    return float((xy - xz * yz) / np.sqrt(rest)) if rest > 1e-12 else 0.0

@@ -1,0 +1,197 @@
+"""How well an inferred connectome agrees with the true one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+
+from synapsnet.errors import InputError
+from synapsnet.recording import Connectome
+from validation.metrics.bootstrap import Array, correlation, draw_counts, optional, pearson, ratio, share
+from validation.metrics.detection import BoolArray, decide, rank, rank_signed
+from validation.metrics.motifs import lookalike_pairs, strong_effective
+from validation.metrics.p_values import LEVEL, false_positive_rate, p_value_distance
+from validation.metrics.results import ConnectivityScores
+
+
+def score_connectivity(
+    method: str,
+    truth: Connectome,
+    inferred: Connectome,
+    *,
+    neurons: pd.DataFrame | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> ConnectivityScores:
+    """Score inferred connectivity against the ground truth, off-diagonal pairs only.
+
+    With s the inferred `scores` and w the true weights (an edge is a pair with w != 0), which pairs are connected:
+
+    - `auroc`, `auprc`, `precision_at_k`: edges against absent pairs, ranked by abs(s). AUPRC is the average precision:
+      the sum over thresholds of precision times gain in recall, without interpolation. Its chance level is the edge
+      density, and `auprc_lift` is how many times that it is. Precision is at k the number of edges.
+    - `signed_auroc`, `signed_auprc`: the mean of two, excitatory edges (w > 0) against all other pairs ranked by s, and
+      inhibitory edges (w < 0) against all other pairs ranked by -s; only one of them if the other is not defined.
+
+    At the method's own threshold, if it has standard errors (`Connectome.significant` at 5%):
+
+    - `mcc`, `f1`, and `false_discovery_rate`, the share of absent pairs among those found, which should be 5%.
+    - `false_positive_rate`, `p_value_distance`: see `validation.metrics.p_values`.
+
+    Signs, weights, directions and delays:
+
+    - `sign_accuracy`: share of the edges with sign(s) = sign(w); s = 0 is wrong.
+    - `ei_accuracy`, `ei_auroc`: does a neuron excite or inhibit (the sign of its summed outgoing w), by the sign of its
+      summed outgoing s; the AUROC of that sum. Neurons without outgoing edges do not count.
+    - `weight_correlation`, `edge_weight_correlation`: Pearson correlation of w and the inferred `weight` over all
+      pairs, absent ones included; over the edges.
+    - `block_correlation`: Pearson correlation of the mean of w and of `weight` over all pairs of each [post type][pre
+      type] of `neurons`.
+    - `direction_accuracy`: share of the pairs connected in one direction only whose abs(s) is larger in that
+      direction than in the reverse one; ties count half.
+    - `delay_error_s`, `delay_correlation`: mean absolute error and Spearman correlation of the delay over the edges for
+      which the method gives one.
+
+    What it takes for connections:
+
+    - `fooled_by_chain` and others: among absent pairs, the AUROC by abs(s) of those of one of the motifs of
+      `validation.metrics.motifs` against the others. 0.5 if the motif does not matter, 1 if it always looks connected.
+
+    In a part of a network, against what passes through its hidden neurons as well (`truth.effective`):
+
+    - `effective_auprc`: as `auprc`, with an edge where effective connectivity is strong (`strong_effective`).
+    - `effective_weight_correlation`: as `weight_correlation`.
+
+    Intervals are 95% percentile intervals of a bootstrap over postsynaptic neurons (`ei_*`: over the neurons that are
+    classified). Methods fit the inputs of each neuron apart from those of all others, so the rows of W are the units
+    whose errors are about independent; pairs within a row are not, since they share the neuron's activity. A one-way
+    pair belongs to the neuron that receives the connection. The intervals hold for this network and recording: they do
+    not cover another simulation's draw.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method that inferred.
+    truth, inferred : Connectome
+        Of the same N neurons, `[post, pre]`.
+    neurons : DataFrame with N rows, optional
+        Neuron table, for `block_correlation` and designed motifs.
+    n_resamples : int
+    seed : int
+
+    Returns
+    -------
+    ConnectivityScores
+        A metric is None where it is not defined: without edges, if all pairs are edges (AUROC, AUPRC; the signed
+        AUROC if they have one sign), without one-way pairs, if the inferred weights are all equal (weight
+        correlation), without standard errors, delays, types or motifs. Scores that are all equal rank at chance.
+
+    Raises
+    ------
+    InputError
+        If the connectomes or the neuron table differ in size, or scores are NaN or infinite.
+    """
+    n = truth.n_neurons
+    if n != inferred.n_neurons:
+        raise InputError(
+            f"Connectivity inferred by {method} is of {inferred.n_neurons} neurons but the true one is of "
+            f"{n}; score them on the same neurons."
+        )
+    if neurons is not None and len(neurons) != n:
+        raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")
+    weight, guess, score = (off_diagonal(m) for m in (truth.weight, inferred.weight, inferred.scores))
+    if not np.isfinite(score).all():
+        raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
+    counts = draw_counts(n, n_resamples, seed)
+    size, edge, post = np.abs(score), weight != 0, np.arange(n).repeat(n - 1)
+    every_pair = np.ones_like(edge)
+    ranking = rank(size.ravel(), edge.ravel(), post, counts)
+    signed = rank_signed(weight.ravel(), score.ravel(), post, counts)
+    one_way = edge & ~off_diagonal(truth.adjacency.T).astype(bool)
+    backward = np.abs(off_diagonal(inferred.scores.T))
+    right_way = np.where(size == backward, 0.5, size > backward)
+    values = {
+        "auroc": ranking.auroc,
+        "auprc": ranking.auprc,
+        "auprc_lift": ratio(ranking.auprc, share(edge, every_pair, counts)),
+        "precision_at_k": ranking.precision_at_k,
+        "signed_auroc": signed.auroc,
+        "signed_auprc": signed.auprc,
+        "sign_accuracy": share(np.sign(score) == np.sign(weight), edge, counts),
+        "weight_correlation": correlation(weight, guess, every_pair, counts),
+        "edge_weight_correlation": correlation(weight, guess, edge, counts),
+        "direction_accuracy": share(right_way, one_way, counts),
+    }
+    values |= _cell_types(truth, inferred, counts)
+    if inferred.standard_error is not None and n > 1:
+        p_values, found = off_diagonal(inferred.p_values), off_diagonal(inferred.significant(LEVEL)) > 0
+        values |= decide(found, edge, counts)._asdict()
+        values["false_positive_rate"] = false_positive_rate(p_values, edge, counts)
+        values["p_value_distance"] = np.array([p_value_distance(p_values, edge)])
+    if truth.delay_s is not None and inferred.delay_s is not None:
+        delay, guessed = off_diagonal(truth.delay_s), off_diagonal(inferred.delay_s)
+        values |= _delays(delay, guessed, edge & np.isfinite(delay) & np.isfinite(guessed), counts)
+    if neurons is not None:
+        values["block_correlation"] = _block_correlation(truth, inferred, neurons["cell_type"].tolist(), counts)
+    for motif, members in lookalike_pairs(truth, neurons).items():
+        fooled = rank(size[~edge], off_diagonal(members)[~edge] > 0, post[~edge.ravel()], counts).auroc
+        values[f"fooled_by_{motif.replace('-', '_')}"] = fooled
+    if truth.effective is not None:
+        strong = off_diagonal(strong_effective(truth)).ravel() > 0
+        values["effective_auprc"] = rank(size.ravel(), strong, post, counts).auprc
+        effective = off_diagonal(truth.effective)
+        values["effective_weight_correlation"] = correlation(effective, guess, every_pair, counts)
+    return ConnectivityScores(method=method, **{name: optional(resampled) for name, resampled in values.items()})
+
+
+def off_diagonal(matrix: npt.NDArray[Any]) -> Array:
+    """(N, N - 1) array: each row of an (N, N) matrix without its diagonal entry."""
+    n = len(matrix)
+    return np.asarray(matrix[~np.eye(n, dtype=bool)], dtype=np.float64).reshape(n, n - 1)
+
+
+def _cell_types(truth: Connectome, inferred: Connectome, counts: Array) -> dict[str, Array]:
+    """Which neurons excite, from what is inferred of their outgoing connections."""
+    outgoing = truth.weight.sum(axis=0)
+    evidence = np.where(np.eye(truth.n_neurons, dtype=bool), 0.0, inferred.scores).sum(axis=0)
+    known = np.flatnonzero(outgoing)
+    right = np.sign(evidence) == np.sign(outgoing)
+    return {
+        "ei_accuracy": share(right[:, None], (outgoing != 0)[:, None], counts),
+        "ei_auroc": rank(evidence[known], outgoing[known] > 0, known, counts).auroc,
+    }
+
+
+def _delays(delay: Array, guess: Array, among: BoolArray, counts: Array) -> dict[str, Array]:
+    error, ranks, guessed_ranks = np.zeros((3, *delay.shape))
+    error[among] = np.abs(guess - delay)[among]
+    # Ranks are among all edges, in every resample: ranking each anew would change the interval only, and little.
+    ranks[among], guessed_ranks[among] = rankdata(delay[among]), rankdata(guess[among])
+    return {
+        "delay_error_s": share(error, among, counts),
+        "delay_correlation": correlation(ranks, guessed_ranks, among, counts),
+    }
+
+
+def _block_correlation(truth: Connectome, inferred: Connectome, types: Sequence[str], counts: Array) -> Array:
+    """(R,) Pearson correlation, over blocks of cell types, of mean weights; NaN with fewer than 3 blocks."""
+    kind = np.unique(np.asarray(types, dtype=str), return_inverse=True)[1]
+    member = np.eye(kind.max() + 1)[kind]  # (N, K)
+    pairs = member.sum(axis=0) - member  # of each neuron with the other ones of each type
+
+    def means(weight: Array) -> Array:
+        received = weight @ member
+        blocks = [ratio(counts[:, rows] @ received[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
+        return np.concatenate(blocks, axis=1)
+
+    x, y = means(truth.weight.astype(np.float64)), means(inferred.weight.astype(np.float64))
+    defined = ~np.isnan(x)  # a resample may lack a type
+    x, y = np.where(defined, x, 0.0), np.where(defined, y, 0.0)
+    n_blocks = defined.sum(axis=1).astype(np.float64)
+    result = pearson(n_blocks, *(values.sum(axis=1) for values in (x, y, x * x, y * y, x * y)))
+    return np.where(n_blocks > 2, result, np.nan)

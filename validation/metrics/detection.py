@@ -1,0 +1,113 @@
+"""How well evidence tells those that are from those that are not: ranked, and at a threshold.
+
+All functions take flat or row-wise arrays of pairs (or neurons) and the resamples of `validation.metrics.bootstrap`,
+and return a score on the data, first, and on every resample.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from validation.metrics.bootstrap import Array, ratio
+
+BoolArray = npt.NDArray[np.bool_]
+IndexArray = npt.NDArray[np.integer[Any]]
+
+
+class Ranking(NamedTuple):
+    """(R,) arrays, NaN where a resample has no positive or no negative item.
+
+    Attributes
+    ----------
+    auroc : area under the receiver operating characteristic; ties count half
+    auprc : average precision, the sum over thresholds of precision times gain in recall, without interpolation
+    precision_at_k : share of positives among the first k items, with k the number of positives; where k falls within
+        ties, the mean over their orders
+    """
+
+    auroc: Array
+    auprc: Array
+    precision_at_k: Array
+
+
+def rank(key: Array, positive: BoolArray, unit: IndexArray, counts: Array) -> Ranking:
+    """Scores of a ranking in every resample of units, from one sort.
+
+    Parameters
+    ----------
+    key : (P,) array
+        Evidence that an item is positive.
+    positive : (P,) bool array
+    unit : (P,) array of indices
+        The unit that each item is drawn with.
+    counts : (R, U) array
+        How often each unit is drawn, see `validation.metrics.bootstrap.draw_counts`.
+    """
+    scores = np.full((3, len(counts)), np.nan)
+    if positive.all() or not positive.any():
+        return Ranking(*scores)
+    order = np.argsort(-key, kind="stable")
+    ranked, unit = key[order], unit[order]
+    hit = np.flatnonzero(positive[order])
+    borders = np.flatnonzero(np.diff(ranked, prepend=np.inf, append=-np.inf))  # of tied items, which enter together
+    tie = np.searchsorted(borders, hit, side="right") - 1
+    above, through = borders[tie], borders[tie + 1]  # for each positive, ranks above its ties and with them
+    hits_above, hits_through = np.searchsorted(hit, above), np.searchsorted(hit, through)
+    # One resample at a time, so that its arrays stay in the processor's cache; only positives need terms.
+    items, hits = np.zeros(len(unit) + 1), np.zeros(len(hit) + 1)
+    for r, count in enumerate(counts):
+        weight = count[unit]
+        np.cumsum(weight, out=items[1:])
+        weight = weight[hit]
+        np.cumsum(weight, out=hits[1:])
+        n_positive, n_negative = hits[-1], items[-1] - hits[-1]
+        if n_positive > 0 and n_negative > 0:
+            selected, right = items[through], hits[hits_through]
+            false_alarms = (items[above] - hits[hits_above] + selected - right) / 2  # ties count half
+            # Sums, not dot products: a threaded BLAS spends longer on waking its threads than on such short ones.
+            auroc = 1 - np.sum(weight * false_alarms) / (n_positive * n_negative)
+            auprc = np.sum(weight * right / np.maximum(selected, 1)) / n_positive
+            group = np.searchsorted(borders, np.searchsorted(items, n_positive) - 1, side="right") - 1
+            ends = borders[group : group + 2]
+            found = np.interp(n_positive, items[ends], hits[np.searchsorted(hit, ends)])
+            scores[:, r] = auroc, auprc, found / n_positive
+    return Ranking(*scores)
+
+
+def rank_signed(value: Array, score: Array, unit: IndexArray, counts: Array) -> Ranking:
+    """Mean of two rankings: positive values against all others by `score`, and negative ones by minus `score`.
+
+    Only one of them if the data lack a sign; a resample that lacks a sign which the data have is NaN.
+    """
+    both = [rank(sign * score, sign * value > 0, unit, counts) for sign in (1, -1)]
+    defined = [one for one in both if not np.isnan(one.auroc[0])]
+    return Ranking(*np.mean(defined, axis=0)) if defined else both[0]
+
+
+class Decisions(NamedTuple):
+    """(R,) arrays: how good yes-or-no decisions are.
+
+    Attributes
+    ----------
+    mcc : Matthews correlation coefficient; 0 where nothing, or everything, is found
+    f1 : harmonic mean of precision and recall
+    false_discovery_rate : share of absent pairs among those found; 0 if nothing is found
+    """
+
+    mcc: Array
+    f1: Array
+    false_discovery_rate: Array
+
+
+def decide(found: BoolArray, edge: BoolArray, counts: Array) -> Decisions:
+    """Scores of what was `found`, of (units, entries) arrays; NaN in a resample that has no edge or only edges."""
+    cells = ((found & edge), (found & ~edge), (~found & edge), (~found & ~edge))
+    tp, fp, fn, tn = (counts @ cell.sum(axis=1).astype(np.float64) for cell in cells)
+    defined = (tp + fn > 0) & (fp + tn > 0)
+    spread = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
+    mcc = np.where(spread > 0, ratio(tp * tn - fp * fn, spread), 0.0)
+    scores = (mcc, ratio(2 * tp, 2 * tp + fp + fn), fp / np.maximum(tp + fp, 1))
+    return Decisions(*(np.where(defined, score, np.nan) for score in scores))

@@ -1,0 +1,64 @@
+"""Pairs that are not connected but related, and therefore look connected.
+
+==================  =======================================================  =================================
+motif               pre and post                                             looks connected because
+==================  =======================================================  =================================
+chain               pre -> a third neuron -> post                            spikes pass through the third
+common-input        a third neuron -> pre and post                           both follow the third
+reverse             post -> pre                                              the two are related, other way round
+relay               pre -> hidden neurons -> post, see `strong_effective`    spikes pass through the hidden
+unequal-delays      a third neuron -> pre, and -> post later                 post follows pre as if driven by it
+==================  =======================================================  =================================
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from simulators.topologies.motifs import lookalikes
+from synapsnet.recording import Connectome
+from validation.metrics.detection import BoolArray
+
+LOOKALIKES = ("chain", "common-input", "reverse", "relay", "unequal-delays")
+
+
+def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> dict[str, BoolArray]:
+    """Which absent connections belong to which motif.
+
+    Parameters
+    ----------
+    truth : Connectome
+        "relay" needs its effective connectivity.
+    neurons : DataFrame with N rows, optional
+        Where their ids are those of the topology "motifs", the pairs that it was built for count, too: the only way to
+        know of "unequal-delays", and of a "relay" without effective connectivity.
+
+    Returns
+    -------
+    dict of motif -> (N, N) bool array, `[post, pre]`
+        Never on the diagonal nor on a connection; one pair may belong to several.
+    """
+    sends = truth.adjacency.astype(np.float64)
+    pairs = {
+        "chain": sends @ sends > 0,
+        "common-input": sends @ sends.T > 0,
+        "reverse": truth.adjacency.T,
+        "relay": np.zeros_like(truth.adjacency) if truth.effective is None else strong_effective(truth),
+        "unequal-delays": np.zeros_like(truth.adjacency),
+    }
+    for pair in [] if neurons is None else lookalikes(neurons):
+        pairs[pair.motif][pair.post, pair.pre] = True
+    candidates = ~truth.adjacency & ~np.eye(truth.n_neurons, dtype=bool)
+    return {motif: members & candidates for motif, members in pairs.items()}
+
+
+def strong_effective(truth: Connectome) -> BoolArray:
+    """(N, N) the pairs with the largest effective connectivity in size, as many as there are direct connections.
+
+    Through hidden neurons nearly every pair is connected a little; ties with the smallest of these count as well.
+    """
+    if truth.effective is None or not truth.adjacency.any():
+        return np.zeros_like(truth.adjacency)
+    size = np.abs(truth.effective)
+    return (size > 0) & (size >= np.sort(size, axis=None)[-int(truth.adjacency.sum())])
