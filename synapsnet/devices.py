@@ -5,15 +5,16 @@ Lightning Fabric knows devices, precisions and how processes talk to each other.
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Literal, get_args
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 
 from synapsnet.errors import InputError
+from synapsnet.processes import sizes
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["32-true", "bf16-mixed"]
@@ -45,13 +46,14 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
         raise InputError(
             f"There is no {chosen.upper()} device that PyTorch can use; choose --device cpu or --device auto."
         )
-    here, everywhere = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    here, everywhere = sizes()
     fabric = Fabric(
         accelerator=chosen,
         devices=here,
         num_nodes=everywhere // here,
         strategy="ddp" if everywhere > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
+        plugins=[] if everywhere > 1 else [LightningEnvironment()],  # whatever a batch system says of its own job
     )
     fabric.launch()
     return fabric

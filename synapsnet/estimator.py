@@ -16,7 +16,7 @@ import torch
 from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
-from synapsnet.files import atomic_path, write_text
+from synapsnet.files import atomic_paths, make_folder
 from synapsnet.fitted import FittedModel, Material, positions_um, require_one_decoder, shape_of
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.model.kernels import distance_groups
@@ -227,7 +227,7 @@ class SynapsNet:
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.json` into `folder`.
 
-        The JSON goes first and comes last: a folder that has it is whole.
+        What was there before is replaced when all is written, the JSON last.
 
         Raises
         ------
@@ -235,19 +235,13 @@ class SynapsNet:
             If the model is not fitted, or `folder` cannot be written to.
         """
         folder, forecaster = Path(folder), self._fitted()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / DESCRIPTION).unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"Cannot save a model in {folder}: {error.strerror}; choose another folder.") from error
+        make_folder(folder)
         tensors = {f"forecaster.{name}": value for name, value in forecaster.state_dict().items()}
         tensors |= {
             f"connectivity.{name}": torch.from_numpy(np.ascontiguousarray(matrix))
             for name, matrix in self.connectivity_.matrices.items()
         }
         tensors["embedding"] = torch.from_numpy(self.embedding_.copy())
-        with atomic_path(folder / PARAMETERS) as path:
-            safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path)
         description = {
             "format_version": FORMAT_VERSION,
             "settings": self.settings.model_dump(mode="json"),
@@ -255,7 +249,9 @@ class SynapsNet:
             "connectivity_unit": self.connectivity_.unit,
             "history": {name: vars(history) for name, history in self.history_.items()},
         }
-        write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
+        with atomic_paths(folder / PARAMETERS, folder / DESCRIPTION) as (parameters, described):
+            safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, parameters)
+            described.write_text(json.dumps(description, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, *, device: Device = "auto") -> SynapsNet:

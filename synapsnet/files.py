@@ -1,14 +1,80 @@
-"""Outputs that are whole or absent: write under a temporary name, then rename."""
+"""Outputs: checked before the work, whole or absent, and written by one process at a time.
+
+What is new is written under a temporary name and renamed; only then is what was there before gone.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from synapsnet.errors import InputError
+from safetensors import SafetensorError
+
+from synapsnet.errors import InputError, told
+
+
+def check_output(path: str | Path, *suffixes: str, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse a file that cannot be written, before the work that it is to hold.
+
+    Parameters
+    ----------
+    path : path
+    *suffixes : str
+        What its name may end in; default anything.
+    inputs : paths
+        What is read: it is not to be replaced by what is made of it.
+
+    Raises
+    ------
+    InputError
+        If the name ends otherwise or is too long, `path` is a folder, a device or one of the inputs, may not be written
+        to, or its folder does not exist or may not be written to.
+    """
+    path = Path(path)
+    if suffixes and path.suffix not in suffixes:
+        raise InputError(f"The output must be named *{' or *'.join(suffixes)}; got {path}.")
+    target = _target(path)
+    with _cannot_write(path):
+        if not target.parent.is_dir():
+            raise InputError(f"The folder of {path} does not exist; create it first.")
+        if not (os.access(target.parent, os.W_OK | os.X_OK) and (os.access(target, os.W_OK) or not target.exists())):
+            raise InputError(f"Cannot write {path}: permission denied; choose a folder that is writable.")
+        if any(target.exists() and os.path.exists(each) and target.samefile(each) for each in inputs):  # noqa: PTH110
+            raise InputError(f"{path} is what is read, and would be replaced; give the output another name.")
+
+
+def check_folder(folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse a folder that cannot be made or written to, before the work; it is not made yet.
+
+    Parameters
+    ----------
+    folder : path
+    inputs : paths
+        What is read: it must not lie in the folder.
+
+    Raises
+    ------
+    InputError
+        If it is a file, cannot be made or written to, or an input lies in it.
+    """
+    folder = Path(folder)
+    with _cannot_write(folder):
+        there = folder.absolute()
+        while not (there.exists() or there.is_symlink()):
+            there = there.parent
+        if not there.is_dir():
+            what = "it is a file" if there == folder.absolute() else f"{there} is a file"
+            raise InputError(f"Cannot write into {folder}: {what}; give a folder (-o).")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(f"Cannot write into {folder}: permission denied; choose another folder.")
+        inside = folder.resolve()
+        for each in inputs:
+            if inside in Path(each).resolve().parents:
+                raise InputError(f"{each} is what is read, and lies in {folder}; write into another folder.")
 
 
 @contextmanager
@@ -21,39 +87,92 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If `path` is a folder or a device, or the folder it lies in does not exist or cannot be written to.
+        If `path` is a folder or a device, the folder it lies in does not exist or cannot be written to, or there is no
+        space left on the disk.
     """
-    path = Path(path).resolve()  # of a link, what it points to is replaced
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "not a regular file"
-        raise InputError(f"Cannot write {path}: it is {what}; give the name of a file.")
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write {path}: {error.strerror}; choose a folder that exists and is writable."
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with atomic_paths(path) as (temporary,):
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
+    """`atomic_path` for files that belong together: all are written before the first is replaced, the last one last."""
+    temporary: list[Path] = []
+    with ExitStack() as unfinished:
+        targets = [_target(Path(path)) for path in paths]
+        for path, target in zip(paths, targets, strict=True):
+            with _cannot_write(path):
+                # short, so that any name that can be written has a temporary one
+                handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:20]}-", suffix=target.suffix)
+            os.close(handle)
+            temporary.append(Path(name))
+            unfinished.callback(temporary[-1].unlink, missing_ok=True)
+        with _cannot_write(paths[0]):
+            yield tuple(temporary)
+            umask = os.umask(0)
+            os.umask(umask)
+            for each in temporary:
+                each.chmod(0o666 & ~umask)  # mkstemp makes it private
+            for each, target in zip(temporary, targets, strict=True):
+                each.replace(target)
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder, and those that it lies in, if it is not there; InputError if that cannot be."""
-    try:
+    with _cannot_write(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot create {folder}: {error.strerror}; choose a folder that is writable.") from error
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let no other process that asks write into a folder; the system ends the lock of a process that was killed.
+
+    Raises
+    ------
+    InputError
+        If another process is at work in it.
+    """
+    handle = os.open(folder, os.O_RDONLY)  # the folder itself: no file of ours is left in it
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another process is at work in {folder}; wait until it has ended, or give another folder."
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(handle)
+
+
+def _target(path: Path) -> Path:
+    """The regular file that is to be replaced: of a link, what it points to."""
+    with _cannot_write(path):
+        try:
+            path.stat()  # which refuses names that are too long, and loops of links
+        except FileNotFoundError:
+            return path.resolve()
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "not a regular file"
+            raise InputError(f"Cannot write {path}: it is {what}; give the name of a file.")
+        return path.resolve()
+
+
+@contextmanager
+def _cannot_write(path: str | Path) -> Iterator[None]:
+    """What the system, or a library that writes a file, has against it, as a sentence."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:  # a SafetensorError is no OSError, on a full disk either
+        if "No space left" in str(error) or "quota" in str(error).lower():
+            raise InputError(f"There is no space left on the disk for {path}; make room.") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or told(error)
+        raise InputError(f"Cannot write {path}: {why}; choose a folder that exists and is writable.") from error

@@ -1,10 +1,11 @@
 """A run: one recording, SynapsNet and its W = 0 ablation fitted to all but the held-out end of it, in a folder.
 
-run.json                the settings, versions, times
+run.json                the settings, versions, times, checksums of what follows
 recording.nwb           what was fitted and what is held out
 synapsnet/              the model, see `synapsnet.estimator.SynapsNet.save`
 synapsnet-independent/  the ablation
 checkpoint/             while it is being fitted
+replaced/               meanwhile, the run that was here, if it is being replaced
 """
 
 from __future__ import annotations
@@ -15,29 +16,34 @@ import math
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synapsnet.devices import Device, DeviceType, Precision, launch
 from synapsnet.errors import InputError
-from synapsnet.estimator import SynapsNet
-from synapsnet.files import make_folder, write_text
+from synapsnet.estimator import DESCRIPTION as MODEL
+from synapsnet.estimator import PARAMETERS, SynapsNet
+from synapsnet.files import check_folder, locked, make_folder, write_text
 from synapsnet.io import read, write_recording
+from synapsnet.printable import printable
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout
 
 FORMAT_VERSION = 1
-DESCRIPTION, RECORDING, CHECKPOINT = "run.json", "recording.nwb", "checkpoint"
+DESCRIPTION, RECORDING, CHECKPOINT, REPLACED = "run.json", "recording.nwb", "checkpoint", "replaced"
 # Each with what it changes of the settings.
 MODELS: dict[str, dict[str, str]] = {"synapsnet": {}, "synapsnet-independent": {"connectivity": "none"}}
 SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # what `validation.scoring` adds
+OURS = (DESCRIPTION, *SCORED, CHECKPOINT, *MODELS, RECORDING)
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
 PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "scikit-learn", "brian2")
 
@@ -56,7 +62,9 @@ class RunDescription(BaseModel):
     device: DeviceType
     source: str
     pretrained: str | None = None
+    precision: Precision = "32-true"
     recording_hash: str
+    checksums: dict[str, str] = {}  # SHA-256 of files of the run, which older runs do not have
     versions: dict[str, str]
     seconds: dict[str, float] = {}
 
@@ -149,15 +157,36 @@ def fit_run(
         test_fraction=test_fraction,
         gap_steps=gap,
         device=cast(DeviceType, models["synapsnet"].device.type),
-        source=source,
+        precision=precision,
+        source=printable(source),
         pretrained=None if pretrained is None else str(Path(pretrained).resolve().name),
         recording_hash=_hash(recording),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     )
     fabric = launch(device, precision)
-    if fabric.is_global_zero:
-        _prepare(folder, description, recording, resume, overwrite)
-    fabric.barrier()
+    with ExitStack() as ours:
+        if fabric.is_global_zero:
+            check_folder(folder)
+            make_folder(folder)
+            ours.enter_context(locked(folder))
+            ours.enter_context(_prepared(folder, description, recording, resume, overwrite))
+        fabric.barrier()
+        _fit(training, folder, models, teachers, fabric, resume, progress)
+        fabric.barrier()
+        if fabric.is_global_zero:
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+
+
+def _fit(
+    training: Recording,
+    folder: Path,
+    models: dict[str, SynapsNet],
+    teachers: dict[str, SynapsNet | None],
+    fabric: Fabric,
+    resume: bool,
+    progress: Progress,
+) -> None:
+    """Fit and keep the models that are not there yet."""
     description = read_description(folder)
     hidden = training.without_ground_truth()
     for name, model in models.items():
@@ -175,10 +204,9 @@ def fit_run(
         description.seconds[name] = time.perf_counter() - started
         if fabric.is_global_zero:
             model.save(folder / name)
+            for part in (PARAMETERS, MODEL):
+                description.checksums[f"{name}/{part}"] = _checksum(folder / name / part)
             _describe(folder, description)
-    fabric.barrier()
-    if fabric.is_global_zero:
-        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
 
 
 def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
@@ -187,15 +215,22 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
     Raises
     ------
     InputError
-        If the folder holds no run, one that was interrupted, or one of another version.
+        If the folder holds no run, one that was interrupted, one of another version, or files that are not what was
+        fitted.
     """
     folder = Path(folder)
     description = read_description(folder)
     if not description.complete or not (folder / RECORDING).is_file():
         raise InputError(f"The run in {folder} was interrupted; finish it with `synapsnet fit ... --resume`.")
+    _require_whole(folder, description)
     recording = read(folder / RECORDING)
+    if _hash(recording) != description.recording_hash:
+        raise _not_ours(folder, RECORDING)
     training, test = holdout(recording, description.test_fraction, description.gap_steps)
     models = {name: SynapsNet.load(folder / name, device=device) for name in MODELS}
+    for name, changed in MODELS.items():
+        if models[name].settings != Settings(**description.settings | changed):
+            raise _not_ours(folder, name)
     return Run(folder, description, recording, training, test, models)
 
 
@@ -222,30 +257,78 @@ def read_description(folder: Path) -> RunDescription:
         raise InputError(f"{path} is damaged ({error.errors()[0]['msg']}); fit the recording again.") from error
 
 
-def _prepare(folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool) -> None:
-    """Make the folder ready: with this description, or with that of what is there already if it is to be resumed."""
-    ours = (folder / DESCRIPTION).exists()
+@contextmanager
+def _prepared(
+    folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool
+) -> Iterator[None]:
+    """Make the folder ready: with this description, or with that of what is there already if it is to be resumed.
+
+    A run that is to be replaced is kept until the new one is complete, and put back if that fails.
+    """
+    ours, replaced = (folder / DESCRIPTION).exists(), folder / REPLACED
     if ours and resume:
         there = read_description(folder)
         _require_same(folder, there, description)
         if not (folder / RECORDING).is_file():  # interrupted while it was written
-            write_recording(recording, folder / RECORDING)
-        return
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give the folder of a run (-o).")
-    if folder.exists() and any(folder.iterdir()):
-        if not ours:
-            raise InputError(f"{folder} is not empty and not a run; give a new folder (-o).")
-        if not overwrite:
-            raise InputError(f"{folder} holds a run already; add --overwrite to replace it or --resume to finish it.")
-        read_description(folder)  # refuses a `run.json` of another program
-    make_folder(folder)
-    for name in (CHECKPOINT, *MODELS):  # ours, and nothing else that may lie there
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in SCORED:
-        (folder / name).unlink(missing_ok=True)
+            _keep_recording(folder, there, recording)
+        yield
+    else:
+        if any(folder.iterdir()):
+            if not ours:
+                raise InputError(f"{folder} is not empty and not a run; give a new folder (-o).")
+            if not overwrite:
+                raise InputError(
+                    f"{folder} holds a run already; add --overwrite to replace it or --resume to finish it."
+                )
+            read_description(folder)  # refuses a `run.json` of another program
+        if replaced.exists():  # what is there now was to replace it, and was interrupted
+            _remove(folder)
+        elif ours:
+            make_folder(replaced)
+            _move(folder, replaced)
+        try:
+            _keep_recording(folder, description, recording)
+            yield
+        except Exception:
+            if replaced.exists():
+                _remove(folder)
+                _move(replaced, folder)
+                replaced.rmdir()
+            raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move what is ours, and nothing else that may lie there; the description first goes and last comes."""
+    for name in OURS if target.name == REPLACED else reversed(OURS):
+        if (source / name).exists():
+            (source / name).rename(target / name)
+
+
+def _remove(folder: Path) -> None:
+    for name in OURS:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _keep_recording(folder: Path, description: RunDescription, recording: Recording) -> None:
     _describe(folder, description)
     write_recording(recording, folder / RECORDING)
+    description.checksums[RECORDING] = _checksum(folder / RECORDING)
+    _describe(folder, description)
+
+
+def _require_whole(folder: Path, description: RunDescription) -> None:
+    """Refuse files that were exchanged or damaged after the fit."""
+    for name, checksum in description.checksums.items():
+        if not (folder / name).is_file() or _checksum(folder / name) != checksum:
+            raise _not_ours(folder, name)
+
+
+def _not_ours(folder: Path, name: str) -> InputError:
+    return InputError(f"{name} in {folder} is not what was fitted ({DESCRIPTION}); fit again.")
 
 
 def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -> None:
@@ -253,7 +336,7 @@ def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -
     if there.recording_hash != wanted.recording_hash:
         raise InputError(f"The run in {folder} was started with another recording; resume it with the same one.")
     was, now = (
-        {**d.settings, "test_fraction": d.test_fraction, "device": d.device, "pretrained": d.pretrained}
+        {**d.settings, **d.model_dump(include={"test_fraction", "device", "precision", "pretrained"})}
         for d in (there, wanted)
     )
     for name, value in was.items():
@@ -269,6 +352,11 @@ def _hash(recording: Recording) -> str:
     for array in (recording.values, recording.behaviour_values):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _describe(folder: Path, description: RunDescription) -> None:

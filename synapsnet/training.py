@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from synapsnet.devices import add_up, add_up_gradients, launch
 from synapsnet.errors import InputError
-from synapsnet.files import atomic_path
+from synapsnet.files import atomic_path, make_folder
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 
@@ -202,7 +202,7 @@ def train(
     identity = ""
     if checkpoint is not None:
         identity = _identity(tasks, schedule, seed)
-        _make_folder(checkpoint)
+        make_folder(checkpoint)
         if resume and (checkpoint / STATE).exists():
             _restore(checkpoint, state, identity)
     good = state.copy()
@@ -391,13 +391,6 @@ def _identity(tasks: Sequence[Task], schedule: Schedule, seed: int) -> str:
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot keep a checkpoint in {folder}: {error.strerror}; choose another folder.") from error
 
 
 def _save(folder: Path, tensors: dict[str, Tensor], history: History, identity: str) -> None:

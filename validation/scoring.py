@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from synapsnet.devices import Device
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.files import atomic_path, write_text
+from synapsnet.files import atomic_paths, check_folder, locked
 from synapsnet.recording import MATRICES, Connectome, Recording
 from synapsnet.run import SCORED, Progress, Run, load_run
 from validation.methods import FORECASTING, INFERENCE, LABELS, STANDARD
@@ -70,6 +70,12 @@ def score_run(
     """
     chosen = list(STANDARD) if against is None else [_known(name) for name in against]
     run = load_run(folder, device=device)
+    check_folder(run.folder)
+    with locked(run.folder):
+        return _score_run(run, chosen, seed, progress)
+
+
+def _score_run(run: Run, chosen: list[str], seed: int, progress: Progress) -> Scores:
     training, test = run.training.without_ground_truth(), run.test.without_ground_truth()
     inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}
     forecasts: dict[str, Array] = {}
@@ -228,15 +234,14 @@ def _example(test: Recording, forecasts: dict[str, Array], horizons: list[int]) 
 
 
 def _save(folder: Path, scores: Scores, inferred: dict[str, Connectome], example: dict[str, npt.NDArray[Any]]) -> None:
-    """The JSON comes last: a folder that has it is scored."""
-    (folder / SCORES).unlink(missing_ok=True)
+    """All is written before the first of the scores that were there is replaced."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, connectome in inferred.items():
         arrays |= {f"{name}.{key}": matrix for key, matrix in connectome.matrices.items()}
-    for name, content in ((INFERRED, arrays), (EXAMPLE, example)):
-        with atomic_path(folder / name) as path:
+    with atomic_paths(folder / INFERRED, folder / EXAMPLE, folder / SCORES) as (*paths, described):
+        for path, content in zip(paths, (arrays, example), strict=True):
             safetensors.numpy.save_file({key: np.ascontiguousarray(value) for key, value in content.items()}, path)
-    write_text(folder / SCORES, scores.model_dump_json(indent=1))
+        described.write_text(scores.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _title(recording: Recording, source: str) -> str:

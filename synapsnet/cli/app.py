@@ -19,6 +19,7 @@ from synapsnet.cli.edges import edges
 from synapsnet.cli.pretrain import pretrain
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
+from synapsnet.files import check_folder, check_output, make_folder
 
 app = typer.Typer(
     help="Can connectivity inferred from population activity be believed? "
@@ -76,11 +77,11 @@ def simulate(
     from simulators.networks import network_class
     from synapsnet.io import read, write_simulation
 
-    _parent(output, ".nwb")
+    check_output(output, ".nwb", inputs=[] if beside is None else [beside])
     if (seeds > 1) != ("{seed}" in output.name):
         raise InputError(f"Several --seeds need an output whose name holds {{seed}}, one seed must not; got {output}.")
     if preview is not None:
-        _parent(preview, ".html")
+        check_output(preview, ".html")
     if seeds > 1 and preview is not None:
         raise InputError("--preview shows one seed; leave --seeds out.")
     if beside is not None and preview is None:
@@ -158,7 +159,7 @@ def observe(
     from simulators.catalogue import keyword_parameters
     from synapsnet.io import read_simulation, write_recording
 
-    _parent(output, ".nwb")
+    check_output(output, ".nwb", inputs=[simulation])
     bin_s = None if bin_ms is None else bin_ms / 1e3
     spikes = {"bin_s": bin_s, "loss": loss, "contamination": contamination}
     calcium = {"indicator": indicator, "frame_rate_hz": frame_rate, "noise_level": noise, "drift": drift}
@@ -215,6 +216,7 @@ def export(
     from simulators.sonata import write_sonata
     from synapsnet.io import read_simulation
 
+    check_folder(output)
     write_sonata(read_simulation(simulation), output)
     OUT.print(f"SONATA: {output}", markup=False)
 
@@ -258,6 +260,7 @@ def fit(
     from synapsnet.run import fit_run
     from synapsnet.settings import Settings
 
+    check_folder(output, inputs=[recording])
     settings = Settings(**settings_of_fit(seed, epochs, setting))
     data = read(recording, notify=notify, **reading.keywords())
     try:
@@ -317,7 +320,7 @@ def report(
     from reports.html import write_report
     from validation.scoring import load_results
 
-    _parent(output, ".html")
+    check_output(output, ".html")
     write_report([load_results(run) for run in runs], output, title, [load_details(run) for run in runs])
     OUT.print(f"Report: {output.resolve()}", markup=False, soft_wrap=True)
 
@@ -361,9 +364,8 @@ def demo(
 
     Example: `synapsnet demo --seed 1 -o demo`
     """
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; give a folder (-o).")
-    output.mkdir(parents=True, exist_ok=True)
+    check_folder(output)
+    make_folder(output)
     simulation = output / "simulation.nwb"
     simulate(simulation, duration=duration, seed=seed, parameter=[f"n_neurons={neurons}"])
     runs = []
@@ -394,11 +396,3 @@ def _print_scores(run: Path) -> None:
         if content is None:
             continue
         print_scores(content, "method")
-
-
-def _parent(path: Path, suffix: str) -> None:
-    """Refuse an output without a folder, or of the wrong kind, before the work, not after it."""
-    if path.suffix != suffix:
-        raise InputError(f"The output must be named *{suffix}; got {path}.")
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"The folder of {path} does not exist; create it first.")

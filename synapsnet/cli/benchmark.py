@@ -10,6 +10,7 @@ import typer
 
 from synapsnet.cli.console import OUT, complain, notify, print_scores, progress
 from synapsnet.errors import InputError
+from synapsnet.files import check_folder, check_output, make_folder
 
 if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
@@ -45,6 +46,7 @@ def benchmark(
     from validation.benchmark.suite import load_suite
 
     sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` would find it
+    check_folder(output)
     chosen = load_suite(suite)
     try:
         with progress() as steps, connect(scheduler=scheduler, slurm=slurm, workers=workers) as client:
@@ -76,10 +78,14 @@ def leaderboard(
     - `synapsnet leaderboard results/ --curves curves.svg`
     """
     _require_extra()
+    from reports.leaderboard import FIGURE_SUFFIXES, write_curves, write_figure, write_page
     from reports.leaderboard import leaderboard as ranked
-    from reports.leaderboard import write_curves, write_figure, write_page
     from validation.benchmark.table import read_table
 
+    check_output(output, ".html")
+    for drawn in (figure, curves):
+        if drawn is not None:
+            check_output(drawn, *FIGURE_SUFFIXES)
     board = ranked(read_table(results))
     write_page(board, output)
     if figure is not None:
@@ -108,10 +114,12 @@ def baseline_save(
     from validation.benchmark.baseline import make_baseline, save_baseline
     from validation.benchmark.table import read_table
 
+    path = _baseline(folder, name)
+    check_folder(folder)
     made = make_baseline(read_table(results), method)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_baseline(made, folder / f"{name}.json")
-    OUT.print(f"Baseline: {method} in {len(made.settings)} settings, {folder / f'{name}.json'}", markup=False)
+    make_folder(folder)
+    save_baseline(made, path)
+    OUT.print(f"Baseline: {method} in {len(made.settings)} settings, {path}", markup=False)
 
 
 def baseline_compare(
@@ -127,13 +135,20 @@ def baseline_compare(
     from validation.benchmark.baseline import compare, load_baseline
     from validation.benchmark.table import read_table
 
-    changes = compare(read_table(results), load_baseline(folder / f"{name}.json"))
+    changes = compare(read_table(results), load_baseline(_baseline(folder, name)))
     worse = [change for change in changes if change.worse]
     for change in worse:
         complain(f"worse, {change}")
     OUT.print(f"{len(changes)} scores compared with {name}, {len(worse)} significantly worse.", markup=False)
     if worse:
         raise typer.Exit(1)
+
+
+def _baseline(folder: Path, name: str) -> Path:
+    """The file of a baseline, which lies in the folder whatever its name."""
+    if Path(name).name != name:
+        raise InputError(f"The name of a baseline is no path; got {name!r}. Its folder is --folder.")
+    return folder / f"{name}.json"
 
 
 def _require_extra() -> None:

@@ -5,21 +5,44 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from synapsnet.printable import printable
+from synapsnet.processes import rank
 
 if TYPE_CHECKING:
     from reports.tables import Table as Scores
 
-SILENT = int(os.environ.get("RANK", "0")) > 0  # of the processes that torchrun started, the first one speaks
-OUT = Console(highlight=False, quiet=SILENT, width=None if sys.stdout.isatty() else 120)
-ERR = Console(stderr=True, quiet=SILENT, highlight=False, soft_wrap=True)
+
+class _Safe(Console):
+    """Shows nothing that a terminal would obey: what is printed may come from a file."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(printable_text(renderable), options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def printable_text(renderable: RenderableType) -> RenderableType:
+    """A text made printable as a whole: lines and styles may part an address from its secrets."""
+    return printable(renderable) if isinstance(renderable, str) else renderable
+
+
+for _name in ("stdout", "stderr"):
+    if (_stream := getattr(sys, _name)) is None:  # closed: `synapsnet ... >&-`
+        setattr(sys, _name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    elif hasattr(_stream, "reconfigure"):
+        _stream.reconfigure(errors="replace")  # a terminal need not know all letters
+SILENT = rank() > 0  # of the processes that torchrun started, the first one speaks
+OUT = _Safe(highlight=False, quiet=SILENT, width=None if sys.stdout.isatty() else 120)
+ERR = _Safe(stderr=True, quiet=SILENT, highlight=False, soft_wrap=True)
 PLAIN_EVERY_S = 15.0  # without a terminal (a log file, CI) a line now and then
 
 

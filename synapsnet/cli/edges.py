@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from synapsnet.cli.console import OUT
+from synapsnet.files import check_folder
 
 
 def edges(
@@ -29,5 +30,6 @@ def edges(
     from reports.exports import EDGES, GRAPH, NWB, write_exports
     from synapsnet.run import load_run
 
+    check_folder(output)
     write_exports(load_run(run, device="cpu"), output, fdr=fdr, recording=into)
     OUT.print(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}", markup=False, soft_wrap=True)

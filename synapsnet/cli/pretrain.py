@@ -11,6 +11,7 @@ from synapsnet.cli.assignments import settings_of_fit
 from synapsnet.cli.console import OUT, notify, progress
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
+from synapsnet.files import check_folder, locked, make_folder
 
 
 @reads_recording
@@ -37,11 +38,13 @@ def pretrain(
     from synapsnet.joint_fit import fit_together
     from synapsnet.run import MODELS
 
+    check_folder(output, inputs=recordings)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output} is not empty; give a new folder (-o).")
     settings = settings_of_fit(seed, epochs, setting)
     data = [read(path, notify=notify, **reading.keywords()).without_ground_truth() for path in recordings]
-    with progress() as steps:
+    make_folder(output)
+    with progress() as steps, locked(output):
         for name, changed in MODELS.items():
             what = f"fitting {name} to {len(data)} recordings"
             models = fit_together(

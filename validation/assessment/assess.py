@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from synapsnet.devices import Device
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
-from synapsnet.files import atomic_path, write_text
+from synapsnet.files import atomic_path, check_folder, locked
 from synapsnet.recording import Connectome, Recording
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
@@ -82,6 +82,22 @@ def assess_run(
     _check(n_seeds, fractions, lengths, n_surrogates)
     progress("reading the run", None)
     run = load_run(folder, device=device)
+    check_folder(run.folder)
+    with locked(run.folder):
+        return _assess(run, n_seeds, fractions, lengths, n_surrogates, light, seed, device, progress)
+
+
+def _assess(
+    run: Run,
+    n_seeds: int,
+    fractions: Sequence[float],
+    lengths: Sequence[float],
+    n_surrogates: int,
+    light: str | Path | None,
+    seed: int,
+    device: Device,
+    progress: Progress,
+) -> Assessment:
     training, gap = run.training.without_ground_truth(), run.description.gap_steps
     options = {"n_surrogates": n_surrogates, "seed": seed}
     lit = None
@@ -94,7 +110,9 @@ def assess_run(
     def infer(recording: Recording) -> Connectome:
         recording = replace(recording, spike_times=None)  # which tell delays, and those are not compared
         try:
-            return SynapsNet(device=device, **run.description.settings).infer(recording)
+            return SynapsNet(device=device, precision=run.description.precision, **run.description.settings).infer(
+                recording
+            )
         except InputError as error:
             length = minutes(recording.n_steps * recording.dt_s)
             raise InputError(f"From {length} of such a recording nothing is inferred ({error})") from error
@@ -177,7 +195,9 @@ def _check(n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], n
 
 
 def _key(description: RunDescription, options: dict[str, Any]) -> str:
-    fitted = description.model_dump(mode="json", exclude={"seconds", "source", "device"})
+    fitted = description.model_dump(mode="json", exclude={"seconds", "source", "device", "checksums"})
+    if fitted["precision"] == "32-true":  # which older runs do not say
+        del fitted["precision"]
     content = {"run": fitted, "options": options, "format": FORMAT_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -200,10 +220,12 @@ def _resumed(folder: Path, new: Assessment) -> Assessment:
 
 
 def _save(folder: Path, found: Assessment, arrays: Arrays) -> None:
-    if arrays:
-        with atomic_path(folder / ARRAYS) as path:
+    with ExitStack() as files:
+        description = files.enter_context(atomic_path(folder / ASSESSMENT))
+        if arrays:
+            path = files.enter_context(atomic_path(folder / ARRAYS))  # in place before the description is
             safetensors.numpy.save_file(load_arrays(folder) | arrays, path)
-    write_text(folder / ASSESSMENT, found.model_dump_json(indent=1))
+        description.write_text(found.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _compare_parts(

@@ -1,0 +1,30 @@
+"""What may be shown: names and messages come from files, and a terminal obeys what it is sent."""
+
+from __future__ import annotations
+
+import re
+
+# What a terminal takes as a command, with what follows it, and characters that turn the direction of reading.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # titles, links, clipboard
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+_ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]*:/{1,2})([^\s/?#'\"]*@)?([^\s'\"<>]*)", re.IGNORECASE)
+_SECRET = re.compile(r"([?&;#][^=&;#]*)=[^&;#]*")
+HIDDEN = "***"
+
+
+def printable(text: str) -> str:
+    """A text without what a terminal would obey, without secrets in addresses, and in characters that can be written.
+
+    Of an address (`https://name:password@host/file?token=...`) the user and the values of the query are hidden.
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")  # names of files need not be UTF-8
+    return _ADDRESS.sub(_without_secrets, _ESCAPES.sub("", text))
+
+
+def _without_secrets(found: re.Match[str]) -> str:
+    scheme, user, rest = found.groups()
+    return scheme + (f"{HIDDEN}@" if user else "") + _SECRET.sub(rf"\1={HIDDEN}", rest)
