@@ -551,7 +551,7 @@ def test_refuses_a_folder_that_is_not_there(tmp_path):
 
 def test_refuses_to_save_where_a_file_is(tmp_path):
     (tmp_path / "taken").write_text("mine")
-    with pytest.raises(InputError, match=r"Cannot save a model in .*taken"):
+    with pytest.raises(InputError, match=r"Cannot write .*taken"):
         quick(toy()).save(tmp_path / "taken")
     assert (tmp_path / "taken").read_text() == "mine"
 

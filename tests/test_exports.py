@@ -247,5 +247,5 @@ def test_unusable_options_are_refused_before_anything_is_written(run: Path, tmp_
         write_exports(load_run(run, device="cpu"), tmp_path / "new", fdr=5)
     assert not (tmp_path / "new").exists()
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="Cannot create"):
+    with pytest.raises(InputError, match="Cannot write"):
         write_exports(load_run(run, device="cpu"), tmp_path / "file")

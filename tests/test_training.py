@@ -271,7 +271,7 @@ def test_refuses_a_damaged_checkpoint(tmp_path, what):
 
 def test_refuses_a_checkpoint_folder_that_is_a_file(tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match=r"Cannot keep a checkpoint in .*taken"):
+    with pytest.raises(InputError, match=r"Cannot write .*taken"):
         fit(build(), checkpoint=tmp_path / "taken")
 
 
