@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from synapsnet.devices import add_up
+from synapsnet.devices import add_up, enough_memory
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, evidence
@@ -129,6 +129,7 @@ class FittedModel(nn.Module):
         self.ahead = Ahead(n, 2 + shape["n_steps"], horizon)
 
     @classmethod
+    @enough_memory()
     def fit(
         cls,
         materials: Sequence[Material],
@@ -231,6 +232,7 @@ class FittedModel(nn.Module):
         """Activity and behaviour as the model sees them."""
         return (values - self.centre) / self.scale, (behaviour - self.behaviour_centre) / self.behaviour_scale
 
+    @enough_memory()
     def forecast(
         self, recording: Recording, horizon: int, progress: Callable[[float], None]
     ) -> npt.NDArray[np.float32]:
@@ -258,11 +260,11 @@ class FittedModel(nn.Module):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
             past, context, _ = windows(x[first:last], b[first:last], n_steps)
-            steps = self._steps_ahead(past, context, horizon) * self.scale + self.centre
+            steps = (self._steps_ahead(past, context, horizon) * self.scale + self.centre).cpu().numpy()
             for h in range(horizon):
                 kept = min(last, end - h) - target
                 if kept > 0:
-                    result[h, target + h : target + h + kept] = steps[h, :kept].cpu().numpy()
+                    result[h, target + h : target + h + kept] = steps[h, :kept]
             progress(last / recording.n_steps)
         progress(1.0)
         return result
@@ -327,7 +329,7 @@ class FittedModel(nn.Module):
         seen = calibrated(seen)
         known = posterior(seen if self.shape["prior"] == "learned" else seen.of_lags())
         weight, error, p_value, local_fdr = (
-            matrix.numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
+            matrix.cpu().numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
         )
         connectome = Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
         return connectome, known.mean.to(gain) / gain[:, None]

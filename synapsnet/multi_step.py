@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from synapsnet.devices import as_double
 from synapsnet.splits import Segments
 
 FIT_VALUES = 20_000_000  # windows x neurons to learn from at most
@@ -126,7 +127,7 @@ class _Moments:
             z = features(first).transpose(0, 1)  # (N, B, F)
             y = torch.stack([values[first + h] for h in range(1, n_ahead + 1)]).permute(2, 1, 0)  # (N, B, H)
             parts = [z.sum(1), y.sum(1), z.transpose(1, 2) @ z, z.transpose(1, 2) @ y]
-            parts = [part.cpu().double() for part in parts]
+            parts = [as_double(part) for part in parts]
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
         return cls(len(chosen), *(part / max(1, len(chosen)) for part in sums))
 

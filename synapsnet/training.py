@@ -350,8 +350,8 @@ def _validation_loss(tasks: Sequence[Task], batch_steps: int, fabric: Fabric) ->
 def mean_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, parts: list[Segments], fabric: Fabric) -> float:
     """Mean negative log likelihood over all targets of some batches, shared by all processes."""
     sizes = [n_targets(part, model.n_steps) for part in parts]
-    losses = [add_up(fabric, _our_loss(model, values, behaviour, part, fabric)).item() for part in parts]
-    return float(sum(n * loss for n, loss in zip(sizes, losses, strict=True)) / sum(sizes))
+    losses = torch.stack([add_up(fabric, _our_loss(model, values, behaviour, part, fabric)) for part in parts])
+    return float(sum(n * loss for n, loss in zip(sizes, losses.tolist(), strict=True)) / sum(sizes))
 
 
 def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:

@@ -52,6 +52,8 @@ LEAST_SPREAD = 0.93  # of absent pairs, as a share of what most pairs have
 LEAK_SD, GAIN_SD, OFFSET_SD = 0.3, 1.0, 1.0  # of prior distributions about 0; offsets are in standard errors
 BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matrices of large networks
 CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which a processor keeps at hand
+GPU_AT_ONCE = 64  # times as much of both on a GPU, which has thousands of cores to fill
+FIXED = 2.0**32  # sums over pairs in whole parts of this: exact, so the same in whatever order a device adds
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -81,8 +83,10 @@ def posterior(evidence: Evidence) -> Posterior:
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
         return Posterior(certain, nothing, nothing, certain)
+    device = torch.device("cpu") if evidence.estimate.device.type == "mps" else evidence.estimate.device  # no float64
     error, estimate, unit, within = (
-        each.cpu().float() for each in (evidence.standard_error, evidence.estimate, evidence.unit, evidence.within)
+        each.to(device, torch.float32)
+        for each in (evidence.standard_error, evidence.estimate, evidence.unit, evidence.within)
     )
     fit = _Fit(estimate / error, within, unit * error, evidence.n_steps)
     for _ in range(MOST_ITERATIONS):
@@ -102,13 +106,15 @@ class _Fit:
     def __init__(self, lag: Tensor, within: Tensor, unit: Tensor, n_steps: int) -> None:
         self.lag, self.within, self.unit = lag, within, unit
         n = self.n = len(self.lag)
-        self.pairs = ~torch.eye(n, dtype=torch.bool)
+        self.device = lag.device
+        self.at_once = GPU_AT_ONCE if self.device.type == "cuda" else 1
+        self.pairs = ~torch.eye(n, dtype=torch.bool, device=self.device)
         self.within_error = n_steps**-0.5
         # Most pairs are not connected: how these are distributed, at first and at least.
         centre, self.lag_sd = centre_and_spread(self.lag[self.pairs])
-        self.lag_offset = torch.full((2,), centre, dtype=torch.float64)
+        self.lag_offset = self._full((2,), centre)
         middle, self.within_sd = centre_and_spread(self.within[self.pairs] / self.within_error)
-        self.within_offset = torch.full((2,), middle * self.within_error / 2, dtype=torch.float64)
+        self.within_offset = self._full((2,), middle * self.within_error / 2)
         self.least_lag_sd, self.least_within_sd = LEAST_SPREAD * self.lag_sd, LEAST_SPREAD * self.within_sd
         self._set_sizes()
         # At first one type excites, the other inhibits, and a neuron's type is what it sends on the whole.
@@ -119,16 +125,19 @@ class _Fit:
         self.prior = torch.stack([excites, excites.flip(0)])  # (2, G)
         sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
-        self.gain = self.leak = torch.zeros(2, dtype=torch.float64)
+        self.gain = self.leak = self._full((2,), 0.0)
         self.mean = self.variance = self.indirect_lag = self.indirect_within = torch.zeros_like(self.lag)
         self.absent = torch.ones_like(self.lag)
+
+    def _full(self, shape: tuple[int, ...], value: float) -> Tensor:
+        return torch.full(shape, value, dtype=torch.float64, device=self.device)
 
     def _set_sizes(self) -> None:
         """(G,) the weights that a connection may have, and how far each of them reaches."""
         largest = max(LEAST_RANGE, float(self.lag[self.pairs].abs().max() / (self.lag_sd * SMALLEST_SIZE)))
         size = self.lag_sd * SMALLEST_SIZE
-        sizes = size * torch.logspace(0, 1, N_SIZES, base=largest, dtype=torch.float64)
-        self.weights = torch.cat([-sizes.flip(0), torch.zeros(1, dtype=torch.float64), sizes])
+        sizes = size * torch.logspace(0, 1, N_SIZES, base=largest, dtype=torch.float64).to(self.device)
+        self.weights = torch.cat([-sizes.flip(0), self._full((1,), 0.0), sizes])
         self.zero = N_SIZES  # where 0 is among them
         ratio = largest ** (1 / (N_SIZES - 1))
         self.width = WIDTH * (ratio - 1 / ratio) * self.weights.abs()
@@ -169,7 +178,7 @@ class _Fit:
 
     def _rows(self) -> tuple[Tensor, ...]:
         """The neurons, as many at a time as `BLOCK_PAIRS` allows."""
-        return torch.split(torch.arange(self.n), max(1, BLOCK_PAIRS // self.n))
+        return torch.split(torch.arange(self.n, device=self.device), max(1, self.at_once * BLOCK_PAIRS // self.n))
 
     def _seen(self, i: Tensor, j: Tensor) -> Tensor:
         """(3, P) estimates of w_ij and w_ji, and correlations, in standard deviations about what absent pairs have."""
@@ -183,13 +192,13 @@ class _Fit:
         """All pairs i, j with i < j, what is seen of them, and which weights they may have: small if not noticeable."""
         small = int((self.weights.abs() <= SMALL * self.lag_sd).sum()) // 2
         for rows in self._rows():
-            i, j = (rows[:, None] < torch.arange(self.n)).nonzero(as_tuple=True)
+            i, j = (rows[:, None] < torch.arange(self.n, device=self.device)).nonzero(as_tuple=True)
             i = rows[i]
             seen = self._seen(i, j)
             shows = seen.abs().amax(0) > NOTICEABLE
             for pairs, reach in ((shows, self.zero), (~shows, small)):
                 near = slice(self.zero - reach, self.zero + reach + 1)
-                size = max(1, CHUNK_VALUES // (2 * reach + 1) ** 2)
+                size = max(1, self.at_once * CHUNK_VALUES // (2 * reach + 1) ** 2)
                 for chunk in torch.split(pairs.nonzero()[:, 0], size):
                     yield i[chunk], j[chunk], seen[:, chunk], near
 
@@ -203,9 +212,9 @@ class _Fit:
         gain = self.type @ self.gain / (self.within_sd * self.within_error)
         expected = (self.type @ self.prior).T  # (G, N), of a weight by its sender
         trust = (self.width.square() / (self.width.square() + self.lag_sd**2))[:, None]
-        log_evidence = torch.zeros(2, self.n, dtype=torch.float64)
-        counts = torch.zeros(2, len(self.weights), self.n, dtype=torch.float64)
-        moments = torch.zeros(3, 2, self.n, self.n)
+        log_evidence = torch.zeros(2, self.n, dtype=torch.int64, device=self.device)
+        counts = torch.zeros(2, len(self.weights), self.n, dtype=torch.int64, device=self.device)
+        moments = torch.zeros(3, 2, self.n, self.n, device=self.device)
         cross = torch.zeros_like(self.lag)
         for i, j, seen, near in self._chunks():
             weights, prior = self.weights[near, None], self.prior[:, near, None]
@@ -222,19 +231,19 @@ class _Fit:
                 given = likelihood.clamp_(min=1e-300) * prior  # (2, G, P)
                 evidence = given.sum(1)
                 given /= evidence[:, None]
-                log_evidence.index_add_(1, pre, evidence.log())
-                counts[:, near].index_add_(2, pre, given)
+                log_evidence.index_add_(1, pre, evidence.log().mul_(FIXED).long())
+                counts[:, near].index_add_(2, pre, (given * FIXED).long())
                 # Within each size, between its centre and the estimate without what leaks from the reverse connection.
                 estimate = self.lag_sd * z - leak[post] * self.mean[pre, post]
                 centre = weights + trust[near] * (estimate - weights)
                 mean = (given * centre).sum(1)
                 square = (given * (centre.square() + trust[near] * self.lag_sd**2)).sum(1)
                 moments[:, :, post, pre] = torch.stack([given[:, len(weights) // 2], mean, square - mean**2]).float()
-        return log_evidence, counts, moments, cross
+        return log_evidence.double() / FIXED, counts.double() / FIXED, moments, cross
 
     def _update_effects(self, covariance: Tensor) -> None:
         """Leaks, gains, offsets and excess errors, given the posterior of the weights."""
-        of_lag = of_within = torch.zeros((), dtype=torch.float64)  # sums over all pairs
+        of_lag = of_within = self._full((), 0.0)  # sums over all pairs
         of_pre, n_pairs = self.type.T[:, None], self.n * (self.n - 1)  # (2, 1, N)
         for rows in self._rows():
             of_post = self.type[rows].T[:, :, None]  # (2, R, 1)
@@ -248,7 +257,7 @@ class _Fit:
             # Within a step both act, by their senders' types; every pair is there once.
             effects = [(q * self.unit[rows], p * self.unit.T[rows]) for q, p in zip(of_pre, of_post, strict=True)]
             seen = (self.within[rows] - self.indirect_within[rows]).double()
-            once = rows[:, None] < torch.arange(self.n)
+            once = rows[:, None] < torch.arange(self.n, device=self.device)
             of_within = of_within + _products(seen, once, moments, effects, list(of_pre + of_post))
         self.leak, self.lag_offset, lag_sd = _regress(of_lag, n_pairs, LEAK_SD, OFFSET_SD, known=1)
         self.lag_sd = max(lag_sd, self.least_lag_sd)
@@ -266,7 +275,7 @@ class _Fit:
 def _density(seen: Tensor, of_forth: Tensor, of_back: Tensor, weights: Tensor, width: Tensor) -> Tensor:
     """(G, G, P) of what is (3, P) seen, given w_ij and w_ji, by the effects of these; in float32, at most 1."""
     seen, of_forth, of_back, weights, width = (x.float() for x in (seen, of_forth, of_back, weights, width))
-    squares = volume = torch.ones(())
+    squares = volume = seen.new_ones(())
     for x, f, b in zip(seen, of_forth, of_back, strict=True):
         variance = (1 + (f * width).square())[:, None] + (b * width).square()
         rest = (x - f * weights)[:, None] - b * weights
@@ -307,9 +316,9 @@ def _regress(
     Returns all but the first, and how much larger than the error the rest is.
     """
     normal, moment, squared = products[:-1, :-1], products[:-1, -1], products[-1, -1]
-    ridge = torch.diag(torch.tensor([prior_sd**-2] * 2 + [offset_sd**-2] * 2, dtype=products.dtype))
+    ridge = torch.diag(products.new_tensor([prior_sd**-2] * 2 + [offset_sd**-2] * 2))
     rest = moment[known:] - normal[known:, :known].sum(1)
     solution = torch.linalg.solve(normal[known:, known:] + ridge, rest)
-    everything = torch.cat([torch.ones(known, dtype=products.dtype), solution])
+    everything = torch.cat([products.new_ones(known), solution])
     left = squared - 2 * everything @ moment + everything @ normal @ everything
     return solution[:2].clamp(min=0), solution[2:], float((left / n_pairs).clamp(min=0).sqrt())
