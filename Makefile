@@ -2,19 +2,23 @@
 # make test     set up the environment and run all tests
 # make picture  the README's picture, from the demo's report (needs chromium)
 # make docs     the documentation site, into build/site
+# make gpu      on a machine with CUDA: tests and measurements, docs/gpu.md (PYTHON names a Python that has PyTorch)
 # make check    style, types and the direction of imports
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test check docs picture clean
+.PHONY: demo test gpu check docs picture clean
 
 demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
 
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2
+
+gpu:
+	$(PYTHON) benchmarks/gpu.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -5,8 +5,6 @@ Lightning Fabric knows devices, precisions and how processes talk to each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -59,24 +57,6 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-@contextmanager
-def enough_memory() -> Iterator[None]:
-    """Say in one sentence, an InputError, that what is computed here needs more memory than there is."""
-    try:
-        yield
-    except RuntimeError as error:  # of which PyTorch has only one for its own memory on a CPU
-        if isinstance(error, torch.OutOfMemoryError):
-            where = f"the GPU has ({torch.cuda.mem_get_info()[1] / 2**30:.3g} GiB)"
-            instead = ", a larger GPU or --device cpu"
-        elif "can't allocate memory" in str(error):
-            where, instead = "this computer has", ""
-        else:
-            raise
-        raise InputError(
-            f"This needs more memory than {where}; use fewer neurons, larger time steps or a shorter recording{instead}."
-        ) from error
 
 
 def as_double(value: Tensor) -> Tensor:

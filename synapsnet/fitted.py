@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from synapsnet.devices import add_up, enough_memory
+from synapsnet.devices import add_up
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, evidence
@@ -129,7 +129,6 @@ class FittedModel(nn.Module):
         self.ahead = Ahead(n, 2 + shape["n_steps"], horizon)
 
     @classmethod
-    @enough_memory()
     def fit(
         cls,
         materials: Sequence[Material],
@@ -232,7 +231,6 @@ class FittedModel(nn.Module):
         """Activity and behaviour as the model sees them."""
         return (values - self.centre) / self.scale, (behaviour - self.behaviour_centre) / self.behaviour_scale
 
-    @enough_memory()
     def forecast(
         self, recording: Recording, horizon: int, progress: Callable[[float], None]
     ) -> npt.NDArray[np.float32]:
