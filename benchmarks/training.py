@@ -199,11 +199,11 @@ def measure_posterior(n_neurons: int) -> dict[str, float]:
     evidence = Evidence(
         estimate=torch.from_numpy(estimate),
         standard_error=error * ones,
-        within=torch.from_numpy(within),
-        unit=ones,
+        zero_lag=torch.from_numpy(within),
+        correlation_per_weight=ones,
         n_steps=STEPS,
-        slow=ones,
-        slow_error=ones,
+        flank_estimate=ones,
+        flank_error=ones,
         skewness=ones,
     )
     started = time.perf_counter()

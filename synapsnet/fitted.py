@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from synapsnet.devices import add_up
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
-from synapsnet.inference.evidence import SMALLEST_INFORMATION, evidence
+from synapsnet.inference.evidence import SMALLEST_INFORMATION, gather_evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
@@ -300,14 +300,14 @@ class FittedModel(nn.Module):
         loss = mean_loss(model, x, b, check, fabric)
         model.synapses.connectivity.set_weight(weight)
         for _ in range(NEWTON_STEPS):  # the offsets that belong to it
-            level, informed = torch.zeros(2, *model.offset.shape, device=x.device)
+            score, information = torch.zeros(2, *model.offset.shape, device=x.device)
             for batch in todo:
                 for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
                     past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
                     eta = model(past, context)
-                    level += model.score(eta, target).sum(0)
-                    informed += model.fisher_information(eta).sum(0)
-            model.offset += add_up(fabric, level) / add_up(fabric, informed).clamp(min=SMALLEST_INFORMATION)
+                    score += model.score(eta, target).sum(0)
+                    information += model.fisher_information(eta).sum(0)
+            model.offset += add_up(fabric, score) / add_up(fabric, information).clamp(min=SMALLEST_INFORMATION)
         if not mean_loss(model, x, b, check, fabric) < loss:
             model.load_state_dict(trained)
 
@@ -320,17 +320,18 @@ class FittedModel(nn.Module):
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
-        seen, gain = evidence(self.model, x, b, todo, fabric)
+        evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
         if self.shape["prior"] == "none":
-            weight, error = (matrix.cpu().numpy() for matrix in (seen.estimate, seen.standard_error))
+            weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
             return Connectome(weight, standard_error=error, unit=unit), None
-        seen = calibrated(seen)
-        known = posterior(seen if self.shape["prior"] == "learned" else seen.of_lags())
+        evidence = calibrated(evidence)
+        connections = posterior(evidence if self.shape["prior"] == "learned" else evidence.without_zero_lag())
         weight, error, p_value, local_fdr = (
-            matrix.cpu().numpy() for matrix in (known.mean, known.sd, known.p_value, known.absent)
+            matrix.cpu().numpy()
+            for matrix in (connections.mean, connections.sd, connections.p_value, connections.p_absent)
         )
         connectome = Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
-        return connectome, known.mean.to(gain) / gain[:, None]
+        return connectome, connections.mean.to(gain) / gain[:, None]
 
 
 def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:

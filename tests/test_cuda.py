@@ -157,7 +157,7 @@ def test_calibration_and_posterior_are_those_of_the_cpu_and_stay_on_the_device(s
     ours, theirs = calibrated(on(CUDA, seen["cpu"])), calibrated(seen["cpu"])
     assert relative(ours.estimate.cpu().numpy(), theirs.estimate.numpy()) < 1e-3
     here, there = posterior(ours), posterior(on("cpu", ours))
-    assert here.absent.device.type == CUDA
+    assert here.p_absent.device.type == CUDA
     for each in fields(here):
         assert relative(getattr(here, each.name).cpu().numpy(), getattr(there, each.name).numpy()) < 1e-3, each.name
 

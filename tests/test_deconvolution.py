@@ -87,6 +87,15 @@ def test_calcium_from_before_an_epoch_is_not_taken_for_a_burst_in_its_first_fram
     assert found[1000].max() < 0.5 * traces[1000].min()
 
 
+def test_in_the_first_frame_of_an_epoch_the_drive_is_what_would_sustain_its_calcium():
+    """Calcium c that decays to a fraction f within a frame needs a drive of (1 - f) c to stay where it is."""
+    traces = ar1(sparse_drive(3000), 0.9)
+    found = deconvolve(calcium(traces, [1000, 2000]))
+    there = traces[1000] > 0.5
+    assert there.any()
+    assert found[1000, there] == pytest.approx(0.1 * traces[1000, there], rel=0.2)
+
+
 def test_epochs_of_a_single_frame_are_no_obstacle():
     traces = ar1(sparse_drive(100), 0.9)
     found = deconvolve(calcium(traces, [1, 98, 1]))

@@ -70,9 +70,9 @@ def slow_pairs(seed):
     return replace(
         evidence,
         estimate=evidence.estimate + torch.from_numpy(slow),
-        within=evidence.within + torch.from_numpy(slow + slow.T),
-        slow=torch.from_numpy(seen),
-        slow_error=evidence.standard_error / 3,
+        zero_lag=evidence.zero_lag + torch.from_numpy(slow + slow.T),
+        flank_estimate=torch.from_numpy(seen),
+        flank_error=evidence.standard_error / 3,
     )
 
 
@@ -84,25 +84,25 @@ def test_what_is_slow_is_taken_away_as_far_as_it_is_known():
     assert np.abs(z["before"]).max() > 8
     assert np.abs(z["after"]).max() < 4.5
     assert z["after"].std() == pytest.approx(1, abs=0.1)
-    within = [STEPS**0.5 * each.within.numpy()[PAIRS] for each in (before, after)]
+    within = [STEPS**0.5 * each.zero_lag.numpy()[PAIRS] for each in (before, after)]
     # Within a step what is not known of it stays: of two slow parts, each with an error of 1, a fifth of the pairs.
     assert within[0].std() > 2.5
     assert within[1].std() < (0.8 + 0.2 * 3) ** 0.5
     again = calibrated(after)
     torch.testing.assert_close(again.estimate, after.estimate)
     torch.testing.assert_close(again.standard_error, after.standard_error)
-    torch.testing.assert_close(again.within, after.within)
+    torch.testing.assert_close(again.zero_lag, after.zero_lag)
 
 
 def test_where_nothing_is_slow_estimates_stay():
     weight, evidence = draw(0)
     rng = np.random.default_rng(5)
-    noise = torch.from_numpy(rng.normal(size=PAIRS.shape)) * evidence.slow_error
-    same = calibrated(replace(evidence, slow=noise))
+    noise = torch.from_numpy(rng.normal(size=PAIRS.shape)) * evidence.flank_error
+    same = calibrated(replace(evidence, flank_estimate=noise))
     assert weight.any()
     torch.testing.assert_close(same.estimate, evidence.estimate, rtol=0, atol=0.1 * STEPS**-0.5)
     torch.testing.assert_close(same.standard_error, evidence.standard_error, rtol=0.02, atol=0)
-    torch.testing.assert_close(same.within, evidence.within, rtol=0, atol=0.1 * STEPS**-0.5)
+    torch.testing.assert_close(same.zero_lag, evidence.zero_lag, rtol=0, atol=0.1 * STEPS**-0.5)
 
 
 def test_skewed_errors_have_even_tails_afterwards():

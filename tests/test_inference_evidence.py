@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
+import statsmodels.api as sm
 import torch
 
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference import evidence as module
-from synapsnet.inference.evidence import Evidence, evidence
+from synapsnet.inference.evidence import Evidence, gather_evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Recording
-from synapsnet.training import Task
+from synapsnet.training import Task, windows
 
 OFF_DIAGONAL = ~np.eye(20, dtype=bool)
 
@@ -43,7 +44,7 @@ def test_what_the_decoder_passes_on_of_a_current_changes_no_estimate(unconnected
     for factor in (50.0, -1.0):
         with torch.no_grad():
             fitted.model.decoder.hidden.current.mul_(factor)
-        seen, gain = evidence(fitted.model, x, b, todo, model.fabric)
+        seen, gain = gather_evidence(fitted.model, x, b, todo, model.fabric)
         estimates.append(seen.estimate.numpy())
         gains.append(gain.numpy())
     assert estimates[0] == pytest.approx(estimates[1], abs=1e-6)
@@ -61,14 +62,15 @@ def test_without_what_is_seen_within_a_step_the_lags_decide(unconnected):
     assert min(lags[0, 1], lags[1, 0]) > 0.5
 
 
-def test_of_lags_keeps_all_but_what_is_within_a_step():
+def test_without_zero_lag_all_else_stays():
     torch.manual_seed(0)
     n = 6
     one = torch.ones(n, n)
-    seen = Evidence(torch.randn(n, n), one, torch.rand(n, n), one, 100, slow=one, slow_error=one, skewness=one)
-    assert not seen.of_lags().within.any()
-    assert seen.of_lags().estimate is seen.estimate
-    assert posterior(seen.of_lags()).absent.shape == (n, n)
+    zero_lag = torch.rand(n, n)
+    seen = Evidence(torch.randn(n, n), one, zero_lag, one, 100, flank_estimate=one, flank_error=one, skewness=one)
+    assert not seen.without_zero_lag().zero_lag.any()
+    assert seen.without_zero_lag().estimate is seen.estimate
+    assert posterior(seen.without_zero_lag()).p_absent.shape == (n, n)
 
 
 def test_more_steps_of_newtons_method_change_little(monkeypatch):
@@ -88,3 +90,50 @@ def test_more_steps_of_newtons_method_change_little(monkeypatch):
     many = SynapsNet(seed=0, epochs=2, prior="none").infer(recording).weight[OFF_DIAGONAL]
     assert np.corrcoef(few, many)[0, 1] > 0.98
     assert np.corrcoef(many, weight[OFF_DIAGONAL])[0, 1] > 0.7
+
+
+def test_standard_errors_are_those_of_least_squares_beside_the_other_neurons():
+    """Neurons that share half of their variance: an error is larger than if each were alone, by the others."""
+    rng = np.random.default_rng(0)
+    n, n_steps = 6, 500
+    sent = rng.normal(size=(n_steps, n)) * rng.uniform(1, 3, n) + rng.normal(size=(n_steps, 1))
+    sent -= sent.mean(0)
+    information = rng.uniform(1, 2, n)  # the same in each step, so that the formula is exact
+    found = module._standard_error(
+        torch.from_numpy(np.outer(information, sent.sum(0))),
+        torch.from_numpy(np.outer(information, (sent**2).sum(0))),
+        torch.from_numpy(information * n_steps)[:, None],
+        torch.from_numpy(np.linalg.inv(sent.T @ sent / n_steps)),
+        torch.from_numpy(sent.std(0)),
+    ).numpy()
+    for post in range(n):
+        others = np.delete(np.arange(n), post)
+        design = sm.add_constant(sent[:, others])
+        covariance = np.linalg.inv(information[post] * design.T @ design)
+        assert found[post, others] == pytest.approx(np.sqrt(np.diag(covariance))[1:], rel=1e-6)
+
+
+def test_estimates_are_the_maximum_of_the_likelihood():
+    """Of a logistic regression that statsmodels fits, with the trained model's prediction as an offset."""
+    rng = np.random.default_rng(5)
+    n, n_steps = 8, 12_000
+    spikes = rng.random((n_steps, n)) < 0.05
+    for k in range(4):  # 4 to 7 follow 0 to 3 with a delay of a step
+        spikes[1:, k + 4] |= spikes[:-1, k] & (rng.random(n_steps - 1) < 0.15)
+    recording = Recording.from_array(spikes, 0.005, "spikes")
+    trained = SynapsNet(seed=0, epochs=1).fit(recording)
+    model = trained._forecaster.model
+    assert model.synapses is not None
+    x, b = trained._forecaster.normalise(torch.from_numpy(recording.values), torch.zeros(n_steps, 0))
+    evidence, gain = gather_evidence(model, x, b, [[(0, n_steps)]], trained.fabric)
+    with torch.no_grad():
+        past, context, target = windows(x, b, model.n_steps)
+        eta, sent = model(past, context), model.synapses.filtered(past)
+        start = (gain[:, None] * model.synapses.weight).numpy()
+    for post in (0, 4, 7):
+        others = np.delete(np.arange(n), post)
+        design = sm.add_constant(sent[:, others].numpy())
+        fit = sm.GLM(target[:, post].numpy(), design, sm.families.Binomial(), offset=eta[:, post].numpy()).fit()
+        added = evidence.estimate.numpy()[post, others] - start[post, others]
+        assert added == pytest.approx(fit.params[1:], abs=0.1 * fit.bse[1:].min())
+        assert evidence.standard_error.numpy()[post, others] == pytest.approx(fit.bse[1:], rel=0.1)

@@ -32,11 +32,11 @@ def draw(seed, density=0.12, size=5.0, excess=1.0, offset=0.0, n=N):
     evidence = Evidence(
         estimate=torch.from_numpy(weight + noise[0] + offset * error),
         standard_error=torch.full((n, n), error, dtype=torch.float64),
-        within=torch.from_numpy(within + offset * error),
-        unit=torch.ones(n, n, dtype=torch.float64),
+        zero_lag=torch.from_numpy(within + offset * error),
+        correlation_per_weight=torch.ones(n, n, dtype=torch.float64),
         n_steps=STEPS,
-        slow=torch.zeros(n, n, dtype=torch.float64),
-        slow_error=torch.full((n, n), error, dtype=torch.float64),
+        flank_estimate=torch.zeros(n, n, dtype=torch.float64),
+        flank_error=torch.full((n, n), error, dtype=torch.float64),
         skewness=torch.zeros(n, n, dtype=torch.float64),
     )
     return weight, evidence
@@ -44,18 +44,18 @@ def draw(seed, density=0.12, size=5.0, excess=1.0, offset=0.0, n=N):
 
 def auprc(weight, evidence):
     pairs = ~np.eye(len(weight), dtype=bool)
-    return average_precision_score(weight[pairs] != 0, -posterior(evidence).absent.numpy()[pairs])
+    return average_precision_score(weight[pairs] != 0, -posterior(evidence).p_absent.numpy()[pairs])
 
 
 def false_discoveries(weight, found, fdr):
-    chosen = Connectome(found.mean.numpy(), local_fdr=found.absent.numpy()).significant(fdr)
+    chosen = Connectome(found.mean.numpy(), local_fdr=found.p_absent.numpy()).significant(fdr)
     return (weight[chosen] == 0).sum(), chosen.sum()
 
 
 def test_probabilities_are_frequencies():
     """Over ten networks, as many connections as the probabilities say, and as many false ones among those found."""
     drawn = [(weight, posterior(evidence)) for weight, evidence in map(draw, range(10))]
-    expected = sum((1 - found.absent.numpy())[PAIRS].sum() for _, found in drawn)
+    expected = sum((1 - found.p_absent.numpy())[PAIRS].sum() for _, found in drawn)
     true = sum(np.count_nonzero(weight) for weight, _ in drawn)
     assert expected == pytest.approx(true, rel=0.15)
     for fdr in (0.05, 0.2):
@@ -113,7 +113,7 @@ def test_what_is_seen_within_a_step_goes_to_the_direction_that_the_lag_shows():
     weight, evidence = draw(0, size=8.0)
     found = posterior(evidence)
     one_way = (weight != 0) & (weight.T == 0)
-    assert (found.absent.numpy() < found.absent.numpy().T)[one_way].mean() > 0.9
+    assert (found.p_absent.numpy() < found.p_absent.numpy().T)[one_way].mean() > 0.9
 
 
 @given(seed=st.integers(0, 5), order=st.permutations(range(12)))
@@ -121,9 +121,13 @@ def test_relabelling_the_neurons_relabels_the_posterior(seed, order):
     _, evidence = draw(seed, n=12)
     grid = np.ix_(order, order)
     relabelled = replace(
-        evidence, **{name: getattr(evidence, name)[grid] for name in ("estimate", "standard_error", "within", "unit")}
+        evidence,
+        **{
+            name: getattr(evidence, name)[grid]
+            for name in ("estimate", "standard_error", "zero_lag", "correlation_per_weight")
+        },
     )
-    assert posterior(relabelled).absent.numpy() == pytest.approx(posterior(evidence).absent.numpy()[grid], abs=1e-6)
+    assert posterior(relabelled).p_absent.numpy() == pytest.approx(posterior(evidence).p_absent.numpy()[grid], abs=1e-6)
 
 
 @given(scale=st.floats(1e-3, 1e3))
@@ -133,18 +137,18 @@ def test_the_unit_of_weights_does_not_matter(scale):
         evidence,
         estimate=evidence.estimate * scale,
         standard_error=evidence.standard_error * scale,
-        unit=evidence.unit / scale,
+        correlation_per_weight=evidence.correlation_per_weight / scale,
     )
     before, after = posterior(evidence), posterior(scaled)
-    assert after.absent.numpy() == pytest.approx(before.absent.numpy(), abs=1e-4)
+    assert after.p_absent.numpy() == pytest.approx(before.p_absent.numpy(), abs=1e-4)
     assert after.mean.numpy() / scale == pytest.approx(before.mean.numpy(), abs=1e-4 * float(before.mean.abs().max()))
 
 
 def test_excitation_and_inhibition_are_treated_alike():
     _, evidence = draw(2)
-    opposite = posterior(replace(evidence, estimate=-evidence.estimate, within=-evidence.within))
+    opposite = posterior(replace(evidence, estimate=-evidence.estimate, zero_lag=-evidence.zero_lag))
     # What passes through a third neuron keeps its sign, so this holds on the whole only.
-    assert (opposite.absent - posterior(evidence).absent).abs().mean() < 0.02
+    assert (opposite.p_absent - posterior(evidence).p_absent).abs().mean() < 0.02
 
 
 def test_it_does_not_matter_how_many_pairs_are_worked_on_at_a_time(monkeypatch):
@@ -153,7 +157,7 @@ def test_it_does_not_matter_how_many_pairs_are_worked_on_at_a_time(monkeypatch):
     monkeypatch.setattr(module, "BLOCK_PAIRS", 7 * N)
     monkeypatch.setattr(module, "CHUNK_VALUES", 5_000)
     parts = posterior(evidence)
-    for name in ("absent", "mean", "sd", "p_value"):
+    for name in ("p_absent", "mean", "sd", "p_value"):
         assert getattr(parts, name).numpy() == pytest.approx(getattr(whole, name).numpy(), abs=1e-5)
 
 
@@ -161,7 +165,7 @@ def test_it_does_not_matter_how_many_pairs_are_worked_on_at_a_time(monkeypatch):
 def test_few_neurons_are_no_obstacle(n):
     _, evidence = draw(0, n=n)
     found = posterior(evidence)
-    for matrix in (found.absent, found.mean, found.sd, found.p_value):
+    for matrix in (found.p_absent, found.mean, found.sd, found.p_value):
         assert matrix.shape == (n, n)
         assert torch.isfinite(matrix).all()
 
@@ -170,15 +174,15 @@ def test_a_silent_neuron_breaks_nothing():
     weight, evidence = draw(0)
     evidence.estimate[:, 3] = evidence.estimate[3] = 0
     evidence.standard_error[:, 3] = evidence.standard_error[3] = 1e6
-    evidence.within[:, 3] = evidence.within[3] = 0
-    evidence.unit[:, 3] = evidence.unit[3] = 0
+    evidence.zero_lag[:, 3] = evidence.zero_lag[3] = 0
+    evidence.correlation_per_weight[:, 3] = evidence.correlation_per_weight[3] = 0
     found = posterior(evidence)
     assert torch.isfinite(found.mean).all()
-    assert found.absent[3].min() > 0.5
+    assert found.p_absent[3].min() > 0.5
     others = np.arange(N) != 3
     rest = weight[others][:, others]
     pairs = ~np.eye(N - 1, dtype=bool)
-    assert average_precision_score(rest[pairs] != 0, -found.absent.numpy()[others][:, others][pairs]) > 0.7
+    assert average_precision_score(rest[pairs] != 0, -found.p_absent.numpy()[others][:, others][pairs]) > 0.7
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -186,8 +190,56 @@ def test_types_that_are_not_told_apart_have_no_offsets_of_their_own(seed):
     """Of eight neurons without connections; offsets that cancel in each of them would grow without a bound."""
     _, evidence = draw(seed, density=0, n=8)
     error = evidence.standard_error.float()
-    fit = module._Fit(evidence.estimate.float() / error, evidence.within.float(), error, STEPS)
+    fit = module._Fit(evidence.estimate.float() / error, evidence.zero_lag.float(), error, STEPS)
     for _ in range(module.MOST_ITERATIONS):
         fit.update()
     assert fit.lag_offset.abs().max() < 1.5
-    assert fit.within_offset.abs().max() < 1.5 * fit.within_error
+    assert fit.zero_lag_offset.abs().max() < 1.5 * fit.zero_lag_error
+
+
+def test_what_leaks_from_the_reverse_connection_is_neither_a_connection_nor_significant():
+    """A quarter of each weight is in the estimate of the reverse pair, where there is mostly no connection."""
+    weight, evidence = draw(0, size=20.0)
+    leaky = replace(evidence, estimate=evidence.estimate + 0.25 * torch.from_numpy(weight.T))
+    found = posterior(leaky)
+    reverse = (weight == 0) & (weight.T != 0)
+    z = (leaky.estimate / leaky.standard_error).numpy()[reverse]
+    assert np.mean(np.abs(z) > 1.96) > 0.5
+    assert np.mean(found.p_value.numpy()[reverse] < 0.05) < 0.12
+    assert found.p_absent.numpy()[reverse].mean() > 0.8
+
+
+def test_what_connections_pass_on_within_a_step_is_neither_a_connection_nor_significant():
+    """Each pair gets the sums over chains, and over common targets, of the module's docstring."""
+    weight, evidence = draw(0, size=10.0)
+    gain, u = 0.8, 4.0  # of zero lag, and correlation per weight: then indirect effects are several standard errors
+    noise = 0.1 * (evidence.zero_lag.numpy() - gain * (weight + weight.T))
+    chain, common_target = gain * u * weight @ weight, gain**2 * u**2 * weight.T @ weight
+    np.fill_diagonal(chain, 0)
+    np.fill_diagonal(common_target, 0)
+    passed_on = replace(
+        evidence,
+        estimate=evidence.estimate + torch.from_numpy(chain),
+        zero_lag=torch.from_numpy(gain * u * (weight + weight.T) - common_target + noise),
+        correlation_per_weight=torch.full((N, N), u, dtype=torch.float64),
+    )
+    found = posterior(passed_on)
+    chained = (weight == 0) & (np.abs(chain) > 4 * evidence.standard_error.numpy())
+    assert chained.sum() > 100
+    assert np.mean(found.p_value.numpy()[chained] < 0.05) < 0.1
+    assert auprc(weight, passed_on) > 0.95
+
+
+def test_indirect_effects_by_hand():
+    """0 sends to 1 and 1 to 2; 3 sends to 2 as well. Gains differ by the type of the neuron that sends."""
+    fit = module._Fit(torch.randn(4, 4), torch.zeros(4, 4), torch.full((4, 4), 0.5), STEPS)
+    fit.mean = torch.zeros(4, 4)
+    fit.mean[1, 0], fit.mean[2, 1], fit.mean[2, 3] = 3.0, 2.0, -4.0
+    fit.p_type = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    fit.zero_lag_gain = torch.tensor([0.2, 0.6], dtype=torch.float64)
+    fit._update_indirect_effects()
+    lag, zero_lag = torch.zeros(4, 4), torch.zeros(4, 4)
+    lag[2, 0] = 0.2 * (0.5 * 2.0) * (0.5 * 3.0) / 0.5
+    zero_lag[1, 3] = zero_lag[3, 1] = -(0.2 * 0.5 * 2.0) * (0.6 * 0.5 * -4.0)
+    torch.testing.assert_close(fit.indirect_lag, lag)
+    torch.testing.assert_close(fit.indirect_zero_lag, zero_lag)

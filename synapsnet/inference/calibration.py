@@ -1,15 +1,15 @@
-"""What makes estimates deviate where there is no connection, so that it does not pass for one.
+r"""What makes estimates deviate where there is no connection is taken away, so that it does not pass for one.
 
-- *Slow correlations*: two neurons that follow the same slow fluctuation tell of each other at the lags of a connection,
-  and about as much some time before and after, in the flanks, where a connection tells nothing. Most pairs show
-  nothing there. So what is seen in the flanks is shrunk to what can be believed of it, by a distribution that is
-  learned from all pairs (Stephens 2017, Biostatistics 18:275; the scatter of pairs without is known here), and taken
-  away. How much of it there is at the lags and within a step, compared with the flanks, is learned by regression.
-  Compare Stark & Abeles 2009, J Neurosci Methods 179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who tell
-  fast from slow for each pair by itself.
+- *Slow correlations*: two neurons that follow the same slow fluctuation are correlated at the lags of a connection, and
+  about as much some time before and after, in the flanks, where a connection does not act. Most pairs show nothing
+  there. So the flank estimates are shrunk by a distribution of true effects that is learned from all pairs, whose
+  errors are known (Stephens 2017, Biostatistics 18:275). How much of the slow part is in the estimates at the lags and
+  at zero lag is learned by regression, and that much is subtracted. Compare Stark & Abeles 2009, J Neurosci Methods
+  179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who tell fast from slow for each pair by itself.
 - *Skewness*: coincidences of rare events are counts. They scatter further upwards than downwards, and there are more
-  large positive estimates than a normal distribution has. By its third moment (Cornish & Fisher 1938) a standard error
-  is larger upwards and smaller downwards.
+  large positive estimates than a normal distribution has. To first order in the skewness :math:`\gamma` of an error,
+  the quantile of probability p lies at :math:`z_p + \gamma (z_p^2 - 1) / 6` (Cornish & Fisher 1938). Far out that is
+  the standard error times :math:`1 + \gamma z / 6`: larger upwards, smaller downwards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from synapsnet.inference.evidence import Evidence
 
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
-PRIOR_PAIRS = 10.0  # without slow correlations, as if so many had been seen before
+PRIOR_PAIRS = 10.0  # pseudo-counts: as if so many pairs without slow correlations had been observed before
 SHRINK_STEPS, ENOUGH_PAIRS = 100, 100_000  # of expectation maximisation, and from how many pairs
 FARTHEST = 5.0  # standard errors, beyond which the third moment says nothing of a tail
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
@@ -33,79 +33,98 @@ def calibrated(evidence: Evidence) -> Evidence:
     if len(evidence.estimate) < 2:
         return evidence
     pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
-    return _with_skewed_errors(_without_slow(evidence, pairs), pairs)
+    return _with_skewed_errors(_without_slow_correlations(evidence, pairs), pairs)
 
 
-def _without_slow(evidence: Evidence, pairs: Tensor) -> Evidence:
-    """Take away what the flanks say is slow, and count what is not known of it as an error."""
-    error, slow_error = evidence.standard_error, evidence.slow_error
-    slow, unknown = torch.zeros_like(error), torch.zeros_like(error)
-    slow[pairs], unknown[pairs] = shrunk((evidence.slow / slow_error)[pairs])
-    slow, unknown = slow * slow_error, unknown * slow_error.square()
-    share = _share((slow / error)[pairs], (evidence.estimate / error)[pairs])
-    together = evidence.unit * slow
-    together = together + together.T
-    share_within = _share(*(evidence.n_steps**0.5 * each[pairs] for each in (together, evidence.within)))
+def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
+    """Subtract the slow part, and add what is uncertain about it to the standard errors."""
+    error, flank_error = evidence.standard_error, evidence.flank_error
+    slow, slow_variance = torch.zeros_like(error), torch.zeros_like(error)
+    slow[pairs], slow_variance[pairs] = shrunk((evidence.flank_estimate / flank_error)[pairs])
+    slow, slow_variance = slow * flank_error, slow_variance * flank_error.square()
+    lag_coefficient = _regression_coefficient((slow / error)[pairs], (evidence.estimate / error)[pairs])
+    # Zero lag has no direction: the slow parts of both directions add up.
+    slow_correlation = evidence.correlation_per_weight * slow
+    slow_correlation = slow_correlation + slow_correlation.T
+    root_n_steps = evidence.n_steps**0.5  # a correlation in units of its standard error
+    zero_lag_coefficient = _regression_coefficient(
+        root_n_steps * slow_correlation[pairs], root_n_steps * evidence.zero_lag[pairs]
+    )
     return replace(
         evidence,
-        estimate=evidence.estimate - share * slow,
-        standard_error=(error.square() + share.square() * unknown).sqrt(),
-        within=evidence.within - share_within * together,
-        slow=_none_as(error),
+        estimate=evidence.estimate - lag_coefficient * slow,
+        standard_error=(error.square() + lag_coefficient.square() * slow_variance).sqrt(),
+        zero_lag=evidence.zero_lag - zero_lag_coefficient * slow_correlation,
+        flank_estimate=_zeros_like(error),
     )
 
 
-def _share(slow: Tensor, seen: Tensor) -> Tensor:
-    """How much of what is slow is in what was seen of the same pairs, about its median, with an error of 1."""
-    return (slow @ (seen - seen.median()) / (slow @ slow + 1)).clamp(min=0)
+def _regression_coefficient(slow: Tensor, z: Tensor) -> Tensor:
+    """How much of the slow part is in the z-scores of the same pairs, about their median; not negative.
+
+    Ridge regression with a penalty of 1: z-scores have an error of 1, and nothing is subtracted where nothing is slow.
+    """
+    return (slow @ (z - z.median()) / (slow @ slow + 1)).clamp(min=0)
 
 
 def shrunk(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Posterior mean and variance of effects that were seen with a standard error of 1.
+    """Posterior mean and variance of effects that were measured with a standard error of 1.
 
-    Their distribution, a mixture of normal ones about 0 with `SPREADS`, is learned from all of them.
+    Their prior is a mixture of normal distributions about 0, with the standard deviations `SPREADS`. Its weights are
+    learned from all effects by expectation maximisation.
+
+    Parameters
+    ----------
+    z : (P,) tensor
+
+    Returns
+    -------
+    mean, variance : (P,) tensors
     """
     spread = torch.tensor(SPREADS, dtype=z.dtype, device=z.device)
-    total = 1 + spread.square()
+    variance = 1 + spread.square()  # of a measurement, its error included
 
     def density(z: Tensor) -> Tensor:
-        """(P, G) of what was seen, given each spread, up to a factor of each pair's."""
-        return torch.softmax(-0.5 * (z[:, None].square() / total + total.log()), dim=1)
+        """(P, G) of the measurements given each spread, up to a factor of each pair's."""
+        return torch.softmax(-0.5 * (z[:, None].square() / variance + variance.log()), dim=1)
 
-    some = density(z[:: 1 + len(z) // ENOUGH_PAIRS])
-    prior = torch.zeros_like(spread)
-    prior[0] = PRIOR_PAIRS
+    sample = density(z[:: 1 + len(z) // ENOUGH_PAIRS])
+    pseudo_counts = torch.zeros_like(spread)
+    pseudo_counts[0] = PRIOR_PAIRS
     counts = torch.ones_like(spread)
     for _ in range(SHRINK_STEPS):
-        share = (counts + prior) / (counts + prior).sum()
-        counts = (some * share / (some @ share)[:, None]).sum(0)
-    trust = spread.square() / total
+        mixture = (counts + pseudo_counts) / (counts + pseudo_counts).sum()
+        counts = (sample * mixture / (sample @ mixture)[:, None]).sum(0)
+    # Given its spread, an effect has the mean shrinkage * z and the variance shrinkage. The law of total variance adds
+    # the variance of these means.
+    shrinkage = spread.square() / variance
     means, variances = [], []
-    for seen in torch.split(z, ENOUGH_PAIRS):
-        member = density(seen) * share
-        member /= member.sum(1, keepdim=True)
-        shrinkage = member @ trust
-        means.append(shrinkage * seen)
-        variances.append(shrinkage + (member @ trust.square()) * seen.square() - means[-1].square())
+    for part in torch.split(z, ENOUGH_PAIRS):
+        membership = density(part) * mixture
+        membership /= membership.sum(1, keepdim=True)
+        mean_shrinkage = membership @ shrinkage
+        means.append(mean_shrinkage * part)
+        variances.append(mean_shrinkage + (membership @ shrinkage.square()) * part.square() - means[-1].square())
     return torch.cat(means), torch.cat(variances)
 
 
 def _with_skewed_errors(evidence: Evidence, pairs: Tensor) -> Evidence:
-    """Standard errors by the side on which an estimate lies."""
+    """Standard errors that depend on the side on which an estimate lies."""
     z = evidence.estimate / evidence.standard_error
     centre, spread = centre_and_spread(z[pairs])
-    # What scatters beyond the standard error is not known to be skewed.
-    bend = evidence.skewness / spread**3 * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
-    skewed = evidence.standard_error * (1 + bend).clamp(min=0.5)
-    return replace(evidence, standard_error=skewed, skewness=_none_as(skewed))
+    # What scatters beyond the standard error is not known to be skewed: third moments stay, the spread grows.
+    skewness = evidence.skewness / spread**3
+    correction = skewness * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
+    skewed = evidence.standard_error * (1 + correction).clamp(min=0.5)
+    return replace(evidence, standard_error=skewed, skewness=_zeros_like(skewed))
 
 
 def centre_and_spread(values: Tensor) -> tuple[float, float]:
-    """Of most values: their median, and their spread about it, not less than 1."""
+    """The median of most values, and their standard deviation about it, not less than 1; outliers count little."""
     centre = values.median()
     return float(centre), max(float((values - centre).abs().median()) / NORMAL_MEDIAN, 1.0)
 
 
-def _none_as(matrix: Tensor) -> Tensor:
+def _zeros_like(matrix: Tensor) -> Tensor:
     """Zeros of that shape that take no memory."""
     return torch.zeros_like(matrix[0, 0]).expand_as(matrix)

@@ -3,12 +3,14 @@ r"""When connections act: their delays, from spike times that are finer than the
 A presynaptic spike at time 0 changes the rate of the postsynaptic neuron by a response that begins after the delay d:
 
 .. math::
-    \lambda(t) = \lambda_0 \exp\!\big(a\, r(t - d)\big), \qquad
+    \lambda(t) = \lambda_0 \exp\!\big(a\, r(t - d) + b\big), \qquad
     r(t) \propto (1 - e^{-t/\tau_r})\, e^{-t/\tau_d} \;\; (t > 0)
 
-The rise and decay are those, of a few, that fit the connections of one sign best; the delays' distribution is learned
-from these connections too (empirical Bayes), and each one has the mean of its posterior. Compare the correlograms of
-Kobayashi et al. 2019, Nature Communications 10:4468, whose response has no rise and whose delays are each by itself.
+with the rate by chance :math:`\lambda_0`, an amplitude a and a correction b of the base rate. Counts in the
+cross-correlogram are Poisson. The rise and decay are those, of a few, that fit the connections of one sign best; the
+distribution of delays is learned from these connections too (empirical Bayes), and each of them has the mean of its
+posterior. Compare the correlograms of Kobayashi et al. 2019, Nature Communications 10:4468, whose response has no rise
+and who take each delay by itself.
 
 The constants were chosen on seeds 1 and 2 of the network "lif-random".
 """
@@ -25,8 +27,8 @@ STEP_S, WINDOW_S = 0.0005, 0.030  # of the correlogram
 DELAYS_S = np.arange(0.0, 0.0101, 0.00025)
 RISES_S = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006)
 DECAYS_S = (0.005, 0.007, 0.010, 0.014, 0.020, 0.040)
-N_TO_CHOOSE = 300  # connections, the surest, that choose rise and decay
-AMPLITUDE_SD, BASE_SD = 2.0, 0.1  # of the priors of a and of the logarithm of lambda_0, about 0 and chance
+N_TO_CHOOSE = 300  # the surest connections, which choose rise and decay
+AMPLITUDE_SD, BASE_SD = 2.0, 0.1  # of the normal priors of a and b, about 0
 NEWTON_STEPS, LARGEST_CHANGE = 8, 1.0
 EM_STEPS = 30
 CHUNK_VALUES = 5_000_000  # connections x delays x lags at a time
@@ -38,7 +40,7 @@ def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected:
     Parameters
     ----------
     spike_times : TsGroup
-        Of N neurons; no pair of spikes is counted across the border of an epoch of its time support.
+        Of N neurons; no pair of spikes is counted across the border of an epoch of their time support.
     scores : (N, N) array, `[post, pre]`
         Signed evidence: excitatory and inhibitory connections have responses of their own.
     connected : (N, N) bool array
@@ -54,82 +56,92 @@ def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected:
     if not len(post):
         return delay_s
     counts, expected = _correlograms(spike_times, post, pre)
-    evidence = scores[post, pre]
+    score = scores[post, pre]
     for sign in (-1, 1):
-        ours = np.flatnonzero((np.sign(evidence) == sign) & (expected > 0))
-        if len(ours):
-            surest = ours[np.argsort(-np.abs(evidence[ours]), kind="stable")[:N_TO_CHOOSE]]
+        same_sign = np.flatnonzero((np.sign(score) == sign) & (expected > 0))
+        if len(same_sign):
+            surest = same_sign[np.argsort(-np.abs(score[same_sign]), kind="stable")[:N_TO_CHOOSE]]
             fits = [
                 (_log_likelihood(counts[surest], expected[surest], response).max(1).sum(), response)
                 for response in (_responses(rise, decay) for rise in RISES_S for decay in DECAYS_S)
             ]
             best = max(fits, key=lambda fit: fit[0])[1]
-            delay_s[post[ours], pre[ours]] = _posterior_mean(_log_likelihood(counts[ours], expected[ours], best))
+            log_likelihood = _log_likelihood(counts[same_sign], expected[same_sign], best)
+            delay_s[post[same_sign], pre[same_sign]] = _posterior_mean(log_likelihood)
     return delay_s
 
 
 def _correlograms(
     spike_times: nap.TsGroup, post: npt.NDArray[np.intp], pre: npt.NDArray[np.intp]
 ) -> tuple[FloatArray, FloatArray]:
-    """(E, L) postsynaptic spikes by their lag after a presynaptic one; (E,) how many there are by chance per lag."""
+    """(E, L) postsynaptic spikes by their lag after a presynaptic one; (E,) how many are expected by chance per lag."""
     epochs = spike_times.time_support
     trains = [spike_times[k].times() for k in spike_times.index]
     n_lags = round(WINDOW_S / STEP_S)
-    unit = np.repeat(np.arange(len(trains)), [len(train) for train in trains])
+    neuron = np.repeat(np.arange(len(trains)), [len(train) for train in trains])
     times = np.concatenate(trains)
     order = np.argsort(times, kind="stable")
-    unit, times = unit[order], times[order]
+    neuron, times = neuron[order], times[order]
     counts = np.zeros((len(post), n_lags), np.float32)
-    usable = np.zeros(len(trains))
+    n_presynaptic = np.zeros(len(trains))
     for sender in np.unique(pre):
         train = trains[sender]
+        # Only spikes whose whole window lies within their epoch.
         end = epochs.end[np.searchsorted(epochs.start, train, side="right") - 1]
         train = train[train + WINDOW_S <= end]
-        usable[sender] = len(train)
+        n_presynaptic[sender] = len(train)
+        # Indices of all spikes within the windows, one window after the other.
         first, last = np.searchsorted(times, train, side="right"), np.searchsorted(times, train + WINDOW_S)
         n = last - first
         later = np.repeat(first - np.cumsum(n) + n, n) + np.arange(n.sum())
         lag = np.minimum(((times[later] - np.repeat(train, n)) / STEP_S).astype(int), n_lags - 1)
-        found = np.bincount(unit[later] * n_lags + lag, minlength=len(trains) * n_lags).reshape(len(trains), n_lags)
-        ours = pre == sender
-        counts[ours] = found[post[ours]]
+        histogram = np.bincount(neuron[later] * n_lags + lag, minlength=len(trains) * n_lags)
+        from_sender = pre == sender
+        counts[from_sender] = histogram.reshape(len(trains), n_lags)[post[from_sender]]
     rate_hz = np.array([len(train) for train in trains]) / epochs.tot_length()
-    return counts, rate_hz[post] * usable[pre] * STEP_S
+    return counts, rate_hz[post] * n_presynaptic[pre] * STEP_S
 
 
 def _responses(rise_s: float, decay_s: float) -> FloatArray:
     """(D, L) response at each lag for each delay, with a maximum of 1."""
     lag_s = (np.arange(round(WINDOW_S / STEP_S)) + 0.5) * STEP_S
-    since = np.clip(lag_s - DELAYS_S[:, None], 0, None)
-    response = -np.expm1(-since / rise_s) * np.exp(-since / decay_s)
+    after_delay = np.clip(lag_s - DELAYS_S[:, None], 0, None)
+    response = -np.expm1(-after_delay / rise_s) * np.exp(-after_delay / decay_s)
     return response / response.max(1, keepdims=True)
 
 
 def _log_likelihood(counts: FloatArray, expected: FloatArray, response: FloatArray) -> FloatArray:
-    """(E, D) log likelihood (Poisson) of each connection for each delay, at the best amplitude and base rate."""
+    """(E, D) log likelihood of each connection for each delay, at the best amplitude and base rate."""
     rows = max(1, CHUNK_VALUES // response.size)
     parts = range(0, len(counts), rows)
     return np.concatenate([_profile(counts[k : k + rows], expected[k : k + rows], response) for k in parts])
 
 
 def _profile(counts: FloatArray, expected: FloatArray, response: FloatArray) -> FloatArray:
-    amplitude, base = np.zeros((2, len(counts), len(response)))
-    seen, total = counts @ response.T, counts.sum(1, keepdims=True)
+    """See `_log_likelihood`. Newton's method in a and b; their Hessian is two by two and inverted by hand.
+
+    With the means m(l) = expected exp(a r(l) + b) of the lags l, the log posterior is
+    sum_l counts(l) (a r(l) + b) - sum_l m(l) - a^2 / 2 AMPLITUDE_SD^2 - b^2 / 2 BASE_SD^2.
+    """
+    a, b = np.zeros((2, len(counts), len(response)))
+    weighted_counts, total = counts @ response.T, counts.sum(1, keepdims=True)
     for _ in range(NEWTON_STEPS):
-        mean = expected[:, None, None] * np.exp(base[..., None] + amplitude[..., None] * response)
+        mean = expected[:, None, None] * np.exp(b[..., None] + a[..., None] * response)
         weighted = mean * response
-        first, second = weighted.sum(2), (weighted * response).sum(2) + AMPLITUDE_SD**-2
-        predicted = mean.sum(2)
-        level = predicted + BASE_SD**-2
-        pull = seen - first - amplitude / AMPLITUDE_SD**2
-        rise = total - predicted - base / BASE_SD**2
-        determinant = second * level - first**2
-        amplitude += np.clip((level * pull - first * rise) / determinant, -LARGEST_CHANGE, LARGEST_CHANGE)
-        base += np.clip((second * rise - first * pull) / determinant, -LARGEST_CHANGE, LARGEST_CHANGE)
-    mean = expected[:, None, None] * np.exp(base[..., None] + amplitude[..., None] * response)
-    return (
-        seen * amplitude + total * base - mean.sum(2) - 0.5 * ((amplitude / AMPLITUDE_SD) ** 2 + (base / BASE_SD) ** 2)
-    )
+        information_ab = weighted.sum(2)
+        information_aa = (weighted * response).sum(2) + AMPLITUDE_SD**-2
+        n_predicted = mean.sum(2)
+        information_bb = n_predicted + BASE_SD**-2
+        gradient_a = weighted_counts - information_ab - a / AMPLITUDE_SD**2
+        gradient_b = total - n_predicted - b / BASE_SD**2
+        determinant = information_aa * information_bb - information_ab**2
+        step_a = (information_bb * gradient_a - information_ab * gradient_b) / determinant
+        step_b = (information_aa * gradient_b - information_ab * gradient_a) / determinant
+        a += np.clip(step_a, -LARGEST_CHANGE, LARGEST_CHANGE)
+        b += np.clip(step_b, -LARGEST_CHANGE, LARGEST_CHANGE)
+    mean = expected[:, None, None] * np.exp(b[..., None] + a[..., None] * response)
+    log_prior = -0.5 * ((a / AMPLITUDE_SD) ** 2 + (b / BASE_SD) ** 2)
+    return weighted_counts * a + total * b - mean.sum(2) + log_prior
 
 
 def _posterior_mean(log_likelihood: FloatArray) -> FloatArray:

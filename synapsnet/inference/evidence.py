@@ -1,4 +1,26 @@
-"""What a trained model says of every pair of neurons, before anything is assumed about connections."""
+r"""What a trained model says of every pair of neurons, before anything is assumed about connections.
+
+Add to the trained model's predictions :math:`\eta_i(t)` an offset and what each presynaptic neuron sends, its activity
+:math:`h_j(t)` after its synaptic kernel, about its mean:
+
+.. math::
+    \eta_i(t) + b_i + \textstyle\sum_{j \ne i} w_{ij}\, h_j(t)
+
+The weights :math:`w` that maximise the likelihood are found by Newton's method. With the score
+:math:`s_i(t) = \partial \ell_i(t) / \partial \eta_i(t)` and the Fisher information :math:`J_i(t)` of each step,
+
+.. math::
+    G_{ij} = \textstyle\sum_t s_i(t)\, h_j(t), \qquad
+    J_i = \sum_t J_i(t), \qquad
+    \Delta_i = G_i\, P / J_i
+
+are gradient, information and step. :math:`P` is the inverse of the covariance of what is sent: a Hessian
+:math:`J_i\, P^{-1}` takes the information on a prediction and what arrives at it for independent, and serves all
+postsynaptic neurons with one inverse. The gradient is exact, so that the maximum is that of the likelihood.
+
+The standard error comes from the moments of what is sent, weighted by the information, and from the variance inflation
+by the other presynaptic neurons: what another one explains as well is no information.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +36,10 @@ from synapsnet.splits import Segments
 from synapsnet.training import n_targets, share, windows
 
 NEWTON_STEPS = 3
-SMALLEST_VARIANCE = 1e-5  # of what is sent, as a share of the largest: above the rounding of float32
-FLANK_GAP = 2  # steps between what a connection does and the flanks
-SMALLEST_INFORMATION = 1e-12  # of a neuron that was silent: a huge but finite standard error
-Seen = list[tuple[Tensor, Tensor, Tensor]]  # of each stretch what is sent, predicted and there, (B, N) each
+SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
+FLANK_GAP = 2  # steps between the lags of a connection and the flanks
+SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
+Stretches = list[tuple[Tensor, Tensor, Tensor]]  # (B, N) each: sent activity, predictions and targets of B steps
 
 
 @dataclass(frozen=True)
@@ -27,47 +49,44 @@ class Evidence:
     Attributes
     ----------
     estimate, standard_error : (N, N) tensor
-        Weight by what the presynaptic neuron's past tells of the postsynaptic one.
-    within : (N, N) tensor
+        Weight at the lags of the synaptic kernel, from the presynaptic neuron to the postsynaptic one.
+    zero_lag : (N, N) tensor
         Symmetric: partial correlation of the two neurons' prediction errors in the same step.
-    unit : (N, N) tensor
-        How large a correlation a weight of 1 makes from one step to the next.
+    correlation_per_weight : (N, N) tensor
+        Correlation of the postsynaptic neuron with what the presynaptic one sent that a weight of 1 makes.
     n_steps : int
-        Steps T from which the correlations come.
-    slow, slow_error : (N, N) tensor
-        What the presynaptic neuron tells of the postsynaptic one some time before and after, and its standard error:
-        the estimate that such a correlation at the lags would make.
+        Number of steps T from which the correlations come.
+    flank_estimate, flank_error : (N, N) tensor
+        Weight, with its standard error, that would make the correlation which is seen in the flanks: earlier and later
+        than a connection can act.
     skewness : (N, N) tensor
-        Of the estimate's errors where neurons are independent.
+        Skewness of the estimate's error if the two neurons are independent.
     """
 
     estimate: Tensor
     standard_error: Tensor
-    within: Tensor
-    unit: Tensor
+    zero_lag: Tensor
+    correlation_per_weight: Tensor
     n_steps: int
-    slow: Tensor
-    slow_error: Tensor
+    flank_estimate: Tensor
+    flank_error: Tensor
     skewness: Tensor
 
-    def of_lags(self) -> Evidence:
-        """Without what is seen within a step."""
-        return replace(self, within=torch.zeros_like(self.within))
+    def without_zero_lag(self) -> Evidence:
+        """The evidence at the lags alone."""
+        return replace(self, zero_lag=torch.zeros_like(self.zero_lag))
 
 
 @torch.no_grad()
-def evidence(
-    model: SynapsNetModel, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
+def gather_evidence(
+    model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric
 ) -> tuple[Evidence, Tensor]:
-    """What the trained model says of every pair, the prior of training taken back; the mean gain of each decoder.
+    """Evidence for every pair from a trained model, with the prior of training taken back.
 
-    What each presynaptic neuron sends is added to the predictions, and its weights go to the maximum of the
-    likelihood, the trained model staying as it is, by Newton's method: with the exact gradient, a Hessian for which
-    the information on a neuron's prediction and what arrives at it are taken as independent, and steps cut short where
-    the exact curvature in their direction is larger. These weights are added to the trained ones, each of which counts
-    as much as the decoder passes on of it: its mean gain over the training part, a number for each postsynaptic neuron.
-    (Newton's method through the decoder would fail where that has learned to pass on next to nothing, as it does where
-    there are no connections.)
+    The trained model stays as it is. The weights that Newton's method adds to its predictions are added to the trained
+    ones, and each of those counts as much as the decoder passes on of it: the decoder's mean gain over the training
+    part, a number for each postsynaptic neuron. (Newton's method through the decoder would fail where the decoder has
+    learned to pass on next to nothing, as it does where there are no connections.)
 
     Parameters
     ----------
@@ -75,164 +94,203 @@ def evidence(
         With connections.
     x, b : (T, N), (T, V) tensors
         Activity and behaviour as the model sees them.
-    todo : list of lists of (start, stop)
-        Batches of the training part.
+    batches : list of lists of (start, stop)
+        Of the training part.
     fabric : Fabric
         Its processes share the batches.
 
     Returns
     -------
-    Evidence, and (N,) gains
+    evidence : Evidence
+    gain : (N,) tensor
+        Mean gain of each neuron's decoder: the change of its prediction per unit of input current.
     """
     assert model.synapses is not None
-    seen, gain, total = _seen(model, x, b, todo, fabric)
+    stretches, gain, n_steps = _predict(model, x, b, batches, fabric)
     n = x.shape[1]
     covariance = torch.zeros(n, n, dtype=gain.dtype, device=x.device)
-    for h, *_ in seen:
-        covariance += h.T @ h / total
+    for h, *_ in stretches:
+        covariance += h.T @ h / n_steps
     covariance = add_up(fabric, covariance)
     precision = _inverse(covariance)
-    spread = covariance.diagonal().clamp(min=_least(covariance)).sqrt()
+    sd_sent = covariance.diagonal().clamp(min=_smallest_variance(covariance)).sqrt()
     del covariance
-    estimate = gain[:, None] * model.synapses.weight + _maximise(model, seen, precision, fabric)
-    return _read(model, seen, estimate, spread, precision, total, fabric), gain
+    estimate = gain[:, None] * model.synapses.weight + _maximise_likelihood(model, stretches, precision, fabric)
+    return _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric), gain
 
 
-def _seen(
-    model: SynapsNetModel, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
-) -> tuple[Seen, Tensor, int]:
-    """What is seen, with what is sent about its mean; decoders' gains; the steps of all processes."""
+def _predict(
+    model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric
+) -> tuple[Stretches, Tensor, int]:
+    """Sent activity about its mean, predictions and targets; the decoders' mean gains; the steps of all processes."""
     assert model.synapses is not None
     n = x.shape[1]
     double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
-    total = sum(n_targets(batch, model.n_steps) for batch in todo)
-    seen: Seen = []
+    n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
+    stretches: Stretches = []
     gain = torch.zeros(n, dtype=double, device=x.device)
-    for batch in todo:
+    for batch in batches:
         for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
             past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
             sent = model.synapses.filtered(past)
             current = model.current(past).requires_grad_()
             with torch.enable_grad():
                 eta = model.decode(current, past, context)
-                gain += torch.autograd.grad(eta.sum(), current)[0].sum(0) / total
-            seen.append((sent, eta.detach(), target))
-    mean = add_up(fabric, sum((h.sum(0) for h, *_ in seen), start=torch.zeros(n, device=x.device))) / total
-    return [(h - mean, eta, target) for h, eta, target in seen], add_up(fabric, gain), total
+                gain += torch.autograd.grad(eta.sum(), current)[0].sum(0) / n_steps
+            stretches.append((sent, eta.detach(), target))
+    mean = add_up(fabric, sum((h.sum(0) for h, *_ in stretches), start=torch.zeros(n, device=x.device))) / n_steps
+    return [(h - mean, eta, target) for h, eta, target in stretches], add_up(fabric, gain), n_steps
 
 
-def _maximise(model: SynapsNetModel, seen: Seen, precision: Tensor, fabric: Fabric) -> Tensor:
-    """(N, N) weights that are added to the predictions; the predictions in `seen` change with them."""
+def _maximise_likelihood(model: SynapsNetModel, stretches: Stretches, precision: Tensor, fabric: Fabric) -> Tensor:
+    """(N, N) weights w to be added to the trained ones; the predictions in `stretches` are updated in place."""
     n = len(precision)
-    more = torch.zeros_like(precision)
+    weight = torch.zeros_like(precision)
     for _ in range(NEWTON_STEPS):
-        informed, level, rise, bend = torch.zeros(4, n, dtype=precision.dtype, device=precision.device)
-        pull = torch.zeros_like(precision)
-        for h, eta, target in seen:
+        information, offset_score, slope, curvature = torch.zeros(4, n, dtype=precision.dtype, device=precision.device)
+        gradient = torch.zeros_like(precision)
+        for h, eta, target in stretches:
             score = model.score(eta, target)
-            informed += model.fisher_information(eta).sum(0)
-            pull += score.T @ h
-            level += score.sum(0)
-        informed, pull, level = (add_up(fabric, part) for part in (informed, pull, level))
-        informed = informed.clamp(min=SMALLEST_INFORMATION)
-        change = _others(pull @ precision / informed[:, None], precision)
-        shift = level / informed
-        direction = change.float().T
-        for h, eta, target in seen:
-            moved = h @ direction
-            rise += (model.score(eta, target) * moved).sum(0)
-            bend += (model.fisher_information(eta) * moved.square()).sum(0)
-        rise, bend = add_up(fabric, rise), add_up(fabric, bend)
-        stride = (rise / bend.clamp(min=SMALLEST_INFORMATION)).clamp(0, 1)
-        for h, eta, _ in seen:
-            eta += h @ (direction * stride.float()) + shift.float()
-        more += stride[:, None] * change
-    return more
+            information += model.fisher_information(eta).sum(0)
+            gradient += score.T @ h
+            offset_score += score.sum(0)
+        information, gradient, offset_score = (add_up(fabric, part) for part in (information, gradient, offset_score))
+        information = information.clamp(min=SMALLEST_INFORMATION)
+        step = _without_self_connections(gradient @ precision / information[:, None], precision)
+        offset_step = offset_score / information
+        # The approximate Hessian may make a step too long. Along the step the exact curvature is one number for each
+        # postsynaptic neuron, sum_t J_i(t) d_i(t)^2 with d = h step^T: a parabola with it and the slope sum_t s_i(t)
+        # d_i(t) has its top at slope / curvature.
+        direction = step.float().T
+        for h, eta, target in stretches:
+            change = h @ direction
+            slope += (model.score(eta, target) * change).sum(0)
+            curvature += (model.fisher_information(eta) * change.square()).sum(0)
+        slope, curvature = add_up(fabric, slope), add_up(fabric, curvature)
+        step_length = (slope / curvature.clamp(min=SMALLEST_INFORMATION)).clamp(0, 1)
+        for h, eta, _ in stretches:
+            eta += h @ (direction * step_length.float()) + offset_step.float()
+        weight += step_length[:, None] * step
+    return weight
 
 
-def _read(
-    model: SynapsNetModel, seen: Seen, estimate: Tensor, spread: Tensor, precision: Tensor, total: int, fabric: Fabric
+def _read_out(
+    model: SynapsNetModel,
+    stretches: Stretches,
+    estimate: Tensor,
+    sd_sent: Tensor,
+    precision: Tensor,
+    n_steps: int,
+    fabric: Fabric,
 ) -> Evidence:
-    """The evidence at these predictions, which are those of the estimate."""
-    together, first, second, flank_pull, flank_covariance = (torch.zeros_like(precision) for _ in range(5))
-    informed, error_cubes, cubes = (torch.zeros_like(spread) for _ in range(3))
-    for h, eta, target in seen:
-        score, information = model.score(eta, target), model.fisher_information(eta)
-        error = score / information.clamp(min=SMALLEST_INFORMATION).sqrt()
-        together += error.T @ error
-        informed += information.sum(0)
-        first += information.T @ h
-        second += information.T @ h.square()
-        error_cubes += error.pow(3).sum(0)
-        cubes += h.pow(3).sum(0) / total
+    """The evidence at the predictions in `stretches`, which are those of the estimate."""
+    residual_covariance, first_moment, second_moment, flank_gradient, flank_covariance = (
+        torch.zeros_like(precision) for _ in range(5)
+    )
+    information, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(3))
+    for h, eta, target in stretches:
+        score, step_information = model.score(eta, target), model.fisher_information(eta)
+        residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
+        residual_covariance += residual.T @ residual
+        information += step_information.sum(0)
+        first_moment += step_information.T @ h
+        second_moment += step_information.T @ h.square()
+        residual_cubes += residual.pow(3).sum(0)
+        sent_cubes += h.pow(3).sum(0) / n_steps
         flank = flanks(h, model.architecture.n_lags)
-        flank_pull += score.T @ flank
-        flank_covariance += flank.T @ flank / total
-    together, first, second, informed = (add_up(fabric, part) for part in (together, first, second, informed))
-    error_cubes, cubes = add_up(fabric, error_cubes), add_up(fabric, cubes)
-    flank_pull, flank_covariance = add_up(fabric, flank_pull), add_up(fabric, flank_covariance)
-    informed = informed.clamp(min=SMALLEST_INFORMATION)[:, None]
-    error_size = together.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
-    # Of large networks these matrices are what fills the memory: one after the other makes room.
-    within = _partial_correlation(together.div_(error_size[:, None]).div_(error_size)).float()
-    del together
-    standard_error = _standard_error(first, second, informed, precision, spread).float()
-    del first, second
-    slow, slow_error = _of_flanks(flank_pull, flank_covariance, precision, informed)
+        flank_gradient += score.T @ flank
+        flank_covariance += flank.T @ flank / n_steps
+    residual_covariance, first_moment, second_moment, information = (
+        add_up(fabric, part) for part in (residual_covariance, first_moment, second_moment, information)
+    )
+    residual_cubes, sent_cubes = add_up(fabric, residual_cubes), add_up(fabric, sent_cubes)
+    flank_gradient, flank_covariance = add_up(fabric, flank_gradient), add_up(fabric, flank_covariance)
+    information = information.clamp(min=SMALLEST_INFORMATION)[:, None]
+    residual_size = residual_covariance.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
+    # These matrices fill the memory of large networks: one after the other makes room.
+    zero_lag = _partial_correlation(residual_covariance.div_(residual_size[:, None]).div_(residual_size)).float()
+    del residual_covariance
+    standard_error = _standard_error(first_moment, second_moment, information, precision, sd_sent).float()
+    del first_moment, second_moment
+    flank_estimate, flank_error = _flank_estimate(flank_gradient, flank_covariance, precision, information)
     return Evidence(
         estimate=estimate.fill_diagonal_(0).float(),  # not quite 0 by rounding
         standard_error=standard_error,
-        within=within,
-        unit=((informed / total).sqrt() * spread).float(),
-        n_steps=total,
-        slow=slow.float(),
-        slow_error=slow_error.float(),
-        skewness=((error_cubes / error_size**3)[:, None] * (cubes / spread**3)).float(),
+        zero_lag=zero_lag,
+        correlation_per_weight=((information / n_steps).sqrt() * sd_sent).float(),
+        n_steps=n_steps,
+        flank_estimate=flank_estimate.float(),
+        flank_error=flank_error.float(),
+        # The estimate is a sum over steps of products residual_i(t) h_j(t). Of independent factors the third moment of
+        # a product is the product of third moments.
+        skewness=((residual_cubes / residual_size**3)[:, None] * (sent_cubes / sd_sent**3)).float(),
     )
 
 
-def _standard_error(first: Tensor, second: Tensor, informed: Tensor, precision: Tensor, spread: Tensor) -> Tensor:
-    """Of the weights, from the moments of what is sent, weighted by the information on the prediction.
+def _standard_error(
+    first_moment: Tensor, second_moment: Tensor, information: Tensor, precision: Tensor, sd_sent: Tensor
+) -> Tensor:
+    r"""(N, N) standard errors of the weights.
 
-    What a shift of the postsynaptic neuron's offset, or another presynaptic neuron, explains as well is no information.
+    .. math::
+        \mathrm{se}_{ij}^2 = \frac{\mathrm{VIF}_{ij}}
+            {\sum_t J_i(t)\, h_j(t)^2 - \big(\sum_t J_i(t)\, h_j(t)\big)^2 / J_i}, \qquad
+        \mathrm{VIF}_{ij} = \sigma_j^2 \left(P_{jj} - P_{ij}^2 / P_{ii}\right)
+
+    The denominator is the information on :math:`w_{ij}` if j were the only presynaptic neuron, less what a shift of the
+    offset explains as well. The variance inflation factor is what the other presynaptic neurons explain as well. In
+    it, :math:`P_{jj} - P_{ij}^2 / P_{ii}` (a Schur complement) is entry jj of the inverse covariance of all neurons but
+    i, which sends nothing to itself; :math:`\sigma_j` is the standard deviation of what j sends.
     """
-    alone = (second - first.square() / informed).clamp_(min=SMALLEST_INFORMATION)
-    others = precision.square().div_(precision.diagonal()[:, None]).neg_().add_(precision.diagonal())
-    return others.mul_(spread.square()).clamp_(min=1).div_(alone).sqrt_()
+    alone = (second_moment - first_moment.square() / information).clamp_(min=SMALLEST_INFORMATION)
+    inflation = precision.square().div_(precision.diagonal()[:, None]).neg_().add_(precision.diagonal())
+    return inflation.mul_(sd_sent.square()).clamp_(min=1).div_(alone).sqrt_()
 
 
 def _partial_correlation(correlation: Tensor) -> Tensor:
+    """(N, N) correlation of each pair given all other neurons: minus the scaled inverse."""
     inverse = torch.linalg.inv(correlation.fill_diagonal_(1 + SMALLEST_VARIANCE))
     size = inverse.diagonal().sqrt()
     return inverse.div_(-size[:, None]).div_(size).fill_diagonal_(0)
 
 
-def _of_flanks(pull: Tensor, covariance: Tensor, precision: Tensor, informed: Tensor) -> tuple[Tensor, Tensor]:
-    """What is seen in the flanks, by a step of Newton's method from 0, and its error, see `Evidence`."""
-    own = _inverse(covariance)
-    as_lag = precision.diagonal() / own.diagonal()  # the same covariance is a smaller weight for what varies more
-    return _others(pull @ own / informed, own) * as_lag, (own.diagonal() / informed).sqrt() * as_lag
+def _flank_estimate(
+    gradient: Tensor, covariance: Tensor, precision: Tensor, information: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weight of the flanks and its standard error, by one step of Newton's method from 0; see `Evidence`.
+
+    Means over the flanks vary less than activity at one lag: the same covariance is a smaller weight at the lags, by
+    the ratio of the two precisions.
+    """
+    flank_precision = _inverse(covariance)
+    at_lags = precision.diagonal() / flank_precision.diagonal()
+    estimate = _without_self_connections(gradient @ flank_precision / information, flank_precision) * at_lags
+    return estimate, (flank_precision.diagonal() / information).sqrt() * at_lags
 
 
 def _inverse(covariance: Tensor) -> Tensor:
     regular = covariance.clone()
-    regular.diagonal().add_(_least(covariance))
+    regular.diagonal().add_(_smallest_variance(covariance))
     return torch.linalg.inv(regular)
 
 
-def _least(covariance: Tensor) -> float:
+def _smallest_variance(covariance: Tensor) -> float:
     return SMALLEST_VARIANCE * max(float(covariance.diagonal().max()), SMALLEST_INFORMATION)
 
 
-def _others(weight: Tensor, precision: Tensor) -> Tensor:
-    """The maximum under the condition that no neuron is connected to itself."""
+def _without_self_connections(weight: Tensor, precision: Tensor) -> Tensor:
+    """The maximum under the condition that no neuron is connected to itself.
+
+    Of a parabola with the Hessian proportional to the covariance, the maximum under w_ii = 0 lies along row i of the
+    precision P (Lagrange): w_i - (w_ii / P_ii) P_i.
+    """
     return weight - (weight.diagonal() / precision.diagonal())[:, None] * precision
 
 
 def flanks(sent: Tensor, n_lags: int) -> Tensor:
     """(T, N) mean of what is sent before and after each step, too far away for a connection; 0 where none is there.
 
-    From `FLANK_GAP` steps more than a kernel is long to twice as far.
+    The flanks reach from `FLANK_GAP` steps more than a kernel is long to twice as far, on either side.
     """
     near = n_lags + FLANK_GAP
     far = 2 * near
