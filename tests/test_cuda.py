@@ -19,7 +19,7 @@ import torch
 from synapsnet.errors import sentence
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference.calibration import calibrated
-from synapsnet.inference.evidence import Evidence, evidence
+from synapsnet.inference.evidence import Evidence, gather_evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Recording, neuron_table
 from synapsnet.training import Task
@@ -140,7 +140,7 @@ def seen(fitted, spikes) -> dict[str, Evidence]:
         fit = fit.to(device)
         x, b = fit.normalise(*(torch.from_numpy(v).to(device) for v in (spikes.values, spikes.behaviour_values)))
         todo = Task(fit.model, x, b, [(0, 21_000)], [(21_100, N_BINS)]).batches(512)
-        found[device] = evidence(fit.model, x, b, todo, fitted["spikes"][device].fabric)[0]
+        found[device] = gather_evidence(fit.model, x, b, todo, fitted["spikes"][device].fabric)[0]
     fit.to("cpu")
     return found
 
@@ -224,7 +224,7 @@ SHARED = """
 import sys, torch, safetensors.torch
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference.calibration import calibrated
-from synapsnet.inference.evidence import Evidence, evidence
+from synapsnet.inference.evidence import Evidence, gather_evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Recording
 values = safetensors.torch.load_file(sys.argv[1])["values"].numpy()

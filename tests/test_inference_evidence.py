@@ -113,8 +113,9 @@ def test_standard_errors_are_those_of_least_squares_beside_the_other_neurons():
         assert found[post, others] == pytest.approx(np.sqrt(np.diag(covariance))[1:], rel=1e-6)
 
 
-def test_estimates_are_the_maximum_of_the_likelihood():
+def test_estimates_are_the_maximum_of_the_likelihood(monkeypatch):
     """Of a logistic regression that statsmodels fits, with the trained model's prediction as an offset."""
+    monkeypatch.setattr(module, "NEWTON_STEPS", 20)
     rng = np.random.default_rng(5)
     n, n_steps = 8, 12_000
     spikes = rng.random((n_steps, n)) < 0.05
