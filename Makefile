@@ -1,15 +1,22 @@
-# make demo     set up the environment and run the main job: simulate, observe, fit, score, report
-# make test     set up the environment and run all tests
-# make picture  the README's picture, from the demo's report (needs chromium)
-# make docs     the documentation site, into build/site
-# make gpu      on a machine with CUDA: tests and measurements, docs/gpu.md (PYTHON names a Python that has PyTorch)
-# make check    style, types and the direction of imports
+# make demo         set up the environment and run the main job: simulate, observe, fit, score, report
+# make test         set up the environment and run all tests
+# make picture      the README's picture, from the demo's report (needs chromium)
+# make docs         the documentation site, into build/site
+# make gpu          on a machine with CUDA: tests and measurements, docs/gpu.md (PYTHON names a Python that has PyTorch)
+# make check        style, types and the direction of imports
+# make constraints  constraints.txt for what pyproject.toml asks; versions that still fit stay
+# make resolve      whether that can be installed on every supported Python
+#
+# Another Python than the one that is there: make PYTHON=python3.13 demo
 
-PYTHON ?= python3
+SUPPORTED := 3.11 3.12 3.13 3.14
+PYTHON ?= $(firstword $(wildcard .venv/bin/python) python3)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 BIN := .venv/bin
-INSTALLED := .venv/installed
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --all-extras
+INSTALLED := .venv/installed-$(VERSION)
 
-.PHONY: demo test gpu check docs picture clean
+.PHONY: demo test gpu check docs picture constraints resolve clean
 
 demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
@@ -30,9 +37,23 @@ docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	$(if $(filter $(SUPPORTED),$(VERSION)),,$(error This needs one of Python $(SUPPORTED); $(PYTHON) is \
+		$(or $(addprefix Python ,$(VERSION)),not there). Name another: make PYTHON=python3.12 demo))
+	@echo "Setting up .venv with Python $(VERSION) ($(PYTHON))."
+	test -x $(BIN)/python$(VERSION) || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+# needs a .venv that is there already, but not what pyproject.toml has just begun to ask for
+constraints:
+	$(COMPILE) --universal --no-annotate --custom-compile-command "make constraints" --output-file constraints.txt
+
+# oasis-deconv has no wheel for Python 3.14; pip compiles it
+resolve: $(INSTALLED)
+	for python in $(SUPPORTED); do \
+		$(COMPILE) --python-version $$python --constraint constraints.txt \
+			--only-binary :all: --no-binary oasis-deconv >/dev/null || exit 1; \
+	done
 
 picture: $(INSTALLED)
 	test -f demo/report.html || $(MAKE) demo

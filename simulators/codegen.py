@@ -13,6 +13,7 @@ compilation serves all seeds, connectivities, parameters and durations:
     run                      seed, number of time steps
     first_edge, end_edge     int32 per neuron: its outgoing edges, a range in the list of edges
     edge_post                int32 per edge: the postsynaptic neuron
+    edge_delay               float64 per edge: its delay in seconds
     NAME files               float64 values of what the arguments `object.variable=NAME` name
     inputs                   float32 per millisecond and signal, if `has_inputs`
     input_weights            float64 per neuron and signal
@@ -126,6 +127,8 @@ def write_program(model: dict[str, Any]) -> None:
         j="edge_post(k) for k in range(first_edge_pre, end_edge_pre)", namespace={"edge_post": _cpp_function(EDGE_POST)}
     )
     b2.device.apply_run_args()
+    delay = synapses.pre.variables["delay"]  # in its program, what Brian2 calls it depends on Brian2's version
+    b2.device.insert_code("main", f'set_variable_by_name("{delay.owner.name}.{delay.name}", "edge_delay");')
     b2.device.insert_code("after_network_run", _filled(RUN, sizes))
     network = b2.Network(neurons, synapses, b2.SpikeMonitor(neurons, name="spikes"), name="network")
     network.run(0 * b2.second)  # sets everything up; the steps are those of RUN
@@ -152,7 +155,8 @@ def run_with_numpy(model: dict[str, Any]) -> None:
     objects = {"neurons": neurons, "synapses": synapses}
     for path in (path for path in Path().glob("*.*") if path.name.partition(".")[0] in objects):
         owner, variable = path.name.split(".")
-        setattr(synapses.pre if variable == "delay" else objects[owner], f"{variable}_", np.fromfile(path))
+        setattr(objects[owner], f"{variable}_", np.fromfile(path))
+    synapses.pre.delay_ = np.fromfile("edge_delay")
     spikes = b2.SpikeMonitor(neurons, name="spikes")
     before = 0
 

@@ -74,7 +74,6 @@ class RunInputs:
         delay_s = np.zeros(len(post)) if self.connectome.delay_s is None else self.connectome.delay_s[post, pre]
         values = {f"neurons.{name}": value for name, value in self.neuron_values.items()}
         values |= {f"synapses.{name}": value for name, value in self.synapse_values.items()}
-        values["synapses.delay"] = delay_s
         inputs = {}
         if self.signals is not None:
             inputs = {
@@ -88,6 +87,7 @@ class RunInputs:
                 "first_edge": borders[:-1].tobytes(),
                 "end_edge": borders[1:].tobytes(),
                 "edge_post": post.astype(np.int32).tobytes(),
+                "edge_delay": delay_s.astype(np.float64).tobytes(),
             }
             | {name: np.asarray(value, np.float64).tobytes() for name, value in values.items()}
         )

@@ -1,0 +1,36 @@
+"""Setting up: `make` on every Python that it supports, and on no other."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SUPPORTED = re.findall(r"^SUPPORTED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+
+
+def test_make_refuses_a_python_that_is_too_old_or_not_there(tmp_path: Path):
+    old = tmp_path / "python3.8"
+    old.write_text("#!/bin/sh\necho 3.8\n")
+    old.chmod(0o700)
+    for python, what in {old: "is Python 3.8.", tmp_path / "none": "is not there."}.items():
+        command = ["make", "--dry-run", "--directory", str(ROOT), f"PYTHON={python}", "demo"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert f"This needs one of Python {' '.join(SUPPORTED)}; {python} {what}" in " ".join(done.stderr.split())
+
+
+def test_all_that_name_the_pythons_name_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    classifiers = [each.rpartition(" ")[2] for each in project["classifiers"] if ":: 3." in each]
+    assert classifiers == SUPPORTED
+    assert project["requires-python"] == f">={SUPPORTED[0]}"
+
+
+def test_constraints_are_versions_alone():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    assert len(pinned) > 100
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[^ /]+( ; [^/]+)?", line) for line in pinned)
