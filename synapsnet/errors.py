@@ -15,6 +15,19 @@ _LONGEST = 300  # characters of another library's message
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # PyTorch has no MemoryError: it raises RuntimeErrors, in these words
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "storage size", "buffer size")
+# Which extra of the package brings a module, see pyproject.toml
+EXTRAS = {
+    "sklearn": "score",
+    "threadpoolctl": "score",
+    "plotly": "report",
+    "jinja2": "report",
+    "markupsafe": "report",
+    "hypothesis": "check",
+    "dask": "benchmark",
+    "distributed": "benchmark",
+    "pyarrow": "benchmark",
+    "matplotlib": "benchmark",
+}
 
 
 class InputError(ValueError):
@@ -43,7 +56,7 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
     ----------
     error : exception
     otherwise : str, optional
-        What to say of an error that is about neither memory, room nor files; its own words replace `{}`. Default: that
+        What to say of an error that is about neither memory, room, files nor a missing extra; its own words replace `{}`. Default: that
         the fault is SynapsNet's.
     """
     if isinstance(error, InputError):
@@ -61,6 +74,8 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
         return InputError(f"There is no space left on the disk{where}; make room.")
     if isinstance(error, OSError) and error.filename is not None:
         return InputError(f"Cannot use {os.fsdecode(error.filename)}: {error.strerror or error}; choose another.")
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+        return InputError(f"This needs {error.name}, which is not installed: pip install 'synapsnet[{extra}]'.")
     if isinstance(error, RecursionError):
         words = "it is nested too deeply"
     if otherwise is not None:

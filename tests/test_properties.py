@@ -292,7 +292,7 @@ class Bad(LaggedCorrelation):
 def plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> pytest.RunResult:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # as if it were installed, whether or not it is
     pytester.makepyfile(my_methods=METHOD, test_mine="def test_mine(): pass")
-    return pytester.runpytest_inprocess("-p", "validation.pytest_plugin", *arguments)
+    return pytester.runpytest_inprocess("-p", "synapsnet.pytest_plugin", *arguments)
 
 
 def test_pytest_runs_a_test_per_property_beside_ones_own(pytester, monkeypatch):

@@ -10,6 +10,8 @@ from types import FrameType
 
 # Threads that wait by spinning are several times slower as soon as anything else wants a core.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before PyTorch is imported
+# A user's folder may hold a random.py or a queue.py: processes of ours do not look for modules in it first.
+os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 from synapsnet.cli.app import app
 from synapsnet.cli.console import complain

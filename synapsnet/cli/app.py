@@ -30,6 +30,23 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from synapsnet import __version__
+
+        typer.echo(f"synapsnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None: ...
+
+
 baseline = typer.Typer(help="Keep a method's scores, and find out when a later version is worse.", no_args_is_help=True)
 baseline.command("save")(baseline_save)
 baseline.command("compare")(baseline_compare)

@@ -41,11 +41,11 @@ def benchmark(
     - `synapsnet benchmark smoke -o results/`
     - `synapsnet benchmark standard --method mypkg.mymodule:MyMethod -o results/`
     """
-    _require_extra()
+    from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.runner import connect, run_suite
     from validation.benchmark.suite import load_suite
 
-    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` would find it
+    sys.path.append(str(Path.cwd()))  # a module beside the user; last, so that it hides none of ours or Python's
     check_folder(output)
     chosen = load_suite(suite)
     try:
@@ -54,8 +54,6 @@ def benchmark(
     except KeyboardInterrupt:
         complain("Interrupted. `synapsnet benchmark` with the same options goes on where it stopped.")
         raise typer.Exit(130) from None
-    from reports.leaderboard import leaderboard as ranked
-
     _print(ranked(results))
     OUT.print(f"Results: {output}. Next: synapsnet leaderboard {output}", markup=False, soft_wrap=True)
 
@@ -77,7 +75,6 @@ def leaderboard(
     - `synapsnet leaderboard results/ -o leaderboard.html --figure leaderboard.svg`
     - `synapsnet leaderboard results/ --curves curves.svg`
     """
-    _require_extra()
     from reports.leaderboard import FIGURE_SUFFIXES, write_curves, write_figure, write_page
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.table import read_table
@@ -110,7 +107,6 @@ def baseline_save(
 
     Example: `synapsnet baseline save var-1.0 results/ --method var`
     """
-    _require_extra()
     from validation.benchmark.baseline import make_baseline, save_baseline
     from validation.benchmark.table import read_table
 
@@ -131,7 +127,6 @@ def baseline_compare(
 
     Example: `synapsnet baseline compare var-1.0 results/`
     """
-    _require_extra()
     from validation.benchmark.baseline import compare, load_baseline
     from validation.benchmark.table import read_table
 
@@ -149,13 +144,6 @@ def _baseline(folder: Path, name: str) -> Path:
     if Path(name).name != name:
         raise InputError(f"The name of a baseline is no path; got {name!r}. Its folder is --folder.")
     return folder / f"{name}.json"
-
-
-def _require_extra() -> None:
-    from importlib.util import find_spec
-
-    if not (find_spec("distributed") and find_spec("pyarrow") and find_spec("matplotlib")):
-        raise InputError("Benchmarks need more packages; install them with: pip install 'synapsnet[benchmark]'.")
 
 
 def _print(board: Leaderboard) -> None:

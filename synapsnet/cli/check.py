@@ -25,7 +25,7 @@ def check(
     from validation.methods import find_method
     from validation.properties import MODALITIES, iter_check
 
-    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` would find it
+    sys.path.append(str(Path.cwd()))  # a module beside the user; last, so that it hides none of ours or Python's
     results = []
     for result in iter_check(find_method(method), modalities=(modality,) if modality else MODALITIES, quick=quick):
         results.append(result)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, that is told before the units run)
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path

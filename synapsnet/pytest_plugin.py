@@ -29,14 +29,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     name = config.getoption("synapsnet_method")
     if name is None:
         return
-    from synapsnet.errors import InputError
-    from validation.methods import find_method
-    from validation.properties import MODALITIES, PROPERTIES, Examiner
+    from synapsnet.errors import InputError, sentence
 
     try:
+        from validation.methods import find_method
+        from validation.properties import MODALITIES, PROPERTIES, Examiner
+
         examiner = Examiner(find_method(name), quick=config.getoption("synapsnet_quick"))
-    except InputError as error:
-        raise pytest.UsageError(str(error)) from None
+    except (InputError, ModuleNotFoundError) as error:
+        raise pytest.UsageError(str(sentence(error))) from None
     items.extend(
         PropertyItem.from_parent(
             session, name=f"{each.name}[{modality}]", nodeid=f"{name}::{each.name}[{modality}]",
