@@ -56,8 +56,8 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
     ----------
     error : exception
     otherwise : str, optional
-        What to say of an error that is about neither memory, room, files nor a missing extra; its own words replace `{}`. Default: that
-        the fault is SynapsNet's.
+        What to say of an error that is about neither memory, room, files nor a missing extra; its own words replace
+        `{}`. Default: that the fault is SynapsNet's.
     """
     if isinstance(error, InputError):
         return error

@@ -7,6 +7,10 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from synapsnet.errors import EXTRAS, InputError, sentence
+
 ROOT = Path(__file__).parents[1]
 SUPPORTED = re.findall(r"^SUPPORTED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
 
@@ -34,3 +38,13 @@ def test_constraints_are_versions_alone():
     pinned = [line for line in lines if not line.startswith("#")]
     assert len(pinned) > 100
     assert all(re.fullmatch(r"[a-z0-9.-]+==[^ /]+( ; [^/]+)?", line) for line in pinned)
+
+
+def test_a_missing_package_is_a_sentence_that_names_its_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    packages = {"sklearn": "scikit-learn", "markupsafe": "jinja2", "distributed": "dask"}  # else of the module's name
+    for module, extra in EXTRAS.items():
+        package = packages.get(module, module)
+        assert any(re.match(rf"{package}\b", requirement) for requirement in extras[extra]), module
+    with pytest.raises(InputError, match=r"needs plotly.subplots, .* pip install 'synapsnet\[report\]'"):
+        raise sentence(ModuleNotFoundError("No module named 'plotly.subplots'", name="plotly.subplots"))
