@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
-from simulators import engine
+from simulators import engine, networks
 from simulators.brian import from_brian
 from simulators.hidden import visible_part
 from simulators.inputs import STEP_S, Signals
@@ -26,6 +26,7 @@ __all__ = [
     "NETWORKS",
     "Network",
     "from_brian",
+    "networks",
     "observe_calcium",
     "observe_spikes",
     "simulate",

@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.torch
+import sklearn.exceptions
 import torch
+from lightning_fabric import Fabric
+from sklearn.base import BaseEstimator
 
 from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, launch
@@ -34,7 +37,11 @@ CALCIUM_LAGS, CALCIUM_HISTORY = 4, 8  # frames; the indicator, not the synapse, 
 DRIVE_HISTORY = 4  # frames, of deconvolved calcium
 
 
-class SynapsNet:
+class NotFittedError(InputError, sklearn.exceptions.NotFittedError):
+    """What a fit finds was asked for before it; an error of scikit-learn's and of ours."""
+
+
+class SynapsNet(BaseEstimator):
     """Directed functional connectivity and forecasts of a recorded population.
 
     On spikes one model serves both. On calcium there are two of the same kind: one forecasts the
@@ -47,8 +54,9 @@ class SynapsNet:
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"32-true", "bf16-mixed"}
         Of training. Processes that `torchrun` started share it, see `synapsnet.devices`.
-    **settings
-        Those of `Settings`.
+    connectivity, likelihood, kernels, decoder, n_lags, n_history, n_embedding, n_hidden, sparsity, prior, epochs, \
+    patience, batch_steps, learning_rate, horizon, validation_fraction, seed
+        See `synapsnet.settings.Settings`.
 
     Attributes
     ----------
@@ -66,7 +74,9 @@ class SynapsNet:
     Raises
     ------
     InputError
-        If a setting is unknown or out of range, or there is no such device.
+        If a setting is out of range, or there is no such device.
+    NotFittedError
+        If an attribute with a trailing underscore is read before `fit`.
 
     Examples
     --------
@@ -79,14 +89,69 @@ class SynapsNet:
     history_: dict[str, History]
     _forecaster: FittedModel
 
-    def __init__(self, *, device: Device = "auto", precision: Precision = "32-true", **settings: Any) -> None:
-        self.settings = Settings(**settings)
-        self.fabric = launch(device, precision)
+    def __init__(
+        self,
+        *,
+        device: Device = "auto",
+        precision: Precision = "32-true",
+        connectivity: Literal["free", "low-rank", "dale", "none"] = "free",
+        likelihood: Literal["auto", "bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated"] = "auto",
+        kernels: Literal["neuron", "distance"] = "neuron",
+        decoder: Literal["mlp", "gru"] = "mlp",
+        n_lags: int | None = None,
+        n_history: int | None = None,
+        n_embedding: int = 8,
+        n_hidden: int = 16,
+        sparsity: float = 2.0,
+        prior: Literal["learned", "lags", "none"] = "learned",
+        epochs: int | None = None,
+        patience: int = 3,
+        batch_steps: int | None = None,
+        learning_rate: float = 0.005,
+        horizon: int = 16,
+        validation_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        # scikit-learn's `clone` wants arguments as they came, so `Settings` checks them beside.
+        self.device, self.precision = device, precision
+        self.connectivity, self.likelihood, self.kernels, self.decoder = connectivity, likelihood, kernels, decoder
+        self.n_lags, self.n_history, self.n_embedding, self.n_hidden = n_lags, n_history, n_embedding, n_hidden
+        self.sparsity, self.prior, self.epochs, self.patience = sparsity, prior, epochs, patience
+        self.batch_steps, self.learning_rate, self.horizon = batch_steps, learning_rate, horizon
+        self.validation_fraction, self.seed = validation_fraction, seed
+        self._check_parameters()
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters, as in scikit-learn; a model that is fitted already stays as it was fitted.
+
+        Raises
+        ------
+        InputError
+            If a parameter is out of range.
+        ValueError
+            If there is no such parameter.
+        """
+        super().set_params(**params)
+        self._check_parameters()
+        return self
+
+    def _check_parameters(self) -> None:
+        _ = self.fabric, self.settings
 
     @property
-    def device(self) -> torch.device:
-        """Where it is fitted and forecasts."""
-        return self.fabric.device
+    def fabric(self) -> Fabric:
+        """The device, and the processes that share it."""
+        return launch(self.device, self.precision)
+
+    @property
+    def settings(self) -> Settings:
+        """The parameters besides `device` and `precision`, checked."""
+        return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not name.endswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise NotFittedError(f"This SynapsNet is not fitted, so that it has no {name}; call fit, or load a fitted one.")
 
     @property
     def kernel_(self) -> npt.NDArray[np.float32] | None:
@@ -275,10 +340,10 @@ class SynapsNet:
                 f"The model in {folder} has format {found}, this version reads {FORMAT_VERSION}; fit it again."
             )
         try:
-            loaded = cls(device=device, **described["settings"])
+            loaded = cls(device=device, **Settings(**described["settings"]).model_dump())
             tensors = safetensors.torch.load_file(folder / PARAMETERS)
             loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
-                loaded.device
+                loaded.fabric.device
             )
             matrices = {name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()}
             loaded.connectivity_ = Connectome(**matrices, unit=described["connectivity_unit"])
@@ -292,7 +357,7 @@ class SynapsNet:
 
     def _fitted(self) -> FittedModel:
         if not hasattr(self, "_forecaster"):
-            raise InputError("This SynapsNet is not fitted; call fit, or load a fitted one.")
+            raise NotFittedError("This SynapsNet is not fitted; call fit, or load a fitted one.")
         return self._forecaster
 
     def _likelihood(self, recording: Recording) -> str:

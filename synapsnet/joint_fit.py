@@ -10,6 +10,7 @@ from synapsnet.devices import Device, Precision
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet, fit_models
 from synapsnet.recording import Recording
+from synapsnet.settings import Settings
 
 
 def fit_together(
@@ -57,6 +58,7 @@ def fit_together(
                 f"Recordings that are fitted together must be of one modality; got {recordings[0].modality} and "
                 f"{recording.modality}."
             )
-    models = [SynapsNet(device=device, precision=precision, **settings) for _ in recordings]
+    checked = Settings(**settings).model_dump()
+    models = [SynapsNet(device=device, precision=precision, **checked) for _ in recordings]
     fit_models(models, recordings, checkpoint=checkpoint, resume=resume, progress=progress)
     return models

@@ -19,6 +19,7 @@ from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
 from synapsnet.memmap import blocks, filled, give_back
+from synapsnet.notebook import picture, table
 
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
 
@@ -81,6 +82,16 @@ class Connectome:
                 raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
             if name in ("p_value", "local_fdr") and not ((matrix >= 0) & (matrix <= 1)).all():
                 raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
+
+    def __repr__(self) -> str:
+        known = ", ".join(name for name in self.matrices if name != "weight")
+        return (
+            f"Connectome({self.n_neurons} neurons, {np.count_nonzero(self.weight):,} weights other than 0, "
+            f"in {self.unit}{f'; with {known}' if known else ''})"
+        )
+
+    def _repr_html_(self) -> str:
+        return picture(self.weight, repr(self))
 
     @property
     def n_neurons(self) -> int:
@@ -322,6 +333,28 @@ class Recording:
             raise InputError(
                 f"The connectome must be of the {self.n_neurons} recorded neurons; got {self.connectome.n_neurons}."
             )
+
+    def __repr__(self) -> str:
+        return f"Recording({', '.join(f'{name}: {value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        return table("Recording", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """What a line of text or a notebook says of it."""
+        n_epochs = len(self.segments)
+        facts = {
+            "activity": f"deconvolved {self.modality}" if self.deconvolved else self.modality,
+            "neurons": str(self.n_neurons),
+            "duration": f"{self.n_steps * self.dt_s:.6g} s in {n_epochs} epoch{'s' if n_epochs > 1 else ''}",
+            "time step": f"{self.dt_s * 1e3:.4g} ms",
+        }
+        if self.modality == "spikes":
+            facts["mean rate"] = f"{self.mean_activity.mean() / self.dt_s:.3g} Hz"
+        if self.behaviour is not None:
+            facts["behaviour"] = ", ".join(map(str, self.behaviour.columns))
+        facts["ground truth"] = "none" if self.connectome is None else repr(self.connectome)
+        return facts
 
     @classmethod
     def from_array(

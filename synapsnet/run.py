@@ -156,7 +156,7 @@ def fit_run(
         settings=settings.model_dump(mode="json"),
         test_fraction=test_fraction,
         gap_steps=gap,
-        device=cast(DeviceType, models["synapsnet"].device.type),
+        device=cast(DeviceType, models["synapsnet"].fabric.device.type),
         precision=precision,
         source=printable(source),
         pretrained=None if pretrained is None else str(Path(pretrained).resolve().name),

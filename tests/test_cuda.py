@@ -93,7 +93,7 @@ def relative(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
 def test_a_fit_is_that_of_the_cpu(fitted, modality):
     cpu, cuda = fitted[modality]["cpu"], fitted[modality][CUDA]
-    assert cuda.device.type == CUDA
+    assert cuda.fabric.device.type == CUDA
     for part, history in cpu.history_.items():
         assert cuda.history_[part].validation == pytest.approx(history.validation, rel=1e-3)
     assert relative(cuda.connectivity_.weight, cpu.connectivity_.weight) < 0.02

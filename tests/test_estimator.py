@@ -22,6 +22,7 @@ from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsN
 from synapsnet.inference.posterior import posterior
 from synapsnet.model.likelihoods import Bernoulli
 from synapsnet.recording import Recording
+from synapsnet.settings import Settings
 from synapsnet.splits import holdout, split_rows
 from synapsnet.training import batches, mean_loss, train
 
@@ -584,7 +585,6 @@ def test_the_description_is_readable(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"n_hiden": 3}, "SynapsNet has no parameter 'n_hiden'; it has connectivity, likelihood, .*seed"),
         ({"epochs": 0}, "parameter 'epochs' of SynapsNet: input should be greater than or equal to 1; got 0"),
         ({"sparsity": -1}, "parameter 'sparsity' of SynapsNet: .*; got -1"),
         ({"learning_rate": float("nan")}, "parameter 'learning_rate' of SynapsNet"),
@@ -602,11 +602,18 @@ def test_refuses_unusable_settings(settings, sentence):
         SynapsNet(**settings)
 
 
+def test_refuses_settings_that_there_are_not():
+    with pytest.raises(InputError, match=r"SynapsNet has no parameter 'n_hiden'; it has connectivity, .*seed"):
+        Settings(n_hiden=3)
+    with pytest.raises(TypeError, match="n_hiden"):
+        SynapsNet(n_hiden=3)
+
+
 def test_refuses_cuda_where_there_is_none(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"no CUDA device .* --device cpu or --device auto"):
         SynapsNet(device="cuda")
-    assert SynapsNet(device="auto").device == torch.device("cpu")
+    assert SynapsNet(device="auto").fabric.device == torch.device("cpu")
 
 
 @pytest.mark.parametrize(
