@@ -21,6 +21,8 @@ from synapsnet.errors import InputError
 from synapsnet.memmap import blocks, filled, give_back
 from synapsnet.notebook import picture, table
 
+FEW_SPIKES = 50
+PARTS, SILENT_PARTS = 10, 5
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -565,6 +567,23 @@ def check_varying(recording: Recording) -> None:
             f"Activity never changes in {_names(constant)}: nothing can be inferred from a constant neuron; "
             "drop it (--min-rate does so for spikes) or record longer."
         )
+
+
+def has_little_data(recording: Recording) -> npt.NDArray[np.bool_]:
+    """(N,) which neurons have too few spikes to say anything of their connections, or all in one part of the time.
+
+    That is fewer than `FEW_SPIKES`, or none in `SILENT_PARTS` of `PARTS` equal parts of the recording. What is inferred
+    from normal distributions does not hold there. None of a calcium recording.
+    """
+    if recording.modality != "spikes":
+        return np.zeros(recording.n_neurons, bool)
+    borders = np.unique(np.linspace(0, recording.n_steps, PARTS + 1).astype(int))
+    counts = []
+    for start, stop in zip(borders[:-1], borders[1:], strict=True):
+        part = recording.values[start:stop]
+        counts.append(np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks(part)], axis=0))
+    spikes = np.array(counts)
+    return cast(npt.NDArray[np.bool_], (spikes.sum(axis=0) < FEW_SPIKES) | ((spikes == 0).sum(axis=0) >= SILENT_PARTS))
 
 
 def _select_trains(spikes: nap.TsGroup, chosen: list[int]) -> nap.TsGroup:

@@ -239,7 +239,7 @@ def test_refuses_an_unclear_time_step(save, counts, options, message):
 def test_modality_is_guessed_from_the_values_and_said(save, values, modality):
     lines: list[str] = []
     assert read(save(z=np.array(values)), dt_s=0.1, notify=lines.append).modality == modality
-    assert lines[-1].startswith(f"z is read as {modality}, because")
+    assert lines[0].startswith(f"z is read as {modality}, because")
 
 
 def test_modality_may_be_given(save, counts):

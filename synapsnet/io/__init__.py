@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from synapsnet.errors import InputError
-from synapsnet.io import alf, arrays, bugeon, caiman, kilosort, nwb, stringer, suite2p, tables
+from synapsnet.io import alf, arrays, bugeon, caiman, kilosort, matlab, nwb, spike_lists, stringer, suite2p, tables
 from synapsnet.io.contents import contents
 from synapsnet.io.describe import describe_recording, describe_simulation
 from synapsnet.io.nwb import read_simulation
 from synapsnet.io.nwb_write import write_recording, write_simulation
 from synapsnet.io.options import listing, validated
+from synapsnet.io.plausible import check_recording
 from synapsnet.io.reader import Notify, Reader
 from synapsnet.io.selection import select
 from synapsnet.io.sidecar import complete, find_sidecar, load_sidecar
@@ -26,7 +27,9 @@ from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
 
-READERS = cast(tuple[Reader, ...], (suite2p, alf, kilosort, nwb, caiman, bugeon, stringer, arrays, tables))
+READERS = cast(
+    tuple[Reader, ...], (suite2p, alf, kilosort, nwb, caiman, bugeon, stringer, matlab, spike_lists, arrays, tables)
+)
 
 
 def _silent(line: str) -> None:
@@ -89,6 +92,7 @@ def read(
         notify=notify,
     )
     check_varying(recording)
+    check_recording(recording, notify)
     return recording
 
 
@@ -106,7 +110,9 @@ def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> d
     if nwb.recognises(path) and not any(options.values()) and nwb.is_simulation(path):
         return describe_simulation(read_simulation(path))
     part = {name: options.pop(name) for name in inspect.signature(select).parameters if name in options}
-    return describe_recording(select(_read_whole(path, notify, options), notify=notify, **part))
+    recording = select(_read_whole(path, notify, options), notify=notify, **part)
+    check_recording(recording, notify)
+    return describe_recording(recording)
 
 
 def explain(path: str | Path) -> dict[str, str]:

@@ -80,12 +80,41 @@ def read(
         If the file is corrupt or needs pickle, the activity array or the time step is not clear, or
         shapes do not fit.
     """
-    arrays: Mapping[str, Array | None]
     if path.suffix == ".npy":
-        arrays = {path.stem: load_npy(path)}
+        arrays: Mapping[str, Array | None] = {path.stem: load_npy(path)}
         key = key or path.stem
     else:
         arrays = load_npz(path)
+    return recording_of_arrays(
+        arrays,
+        path,
+        key=key,
+        dt_s=dt_s,
+        fs_hz=fs_hz,
+        modality=modality,
+        until=until,
+        behaviour=behaviour,
+        transpose=transpose,
+        deconvolved=deconvolved,
+        notify=notify,
+    )[1]
+
+
+def recording_of_arrays(
+    arrays: Mapping[str, Array | None],
+    path: Path,
+    *,
+    key: str | None,
+    dt_s: float | None,
+    fs_hz: float | None,
+    modality: Modality | None,
+    transpose: bool,
+    until: str | None = None,
+    behaviour: str | None = None,
+    deconvolved: bool | None = None,
+    notify: Notify,
+) -> tuple[str, Recording]:
+    """Name of the activity, and the recording, in arrays from a file at `path`; the others are as in `read`."""
     until = None if until == "none" else until
     if behaviour is None:
         behaviour = next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)
@@ -112,17 +141,17 @@ def read(
     if activity.ndim == 3:
         step_s = _step(arrays, dt_s, fs_hz, path)
         trials = np.swapaxes(activity, 1, 2) if transpose else activity
-        return _read_trials(arrays, trials, step_s, until, behaviour, path, notify, facts)
+        return key, _read_trials(arrays, trials, step_s, until, behaviour, path, notify, facts)
     if until is not None:
         raise InputError(f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}.")
     rows = _oriented(arrays, key, path, transpose, notify)
     clock = _clock(arrays, dt_s, fs_hz, len(rows), path)
     recording = on_clock(rows, clock, notify=notify, **facts)
     if behaviour is None:
-        return recording
+        return key, recording
     variables = _of_steps(_numeric(arrays, behaviour, path), behaviour, len(rows))
     samples_s = recording.activity.times() if isinstance(clock, float) else clock
-    return with_behaviour(recording, [Signal(behaviour, samples_s, variables)], notify=notify)
+    return key, with_behaviour(recording, [Signal(behaviour, samples_s, variables)], notify=notify)
 
 
 def _read_trials(

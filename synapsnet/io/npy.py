@@ -60,6 +60,29 @@ def load_npz(path: Path) -> dict[str, Array | None]:
     return arrays
 
 
+def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and types of the arrays in a `.npz` file, by name; their values are not read.
+
+    Raises
+    ------
+    InputError
+        If the file is corrupt.
+    """
+    form: Any = np.lib.format
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                with archive.open(member) as stream:
+                    major, _ = form.read_magic(stream)
+                    header = form.read_array_header_1_0 if major == 1 else form.read_array_header_2_0
+                    shape, _, dtype = header(stream)
+                    found[member.removesuffix(".npy")] = shape, dtype
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path} is not a whole .npz file ({error}); copy it again.") from error
+    return found
+
+
 def _read(stream: IO[bytes], what: str) -> Array:
     try:
         return cast(Array, np.lib.format.read_array(stream, allow_pickle=False))  # type: ignore[no-untyped-call]

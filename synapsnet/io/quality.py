@@ -8,6 +8,7 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
+from synapsnet.io.labels import label_of
 from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, within
 
@@ -113,8 +114,8 @@ def _drop(units: Units, kept: Mask, reason: str, notify: Notify) -> Units:
 def _has_label(quality: pd.DataFrame, label: str) -> Mask:
     if "label" not in quality:
         raise InputError(f"The units have no labels, so label={label} cannot be used; leave it out.")
-    wanted = [name.strip() for name in label.split(",")]
-    mask: Mask = quality["label"].isin(wanted).to_numpy(bool)
+    wanted = [label_of(name) for name in label.split(",")]
+    mask: Mask = quality["label"].map(label_of).isin(wanted).to_numpy(bool)
     if len(mask) and not mask.any():
         found = ", ".join(sorted(set(quality["label"].astype(str))))
         raise InputError(f"No unit is labelled {label}; the labels are {found} (label=all keeps all).")

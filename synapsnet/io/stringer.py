@@ -1,8 +1,7 @@
 """Spontaneous activity of ten thousand neurons in mouse V1 (Stringer et al. 2019): `spont_*.mat`.
 
 `Fsp` is deconvolved activity, neurons x frames; `med` the neurons' centres; `beh` has running speed, pupil area and the
-principal components of facial motion, one value for each frame. MATLAB's older format is read by SciPy, that of
-version 7.3, which is HDF5 with all axes reversed, by h5py.
+principal components of facial motion, one value for each frame.
 
 Stringer et al. 2019, Spontaneous behaviors drive multidimensional, brainwide activity, Science 364:eaav7893;
 data: figshare 6163622.
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, choose, with_behaviour
-from synapsnet.io.hdf5 import opened
+from synapsnet.io.mat import Variables, load_mat, variable_names
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording, neuron_table
 
@@ -27,12 +26,10 @@ LAYOUT = "a MATLAB file of Stringer 2019 (.mat with Fsp)"
 VARIABLES = ("Fsp", "med", "beh")
 BEHAVIOUR = {"running": ("runSpeed",), "pupil": ("pupil", "area"), "face": ("face", "motionSVD")}
 
-Variables = dict[str, Any]  # arrays, and dictionaries of them for structs
-
 
 def recognises(path: Path) -> bool:
-    """Is `path` a MATLAB file, judged by its name."""
-    return path.is_file() and path.suffix == ".mat"
+    """Is `path` a MATLAB file with `Fsp`."""
+    return path.is_file() and path.suffix == ".mat" and "Fsp" in variable_names(path)
 
 
 def read(
@@ -62,7 +59,7 @@ def read(
     InputError
         If the file is damaged or lacks `Fsp`, the frame rate is not given, or shapes do not fit.
     """
-    variables = _load(path)
+    variables = load_mat(path, VARIABLES)
     activity = variables.get("Fsp")
     if not isinstance(activity, np.ndarray) or activity.ndim != 2:
         there = ", ".join(variables) or "none of these"
@@ -84,25 +81,6 @@ def read(
     )
     signals = _signals(variables, recording.activity.times(), face_components, path)
     return with_behaviour(recording, choose(signals, behaviour), notify=notify)
-
-
-def _load(path: Path) -> Variables:
-    import h5py
-    from scipy.io import loadmat
-
-    if h5py.is_hdf5(path):
-        with opened(path) as file:
-            return {name: _from_hdf5(file[name]) for name in VARIABLES if name in file}
-    try:
-        found = loadmat(path, variable_names=VARIABLES, simplify_cells=True)
-    except Exception as error:  # SciPy has many errors for a damaged file
-        raise InputError(f"{path} is not a whole MATLAB file ({error}); copy or download it again.") from error
-    return {name: found[name] for name in VARIABLES if name in found}
-
-
-def _from_hdf5(item: Any) -> Any:
-    """An array with its axes as in MATLAB, or a dictionary of a struct's fields."""
-    return {name: _from_hdf5(item[name]) for name in item} if hasattr(item, "keys") else item[()].T
 
 
 def _positions(variables: Variables, n: int, path: Path, notify: Notify) -> npt.NDArray[np.float64] | None:

@@ -1,7 +1,8 @@
 """suite2p output folders: `F.npy`, `Fneu.npy`, `spks.npy` and `iscell.npy`, arrays of cells x frames.
 
 `ops.npy` and `stat.npy` are pickles, which could run any code and are never loaded, not even on request; so the frame
-rate is asked for, and positions come from a neuron table, if at all (`synapsnet.io.sidecar`).
+rate is asked for, and positions come from a neuron table, if at all (`synapsnet.io.sidecar`). `Fall.mat`, which suite2p
+writes for MATLAB, holds the same arrays, and the frame rate.
 
 Pachitariu et al. 2017, Suite2p: beyond 10,000 neurons with standard two-photon microscopy, bioRxiv 061507.
 """
@@ -17,11 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
+from synapsnet.io.mat import load_mat, variable_names
 from synapsnet.io.npy import Array, load_npy
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording, neuron_table
 
-LAYOUT = "a suite2p folder (with F.npy, or with plane0, plane1...)"
+LAYOUT = "a suite2p folder (with F.npy, or with plane0, plane1...), or its Fall.mat"
 
 NEUROPIL_COEFFICIENT = 0.7  # suite2p's default
 BASELINE_WINDOW_S = 60.0  # suite2p's default
@@ -32,7 +34,9 @@ PLANE = re.compile(r"plane(\d+)")
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` the folder of a plane, or the parent of such folders."""
+    """Is `path` the folder of a plane, the parent of such folders, or a MATLAB file with the arrays of one."""
+    if path.is_file() and path.suffix == ".mat":
+        return {"F", "Fneu", "spks"} <= set(variable_names(path))
     return (path / "F.npy").is_file() or (path.is_dir() and any(PLANE.fullmatch(each.name) for each in path.iterdir()))
 
 
@@ -50,11 +54,11 @@ def read(
     Parameters
     ----------
     path : Path
-        The folder of a plane, or its parent, of which all planes are read.
+        The folder of a plane, or its parent, of which all planes are read; or `Fall.mat`.
     notify : callable
         Receives a line for every assumption made and everything dropped.
     fs_hz : float
-        Frame rate of a plane in hertz (suite2p keeps it in `ops.npy`, a pickle).
+        Frame rate of a plane in hertz (suite2p keeps it in `ops.npy`, a pickle). Default: that in `Fall.mat`.
     trace : {"dff", "spks"}
         Neuropil-corrected dF/F (see `dff`), or suite2p's deconvolved activity.
     min_cell_probability : float, optional
@@ -158,7 +162,7 @@ def _running_baseline(traces: npt.NDArray[np.float64], window: int) -> npt.NDArr
 
 def _planes(path: Path) -> list[Path]:
     """The folders of the planes, by number."""
-    if (path / "F.npy").is_file():
+    if path.is_file() or (path / "F.npy").is_file():
         return [path]
     return sorted((folder for folder in path.iterdir() if PLANE.fullmatch(folder.name)), key=_number)
 
@@ -186,6 +190,12 @@ def _common_length(frames: list[int], notify: Notify) -> int:
 
 
 def _frame_rate(plane: Path, fs_hz: float | None) -> float:
+    if fs_hz is None and plane.is_file():
+        ops = load_mat(plane, ("ops",)).get("ops")
+        stated = ops.get("fs") if isinstance(ops, dict) else None
+        if stated is None or np.size(stated) != 1:
+            raise InputError(f"{plane} does not say its frame rate (ops.fs); give it in hertz with --fs.")
+        fs_hz = float(np.asarray(stated).item())
     if fs_hz is None:
         why = "is a pickle, which is never loaded" if (plane / "ops.npy").exists() else "is missing"
         raise InputError(f"The frame rate of {plane} is not known, because ops.npy {why}; give it in hertz with --fs.")
@@ -194,24 +204,31 @@ def _frame_rate(plane: Path, fs_hz: float | None) -> float:
     return float(fs_hz)
 
 
+def _load_any(plane: Path, name: str) -> Array | None:
+    """An array of a plane, from its folder or `Fall.mat`; None where there is none."""
+    if plane.is_dir():
+        return load_npy(plane / name) if (plane / name).is_file() else None
+    variable = name.removesuffix(".npy")
+    return load_mat(plane, (variable,)).get(variable)
+
+
 def _load(plane: Path, name: str) -> Array:
-    if not (plane / name).is_file():
+    array = _load_any(plane, name)
+    if array is None:
         raise InputError(f"The suite2p folder {plane} has no {name}; give the folder that suite2p wrote.")
-    array = load_npy(plane / name)
-    if array.ndim != 2 or array.dtype.kind not in "iuf":
-        raise InputError(
-            f"{name} in {plane} must be a numeric array of cells x frames; got {array.dtype} of shape {array.shape}."
-        )
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iuf":
+        kind = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise InputError(f"{name} in {plane} must be a numeric array of cells x frames; got {kind}.")
     return array
 
 
 def _cells(plane: Path, fluorescence: Array, min_probability: float | None, notify: Notify) -> npt.NDArray[np.intp]:
     """Rows that `iscell.npy` calls cells: all of them where there is no such file."""
     n = len(fluorescence)
-    if not (plane / "iscell.npy").is_file():
+    labels = _load_any(plane, "iscell.npy")
+    if labels is None:
         notify(f"No iscell.npy: all {n} ROIs are kept.")
         return np.arange(n)
-    labels = load_npy(plane / "iscell.npy")
     if labels.ndim not in (1, 2) or len(labels) != n or labels.dtype.kind not in "iufb":
         raise InputError(
             f"iscell.npy in {plane} must have one row for each of the {n} rows of F.npy (cells x frames); "

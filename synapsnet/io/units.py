@@ -13,6 +13,7 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
+from synapsnet.io.plausible import check_rates
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import filled, is_large
 from synapsnet.recording import Connectome, Recording
@@ -143,6 +144,7 @@ def count_spikes(
     if not whole.any():
         raise InputError(f"No epoch is as long as one bin of {dt_s:g} s; use a shorter one (--bin).")
     starts, bins = observed.start[whole], bins[whole]
+    check_rates(trains, float(bins.sum() * dt_s), int(bins.sum()), notify)
     epochs = nap.IntervalSet(starts, starts + bins * dt_s)
     try:
         counts = _counts(trains, starts, bins, dt_s)

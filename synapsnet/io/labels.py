@@ -1,0 +1,151 @@
+"""What sources call good of their units and ROIs: one table of names and words for every reader.
+
+A column that judges is found by its name, or by its words; names are compared in small letters, without `_`, blanks and
+the like. Of several the first in the table counts, and where that says nothing of a unit (`unsorted`) the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from synapsnet.io.reader import Notify
+
+GOOD, UNSORTED = "good", "unsorted"
+
+# Labels, and the words that mean them. Others stay as they are.
+WORDS = {
+    GOOD: "good su sua single singleunit isolated wellisolated accept accepted valid cell iscell soma somatic pass passed "
+    "true yes unit neuron keep kept ok include included",
+    "mua": "mua mu multi multiunit nonsomamua",
+    "noise": "noise artifact artefact junk garbage nonsoma nonsomatic nonsomagood",
+    "failed": "bad poor reject rejected fail failed invalid false no notcell nocell exclude excluded discard discarded",
+    UNSORTED: "unsorted unclassified unlabelled unlabeled undecided unknown none nan na null uncurated unrated pending",
+}
+LABEL_OF = {word: label for label, words in WORDS.items() for word in words.split()}
+ANNOTATIONS = {0: "noise", 1: "mua", 2: GOOD, 3: UNSORTED}  # of phy, in numbers
+
+# Columns, the most trusted first: what people decided, then what was computed of quality, then the sorter's opinion.
+JUDGING = (
+    r"(manual|curated|curation|human|phy)(label|group|quality|curation|status|decision)?s?",
+    r"(phy)?annotations?",
+    r"(cluster)?groups?",
+    r"(is|auto|manually|cell|roi|unit)?(accepted|rejected|good|bad|noise|artifact|excluded?|kept?|keep)(cell|roi|unit)?s?",
+    r"(unit|cluster|cell|roi|sorting|spike)?(quality|label|status|decision|classification)s?",
+    r"(is)?valid(roi|cell|unit)?s?",
+    r"(is|not)cell",
+    r"issoma",
+    r"iblqualityscore|qualityscore",
+    r"(default|unit|pass|passes|passed)?qc(pass|passes|passed|label)?",
+    r"(bombcell|bc|decoder|unitrefine|noiseneural|sigui|aind|qc)(unit)?(label|type|class|classification|prediction)s?",
+    r"unittypes?",
+    r"(ks|kilosort)\d*(label|group|quality)?s?",
+)
+AGAINST = re.compile(r"rejected|bad|noise|artifact|exclude|notcell")  # flags that are set where a unit is not good
+LOOKS_LIKE_QUALITY = re.compile(
+    r"qual|label|qc|good|noise|accept|reject|keep|valid|curat|iscell|contam|isolation|isiviol|snr|presence|cutoff|dprime|"
+    r"lratio|silhouette|nnhit|nnmiss|refractory|rpviol|slidingrp|exclu|artifact|falsepos|falseneg|probab|confiden|unittype|"
+    r"classif|metrics"
+)
+
+
+def label_of(word: object) -> str:
+    """The label that a word means, or the word itself: `good` for `Single unit`."""
+    text = str(word).strip()
+    return LABEL_OF.get(_plain(text), text) if text else UNSORTED
+
+
+def looks_like_quality(name: str) -> bool:
+    """Does a column or file say how good units are, by its name."""
+    return bool(LOOKS_LIKE_QUALITY.search(_plain(name)))
+
+
+def judged(table: pd.DataFrame, what: str, notify: Notify, *, also: Iterable[str] = ()) -> list[str] | None:
+    """The label of each row of a table of units or ROIs, from the columns that judge them.
+
+    Parameters
+    ----------
+    table : DataFrame with N rows
+        All that a source says of them: words, flags, numbers.
+    what : str
+        `units` or `ROIs`, for the notices.
+    notify : callable
+        Receives which columns were used, and which look like quality and were not.
+    also : names, optional
+        Of files or columns beside the table that look like quality and are not used.
+
+    Returns
+    -------
+    list of N labels, or None where no column says anything.
+        Those of `WORDS`, and others in the words of the source.
+    """
+    found = {str(name): _labels(str(name), table[name]) for name in sorted(table.columns, key=lambda n: _rank(str(n)))}
+    label, used = pd.Series(np.nan, index=range(len(table)), dtype=object), []
+    for name, each in found.items():
+        fills = (label.isna() & each.notna()) | ((label == UNSORTED) & each.notna() & (each != UNSORTED))
+        if fills.any():
+            label[fills] = each[fills]
+            used.append(name)
+    unused = [name for name in found if name not in used and looks_like_quality(name)] + list(also)
+    if used:
+        labels = [str(each) for each in label.fillna(UNSORTED)]
+        counts = ", ".join(f"{n} {name}" for name, n in Counter(labels).most_common())
+        notify(f"The {what} are labelled by {', and where that says nothing by '.join(used)}: {counts}.")
+    if unused:
+        notify(f"Not used, though it may say how good the {what} are: {', '.join(unused)}.")
+    return labels if used else None
+
+
+def default_labels(labels: list[str] | None, kept: str, what: str, notify: Notify) -> str | None:
+    """Which labels are kept where the user does not say; None (all) where nothing was judged."""
+    if labels is None:
+        return None
+    if GOOD not in labels and UNSORTED in labels:
+        notify(f"No {what} are {GOOD}, and the {UNSORTED} are kept: nothing is said against them.")
+        return UNSORTED
+    return kept
+
+
+def _labels(name: str, column: pd.Series[object]) -> pd.Series[object]:
+    """(N,) labels by one column, NaN where it says nothing."""
+    nothing = pd.Series(np.nan, index=range(len(column)), dtype=object)
+    values = column.reset_index(drop=True)
+    known, rank = values.notna(), _rank(name)
+    if not known.any():
+        return nothing
+    if values[known].map(lambda value: isinstance(value, bool | np.bool_ | int | float | np.number)).all():
+        return nothing if rank == len(JUDGING) else _by_numbers(_plain(name), values.astype(float))
+    labels = values.where(known, "").map(label_of)
+    meant = set(labels) & set(WORDS) - {UNSORTED}
+    if rank < len(JUDGING):
+        judges = bool(meant) or set(labels[known]) == {UNSORTED}
+    else:  # a name that is not in the table must have no other words, and more than one opinion
+        judges = set(labels) <= set(WORDS) and len(meant) > 1
+    return labels.where(known) if judges else nothing
+
+
+def _by_numbers(name: str, values: pd.Series[float]) -> pd.Series[object]:
+    """Flags, shares of 1 of which 1 is good (IBL), and phy's annotations."""
+    known = values.dropna()
+    if re.fullmatch(JUDGING[1], name) and known.isin(list(ANNOTATIONS)).all():
+        return values.map(ANNOTATIONS).astype(object)
+    if AGAINST.search(name):
+        return values.map({1.0: "failed"} if known.isin([0, 1]).all() else {}).astype(object)
+    judges = not re.fullmatch(JUDGING[2], name) and known.between(0, 1).all() and (known == 1).any()
+    if not judges:  # flags that are set nowhere were not filled in
+        return pd.Series(np.nan, index=values.index, dtype=object)
+    return pd.Series(np.where(values == 1, GOOD, "failed"), index=values.index, dtype=object).where(values.notna())
+
+
+def _rank(name: str) -> int:
+    """The place of a column's name in the table; its length for one that is not there."""
+    plain = _plain(name)
+    return next((rank for rank, pattern in enumerate(JUDGING) if re.fullmatch(pattern, plain)), len(JUDGING))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,192 @@
+"""MATLAB files that are no other program's: spike times in cells, lists of spikes, or a matrix of activity.
+
+A cell array (or a field of an array of structs) with the spike times of a unit in each cell is found by its name and
+content, wherever in structs it is. A matrix is read like those of NumPy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from synapsnet.errors import InputError
+from synapsnet.io.arrays import recording_of_arrays
+from synapsnet.io.mat import Variables, load_mat
+from synapsnet.io.plausible import in_order
+from synapsnet.io.reader import Notify
+from synapsnet.io.sorting import recording_of_trains
+from synapsnet.io.spike_lists import SECONDS, list_pair, recording_of_lists
+from synapsnet.recording import Modality, Recording
+
+LAYOUT = "a MATLAB file (.mat) with spike times in cells, or a matrix of activity"
+
+SPIKES = re.compile(r"spike|spk|train|times|(^|_)ts(_|$)", re.IGNORECASE)
+UNIT = re.compile(r"_(s|ms|us)$", re.IGNORECASE)
+DURATION = re.compile(r"^(recording_?(time|length|duration)|duration|t_?stop)(_(s|ms|us))?$", re.IGNORECASE)
+NAMES = ("uid", "id", "ids", "unit_id", "unit_ids", "cluid", "cluster_id", "name", "names", "label")
+
+
+def recognises(path: Path) -> bool:
+    """Is `path` a MATLAB file, judged by its name."""
+    return path.is_file() and path.suffix == ".mat"
+
+
+def read(
+    path: Path,
+    *,
+    notify: Notify,
+    key: str | None = None,
+    bin_s: float | None = None,
+    time_unit: str | None = None,
+    label: str | None = None,
+    dt_s: float | None = None,
+    fs_hz: float | None = None,
+    modality: Modality | None = None,
+    transpose: bool = False,
+) -> Recording:
+    """Read a file.
+
+    Parameters
+    ----------
+    path : Path
+    notify : callable
+        Receives a line for every assumption made and everything dropped.
+    key : str, optional
+        Name of the cell array or matrix; in structs with dots (`data.TS_ms`). Default: the one that is named like
+        spikes, else the only one; cell arrays come before matrices.
+    bin_s : float, default 0.005
+        Bin in seconds for spike times.
+    time_unit : str, optional
+        Of spike times, `s`, `ms` or `us`. Default: what the name says (`TS_ms`), else seconds.
+    label : str, optional
+        Units of which labels are kept, where the file has any.
+    dt_s, fs_hz, modality
+        Of a matrix, see `synapsnet.io.arrays`.
+    transpose : bool
+        A matrix is neurons x time. One with more columns than rows is turned without being asked.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or holds neither.
+    """
+    variables = dict(_flat(load_mat(path)))
+    name = _spikes(variables, key)
+    metadata = {"source": path.name, "reader": "matlab"} | ({} if key is None else {"key": key})
+    if name is not None:
+        return _from_cells(variables, name, bin_s, time_unit, label, notify, metadata)
+    arrays = {name: value for name, value in variables.items() if isinstance(value, np.ndarray | int | float)}
+    arrays = {name: np.asarray(value) for name, value in arrays.items() if np.asarray(value).dtype.kind in "iufb"}
+    if key is None and list_pair({name: array.shape for name, array in arrays.items()}) is not None:
+        return recording_of_lists(
+            arrays, bin_s=bin_s, time_unit=time_unit, label=label, notify=notify, metadata=metadata
+        )
+    if not any(array.ndim > 1 and min(array.shape) > 1 for array in arrays.values()):
+        there = ", ".join(variables) or "nothing that can be read"
+        raise InputError(
+            f"{path} holds neither spike times in cells nor a matrix of activity, but {there}; choose one with --key, or "
+            "save the activity as a matrix, the spike times as a cell array, or either as .npz or .csv."
+        )
+    for name, array in arrays.items():
+        if array.ndim == 2 and array.shape[1] > array.shape[0] > 1 and not transpose:
+            arrays[name] = array.T
+    matrix, recording = recording_of_arrays(
+        arrays, path, key=key, dt_s=dt_s, fs_hz=fs_hz, modality=modality, transpose=transpose, notify=notify
+    )
+    if not np.array_equal(variables[matrix], arrays[matrix]):
+        notify(f"{matrix} is read as neurons x time, because it has more columns than rows.")
+    return recording
+
+
+def _flat(variables: Variables, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Variables, and the fields of structs by names with dots."""
+    for name, value in variables.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+            yield from ((field, each) for field, each in value.items() if isinstance(each, int | float))  # a rate
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _spikes(variables: Variables, key: str | None) -> str | None:
+    """Name of the cell array of spike times; None where there is none."""
+    found = [name for name, value in variables.items() if isinstance(value, list) and _are_trains(value)]
+    if key is not None:
+        return next((name for name in found if key in (name, _last(name))), None)
+    named = [name for name in found if SPIKES.search(_last(name))]
+    if len(named or found) > 1:
+        raise InputError(f"Several cell arrays may be spike times: {', '.join(named or found)}; choose one (--key).")
+    return next(iter(named or found), None)
+
+
+def _are_trains(cells: list[Any]) -> bool:
+    """Has every cell a list of increasing numbers, and some more than one."""
+    try:
+        trains = [np.asarray(each, float).reshape(-1) for each in cells]
+    except (TypeError, ValueError):
+        return False
+    flat = all(np.ndim(each) < 2 or 1 in np.shape(each) or not np.size(each) for each in cells)
+    return flat and len(trains) > 1 and max(map(len, trains)) > 1 and all((np.diff(t) >= 0).all() for t in trains)
+
+
+def _from_cells(
+    variables: Variables,
+    name: str,
+    bin_s: float | None,
+    time_unit: str | None,
+    label: str | None,
+    notify: Notify,
+    metadata: dict[str, Any],
+) -> Recording:
+    cells, stated = variables[name], UNIT.search(name)
+    unit = time_unit or (stated[1].lower() if stated else "s")
+    if unit not in SECONDS:
+        raise InputError(f"time_unit must be s, ms or us; got {unit!r}.")
+    notify(f"{name} is read as the spike times of {len(cells)} units, in {unit} (--read time_unit=...).")
+    trains = in_order([np.asarray(each, float).reshape(-1) * SECONDS[unit] for each in cells], notify)
+    beside = {
+        _last(other): list(np.asarray(value, object).reshape(-1))
+        for other, value in variables.items()
+        if other != name and other.rpartition(".")[0] == name.rpartition(".")[0] and _is_column(value, len(cells))
+    }
+    ids = next((beside[n] for n in beside if n.lower() in NAMES and len(set(map(str, beside[n]))) == len(cells)), None)
+    return recording_of_trains(
+        trains,
+        [str(k) for k in (range(len(cells)) if ids is None else ids)],
+        pd.DataFrame({n: values for n, values in beside.items() if values is not ids}, index=range(len(cells))),
+        duration_s=_duration(variables, trains, notify),
+        bin_s=bin_s,
+        label=label,
+        notify=notify,
+        metadata=metadata,
+    )
+
+
+def _is_column(value: Any, length: int) -> bool:
+    """Is it one text or number for each of the units."""
+    if isinstance(value, list):
+        return len(value) == length and all(isinstance(each, str) or np.size(each) == 1 for each in value)
+    return isinstance(value, np.ndarray) and value.size == length
+
+
+def _duration(variables: Variables, trains: list[Any], notify: Notify) -> float | None:
+    for name, value in variables.items():
+        if (
+            (found := DURATION.match(_last(name)))
+            and isinstance(value, np.ndarray | int | float)
+            and np.size(value) == 1
+        ):
+            seconds = float(np.asarray(value).item()) * SECONDS[(found[4] or "s").lower()]
+            if seconds >= max(train[-1] for train in trains if len(train)):
+                return seconds
+            notify(f"{name} ({seconds:g} s) is not used: there are spikes after it.")
+    return None
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

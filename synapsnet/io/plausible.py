@@ -1,0 +1,193 @@
+"""Whether times can be those of neurons: one place for the spikes and frames of every reader.
+
+What cannot be is told, with the option that settles it, and refused where going on would fill the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pynapple as nap
+
+from synapsnet.errors import InputError
+from synapsnet.io.reader import Notify
+from synapsnet.large import is_large
+from synapsnet.recording import Recording, has_little_data
+
+CELL_S = 5.0  # holes are looked for in cells of time, and are two cells long at least
+HOLE_OVER_OTHERS = 20.0  # times as long as other pauses, of which there may be `MANY`: bursts are not blocks
+MANY = 20
+SPIKES_MISSED = 100.0  # that a hole would have at the rate of the rest
+STRAY_SHARE, MOST_STRAY = 0.005, 100  # of the spikes, and of them at most, that errors put far from the others
+RESTARTS = 5  # more steps back than this are a matter of order
+SLOWEST_HZ, FASTEST_HZ = 0.02, 500.0  # of the median unit
+QUIET_HZ = 0.2  # of the fastest units, where the median is slow
+FEWEST_SPIKES = 50  # in all, from which something can be said of rates
+FRAMES_HZ = (0.1, 1000.0)  # whole-brain imaging of worms and fish, and of voltage
+LONGEST_S = 24 * 3600.0
+UNITS = "the unit of the times (--read time_unit=ms, where the reader takes it) and the sampling rate (--fs)"
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray]:
+    """Spike trains in their order, without spikes that have no time (NaN or infinite).
+
+    Parameters
+    ----------
+    trains : N arrays
+        Times in seconds.
+    notify : callable
+        Receives how many spikes are left out, and whether the clock of most units starts again.
+    """
+    arrays = [np.asarray(train, float).reshape(-1) for train in trains]
+    kept = [train[np.isfinite(train)] for train in arrays]
+    dropped = [len(before) - len(after) for before, after in zip(arrays, kept, strict=True)]
+    if total := sum(dropped):
+        units = [str(k) for k, n in enumerate(dropped) if n]
+        notify(f"{total} spikes without a time (NaN) left out, of {_listed(units, 'unit', 'units')} (counted from 0).")
+    again = [restarts(train) for train in kept if len(train) > 1]
+    if sum(again) * 2 > len(again) > 0:
+        notify(
+            f"Warning: the times of {sum(again)} of {len(again)} units start again, as where recordings are put "
+            "together without shifting their clocks; they are read as if simultaneous. Read the parts one by one."
+        )
+    return [train if (np.diff(train) >= 0).all() else np.sort(train) for train in kept]
+
+
+def restarts(times: FloatArray) -> bool:
+    """Do times go on in order and start again, once or a few times, near where they began."""
+    back = np.flatnonzero(np.diff(times) < 0)
+    if not 0 < len(back) <= RESTARTS:
+        return False
+    span = times.max() - times.min()
+    falls = times[back] - times[back + 1]
+    return bool((falls > span / (len(back) + 1) / 2).all() and (times[back + 1] - times.min() < span / 4).all())
+
+
+def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "--from, --to") -> nap.IntervalSet:
+    """From the first to the last spike, without breaks: the observed time, where nothing else is known of it.
+
+    Breaks are times without a spike of any unit that are much longer than other pauses, and in which many spikes
+    would be expected. The few spikes that lie beyond them are errors.
+
+    Parameters
+    ----------
+    trains : N arrays
+        Spike times of each unit in seconds, increasing.
+    notify : callable
+        Receives what is left out.
+    remedy : str
+        Options by which the user chooses the time.
+
+    Raises
+    ------
+    InputError
+        If there are no spikes at two different times.
+    """
+    spiking = [train for train in trains if len(train)]
+    if not spiking or min(train[0] for train in spiking) == max(train[-1] for train in spiking):
+        raise InputError("There are spikes at fewer than 2 times: nothing can be inferred from them.")
+    parts = _between_breaks(spiking)
+    numbers = np.array([sum(_count(train, a, b) for train in spiking) for a, b in parts])
+    stray = numbers <= min(STRAY_SHARE * numbers.sum(), MOST_STRAY)
+    kept = [part for part, far in zip(parts, stray, strict=True) if not far]
+    if stray.any():
+        places = ", ".join(f"{a:.6g} s" for (a, _), far in zip(parts, stray, strict=True) if far)
+        notify(
+            f"Warning: {numbers[stray].sum()} of {numbers.sum()} spikes lie far from the others, at {places}, as after "
+            f"an error of synchronisation, and are left out; all others lie from {kept[0][0]:.6g} to {kept[-1][1]:.6g} s "
+            f"({remedy})."
+        )
+    for (_, a), (b, _) in zip(kept[:-1], kept[1:], strict=True):
+        notify(
+            f"Warning: no unit has a spike from {a:.6g} to {b:.6g} s, {duration(b - a)}: this is taken to be a break, "
+            f"and left out ({remedy})."
+        )
+    starts, stops = zip(*kept, strict=True)
+    return nap.IntervalSet(np.array(starts), np.array(stops))
+
+
+def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, notify: Notify) -> None:
+    """Tell rates and durations that neurons and recordings do not have.
+
+    Raises
+    ------
+    InputError
+        If they would also take more memory than is kept at once (`synapsnet.large`).
+    """
+    numbers = np.array([len(train) for train in trains])
+    if numbers.sum() < FEWEST_SPIKES or observed_s <= 0:
+        return
+    rates = numbers[numbers > 0] / observed_s
+    median, fast = float(np.median(rates)), float(np.quantile(rates, 0.9))
+    if median < SLOWEST_HZ and fast < QUIET_HZ:
+        why = f"units fire at {median:.2g} Hz in the median over {duration(observed_s)}, far below what neurons do"
+    elif median > FASTEST_HZ:
+        why = f"units fire at {median:.3g} Hz in the median over {duration(observed_s)}, more than neurons do"
+    elif observed_s > LONGEST_S:
+        why = f"the spikes last {duration(observed_s)}"
+    else:
+        return
+    if is_large((n_bins, len(trains))):
+        raise InputError(
+            f"The times are not plausible: {why}, and their counts would take {4 * n_bins * len(trains) / 2**30:.2g} GiB. "
+            f"Check {UNITS}; if they are right, use wider bins (--bin)."
+        )
+    notify(f"Warning: {why}; check {UNITS}.")
+
+
+def check_recording(recording: Recording, notify: Notify) -> None:
+    """Tell frames that come too seldom or too often, and neurons with little data."""
+    rate_hz, length_s = 1 / recording.dt_s, recording.n_steps * recording.dt_s
+    least, most = FRAMES_HZ
+    if recording.modality == "calcium" and (not least <= rate_hz <= most or length_s > LONGEST_S):
+        notify(
+            f"Warning: {recording.n_steps} frames at {rate_hz:.4g} Hz last {duration(length_s)}, which is not usual; "
+            "check the unit of the times (--read time_unit=ms) and the frame rate (--fs, in Hz)."
+        )
+    few = has_little_data(recording)
+    if few.any():
+        names = recording.neurons["id"][few].astype(str).tolist()
+        notify(
+            f"{few.sum()} of {len(few)} neurons have too few spikes, or only in one part of the time, to say anything of "
+            f"their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate leaves out the slowest."
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that one can picture."""
+    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _between_breaks(trains: Sequence[FloatArray]) -> list[tuple[float, float]]:
+    """First and last spike of each part between the breaks."""
+    cells = np.unique(np.concatenate([np.unique(np.floor(train / CELL_S)) for train in trains]))
+    pauses = (np.diff(cells) - 1) * CELL_S
+    usual = np.sort(pauses)[-min(MANY, len(pauses) // 2 + 1)] if len(pauses) else 0.0
+    rate_hz = sum(map(len, trains)) / (len(cells) * CELL_S)
+    long = (pauses >= max(2 * CELL_S, HOLE_OVER_OTHERS * usual)) & (pauses * rate_hz >= SPIKES_MISSED)
+    before, after = cells[:-1][long], cells[1:][long]
+    starts = [-np.inf, *(after * CELL_S)]
+    stops = [*((before + 1) * CELL_S), np.inf]
+    return [_ends(trains, a, b) for a, b in zip(starts, stops, strict=True)]
+
+
+def _ends(trains: Sequence[FloatArray], start: float, stop: float) -> tuple[float, float]:
+    """First and last spike in `[start, stop)`."""
+    inside = [train[slice(*np.searchsorted(train, (start, stop)))] for train in trains]
+    return min(part[0] for part in inside if len(part)), max(part[-1] for part in inside if len(part))
+
+
+def _count(train: FloatArray, first: float, last: float) -> int:
+    return int(np.searchsorted(train, last, side="right") - np.searchsorted(train, first))
+
+
+def _listed(names: list[str], one: str, several: str) -> str:
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return f"{one if len(names) == 1 else several} {shown}"

@@ -1,0 +1,92 @@
+"""A recording of what a spike sorter found: units are filtered, and counted in bins while they were observed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pynapple as nap
+
+from synapsnet.io.labels import GOOD, default_labels, judged
+from synapsnet.io.plausible import observed_time
+from synapsnet.io.quality import keep_units
+from synapsnet.io.reader import Notify
+from synapsnet.io.units import FloatArray, Units, count_spikes
+from synapsnet.recording import Recording, neuron_table
+
+
+def recording_of_units(
+    units: Units,
+    observed: nap.IntervalSet,
+    *,
+    bin_s: float | None,
+    label: str | None,
+    min_presence_ratio: float | None = None,
+    max_isi_violations: float | None = None,
+    kept: str = GOOD,
+    notify: Notify,
+    metadata: dict[str, Any],
+) -> Recording:
+    """The units that pass the filters, in bins.
+
+    Parameters
+    ----------
+    units : Units
+    observed : pynapple.IntervalSet
+        While all of them were observed.
+    bin_s, label, min_presence_ratio, max_isi_violations
+        As users give them, see `synapsnet.io.quality.keep_units`.
+    kept : str
+        Labels that are kept where the user gives none.
+    notify : callable
+    metadata : dict
+    """
+    if label is None:
+        known = units.quality["label"].tolist() if "label" in units.quality else None
+        label = default_labels(known, kept, "units", notify)
+    filters = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
+    left = keep_units(units, observed, label=label, **filters, notify=notify)
+    return count_spikes(left.trains, left.neurons, observed, bin_s, notify=notify, metadata=metadata)
+
+
+def recording_of_trains(
+    trains: list[FloatArray],
+    ids: list[str],
+    properties: pd.DataFrame,
+    *,
+    duration_s: float | None = None,
+    bin_s: float | None,
+    label: str | None,
+    notify: Notify,
+    metadata: dict[str, Any],
+) -> Recording:
+    """A recording of bare spike trains.
+
+    Parameters
+    ----------
+    trains : N arrays
+        Times in seconds, increasing.
+    ids : N names
+    properties : DataFrame with N rows
+        What the source says of the units, perhaps of their quality.
+    duration_s : float, optional
+        Of the recording, which then begins at 0; default from the first to the last spike.
+    bin_s, label, notify, metadata
+        As in `recording_of_units`.
+    """
+    labels = judged(properties, "units", notify)
+    quality = pd.DataFrame(index=range(len(trains))) if labels is None else pd.DataFrame({"label": labels})
+    observed = observed_time(trains, notify) if duration_s is None else nap.IntervalSet(0.0, float(duration_s))
+    units = Units(trains, neuron_table(len(trains), ids=ids), quality)
+    return recording_of_units(units, observed, bin_s=bin_s, label=label, notify=notify, metadata=metadata)
+
+
+def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> list[FloatArray]:
+    """Spike trains of the units `ids`, numbers or names, from the unit of each spike."""
+    sorted_ids, place = np.unique(ids), np.argsort(ids, kind="stable")
+    unit = place[np.searchsorted(sorted_ids, owners).clip(max=len(ids) - 1)]
+    known = ids[unit] == owners
+    order = np.argsort(unit[known], kind="stable")
+    borders = np.cumsum(np.bincount(unit[known], minlength=len(ids)))[:-1]
+    return np.split(times_s[known][order], borders)
