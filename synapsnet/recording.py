@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -579,7 +580,7 @@ def has_little_data(recording: Recording) -> npt.NDArray[np.bool_]:
         return np.zeros(recording.n_neurons, bool)
     borders = np.unique(np.linspace(0, recording.n_steps, PARTS + 1).astype(int))
     counts = []
-    for start, stop in zip(borders[:-1], borders[1:], strict=True):
+    for start, stop in pairwise(borders):
         part = recording.values[start:stop]
         counts.append(np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks(part)], axis=0))
     spikes = np.array(counts)

@@ -26,18 +26,19 @@ from synapsnet.errors import InputError
 from synapsnet.io.alf_behaviour import read_intervals, read_signals
 from synapsnet.io.alf_files import find_file, load, load_needed
 from synapsnet.io.clock import choose, with_behaviour
+from synapsnet.io.labels import judged, looks_like_quality
 from synapsnet.io.npy import Array
-from synapsnet.io.quality import keep_units
+from synapsnet.io.plausible import observed_time
 from synapsnet.io.reader import Notify
+from synapsnet.io.sorting import recording_of_units
 from synapsnet.io.tables import load_table
-from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
+from synapsnet.io.units import Units, sort_spikes
 from synapsnet.io.waveforms import durations_ms
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "an ALF folder of spikes (with spikes.times.npy, or with alf/probe00)"
 
-PHY_ANNOTATIONS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}  # of Steinmetz et al. 2019
-KEPT = "good,unsorted"
+KEPT = "good,unsorted"  # the annotations 2 and 3 of Steinmetz et al. 2019
 # In milliseconds (IBL), and in samples of Neuropixels probes (Steinmetz et al.).
 WIDTHS = (("clusters.peakToTrough", None), ("clusters.waveformDuration", 30_000.0))
 SORTINGS = ("", "#*#/", "*sort*/", "*sort*/#*#/")  # folders in that of a probe: a revision, pykilosort, its revision
@@ -108,7 +109,7 @@ def read(
     session = path / "alf" if (path / "alf").is_dir() else path
     sortings = _sortings(path)
     probes = {name: _units(folder, notify) for name, folder in sortings.items()}
-    observed = reduce(nap.IntervalSet.intersect, [spiking_time(units.trains) for units in probes.values()])
+    observed = reduce(nap.IntervalSet.intersect, [observed_time(units.trains, notify) for units in probes.values()])
     if within is not None:
         observed = observed.intersect(read_intervals(session, within))
     for name, units in probes.items():
@@ -119,16 +120,16 @@ def read(
         pd.concat([units.neurons for units in probes.values()], ignore_index=True),
         pd.concat([units.quality for units in probes.values()], ignore_index=True),
     )
-    kept = keep_units(
+    recording = recording_of_units(
         units,
         observed,
-        label=KEPT if label is None and "label" in units.quality else label,
+        bin_s=bin_s,
+        label=label,
         min_presence_ratio=min_presence_ratio,
         max_isi_violations=max_isi_violations,
+        kept=KEPT,
         notify=notify,
-    )
-    recording = count_spikes(
-        kept.trains, kept.neurons, observed, bin_s, notify=notify, metadata={"source": path.name, "reader": "alf"}
+        metadata={"source": path.name, "reader": "alf"},
     )
     return with_behaviour(recording, choose(read_signals(session, notify), behaviour), notify=notify)
 
@@ -150,23 +151,24 @@ def _units(folder: Path, notify: Notify) -> Units:
     n = max([int(clusters.max(initial=0)) + 1] + [len(table) for table in tables if table is not None])
     area, position = _places(folder, n, notify)
     neurons = neuron_table(n, area=area, position_um=position, trough_to_peak_ms=_widths_ms(folder, n, notify))
-    return Units(sort_spikes(times, clusters, np.arange(n)), neurons, _quality(folder, n))
+    trains = sort_spikes(times, clusters, np.arange(n), notify=notify)
+    return Units(trains, neurons, _quality(folder, n, notify))
 
 
-def _quality(folder: Path, n: int) -> pd.DataFrame:
+def _quality(folder: Path, n: int, notify: Notify) -> pd.DataFrame:
     """(n,) labels, and presence ratios where they are known."""
-    annotation = load(folder, "clusters._phy_annotation", n)
+    annotation, file = load(folder, "clusters._phy_annotation", n), find_file(folder, "clusters.metrics")
+    table = pd.DataFrame(index=range(n))
+    if file is not None:
+        metrics = load_table(file)
+        table = metrics.set_index("cluster_id" if "cluster_id" in metrics else metrics.index).reindex(range(n))
     if annotation is not None:
-        return pd.DataFrame({"label": [PHY_ANNOTATIONS.get(int(a), str(a)) for a in annotation]})
-    file = find_file(folder, "clusters.metrics")
-    if file is None:
-        return pd.DataFrame(index=range(n))
-    metrics = load_table(file)
-    metrics = metrics.set_index("cluster_id" if "cluster_id" in metrics else metrics.index).reindex(range(n))
-    quality = metrics.reindex(columns=["presence_ratio"])
-    if "label" in metrics:
-        quality["label"] = np.where(metrics["label"] >= 1, "good", "failed")
-    return quality
+        table["_phy_annotation"] = annotation
+    known = ("clusters.metrics", "clusters._phy_annotation")
+    beside = [each.name for each in sorted(folder.glob("*clusters.*")) if looks_like_quality(each.name)]
+    labels = judged(table, "units", notify, also=[name for name in beside if not any(each in name for each in known)])
+    quality = table.reindex(columns=["presence_ratio"]) if file is not None else pd.DataFrame(index=range(n))
+    return quality if labels is None else quality.assign(label=labels)
 
 
 def _widths_ms(folder: Path, n: int, notify: Notify) -> FloatArray | None:

@@ -1,6 +1,7 @@
 """Folders of Kilosort, curated with phy or not: `spike_times.npy`, `spike_clusters.npy`, `params.py`.
 
-Spike times are samples; the sampling rate is read from the text of `params.py`, which is never executed.
+Spike times are samples; the sampling rate is read from `params.py`, whose numbers and arithmetic are understood and
+which is never executed.
 
 Pachitariu et al. 2024, Spike sorting with Kilosort4, Nat Methods 21:914; Rossant et al. 2016, Spike sorting for large,
 dense electrode arrays, Nat Neurosci 19:634.
@@ -10,27 +11,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
+from synapsnet.io.labels import judged, looks_like_quality
 from synapsnet.io.npy import Array, load_npy
-from synapsnet.io.quality import keep_units
+from synapsnet.io.plausible import STARTS_AGAIN, observed_time, restarts
 from synapsnet.io.reader import Notify
+from synapsnet.io.sorting import recording_of_units
 from synapsnet.io.tables import load_table
-from synapsnet.io.text import read_text
-from synapsnet.io.units import Units, count_spikes, sort_spikes, spiking_time
+from synapsnet.io.text import assigned_number, read_text
+from synapsnet.io.units import Units, sort_spikes
 from synapsnet.io.waveforms import trough_to_peak_ms
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "a Kilosort or phy folder (with spike_times.npy)"
 
-KEPT = "good"
 SPIKES_AT_ONCE = 10_000_000
-SAMPLE_RATE = re.compile(r"^\s*sample_rate\s*=\s*([0-9.eE+]+)", re.MULTILINE)
+TABLES = re.compile(r"cluster_(\w+)\.(tsv|csv)")  # of phy and of programs that write for it
+SPARSE = ("template_ind.npy", "templates_ind.npy")  # of SpikeInterface, and of Kilosort
 
 
 class _Shapes(NamedTuple):
@@ -68,8 +71,9 @@ def read(
         Samples per second of the raw recording. Default: `sample_rate` in `params.py`.
     label : str, optional
         Units of which labels are kept, separated by commas; `all` for any. The label of a cluster is that given in
-        phy (`cluster_group.tsv` or `cluster_info.tsv`), or else Kilosort's own (`cluster_KSLabel.tsv`). Default:
-        `good`, where clusters are labelled.
+        phy (`cluster_group.tsv` or `cluster_info.tsv`), or, where there is none or it is `unsorted`, that of another
+        table `cluster_*` (see `synapsnet.io.labels`), such as Kilosort's own (`cluster_KSLabel.tsv`). Default: `good`,
+        where clusters are labelled.
     min_presence_ratio : float, optional
         The least share of 100 equal parts of the time in which a unit spikes.
     max_isi_violations : float, optional
@@ -90,6 +94,12 @@ def read(
     clusters = _load(path, "spike_clusters.npy" if (path / "spike_clusters.npy").is_file() else "spike_templates.npy")
     ids = np.unique(clusters).astype(np.int64)
     rate_hz = _sample_rate(path, fs_hz)
+    times_s = samples / rate_hz
+    if samples.dtype.kind == "f" and (samples[np.isfinite(samples)] % 1 != 0).any():
+        notify("spike_times.npy holds fractions, and is taken to be in seconds, not in samples.")
+        times_s = samples
+    if restarts(times_s):
+        notify(f"Warning: the times in spike_times.npy {STARTS_AGAIN}")
     shapes = _shapes(path, clusters, ids)
     neurons = neuron_table(
         len(ids),
@@ -97,22 +107,17 @@ def read(
         position_um=None if shapes is None else _positions(path, shapes.channel),
         trough_to_peak_ms=None if shapes is None else trough_to_peak_ms(shapes.waveform, rate_hz),
     )
-    units = Units(
-        sort_spikes(samples / rate_hz, clusters, ids),
-        neurons,
-        _labels(path, ids),
-    )
-    observed = spiking_time(units.trains)
-    kept = keep_units(
+    units = Units(sort_spikes(times_s, clusters, ids, notify=notify), neurons, _quality(path, ids, notify))
+    return recording_of_units(
         units,
-        observed,
-        label=KEPT if label is None and "label" in units.quality else label,
+        observed_time(units.trains, notify),
+        bin_s=bin_s,
+        label=label,
         min_presence_ratio=min_presence_ratio,
         max_isi_violations=max_isi_violations,
         notify=notify,
+        metadata={"source": path.name, "reader": "kilosort"},
     )
-    metadata = {"source": path.name, "reader": "kilosort"}
-    return count_spikes(kept.trains, kept.neurons, observed, bin_s, notify=notify, metadata=metadata)
 
 
 def _load(path: Path, name: str) -> Array:
@@ -125,27 +130,29 @@ def _load(path: Path, name: str) -> Array:
 def _sample_rate(path: Path, fs_hz: float | None) -> float:
     if fs_hz is None:
         params = path / "params.py"
-        stated = SAMPLE_RATE.search(read_text(params)) if params.is_file() else None
-        if stated is None:
-            raise InputError(
-                f"{params} does not state a sample_rate; give the samples per second of the raw recording (--fs)."
+        stated = assigned_number(read_text(params), "sample_rate") if params.is_file() else None
+        if stated is None or isinstance(stated, str):
+            what = (
+                "does not state a sample_rate" if stated is None else f"states {stated!r}, which is not a plain number"
             )
-        fs_hz = float(stated[1])
+            raise InputError(f"{params} {what}; give the samples per second of the raw recording (--fs).")
+        fs_hz = stated
     if not (np.isfinite(fs_hz) and fs_hz > 0):
         raise InputError(f"The sampling rate must be a positive number of hertz; got {fs_hz:g}.")
     return fs_hz
 
 
-def _labels(path: Path, ids: Array) -> pd.DataFrame:
-    """Label of each cluster: of the first table in which it has one."""
-    label = pd.Series(np.nan, index=ids, dtype=object)
-    for table, column in (("group", "group"), ("info", "group"), ("KSLabel", "KSLabel"), ("info", "KSLabel")):
-        labels = _table(path / f"cluster_{table}.tsv")
-        if column in labels:
-            label = label.fillna(labels[column])
-    if label.isna().all():
-        return pd.DataFrame(index=range(len(ids)))
-    return pd.DataFrame({"label": label.fillna("unsorted").astype(str).to_numpy()})
+def _quality(path: Path, ids: Array, notify: Notify) -> pd.DataFrame:
+    """Label of each cluster, from all tables of clusters in the folder."""
+    columns: dict[str, pd.Series[Any]] = {}
+    files = {file: TABLES.fullmatch(file.name) for file in sorted(path.iterdir())}
+    for file in (each for each, named in files.items() if named):
+        for name, column in _table(file).items():
+            columns[str(name) if name not in columns else f"{name} ({file.name})"] = column
+    beside = [file.name for file, named in files.items() if not named and looks_like_quality(file.stem)]
+    table = pd.DataFrame({name: column.reindex(ids).to_numpy() for name, column in columns.items()})
+    labels = judged(table.reindex(range(len(ids))), "units", notify, also=beside)
+    return pd.DataFrame(index=range(len(ids))) if labels is None else pd.DataFrame({"label": labels})
 
 
 def _table(file: Path) -> pd.DataFrame:
@@ -173,8 +180,9 @@ def _shapes(path: Path, clusters: Array, ids: Array) -> _Shapes | None:
     commonest = _commonest(clusters, template, ids, len(templates))
     column = np.ptp(templates, axis=1).argmax(axis=1)[commonest]
     channel = column
-    if (path / "templates_ind.npy").is_file():  # templates are stored on some of the channels
-        channel = load_npy(path / "templates_ind.npy").astype(int)[commonest, column]
+    sparse = next((path / name for name in SPARSE if (path / name).is_file()), None)
+    if sparse is not None:  # templates are stored on some of the channels
+        channel = load_npy(sparse).astype(int)[commonest, column]
     return _Shapes(templates[commonest, :, column], channel)
 
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 
 GOOD, UNSORTED = "good", "unsorted"
 
 # Labels, and the words that mean them. Others stay as they are.
 WORDS = {
-    GOOD: "good su sua single singleunit isolated wellisolated accept accepted valid cell iscell soma somatic pass passed "
-    "true yes unit neuron keep kept ok include included",
+    GOOD: "good su sua single singleunit isolated wellisolated accept accepted valid cell iscell soma somatic pass "
+    "passed true yes unit neuron keep kept ok include included",
     "mua": "mua mu multi multiunit nonsomamua",
     "noise": "noise artifact artefact junk garbage nonsoma nonsomatic nonsomagood",
     "failed": "bad poor reject rejected fail failed invalid false no notcell nocell exclude excluded discard discarded",
@@ -84,7 +87,8 @@ def judged(table: pd.DataFrame, what: str, notify: Notify, *, also: Iterable[str
         Those of `WORDS`, and others in the words of the source.
     """
     found = {str(name): _labels(str(name), table[name]) for name in sorted(table.columns, key=lambda n: _rank(str(n)))}
-    label, used = pd.Series(np.nan, index=range(len(table)), dtype=object), []
+    label: pd.Series[Any] = pd.Series(np.nan, index=range(len(table)), dtype=object)
+    used = []
     for name, each in found.items():
         fills = (label.isna() & each.notna()) | ((label == UNSORTED) & each.notna() & (each != UNSORTED))
         if fills.any():
@@ -110,9 +114,29 @@ def default_labels(labels: list[str] | None, kept: str, what: str, notify: Notif
     return kept
 
 
-def _labels(name: str, column: pd.Series[object]) -> pd.Series[object]:
+def has_label(labels: list[str] | None, wanted: str, what: str) -> npt.NDArray[np.bool_]:
+    """(N,) which units or ROIs have one of the labels in `wanted`, separated by commas, in whatever words.
+
+    Raises
+    ------
+    InputError
+        If there are no labels, or none of them is wanted.
+    """
+    if labels is None:
+        raise InputError(f"The {what} have no labels, so label={wanted} cannot be used; leave it out.")
+    meant = {label_of(name) for name in wanted.split(",")}
+    mask = np.array([label_of(label) in meant for label in labels], bool)
+    if len(mask) and not mask.any():
+        one = what.removesuffix("s")
+        raise InputError(
+            f"No {one} is labelled {wanted}; the labels are {', '.join(sorted(set(labels)))} (label=all keeps all)."
+        )
+    return mask
+
+
+def _labels(name: str, column: pd.Series[Any]) -> pd.Series[Any]:
     """(N,) labels by one column, NaN where it says nothing."""
-    nothing = pd.Series(np.nan, index=range(len(column)), dtype=object)
+    nothing: pd.Series[Any] = pd.Series(np.nan, index=range(len(column)), dtype=object)
     values = column.reset_index(drop=True)
     known, rank = values.notna(), _rank(name)
     if not known.any():
@@ -128,7 +152,7 @@ def _labels(name: str, column: pd.Series[object]) -> pd.Series[object]:
     return labels.where(known) if judges else nothing
 
 
-def _by_numbers(name: str, values: pd.Series[float]) -> pd.Series[object]:
+def _by_numbers(name: str, values: pd.Series[Any]) -> pd.Series[Any]:
     """Flags, shares of 1 of which 1 is good (IBL), and phy's annotations."""
     known = values.dropna()
     if re.fullmatch(JUDGING[1], name) and known.isin(list(ANNOTATIONS)).all():

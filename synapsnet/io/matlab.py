@@ -17,10 +17,12 @@ import pandas as pd
 from synapsnet.errors import InputError
 from synapsnet.io.arrays import recording_of_arrays
 from synapsnet.io.mat import Variables, load_mat
+from synapsnet.io.npy import Array
 from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import recording_of_trains
-from synapsnet.io.spike_lists import SECONDS, list_pair, recording_of_lists
+from synapsnet.io.spike_lists import list_pair, recording_of_lists
+from synapsnet.io.units import SECONDS
 from synapsnet.recording import Modality, Recording
 
 LAYOUT = "a MATLAB file (.mat) with spike times in cells, or a matrix of activity"
@@ -80,8 +82,8 @@ def read(
     metadata = {"source": path.name, "reader": "matlab"} | ({} if key is None else {"key": key})
     if name is not None:
         return _from_cells(variables, name, bin_s, time_unit, label, notify, metadata)
-    arrays = {name: value for name, value in variables.items() if isinstance(value, np.ndarray | int | float)}
-    arrays = {name: np.asarray(value) for name, value in arrays.items() if np.asarray(value).dtype.kind in "iufb"}
+    numbers = {name: np.asarray(v) for name, v in variables.items() if isinstance(v, np.ndarray | int | float)}
+    arrays: dict[str, Array] = {name: array for name, array in numbers.items() if array.dtype.kind in "iufb"}
     if key is None and list_pair({name: array.shape for name, array in arrays.items()}) is not None:
         return recording_of_lists(
             arrays, bin_s=bin_s, time_unit=time_unit, label=label, notify=notify, metadata=metadata
@@ -89,8 +91,8 @@ def read(
     if not any(array.ndim > 1 and min(array.shape) > 1 for array in arrays.values()):
         there = ", ".join(variables) or "nothing that can be read"
         raise InputError(
-            f"{path} holds neither spike times in cells nor a matrix of activity, but {there}; choose one with --key, or "
-            "save the activity as a matrix, the spike times as a cell array, or either as .npz or .csv."
+            f"{path} holds neither spike times in cells nor a matrix of activity, but {there}; choose one with --key, "
+            "or save the activity as a matrix, the spike times as a cell array, or either as .npz or .csv."
         )
     for name, array in arrays.items():
         if array.ndim == 2 and array.shape[1] > array.shape[0] > 1 and not transpose:
@@ -176,11 +178,8 @@ def _is_column(value: Any, length: int) -> bool:
 
 def _duration(variables: Variables, trains: list[Any], notify: Notify) -> float | None:
     for name, value in variables.items():
-        if (
-            (found := DURATION.match(_last(name)))
-            and isinstance(value, np.ndarray | int | float)
-            and np.size(value) == 1
-        ):
+        found = DURATION.match(_last(name))
+        if found and isinstance(value, np.ndarray | int | float) and np.size(value) == 1:
             seconds = float(np.asarray(value).item()) * SECONDS[(found[4] or "s").lower()]
             if seconds >= max(train[-1] for train in trains if len(train)):
                 return seconds

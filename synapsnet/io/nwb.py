@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
@@ -22,17 +21,15 @@ from synapsnet.io.nwb_ophys import read_ophys
 from synapsnet.io.nwb_own import facts, own_recording, own_simulation
 from synapsnet.io.nwb_tables import intervals
 from synapsnet.io.nwb_units import read_units
-from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
-from synapsnet.io.units import count_spikes
+from synapsnet.io.sorting import recording_of_units
+from synapsnet.io.units import SECONDS, count_spikes
 from synapsnet.recording import Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
 LAYOUT = "an NWB file (.nwb, or a URL of one)"
-
-KEPT = "good"  # of units that have labels
 
 
 def recognises(path: Path) -> bool:
@@ -49,6 +46,8 @@ def read(
     label: str | None = None,
     min_presence_ratio: float | None = None,
     max_isi_violations: float | None = None,
+    time_unit: Literal["s", "ms", "us"] | None = None,
+    observed: Literal["stated", "spikes"] = "stated",
     within: str | None = None,
     outside: str | None = None,
     behaviour: str | None = None,
@@ -65,14 +64,19 @@ def read(
         Bin in seconds for spike times. Refused for a file that holds activity on a grid.
     key : str, optional
         Name of the series of fluorescence, or of what holds it, its module or imaging plane. Default: dF/F, or else
-        the first that is neither neuropil nor deconvolved, with those like it of other planes.
+        the first that is no neuropil, background or baseline, nor deconvolved, with those like it of other planes.
     label : str, optional
-        Units of which labels are kept, separated by commas; `all` for any unit, or for ROIs that are no cells.
-        Default: the units labelled `good`, where there are any, and the ROIs that are cells.
+        Units or ROIs of which labels are kept, separated by commas; `all` for any. Which columns label them, and with
+        which words, is in `synapsnet.io.labels`. Default: `good`, where they are labelled, and ROIs of which nothing is
+        said.
     min_presence_ratio : float, optional
         The least share of 100 equal parts of the time in which a unit spikes.
     max_isi_violations : float, optional
         The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
+    time_unit : {"s", "ms", "us"}, optional
+        Of spike times, or of the times of frames, where they are not in seconds as NWB wants them.
+    observed : {"stated", "spikes"}
+        Units were observed in their `obs_intervals`, where the file has them, or from the first to the last spike.
     within, outside : str, optional
         Only the time within, or outside, the intervals of this name: `spontaneous`, `optogenetic_stimulation`...
     behaviour : str, optional
@@ -105,15 +109,20 @@ def read(
             return own_recording(file, about)
         if file.units is not None and "spike_times" in file.units.colnames:
             _refuse(path, "holds spike times", {"key": key})
-            units, observed = read_units(file, notify)
-            good = label is None and (units.quality.get("label", pd.Series()) == KEPT).any()
-            observed = _restricted(file, observed, within, outside)
-            kept = keep_units(units, observed, label=KEPT if good else label, **quality, notify=notify)
-            about = {"source": path.name, "reader": "nwb"}
-            recording = count_spikes(kept.trains, kept.neurons, observed, bin_s, notify=notify, metadata=about)
+            second_s = 1.0 if time_unit is None else SECONDS[time_unit]
+            units, times = read_units(file, notify, second_s=second_s, stated=observed != "spikes")
+            recording = recording_of_units(
+                units,
+                _restricted(file, times, within, outside),
+                bin_s=bin_s,
+                label=label,
+                **quality,
+                notify=notify,
+                metadata={"source": path.name, "reader": "nwb"},
+            )
         else:
             _refuse(path, "holds no spike times to bin but activity on a grid", {"bin_s": bin_s} | quality)
-            recording = read_ophys(file, path.name, key=key, label=label, notify=notify)
+            recording = read_ophys(file, path.name, key=key, label=label, time_unit=time_unit, notify=notify)
             recording = _select_epochs(recording, _restricted(file, recording.epochs, within, outside))
         return add_behaviour(recording, file, behaviour, notify)
 

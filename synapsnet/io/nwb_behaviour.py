@@ -15,14 +15,13 @@ import pynapple as nap
 from synapsnet.errors import InputError
 from synapsnet.io.clock import ROUNDING_S, Signal, choose, with_behaviour
 from synapsnet.io.nwb_series import InUnits, times_of
-from synapsnet.io.nwb_tables import intervals
+from synapsnet.io.nwb_tables import interval_tables, intervals
 from synapsnet.io.nwb_write import MODULE
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
-    from pynwb.epoch import TimeIntervals
 
 # What is read unless the user names something else.
 USUAL = re.compile(r"speed|velocity|wheel|pupil_?(area|diameter|size)|^pupil$|motion_?energy|whisk", re.IGNORECASE)
@@ -32,7 +31,7 @@ NO_STIMULI = ("trials", "epochs", "invalid_times")
 
 def chosen_intervals(file: NWBFile, name: str, option: str) -> nap.IntervalSet:
     """The intervals of the table of this name; InputError, which names the option, if there is none."""
-    tables = _interval_tables(file)
+    tables = interval_tables(file)
     if name not in tables:
         raise InputError(f"There is no table of intervals {name!r}; {option} can be {', '.join(tables) or 'nothing'}.")
     return intervals(tables[name])
@@ -52,7 +51,7 @@ def add_behaviour(recording: Recording, file: NWBFile, names: str | None, notify
     """
     stimuli = [
         Signal(name, recording.activity.times(), _coverage(recording, intervals(table)))
-        for name, table in _interval_tables(file).items()
+        for name, table in interval_tables(file).items()
         if name not in NO_STIMULI
     ]
     varying = [signal for signal in stimuli if np.ptp(np.asarray(signal.values)) > 0]
@@ -130,20 +129,6 @@ def _is_one_variable(data: Any) -> bool:
     shape: tuple[int, ...] = getattr(data, "shape", ())
     one = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     return one and shape[0] > 0 and data.dtype.kind in "iufb"
-
-
-def _interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
-    """Tables of intervals by name, wherever they are; `_presentations` (Allen) is no part of a name."""
-    from pynwb.epoch import TimeIntervals
-
-    found = dict(file.intervals or {}) | {
-        name: held
-        for module in file.processing.values()
-        if module.name != MODULE
-        for name, held in module.data_interfaces.items()
-        if isinstance(held, TimeIntervals)
-    }
-    return {name.removesuffix("_presentations"): table for name, table in found.items()}
 
 
 def _coverage(recording: Recording, stimulus: nap.IntervalSet) -> np.ndarray[Any, np.dtype[np.float64]]:

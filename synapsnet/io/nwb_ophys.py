@@ -11,16 +11,19 @@ import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import even_frames
+from synapsnet.io.labels import GOOD, UNSORTED, default_labels, has_label, judged
 from synapsnet.io.nwb_planes import Trace, all_traces, chosen, on_one_clock, plane_names
 from synapsnet.io.nwb_series import InUnits
+from synapsnet.io.nwb_tables import plain_columns
 from synapsnet.io.reader import Notify
+from synapsnet.io.units import SECONDS
 from synapsnet.recording import Recording, neuron_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.ophys import ImagingPlane, PlaneSegmentation, RoiResponseSeries
 
-CELLS = ("iscell", "valid_roi", "accepted")  # columns of suite2p, the Allen Institute and CaImAn
+KEPT = f"{GOOD},{UNSORTED}"
 UM = {"meters": 1e6, "meter": 1e6, "m": 1e6, "millimeters": 1e3, "mm": 1e3} | dict.fromkeys(
     ("micrometers", "micrometer", "microns", "micron", "um", "µm"), 1.0
 )
@@ -36,7 +39,9 @@ class _Plane:
     position_um: npt.NDArray[np.float64] | None
 
 
-def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None, notify: Notify) -> Recording:
+def read_ophys(
+    file: NWBFile, source: str, *, key: str | None, label: str | None, time_unit: str | None = None, notify: Notify
+) -> Recording:
     """Read dF/F, or else fluorescence, of all planes that were imaged at once.
 
     Parameters
@@ -46,9 +51,12 @@ def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None
         Name of the file.
     key : str, optional
         Name of the series, or of what holds it: its module, or imaging plane. Default: the first that is dF/F, or else
-        the first that is neither neuropil nor deconvolved, and those like it of other planes.
+        the first that is no neuropil, background or baseline, nor deconvolved, and those like it of other planes.
     label : str, optional
-        `all` keeps the ROIs that the file does not call cells.
+        Of the ROIs that are kept, separated by commas; `all` for any. Default: the cells, where the file says which
+        are, and those of which it says nothing.
+    time_unit : str, optional
+        Of the times of the frames, where it is not seconds.
     notify : callable
 
     Raises
@@ -72,7 +80,7 @@ def read_ophys(file: NWBFile, source: str, *, key: str | None, label: str | None
     if missing.any():
         notify(f"{missing.sum()} of {len(missing)} frames left out: an ROI has no value there (NaN).")
         times, values = times[~missing], values[~missing]
-    activity, dt_s = even_frames(times, values, notify=notify)
+    activity, dt_s = even_frames(times if time_unit is None else times * SECONDS[time_unit], values, notify=notify)
     positions = [plane.position_um for plane in planes if plane.position_um is not None]
     return Recording(
         activity=activity,
@@ -127,15 +135,13 @@ def _frames_by_rois(series: RoiResponseSeries, n_rois: int, notify: Notify) -> n
 def _cells(
     table: PlaneSegmentation, rois: npt.NDArray[Any], label: str | None, notify: Notify
 ) -> npt.NDArray[np.bool_]:
-    column = next((name for name in CELLS if name in table.colnames), None)
-    if label not in (None, "all"):
-        raise InputError(f"ROIs are either cells or not, so label={label} cannot be used; say label=all for both.")
-    if column is None or label == "all":
+    labels = judged(plain_columns(table).iloc[rois], "ROIs", notify)
+    wanted = default_labels(labels, KEPT, "ROIs", notify) if label is None else label
+    if wanted is None or wanted == "all":
         return np.ones(len(rois), bool)
-    flags = np.asarray(table[column].data[:], float)
-    is_cell = (flags if flags.ndim == 1 else flags[:, 0])[rois] > 0
+    is_cell = has_label(labels, wanted, "ROIs")
     if not is_cell.all():
-        notify(f"{(~is_cell).sum()} of {len(rois)} ROIs dropped by {column}; label=all keeps them.")
+        notify(f"{(~is_cell).sum()} of {len(rois)} ROIs dropped: their label is not {wanted}; label=all keeps them.")
     return is_cell
 
 

@@ -13,7 +13,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.nwb_tables import ragged
-from synapsnet.io.nwb_units import observed_time
+from synapsnet.io.nwb_units import stated_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.units import increasing
 from synapsnet.memmap import filled, is_large
@@ -127,5 +127,5 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
 def _spike_times(units: DynamicTable) -> nap.TsGroup:
     """Spike trains 0..N-1 while all of them were observed."""
     trains = [increasing(train) for train in ragged(units, "spike_times")]
-    support = observed_time(units, trains)
+    support = stated_time(units, trains)
     return nap.TsGroup({k: nap.Ts(train, time_support=support) for k, train in enumerate(trains)}, time_support=support)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.ophys import RoiResponseSeries
 
-NEUROPIL = re.compile("neuropil", re.IGNORECASE)
+NO_ACTIVITY = re.compile(r"neuropil|background|baseline|surround|(^|[/_])f0($|_)|(^|[/_])fneu($|_)", re.IGNORECASE)
+CORRECTED = re.compile("correct|subtract|removed", re.IGNORECASE)  # for them
 DFF = re.compile(r"df_?(over)?_?f|dff", re.IGNORECASE)
 DECONVOLVED = re.compile("deconv|event|spike", re.IGNORECASE)
 SAME_OFFSET = 0.5  # of a frame, by which planes that are imaged in turn may come nearer or move apart
@@ -50,6 +51,11 @@ class Trace:
     is_dff: bool
 
     @property
+    def is_activity(self) -> bool:
+        """Is it of the ROIs themselves, and not of their neuropil, background or baseline."""
+        return not NO_ACTIVITY.search(self.name) or bool(CORRECTED.search(self.name))
+
+    @property
     def deconvolved(self) -> bool:
         return bool(DECONVOLVED.search(self.name))
 
@@ -57,7 +63,7 @@ class Trace:
     def kind(self) -> tuple[object, ...]:
         """What the traces of planes that are read together have in common."""
         indicator = self.series.rois.table.imaging_plane.indicator
-        return self.is_dff, self.deconvolved, bool(NEUROPIL.search(self.name)), indicator
+        return self.is_dff, self.deconvolved, self.is_activity, indicator
 
     @property
     def rois(self) -> npt.NDArray[np.int64]:
@@ -81,8 +87,9 @@ def all_traces(file: NWBFile) -> list[Trace]:
     from pynwb.ophys import DfOverF, RoiResponseSeries
 
     found = []
-    for module, processed in file.processing.items():
-        for held in processed.data_interfaces.values():
+    held_by = {name: processed.data_interfaces.values() for name, processed in file.processing.items()}
+    for module, containers in (held_by | {"acquisition": file.acquisition.values()}).items():
+        for held in containers:
             inner = [held] if isinstance(held, RoiResponseSeries) else getattr(held, "roi_response_series", {}).values()
             for series in inner:
                 name = series.name if series is held else f"{held.name}/{series.name}"
@@ -95,7 +102,7 @@ def all_traces(file: NWBFile) -> list[Trace]:
 
 
 def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) -> list[Trace]:
-    """The first series that the key names, or that is no neuropil, and those like it of other planes.
+    """The first series that the key names, or that is activity, and those like it of other planes.
 
     Raises
     ------
@@ -108,7 +115,10 @@ def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) ->
             names = ", ".join(trace.name for trace in traces) or "none"
             raise InputError(f"{source} has no series {key!r} of ROIs; it has {names} (--key).")
     else:
-        fitting = [trace for trace in traces if not NEUROPIL.search(trace.name)]
+        fitting = [trace for trace in traces if trace.is_activity]
+        if traces and not fitting:
+            names = ", ".join(trace.name for trace in traces)
+            raise InputError(f"{source} has no activity of ROIs but only {names}; read one of these with --key.")
         if not fitting:
             raise InputError(
                 f"{source} has neither spike times in `units` nor DfOverF or Fluorescence in `processing`; "

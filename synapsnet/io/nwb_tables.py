@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pynapple as nap
 
+from synapsnet.io.labels import looks_like_quality
+from synapsnet.io.nwb_write import MODULE
+
 if TYPE_CHECKING:
+    from pynwb import NWBFile
     from pynwb.core import DynamicTable
+    from pynwb.epoch import TimeIntervals
 
 
 def names(column: Any) -> list[str]:
@@ -38,3 +44,40 @@ def intervals(table: DynamicTable) -> nap.IntervalSet:
     first = np.concatenate([[True], start[1:] > stop[:-1]]) if len(start) else np.zeros(0, bool)
     last = np.concatenate([first[1:], [True]]) if len(start) else first
     return nap.IntervalSet(start[first], stop[last])
+
+
+def plain_columns(table: DynamicTable) -> pd.DataFrame:
+    """The columns of words, flags and numbers, one in a row; of those of two numbers the first (`iscell`)."""
+    found = {}
+    for name in table.colnames:
+        column = table[name]
+        if is_ragged(table, name) or hasattr(column, "table"):
+            continue
+        data = column.data
+        shape = getattr(data, "shape", None) or np.shape(data)
+        if len(shape) == 1 or (len(shape) == 2 and shape[1] == 2 and looks_like_quality(name)):
+            values = np.asarray(data[:])
+            if values.dtype.kind in "biufSUO" and (values.dtype.kind in "SUO" or looks_like_quality(name)):
+                found[str(name)] = _as_words(values if values.ndim == 1 else values[:, 0])
+    return pd.DataFrame(found, index=range(len(table)))
+
+
+def interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
+    """Tables of intervals by name, wherever they are; `_presentations` (Allen) is no part of a name."""
+    from pynwb.epoch import TimeIntervals
+
+    found = dict(file.intervals or {}) | {
+        name: held
+        for module in file.processing.values()
+        if module.name != MODULE
+        for name, held in module.data_interfaces.items()
+        if isinstance(held, TimeIntervals)
+    }
+    return {name.removesuffix("_presentations"): table for name, table in found.items()}
+
+
+def _as_words(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values with bytes as text; what is neither text nor number as text."""
+    if values.dtype.kind not in "SO":
+        return values
+    return np.array([v.decode(errors="replace") if isinstance(v, bytes) else v for v in values], dtype=object)

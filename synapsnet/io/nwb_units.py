@@ -11,9 +11,11 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.nwb_tables import is_ragged, names, ragged
+from synapsnet.io.labels import judged
+from synapsnet.io.nwb_tables import interval_tables, is_ragged, names, plain_columns, ragged
+from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.units import FloatArray, Units, increasing, spiking_time
+from synapsnet.io.units import FloatArray, Units, spiking_time
 from synapsnet.io.waveforms import durations_ms
 from synapsnet.recording import neuron_table
 
@@ -21,18 +23,28 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.core import DynamicTable
 
-# Names that columns of `units` have in files of the Allen Institute, the IBL, and converted from phy and Kilosort.
-LABELS = ("quality", "label", "group", "KSLabel", "ks_label")
+# Names that columns of `units` have in files of the Allen Institute and the IBL.
 AREAS = ("area", "brain_area", "brain_region", "location", "structure_acronym")
 WIDTH = "waveform_duration"
 MEASURES = ("presence_ratio", "isi_violations")
 
 
-def read_units(file: NWBFile, notify: Notify) -> tuple[Units, nap.IntervalSet]:
+def read_units(
+    file: NWBFile, notify: Notify, *, second_s: float = 1.0, stated: bool = True
+) -> tuple[Units, nap.IntervalSet]:
     """All units, and while all of them were observed.
 
-    That is from the first to the last spike, where the file has no `obs_intervals`. The width of spikes is
+    That is from the first to the last spike, less breaks, where the file has no `obs_intervals`. The width of spikes is
     `waveform_duration`, as in files of the Allen Institute.
+
+    Parameters
+    ----------
+    file : NWBFile
+    notify : callable
+    second_s : float
+        What times of spikes are multiplied with to become seconds.
+    stated : bool
+        Believe the `obs_intervals` of the file.
 
     Raises
     ------
@@ -42,7 +54,7 @@ def read_units(file: NWBFile, notify: Notify) -> tuple[Units, nap.IntervalSet]:
     table = file.units
     if len(table) < 2:
         raise InputError(f"A recording needs at least 2 neurons; the table `units` has {len(table)}.")
-    trains = [increasing(train) for train in ragged(table, "spike_times")]
+    trains = in_order([second_s * train for train in ragged(table, "spike_times")], notify)
     area, position = _places(file)
     cell_type = names(table["cell_type"]) if "cell_type" in table.colnames else None
     neurons = neuron_table(
@@ -53,22 +65,39 @@ def read_units(file: NWBFile, notify: Notify) -> tuple[Units, nap.IntervalSet]:
         position_um=position,
         trough_to_peak_ms=_widths_ms(table, notify),
     )
-    return Units(trains, neurons, _quality(table)), observed_time(table, trains)
+    units = Units(trains, neurons, _quality(table, notify))
+    if stated and "obs_intervals" in table.colnames:
+        return units, _all_observed(table, second_s)
+    tables = ", ".join(interval_tables(file))
+    remedy = f"--read within={tables}, or --from, --to" if tables else "--from, --to"
+    return units, observed_time(trains, notify, remedy)
 
 
-def observed_time(table: DynamicTable, trains: list[FloatArray]) -> nap.IntervalSet:
-    """While all units were observed; where that is not noted, from the first to the last spike."""
-    if "obs_intervals" not in table.colnames:
-        return spiking_time(trains)
-    distinct = {rows.tobytes(): rows for rows in ragged(table, "obs_intervals")}.values()
-    return reduce(nap.IntervalSet.intersect, [nap.IntervalSet(rows[:, 0], rows[:, 1]) for rows in distinct])
+def stated_time(table: DynamicTable, trains: list[FloatArray]) -> nap.IntervalSet:
+    """While all units of a file of ours were observed; where that is not noted, from the first to the last spike."""
+    return _all_observed(table, 1.0) if "obs_intervals" in table.colnames else spiking_time(trains)
 
 
-def _quality(table: DynamicTable) -> pd.DataFrame:
+def _all_observed(table: DynamicTable, second_s: float) -> nap.IntervalSet:
+    """The times that the `obs_intervals` of all units have in common."""
+    every = ragged(table, "obs_intervals")
+    distinct = list({rows.tobytes(): rows * second_s for rows in every}.values())
+    sets = [nap.IntervalSet(rows[:, 0], rows[:, 1]) for rows in distinct]
+    common = reduce(nap.IntervalSet.intersect, sets)
+    if not len(common):
+        spans = "; ".join(f"{s.start[0]:.6g} to {s.end[-1]:.6g} s" for s in sets[:4] if len(s))
+        raise InputError(
+            f"The units were not observed at the same time: their obs_intervals ({spans or 'all empty'}) have nothing "
+            "in common; export units of one of these times, or read all of the time with --read observed=spikes."
+        )
+    return common
+
+
+def _quality(table: DynamicTable, notify: Notify) -> pd.DataFrame:
     quality = pd.DataFrame(index=range(len(table)))
-    label = next((name for name in LABELS if name in table.colnames), None)
-    if label is not None:
-        quality["label"] = names(table[label])
+    labels = judged(plain_columns(table), "units", notify)
+    if labels is not None:
+        quality["label"] = labels
     for name in MEASURES:
         if name in table.colnames:
             quality[name] = np.asarray(table[name].data[:], float)

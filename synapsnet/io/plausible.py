@@ -6,6 +6,7 @@ What cannot be is told, with the option that settles it, and refused where going
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
-from synapsnet.large import is_large
+from synapsnet.memmap import is_large
 from synapsnet.recording import Recording, has_little_data
 
 CELL_S = 5.0  # holes are looked for in cells of time, and are two cells long at least
@@ -28,6 +29,10 @@ FEWEST_SPIKES = 50  # in all, from which something can be said of rates
 FRAMES_HZ = (0.1, 1000.0)  # whole-brain imaging of worms and fish, and of voltage
 LONGEST_S = 24 * 3600.0
 UNITS = "the unit of the times (--read time_unit=ms, where the reader takes it) and the sampling rate (--fs)"
+STARTS_AGAIN = (
+    "start again, as where recordings are put together without shifting their clocks; the parts are read as if "
+    "simultaneous, which is hardly meant: read one by one."
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -50,10 +55,7 @@ def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray
         notify(f"{total} spikes without a time (NaN) left out, of {_listed(units, 'unit', 'units')} (counted from 0).")
     again = [restarts(train) for train in kept if len(train) > 1]
     if sum(again) * 2 > len(again) > 0:
-        notify(
-            f"Warning: the times of {sum(again)} of {len(again)} units start again, as where recordings are put "
-            "together without shifting their clocks; they are read as if simultaneous. Read the parts one by one."
-        )
+        notify(f"Warning: the times of {sum(again)} of {len(again)} units {STARTS_AGAIN}")
     return [train if (np.diff(train) >= 0).all() else np.sort(train) for train in kept]
 
 
@@ -98,10 +100,10 @@ def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "-
         places = ", ".join(f"{a:.6g} s" for (a, _), far in zip(parts, stray, strict=True) if far)
         notify(
             f"Warning: {numbers[stray].sum()} of {numbers.sum()} spikes lie far from the others, at {places}, as after "
-            f"an error of synchronisation, and are left out; all others lie from {kept[0][0]:.6g} to {kept[-1][1]:.6g} s "
-            f"({remedy})."
+            f"an error of synchronisation, and are left out; the others lie from {kept[0][0]:.6g} to {kept[-1][1]:.6g} "
+            f"s ({remedy})."
         )
-    for (_, a), (b, _) in zip(kept[:-1], kept[1:], strict=True):
+    for (_, a), (b, _) in pairwise(kept):
         notify(
             f"Warning: no unit has a spike from {a:.6g} to {b:.6g} s, {duration(b - a)}: this is taken to be a break, "
             f"and left out ({remedy})."
@@ -116,7 +118,7 @@ def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, no
     Raises
     ------
     InputError
-        If they would also take more memory than is kept at once (`synapsnet.large`).
+        If they would also take more memory than is kept at once (`synapsnet.memmap`).
     """
     numbers = np.array([len(train) for train in trains])
     if numbers.sum() < FEWEST_SPIKES or observed_s <= 0:
@@ -133,7 +135,7 @@ def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, no
         return
     if is_large((n_bins, len(trains))):
         raise InputError(
-            f"The times are not plausible: {why}, and their counts would take {4 * n_bins * len(trains) / 2**30:.2g} GiB. "
+            f"The times are not plausible: {why}, and counts would take {4 * n_bins * len(trains) / 2**30:.2g} GiB. "
             f"Check {UNITS}; if they are right, use wider bins (--bin)."
         )
     notify(f"Warning: {why}; check {UNITS}.")
@@ -152,8 +154,8 @@ def check_recording(recording: Recording, notify: Notify) -> None:
     if few.any():
         names = recording.neurons["id"][few].astype(str).tolist()
         notify(
-            f"{few.sum()} of {len(few)} neurons have too few spikes, or only in one part of the time, to say anything of "
-            f"their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate leaves out the slowest."
+            f"{few.sum()} of {len(few)} neurons have too few spikes, or only in one part of the time, to say anything "
+            f"of their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate leaves out the slowest."
         )
 
 

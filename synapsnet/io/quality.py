@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.labels import label_of
+from synapsnet.io.labels import has_label
 from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, within
 
@@ -55,7 +54,8 @@ def keep_units(
         raise InputError("There is no time at which all units were observed; check their intervals.")
     n_before = len(units.trains)
     if label not in (None, "all"):
-        units = _drop(units, _has_label(units.quality, str(label)), f"their label is not {label}", notify)
+        labels = units.quality["label"].tolist() if "label" in units.quality else None
+        units = _drop(units, has_label(labels, str(label), "units"), f"their label is not {label}", notify)
     spikes = [within(train, observed) for train in units.trains]
     outside = sum(map(len, units.trains)) - sum(map(len, spikes))
     if outside:
@@ -109,17 +109,6 @@ def _drop(units: Units, kept: Mask, reason: str, notify: Notify) -> Units:
         return units
     notify(f"{(~kept).sum()} of {len(kept)} units dropped: {reason}.")
     return units.select(kept)
-
-
-def _has_label(quality: pd.DataFrame, label: str) -> Mask:
-    if "label" not in quality:
-        raise InputError(f"The units have no labels, so label={label} cannot be used; leave it out.")
-    wanted = [label_of(name) for name in label.split(",")]
-    mask: Mask = quality["label"].map(label_of).isin(wanted).to_numpy(bool)
-    if len(mask) and not mask.any():
-        found = ", ".join(sorted(set(quality["label"].astype(str))))
-        raise InputError(f"No unit is labelled {label}; the labels are {found} (label=all keeps all).")
-    return mask
 
 
 def _stated(units: Units, name: str) -> FloatArray | None:

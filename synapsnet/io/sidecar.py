@@ -36,12 +36,12 @@ from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
 from synapsnet.io.tables import load_table
 from synapsnet.io.text import read_text
+from synapsnet.io.units import SECONDS
 from synapsnet.parameters import Parameters
 from synapsnet.recording import NEURON_COLUMNS, TROUGH_TO_PEAK, Recording
 
 FOLDER_NAME = "recording.toml"
 UNITS = {"_um": "micrometre", "_ms": "milliseconds"}
-SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
 class BehaviourFile(Parameters):

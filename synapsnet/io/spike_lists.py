@@ -20,12 +20,11 @@ from synapsnet.io.npy import Array, array_headers, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import by_unit, recording_of_units
-from synapsnet.io.units import FloatArray, Units
+from synapsnet.io.units import SECONDS, FloatArray, Units
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "a .npz file of spikes (with times and ids, of pynapple or of SpikeInterface)"
 
-SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 TIMES = ("times", "spike_times", "spike_time", "spiketimes", "timestamps", "time", "t", "spikes")
 OWNERS = (
     *("ids", "unit_ids", "units", "unit", "spike_units", "neuron_ids", "neurons", "cell_ids", "clusters", "cluster"),

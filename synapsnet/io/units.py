@@ -19,6 +19,7 @@ from synapsnet.memmap import filled, is_large
 from synapsnet.recording import Connectome, Recording
 
 DEFAULT_BIN_S = 0.005
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}  # units that times may have
 ROUNDING = 1e-6  # of a bin
 
 FloatArray = npt.NDArray[np.float64]
@@ -52,7 +53,9 @@ class Units:
         )
 
 
-def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayLike) -> list[FloatArray]:
+def sort_spikes(
+    times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayLike, *, notify: Notify | None = None
+) -> list[FloatArray]:
     """Spike trains of the clusters `ids`, from all spikes in any order.
 
     Parameters
@@ -63,6 +66,8 @@ def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayL
         Cluster of each spike; those that are not in `ids` are left out.
     ids : (N,) integer array
         In the order in which trains are returned; a cluster may have no spikes.
+    notify : callable, optional
+        Receives how many spikes are left out because they have no time.
 
     Raises
     ------
@@ -80,7 +85,10 @@ def sort_spikes(times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayL
     unit_of[wanted] = np.arange(len(wanted))
     small = np.uint16 if len(wanted) < 2**16 else np.int64  # which sort fast
     unit = unit_of.astype(small)[labels]
-    known = (unit < len(wanted)) & np.isfinite(times)
+    timed = np.isfinite(times)
+    if notify is not None and not timed.all():
+        notify(f"{(~timed).sum()} of {len(times)} spikes left out: they have no time (NaN).")
+    known = (unit < len(wanted)) & timed
     if not known.all():
         times, unit = times[known], unit[known]
     by_unit = times[np.argsort(unit, kind="stable")]
