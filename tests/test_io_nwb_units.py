@@ -99,7 +99,8 @@ def test_units_are_where_their_largest_channel_is(tmp_path):
     assert list(recording.neurons["area"]) == ["VISp", "VISp", "CA1"]
     assert recording.neurons[["x_um", "y_um", "z_um"]].to_numpy().tolist() == [[0, 0, 0], [10, 20, 30], [20, 40, 60]]
     assert recording.values.sum(axis=0).tolist() == [4, 4, 3]
-    assert lines[0] == "1 of 4 units dropped: their label is not good."
+    assert "1 of 4 units dropped: their label is not good." in lines
+    assert "The units are labelled by quality: 3 good, 1 noise." in lines
 
 
 def test_units_are_in_the_middle_of_their_electrodes(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from synapsnet.errors import InputError
 from synapsnet.io import read
-from synapsnet.io.tables import load_table
+from synapsnet.io.table_files import load_table
 
 T = 60
 

@@ -31,7 +31,7 @@ from synapsnet.io.npy import Array
 from synapsnet.io.plausible import observed_time
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import recording_of_units
-from synapsnet.io.tables import load_table
+from synapsnet.io.table_files import load_table
 from synapsnet.io.units import Units, sort_spikes
 from synapsnet.io.waveforms import durations_ms
 from synapsnet.recording import Recording, neuron_table

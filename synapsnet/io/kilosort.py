@@ -23,7 +23,7 @@ from synapsnet.io.npy import Array, load_npy
 from synapsnet.io.plausible import STARTS_AGAIN, observed_time, restarts
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import recording_of_units
-from synapsnet.io.tables import load_table
+from synapsnet.io.table_files import load_table
 from synapsnet.io.text import assigned_number, read_text
 from synapsnet.io.units import Units, sort_spikes
 from synapsnet.io.waveforms import trough_to_peak_ms

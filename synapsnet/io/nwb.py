@@ -116,7 +116,8 @@ def read(
                 _restricted(file, times, within, outside),
                 bin_s=bin_s,
                 label=label,
-                **quality,
+                min_presence_ratio=min_presence_ratio,
+                max_isi_violations=max_isi_violations,
                 notify=notify,
                 metadata={"source": path.name, "reader": "nwb"},
             )

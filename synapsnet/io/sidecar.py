@@ -34,7 +34,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
-from synapsnet.io.tables import load_table
+from synapsnet.io.table_files import load_table
 from synapsnet.io.text import read_text
 from synapsnet.io.units import SECONDS
 from synapsnet.parameters import Parameters

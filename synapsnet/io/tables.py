@@ -1,27 +1,38 @@
 """Tables, CSV or Parquet: a row for each time step, a column for each neuron, perhaps one of times.
 
-Text may be in UTF-8 or cp1252, separated by commas, semicolons or tabs, with decimal commas where semicolons separate.
+Long tables, with a row for each spike (its time and unit) or for each neuron and time, are read as well, and tables
+with the spike times of a unit in each column.
 """
 
 from __future__ import annotations
 
-from io import StringIO
+import re
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, with_behaviour
+from synapsnet.io.columns import find_clock, is_time, unit_s
+from synapsnet.io.labels import GOOD, LABEL_OF, UNSORTED, default_labels, has_label, judged, label_of
 from synapsnet.io.npy import Array
+from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
-from synapsnet.io.rows import TIME_NAMES, guess_modality, on_clock, refuse_transposed, time_step
-from synapsnet.io.text import read_text
+from synapsnet.io.rows import guess_modality, on_clock, refuse_transposed, time_step
+from synapsnet.io.sorting import by_unit, recording_of_trains
+from synapsnet.io.table_files import PARQUET, TEXT, load_whole
+from synapsnet.io.units import SECONDS
 from synapsnet.recording import Modality, Recording, neuron_table
 
-LAYOUT = "a table (.csv, .tsv or .parquet) with a column for each neuron"
+LAYOUT = "a table (.csv, .tsv or .parquet) with a column for each neuron, or a row for each spike"
 
-TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pqt")
+UNIT = re.compile(
+    r"(unit|neuron|cell|cluster|roi|sender|node|gid|spike_?unit|spike_?cluster)s?[\s_-]*(ids?|name|nr|index|number)?|ids?",
+    re.I,
+)
+FEWEST_SPIKES = 20
 
 
 def recognises(path: Path) -> bool:
@@ -36,10 +47,13 @@ def read(
     dt_s: float | None = None,
     fs_hz: float | None = None,
     time: str | None = None,
+    time_unit: Literal["s", "ms", "us"] | None = None,
     modality: Modality | None = None,
     behaviour: str | None = None,
     transpose: bool = False,
     deconvolved: bool = False,
+    label: str | None = None,
+    bin_s: float | None = None,
 ) -> Recording:
     """Read a table.
 
@@ -51,7 +65,10 @@ def read(
     dt_s, fs_hz : float, optional
         Time step in seconds or frame rate in hertz, where there is no column of times.
     time : str, optional
-        Name of the column of times in seconds, or `none`. Default: one called `time`, `t` or `timestamps`, if there is.
+        Name of the column of times, or `none`. Default: one called `time`, `t`, `timestamps` or the like, perhaps with
+        its unit (`Time (ms)`), else one that only rises.
+    time_unit : {"s", "ms", "us"}, optional
+        Of the times. Default: what the name of the column says, else seconds.
     modality : {"calcium", "spikes"}, optional
         Default: spikes if all values are whole and not negative, else calcium.
     behaviour : str, optional
@@ -60,84 +77,177 @@ def read(
         A row for each neuron, the first column their names if it is no number.
     deconvolved : bool
         Of calcium: the activity is deconvolved.
+    label : str, optional
+        Neurons of which labels are kept, where a second row of the header labels them (Inscopix), or a column of a
+        table of spikes; `all` for any. Default: `good` ones, which others call accepted, and cells that are undecided.
+    bin_s : float, default 0.005
+        Bin in seconds for tables of spike times.
 
     Raises
     ------
     InputError
         If the file is damaged, a column is not numeric or not there, or the time step is not clear.
     """
-    table = load_table(path)
+    table, below, above = load_whole(path)
+    if above:
+        notify(f"{len(above)} lines above the table are not used: {above[0][:60]!r}{'...' if len(above) > 1 else ''}")
+    metadata = {"source": path.name, "reader": "tables"}
     if transpose:
         table = _turned(table)
-    times = _time_column(table, time)
+    elif (spikes := _spikes(table, time, notify)) is not None:
+        trains, ids, properties, column = spikes
+        factor = SECONDS[time_unit] if time_unit is not None else unit_s(column) or 1.0
+        trains = in_order([factor * train for train in trains], notify)
+        return recording_of_trains(trains, ids, properties, bin_s=bin_s, label=label, notify=notify, metadata=metadata)
+    elif (wide := _pivoted(table, notify)) is not None:
+        table = wide
     variables = [] if behaviour in (None, "none") else [name.strip() for name in str(behaviour).split(",")]
-    others = variables if times is None else [*variables, times]
-    if absent := [name for name in others if name not in table]:
+    named = variables if time in (None, "none") else [*variables, str(time)]
+    if absent := [name for name in named if name not in table]:
         raise InputError(f"{path} has no column {', '.join(absent)}; it has {_listing(table)}.")
-    neurons = table.drop(columns=others)
-    if _is_numbering(neurons):
-        notify(f"The column {neurons.columns[0]} numbers the rows and was dropped.")
-        neurons = neurons.iloc[:, 1:]
+    table, labels = _without_headers(table, below, notify)
+    names = [str(name) for name in table.columns]
+    columns = {name: table.iloc[:, k].to_numpy() for k, name in enumerate(names) if name not in variables}
+    clock = find_clock(columns, time, time_unit, notify)
+    neurons = table[[name for name in names if name not in (*variables, *clock.columns)]]
+    if labels is not None:
+        neurons = neurons.loc[:, _kept(neurons, labels, label, notify)]
     rows = _numbers(neurons, path)
     refuse_transposed(rows, str(path), transpose)
-    if times is None or dt_s is not None or fs_hz is not None:
-        clock: float | Array = time_step(path, dt_s, fs_hz)
+    if dt_s is None and fs_hz is None and clock.times_s is not None:
+        moments: float | Array = clock.times_s
     else:
-        clock = _numbers(table[[times]], path)[:, 0]
+        step_s = time_step(path, dt_s, fs_hz)
+        if clock.times_s is not None:
+            _compare(clock.times_s, step_s, clock.columns[0], notify)
+        moments = step_s if clock.frames is None else clock.frames * step_s
     recording = on_clock(
         rows,
-        clock,
+        moments,
         modality or guess_modality(rows, path.name, notify),
         notify=notify,
         neurons=neuron_table(rows.shape[1], ids=list(neurons.columns)),
-        metadata={"source": path.name, "reader": "tables"},
+        metadata=metadata,
         deconvolved=deconvolved,
     )
-    samples_s = recording.activity.times() if isinstance(clock, float) else clock
+    samples_s = recording.activity.times() if isinstance(moments, float) else moments
     signals = [Signal(name, samples_s, _numbers(table[[name]], path)) for name in variables]
     return with_behaviour(recording, signals, notify=notify)
 
 
-def load_table(path: Path) -> pd.DataFrame:
-    """The table in a CSV or Parquet file; a header is recognised by not being numbers.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or empty.
-    """
-    if path.suffix in PARQUET:
-        table = _load_parquet(path)
-        return table.set_axis([str(name) for name in table.columns], axis=1)
-    text = read_text(path)
-    first = text.lstrip().partition("\n")[0]
-    if not first:
-        raise InputError(f"{path} is empty; export the table again.")
-    separator = max((",", ";", "\t"), key=first.count)
-    decimal = "," if separator == ";" else "."
-    header = None if all(map(_is_number, first.replace(decimal, ".").split(separator))) else 0
-    try:
-        table = pd.read_csv(StringIO(text), sep=separator, decimal=decimal, header=header)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path} is not a whole table ({str(error).strip()}); export it again.") from error
-    return table.set_axis([str(name) for name in table.columns], axis=1)
+def _without_headers(
+    table: pd.DataFrame, below: list[list[str]], notify: Notify
+) -> tuple[pd.DataFrame, dict[str, str] | None]:
+    """The table with the units and names in further rows of the header, and the label of each column there."""
+    labels = None
+    for row in below:
+        words = dict(zip([str(name) for name in table.columns], row, strict=True))
+        others = list(words.values())[1:]
+        if any(label_of(word) in set(LABEL_OF.values()) for word in others if word):
+            labels = {name: label_of(word) for name, word in words.items()}
+        else:
+            notify(f"The second row of the header is not used: {', '.join(row[:5])}...")
+        first = str(table.columns[0])
+        if row[0] and (is_time(row[0]) or is_time(f"time ({row[0]})")):
+            table = table.rename(columns={first: row[0] if is_time(row[0]) else f"{first} ({row[0]})"})
+    return table, labels
 
 
-def _load_parquet(file: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(file, engine="pyarrow")
-    except ImportError as error:
-        raise InputError(f"Reading {file} needs pyarrow; install it (pip install pyarrow).") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not a whole Parquet file; copy it again.") from error
+def _kept(neurons: pd.DataFrame, labels: dict[str, str], label: str | None, notify: Notify) -> list[bool]:
+    """Which columns are kept by their labels in the header."""
+    own = judged(pd.DataFrame({"status": [labels.get(str(name), "") for name in neurons.columns]}), "neurons", notify)
+    wanted = default_labels(own, f"{GOOD},{UNSORTED}", "neurons", notify) if label is None else label
+    if wanted in (None, "all"):
+        return [True] * neurons.shape[1]
+    kept = has_label(own, str(wanted), "neurons")
+    notify(f"{(~kept).sum()} of {len(kept)} neurons dropped: their label is not {wanted}; label=all keeps them.")
+    return [bool(each) for each in kept]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
+def _compare(times_s: Array, step_s: float, name: str, notify: Notify) -> None:
+    """Tell where the times and the given time step differ."""
+    own = float(np.median(np.diff(times_s))) if len(times_s) > 1 else step_s
+    if abs(own / step_s - 1) > 0.01:
+        notify(f"Warning: by {name!r} rows are {own:.6g} s apart, and by what was given {step_s:.6g} s, which is used.")
+    else:
+        notify(f"The times in {name!r} are not used, because the time step was given.")
+
+
+def _spikes(
+    table: pd.DataFrame, time: str | None, notify: Notify
+) -> tuple[list[Array], list[str], pd.DataFrame, str] | None:
+    """Trains, ids and properties of units, and the column of times, of a table of spikes; None of another one."""
+    names = [str(name) for name in table.columns]
+    times = [name for name in names if name == time or (time is None and is_time(name))]
+    owners = [name for name in names if UNIT.fullmatch(name) and name not in times]
+    if not times and len(names) == 2 and len(table) >= FEWEST_SPIKES:
+        owners = [name for name in names if _repeats(table[name])][:1]
+        times = [name for name in names if name not in owners and _rises_by(table, name, owners)]
+    if len(times) >= 1 and len(owners) == 1 and len(names) <= len(times) + 4 and _repeats(table[owners[0]]):
+        unit, moments = table[owners[0]], table[times[0]]
+        if not pd.api.types.is_numeric_dtype(moments) or _is_grid(table, owners[0], times[0]):
+            return None
+        known = unit.notna()
+        owner = unit[known].astype(str).str.replace(r"\.0$", "", regex=True).to_numpy(str)
+        ids = sorted(set(owner), key=lambda k: (not k.isdigit(), int(k) if k.isdigit() else 0, k))
+        notify(f"Read as a list of spikes: {times[0]!r} are their times, {owners[0]!r} the unit of each.")
+        others = table.loc[known].drop(columns=[owners[0], times[0]])
+        properties = others.groupby(owner).first().reindex(ids).reset_index(drop=True)
+        if len(properties.columns):
+            notify(f"Not used: {', '.join(map(str, properties.columns))}, unless it labels units.")
+        return by_unit(moments[known].to_numpy(float), owner, np.array(ids)), ids, properties, times[0]
+    if time is None and _columns_are_trains(table):
+        notify("Every column only rises, and is read as the spike times of a unit.")
+        trains = [table.iloc[:, k].dropna().to_numpy(float) for k in range(len(names))]
+        return trains, names, pd.DataFrame(index=range(len(names))), ""
+    return None
+
+
+def _repeats(column: pd.Series[float]) -> bool:
+    """Is a column the units of spikes: words or whole numbers, each more than once on average."""
+    known = column.dropna()
+    whole = not pd.api.types.is_numeric_dtype(known) or bool((known % 1 == 0).all())
+    return whole and len(known) > 0 and 2 * known.nunique() <= len(known)
+
+
+def _rises_by(table: pd.DataFrame, name: str, owners: list[str]) -> bool:
+    """Are numbers with fractions in order, of all rows or of those of each unit."""
+    column = table[name]
+    if not owners or not pd.api.types.is_numeric_dtype(column) or bool((column % 1 == 0).all()):
         return False
-    return True
+    return bool(column.is_monotonic_increasing or column.groupby(table[owners[0]]).is_monotonic_increasing.all())
+
+
+def _columns_are_trains(table: pd.DataFrame) -> bool:
+    """Is every column numbers in order, of different lengths or unevenly spaced."""
+    if table.shape[1] < 2 or not all(pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes):
+        return False
+    trains = [table.iloc[:, k].dropna().to_numpy(float) for k in range(table.shape[1])]
+    if sum(map(len, trains)) < FEWEST_SPIKES or max(map(len, trains)) < FEWEST_SPIKES:
+        return False
+    steps = [np.diff(train) for train in trains]
+    return all((step >= 0).all() for step in steps) and any(len(s) and np.ptp(s) > 0.5 * np.median(s) for s in steps)
+
+
+def _is_grid(table: pd.DataFrame, owner: str, moment: str) -> bool:
+    """Has every neuron a row for each time."""
+    return (
+        len(table) == table[owner].nunique() * table[moment].nunique() and not table[[owner, moment]].duplicated().any()
+    )
+
+
+def _pivoted(table: pd.DataFrame, notify: Notify) -> pd.DataFrame | None:
+    """A column for each neuron, of a table with a row for each neuron and time; None of another one."""
+    names = [str(name) for name in table.columns]
+    owner, moment = (next((n for n in names if test(n)), None) for test in (UNIT.fullmatch, is_time))
+    values = [n for n in names if n not in (owner, moment) and pd.api.types.is_numeric_dtype(table[n])]
+    if owner is None or moment is None or not 3 <= len(names) <= 6 or not values:
+        return None
+    if table[owner].nunique() < 2 or not _is_grid(table, owner, moment):
+        return None
+    notify(f"Read as a row for each {owner!r} and {moment!r}, of the values {values[0]!r}; name others by themselves.")
+    wide = table.pivot(index=moment, columns=owner, values=values[0]).reset_index()
+    return wide.set_axis([str(name) for name in wide.columns], axis=1)
 
 
 def _turned(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,17 +256,6 @@ def _turned(table: pd.DataFrame) -> pd.DataFrame:
     named = table if pd.api.types.is_numeric_dtype(table[first]) else table.set_index(first)
     turned = named.T.reset_index(drop=True)
     return turned.set_axis([str(name) for name in turned.columns], axis=1)
-
-
-def _time_column(table: pd.DataFrame, time: str | None) -> str | None:
-    if time is not None:
-        return None if time == "none" else time
-    return next((name for name in table.columns if name.strip().lower() in TIME_NAMES), None)
-
-
-def _is_numbering(table: pd.DataFrame) -> bool:
-    """Does an unnamed first column count the rows, as pandas writes it."""
-    return "Unnamed: 0" in table.columns[:1] and np.array_equal(table.iloc[:, 0], np.arange(len(table)))
 
 
 def _numbers(table: pd.DataFrame, path: Path) -> Array:

@@ -1,0 +1,143 @@
+"""Columns that are no neurons: times, and numbers of rows. By their names, and because a neuron does not only rise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from synapsnet.errors import InputError
+from synapsnet.io.reader import Notify
+
+FEWEST_ROWS = 20  # that a column must rise over to be none of a neuron, whatever its name
+
+UNITS = {
+    "s": 1.0,
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "µs", "μs", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
+}
+TIME = re.compile(
+    r"(frame|relative|absolute|elapsed|recording|imaging|spike|event)?[\s_.-]*"
+    r"(times?|t|timestamps?|time[\s_.-]stamps?)"
+    rf"[\s_.,:-]*[\(\[{{]?\s*(in\s+)?(?P<unit>{'|'.join(sorted(UNITS, key=len, reverse=True))})?\s*[\)\]}}]?\s*(/.*)?",
+    re.IGNORECASE,
+)
+NUMBERS = re.compile(
+    r"(unnamed: \d+|#|(frame|row|sample|slice|image|scan|index|idx|line|point|number|nr|no|n)s?"
+    r"([\s_.-]*(no|nr|num|number|index|idx|id|count|#))?\.?)?",
+    re.IGNORECASE,
+)
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Clock:
+    """What columns say of time.
+
+    Attributes
+    ----------
+    times_s : (T,) array or None
+        In seconds.
+    frames : (T,) array or None
+        Numbers of rows that leave some out.
+    columns : names
+        That are no neurons.
+    """
+
+    times_s: FloatArray | None
+    frames: FloatArray | None
+    columns: list[str]
+
+
+def is_time(name: str) -> bool:
+    """Is a column called something like time."""
+    return TIME.fullmatch(name.strip()) is not None
+
+
+def unit_s(name: str) -> float | None:
+    """Seconds in the unit that the name of a column of times states, as in `Time (ms)`; None without one."""
+    unit = _unit(name)
+    return None if unit is None else UNITS[unit]
+
+
+def find_clock(
+    columns: Mapping[str, npt.NDArray[np.generic]], time: str | None, time_unit: str | None, notify: Notify
+) -> Clock:
+    """Which columns are times or number the rows.
+
+    Parameters
+    ----------
+    columns : mapping of name -> (T,) array
+    time : str, optional
+        The column of times, or `none`: then no column is times.
+    time_unit : str, optional
+        Unit of the times, if it is another than the name says, or seconds.
+    notify : callable
+        Receives what was found and is not used.
+    """
+    counting = [name for name, column in columns.items() if _numbers_rows(name, column)]
+    if time == "none":
+        found = []
+    elif time is not None:
+        found = [time]
+    else:
+        found = [name for name in columns if is_time(name)] or [
+            name for name, column in columns.items() if name not in counting and _only_rises(column)
+        ]
+    counting = [name for name in counting if name not in found]
+    others = found[1:]
+    for name in counting:
+        notify(f"The column {name} numbers the rows and was dropped.")
+    for name in others:
+        notify(f"The column {name} is times as well, and was dropped.")
+    times = None
+    if found:
+        unit = time_unit or _unit(found[0]) or "s"
+        times = _seconds(found[0], columns[found[0]]) * UNITS[unit]
+        why = "is taken to be" if time is not None or is_time(found[0]) else "only rises, and is taken to be"
+        notify(f"The column {found[0]!r} {why} times, in {unit} (--read time=..., time_unit=...).")
+    gaps = next((columns[n].astype(float) for n in counting if (np.diff(columns[n].astype(float)) > 1).any()), None)
+    return Clock(times, gaps, [*found, *counting])
+
+
+def _unit(name: str) -> str | None:
+    named = TIME.fullmatch(name.strip())
+    return named["unit"].lower() if named and named["unit"] else None
+
+
+def _numbers_rows(name: str, column: npt.NDArray[np.generic]) -> bool:
+    """Does a column count: by ones, or as its name says."""
+    if column.dtype.kind not in "iuf" or len(column) < 2:
+        return False
+    steps = np.diff(column.astype(float))
+    whole = bool((column.astype(float) % 1 == 0).all() and (steps > 0).all())
+    named = NUMBERS.fullmatch(name.strip()) is not None
+    return whole and (named or (len(column) >= FEWEST_ROWS and not is_time(name) and bool((steps == 1).all())))
+
+
+def _only_rises(column: npt.NDArray[np.generic]) -> bool:
+    return column.dtype.kind in "iuf" and len(column) >= FEWEST_ROWS and bool((np.diff(column.astype(float)) > 0).all())
+
+
+def _seconds(name: str, column: npt.NDArray[np.generic]) -> FloatArray:
+    """Times as numbers; of dates and clock times, the seconds since the first."""
+    if column.dtype.kind in "iuf":
+        return column.astype(float)
+    text = pd.Series(column).astype(str)
+    for parse in (pd.to_timedelta, pd.to_datetime):
+        try:
+            moments = pd.Series(parse(text))
+        except (ValueError, TypeError, OverflowError):
+            continue
+        return np.asarray((moments - moments.iloc[0]) / pd.Timedelta(seconds=1), float)
+    raise InputError(
+        f"The column {name!r} is called times but holds none, such as {text.iloc[0]!r}; name another (time=)."
+    )
