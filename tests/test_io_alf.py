@@ -68,6 +68,7 @@ def test_spikes_areas_and_positions_of_steinmetz(steinmetz):
     ]
     assert lines[:-1] == [  # the last tells that there are few spikes
         "clusters.peakChannel is taken to count from 1.",
+        "The units are labelled by _phy_annotation: 3 good, 1 unsorted.",
         "1 of 4 units dropped: they have no spikes while observed.",
         "Spike times are binned at 500 ms.",
     ]

@@ -172,7 +172,7 @@ def test_rois_that_are_no_cells_are_dropped(tmp_path, column, flags):
     lines: list[str] = []
     path = save(segmented(["Fluorescence"], {column: flags}), tmp_path / "o.nwb")
     assert list(read(path, notify=lines.append).neurons["id"]) == ["70", "72"]
-    assert f"1 of 3 ROIs dropped by {column}; label=all keeps them." in lines
+    assert "1 of 3 ROIs dropped: their label is not good,unsorted; label=all keeps them." in lines
     assert read(path, label="all").n_neurons == 3
     with pytest.raises(InputError, match="ROIs are either cells or not"):
         read(path, label="good")

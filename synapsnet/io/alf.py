@@ -162,6 +162,8 @@ def _quality(folder: Path, n: int, notify: Notify) -> pd.DataFrame:
     if file is not None:
         metrics = load_table(file)
         table = metrics.set_index("cluster_id" if "cluster_id" in metrics else metrics.index).reindex(range(n))
+        if "label" in table:
+            table["label"] = table["label"].fillna(0)  # clusters of which no metrics were worked out
     if annotation is not None:
         table["_phy_annotation"] = annotation
     known = ("clusters.metrics", "clusters._phy_annotation")

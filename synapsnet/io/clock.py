@@ -1,7 +1,7 @@
 """Times of their own: behaviour onto the recording's grid, and frames that do not come evenly onto a grid.
 
-Nothing is invented over more than `LONGEST_HOLE_S`: where a behavioural variable has no values for longer, the
-recording is cut, and the cut is a border of epochs.
+Nothing is invented over more than `LONGEST_HOLE_S`, or a missing sample of a variable that comes regularly but more
+slowly: where a behavioural variable has no values for longer, the recording is cut, and the cut is a border of epochs.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
 
 LONGEST_HOLE_S = 1.0
+MOSTLY = 0.8  # of the steps are as long as usual, where a slow variable is regular
 ROUNDING_S = 1e-6  # clocks are not written more exactly
 MISSING_FRAME = 1.5  # steps between two frames that have another between them
+MOST_RESTARTS = 5  # more steps back than this are a matter of order
 MOST_JITTER = 0.2  # of a step, by which a frame may be moved
 
 FloatArray = npt.NDArray[np.float64]
@@ -93,10 +95,14 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     for signal in signals:
         samples_s, values = _samples(signal, notify)
         interpolated, hole_s = _interpolate(times, samples_s, values)
-        here: Mask = np.all(hole_s <= LONGEST_HOLE_S + ROUNDING_S, axis=1)
         usual_s = float(np.median(np.diff(samples_s))) if len(samples_s) > 1 else 0.0
+        longest_s = LONGEST_HOLE_S
+        if usual_s > LONGEST_HOLE_S and np.mean(np.abs(np.diff(samples_s) - usual_s) <= 0.1 * usual_s) > MOSTLY:
+            longest_s = MISSING_FRAME * usual_s
+            notify(f"{signal.name} comes every {usual_s:.4g} s only, and is interpolated in between.")
+        here: Mask = np.all(hole_s <= longest_s + ROUNDING_S, axis=1)
         bridged: Mask = here & np.any(hole_s > MISSING_FRAME * usual_s + ROUNDING_S, axis=1)
-        _report(signal.name, bridged, ~here, recording.dt_s, notify)
+        _report(signal.name, bridged, ~here, recording.dt_s, longest_s, notify)
         columns += list(interpolated.T)
         several = values.shape[1] > 1
         names += [f"{signal.name}_{k}" if several else signal.name for k in range(values.shape[1])]
@@ -104,8 +110,9 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(known[start:stop])]
     if not segments:
         raise InputError(
-            f"Behaviour ({', '.join(signal.name for signal in signals)}) is known at no time of the recording, "
-            "which may be on another clock; check the times, or read it without behaviour."
+            f"Behaviour ({', '.join(map(_spanned, signals))}) is known at no time of the recording, from "
+            f"{times[0]:.6g} to {times[-1]:.6g} s: samples are missing, or more than {LONGEST_HOLE_S:g} s apart and "
+            "not regular, or on another clock; read it without behaviour (--behaviour none), or check its times."
         )
     kept = recording if known.all() else recording.select_rows(segments)
     values32 = np.stack(columns, axis=1)[known].astype(np.float32)
@@ -141,9 +148,13 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     times = np.asarray(times_s, float).reshape(-1)
     if len(times) != len(values) or len(times) < 2:
         raise InputError(f"Expected at least 2 frames with a time each; got {len(times)} times, {len(values)} frames.")
+    timed = np.isfinite(times)
+    if not timed.all():
+        notify(f"{(~timed).sum()} of {len(times)} frames left out: they have no time (NaN).")
+        times, values = times[timed], values[timed]
     steps = np.diff(times)
-    if not (np.isfinite(times).all() and (steps > 0).all()):
-        raise InputError("The times of the frames must increase from frame to frame; repair them.")
+    if len(times) < 2 or not (steps > 0).all():
+        raise InputError(_why_not_increasing(times))
     together = steps <= MISSING_FRAME * np.median(steps)
     dt_s = float(steps[together].mean())
     runs = [(a, b + 1) for a, b in true_runs(together)]
@@ -165,6 +176,36 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     return activity, dt_s
 
 
+def _why_not_increasing(times: FloatArray) -> str:
+    """What is wrong with the times of frames, in a sentence."""
+    if len(times) < 2:
+        return "Fewer than 2 frames have a time; give the frame rate (--fs) or repair the times."
+    back = np.flatnonzero(np.diff(times) <= 0)
+    first = int(back[0])
+    how = (
+        f"all are {times[0]:g} s"
+        if np.ptp(times) == 0
+        else f"they start again at frame {first + 1}, at {times[first + 1]:.6g} s after {times[first]:.6g} s"
+        if restarts(times)
+        else f"frame {first + 1} is at {times[first + 1]:.6g} s and the one before at {times[first]:.6g} s, and so "
+        f"{len(back)} times"
+    )
+    return (
+        f"The times of the frames must increase from frame to frame, and {how}; read the parts one by one, repair the "
+        "times, or give the frame rate in their place where the reader takes it (--fs)."
+    )
+
+
+def restarts(times: FloatArray) -> bool:
+    """Do times go on in order and start again, once or a few times, near where they began."""
+    back = np.flatnonzero(np.diff(times) < 0)
+    if not 0 < len(back) <= MOST_RESTARTS:
+        return False
+    span = times.max() - times.min()
+    falls = times[back] - times[back + 1]
+    return bool((falls > span / (len(back) + 1) / 2).all() and (times[back + 1] - times.min() < span / 4).all())
+
+
 def interpolate(grid: FloatArray, times: FloatArray, values: npt.NDArray[Any]) -> FloatArray:
     """(len(grid), N) values, linearly interpolated, and as at the ends outside of `times`."""
     left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
@@ -176,6 +217,15 @@ def true_runs(mask: Mask) -> list[tuple[int, int]]:
     """Index ranges `[start, stop)` of the runs of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _spanned(signal: Signal) -> str:
+    """Name, span and usual step of a signal."""
+    times = np.sort(np.asarray(signal.times_s, float).reshape(-1))
+    times = times[np.isfinite(times)]
+    if len(times) < 2:
+        return f"{signal.name}, {len(times)} samples"
+    return f"{signal.name}, {times[0]:.6g} to {times[-1]:.6g} s, every {np.median(np.diff(times)):.4g} s"
 
 
 def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
@@ -217,13 +267,13 @@ def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -
     return interpolated, hole_s
 
 
-def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, notify: Notify) -> None:
+def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, longest_s: float, notify: Notify) -> None:
     if bridged.any():
-        notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over holes of at most {LONGEST_HOLE_S:g} s.")
+        notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over holes of at most {longest_s:g} s.")
     if cut.any():
         notify(
             f"{name}: {cut.sum() * dt_s:.3g} s of {len(cut) * dt_s:.3g} s cut out, where it has no values for more "
-            f"than {LONGEST_HOLE_S:g} s or does not reach; leave it out (--behaviour) to keep them."
+            f"than {longest_s:g} s or does not reach; leave it out (--behaviour) to keep them."
         )
 
 

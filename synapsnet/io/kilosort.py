@@ -18,9 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
+from synapsnet.io.clock import restarts
 from synapsnet.io.labels import judged, looks_like_quality
 from synapsnet.io.npy import Array, load_npy
-from synapsnet.io.plausible import STARTS_AGAIN, observed_time, restarts
+from synapsnet.io.plausible import STARTS_AGAIN, observed_time
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import recording_of_units
 from synapsnet.io.table_files import load_table

@@ -47,6 +47,7 @@ def read(
     min_presence_ratio: float | None = None,
     max_isi_violations: float | None = None,
     time_unit: Literal["s", "ms", "us"] | None = None,
+    fs_hz: float | None = None,
     observed: Literal["stated", "spikes"] = "stated",
     within: str | None = None,
     outside: str | None = None,
@@ -75,6 +76,8 @@ def read(
         The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
     time_unit : {"s", "ms", "us"}, optional
         Of spike times, or of the times of frames, where they are not in seconds as NWB wants them.
+    fs_hz : float, optional
+        Frame rate of imaging, in the place of the times or rate in the file.
     observed : {"stated", "spikes"}
         Units were observed in their `obs_intervals`, where the file has them, or from the first to the last spike.
     within, outside : str, optional
@@ -98,7 +101,7 @@ def read(
     """
     quality = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
     common = {"within": within, "outside": outside, "behaviour": behaviour}
-    with opened(path) as file:
+    with opened(path, notify) as file:
         about = facts(file, path)
         if about.get("kind") == "simulation":
             _refuse(path, "is one of our simulations", {"key": key, "label": label} | quality | common)
@@ -108,7 +111,7 @@ def read(
             _refuse(path, "holds activity on a grid, as we wrote it", options)
             return own_recording(file, about)
         if file.units is not None and "spike_times" in file.units.colnames:
-            _refuse(path, "holds spike times", {"key": key})
+            _refuse(path, "holds spike times", {"key": key, "fs_hz": fs_hz})
             second_s = 1.0 if time_unit is None else SECONDS[time_unit]
             units, times = read_units(file, notify, second_s=second_s, stated=observed != "spikes")
             recording = recording_of_units(
@@ -123,7 +126,9 @@ def read(
             )
         else:
             _refuse(path, "holds no spike times to bin but activity on a grid", {"bin_s": bin_s} | quality)
-            recording = read_ophys(file, path.name, key=key, label=label, time_unit=time_unit, notify=notify)
+            recording = read_ophys(
+                file, path.name, key=key, label=label, time_unit=time_unit, fs_hz=fs_hz, notify=notify
+            )
             recording = _select_epochs(recording, _restricted(file, recording.epochs, within, outside))
         return add_behaviour(recording, file, behaviour, notify)
 
@@ -178,7 +183,7 @@ def read_simulation(path: str | Path) -> Simulation:
 
 def is_simulation(path: Path) -> bool:
     """Is the NWB file at `path` a simulation of ours; InputError as in `read`."""
-    with opened(path) as file:
+    with opened(path, lambda line: None) as file:
         return bool(facts(file, path).get("kind") == "simulation")
 
 

@@ -102,6 +102,9 @@ def _series(file: NWBFile, notify: Notify) -> list[Signal]:
         if series.timestamps is not None and len(series.timestamps) != len(data):
             notify(f"{name} left out: it has {len(series.timestamps)} times for {len(data)} samples.")
             continue
+        if series.timestamps is None and not (series.rate and series.rate > 0):
+            notify(f"{name} left out: it states a rate of {series.rate} Hz.")
+            continue
         name = f"{series.parent.name}_{name}" if name in found else name
         found[name] = Signal(name, times_of(series), InUnits(series) if data is series.data else data)
     return list(found.values())

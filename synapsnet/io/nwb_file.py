@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import h5py
 
 from synapsnet.errors import InputError
+from synapsnet.io.reader import Notify
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
 URL = re.compile(r"(https?):/+(.+)")  # a Path has only one slash
 BLOCK_BYTES = 2**20
+DISPENSABLE = ("processing/", "acquisition/", "stimulus/", "intervals/", "analysis/", "scratch/")
+MOST_BROKEN, MOST_REPAIRED_BYTES = 20, 2**31
 
 
 def url_of(path: Path) -> str | None:
@@ -26,8 +30,11 @@ def url_of(path: Path) -> str | None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[NWBFile]:
-    """The opened file; damage or a lost connection, found at once or while reading, becomes an InputError."""
+def opened(path: Path, notify: Notify | None = None) -> Iterator[NWBFile]:
+    """The opened file; damage or a lost connection, found at once or while reading, becomes an InputError.
+
+    Series that break the rules of NWB are left out, and `notify` receives which.
+    """
     from pynwb import NWBHDF5IO
 
     url = url_of(path)
@@ -39,17 +46,16 @@ def opened(path: Path) -> Iterator[NWBFile]:
                 if url is None:
                     if not path.is_file():
                         raise InputError(f"{path} does not exist; check the path.")
-                    io = stack.enter_context(NWBHDF5IO(str(path), "r"))
+                    file = _read(stack, path, notify)
                 else:
                     remote = stack.enter_context(h5py.File(stack.enter_context(_remote(url)), "r"))
-                    io = stack.enter_context(NWBHDF5IO(file=remote))
-                file = io.read()
+                    file = stack.enter_context(NWBHDF5IO(file=remote)).read()
             except InputError:
                 raise
             except lost:
                 raise
             except Exception as error:  # h5py, hdmf and pynwb each have their own errors for a damaged file
-                raise InputError(damaged) from error
+                raise InputError(damaged if url is not None else _cause(path) or damaged) from error
             try:
                 yield file
             except lost:
@@ -58,6 +64,43 @@ def opened(path: Path) -> Iterator[NWBFile]:
                 raise InputError(damaged) from error
     except lost as error:
         raise InputError(f"Cannot read {url} ({type(error).__name__}); check the address and the network.") from error
+
+
+def _read(stack: ExitStack, path: Path, notify: Notify | None) -> NWBFile:
+    """The file, without the series that pynwb refuses, which are taken out of a copy in memory."""
+    from hdmf.build.errors import ConstructError
+    from pynwb import NWBHDF5IO
+
+    source: Any = {"path": str(path)}
+    for _ in range(MOST_BROKEN):
+        try:
+            return stack.enter_context(NWBHDF5IO(**source, mode="r")).read()
+        except ConstructError as error:
+            builder, reason = error.args
+            series, reason = builder.path.removeprefix("root/"), str(reason).rpartition("due to: ")[2]
+            if notify is None or not series.startswith(DISPENSABLE) or path.stat().st_size > MOST_REPAIRED_BYTES:
+                raise InputError(f"{series} in {path} breaks the rules of NWB ({reason}); repair it.") from error
+            notify(f"Warning: {series} is left out, because it breaks the rules of NWB ({reason}).")
+            if "file" not in source:
+                source = {"file": stack.enter_context(h5py.File(BytesIO(path.read_bytes()), "r+"))}
+            del source["file"][series]
+    raise InputError(f"{path} has more than {MOST_BROKEN} series that break the rules of NWB; export it again.")
+
+
+def _cause(path: Path) -> str | None:
+    """What is wrong with a file that is whole; None where it is not, or that cannot be told."""
+    try:
+        with h5py.File(path, "r") as file:
+            version = file["nwb_version"][()] if "nwb_version" in file else None
+    except (OSError, KeyError, TypeError):
+        return None
+    if version is None:
+        return None
+    name = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
+    return (
+        f"{path} is of version {name.removeprefix('NWB-')} of NWB, from before 2019, which differs from NWB 2 and is "
+        "not read; look for the session in NWB 2 (on DANDI), or save its activity as .npz or .csv."
+    )
 
 
 def _lost_connection(url: str) -> tuple[type[Exception], ...]:

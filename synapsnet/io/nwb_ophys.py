@@ -40,7 +40,14 @@ class _Plane:
 
 
 def read_ophys(
-    file: NWBFile, source: str, *, key: str | None, label: str | None, time_unit: str | None = None, notify: Notify
+    file: NWBFile,
+    source: str,
+    *,
+    key: str | None,
+    label: str | None,
+    time_unit: str | None = None,
+    fs_hz: float | None = None,
+    notify: Notify,
 ) -> Recording:
     """Read dF/F, or else fluorescence, of all planes that were imaged at once.
 
@@ -57,6 +64,8 @@ def read_ophys(
         are, and those of which it says nothing.
     time_unit : str, optional
         Of the times of the frames, where it is not seconds.
+    fs_hz : float, optional
+        Frame rate, in the place of these times.
     notify : callable
 
     Raises
@@ -75,7 +84,7 @@ def read_ophys(
         _read(trace, label, None if origins is None else origins[k], _of(name, notify) if several else notify)
         for k, (trace, name) in enumerate(zip(traces, names, strict=True))
     ]
-    values, times = on_one_clock(traces, [plane.values for plane in planes], source, notify)
+    values, times = on_one_clock(traces, [plane.values for plane in planes], source, notify, fs_hz)
     missing: npt.NDArray[np.bool_] = np.any(np.isnan(values), axis=1)
     if missing.any():
         notify(f"{missing.sum()} of {len(missing)} frames left out: an ROI has no value there (NaN).")

@@ -152,7 +152,11 @@ def plane_names(traces: Sequence[Trace]) -> list[str]:
 
 
 def on_one_clock(
-    traces: Sequence[Trace], values: Sequence[npt.NDArray[np.float32]], source: str, notify: Notify
+    traces: Sequence[Trace],
+    values: Sequence[npt.NDArray[np.float32]],
+    source: str,
+    notify: Notify,
+    fs_hz: float | None = None,
 ) -> tuple[npt.NDArray[np.float32], FloatArray]:
     """All planes frame by frame.
 
@@ -167,6 +171,8 @@ def on_one_clock(
     source : str
         Name of the file.
     notify : callable
+    fs_hz : float, optional
+        Frame rate, in the place of the times in the file.
 
     Returns
     -------
@@ -178,7 +184,10 @@ def on_one_clock(
     InputError
         If the planes were not imaged at once, or a frame has no time.
     """
-    clocks = [_clock(trace, len(each)) for trace, each in zip(traces, values, strict=True)]
+    if fs_hz is None:
+        clocks = [_clock(trace, len(each)) for trace, each in zip(traces, values, strict=True)]
+    else:
+        clocks = [np.arange(len(each)) / fs_hz for each in values]
     if len(traces) == 1:
         return values[0], clocks[0]
     shortest, longest = min(map(len, clocks)), max(map(len, clocks))

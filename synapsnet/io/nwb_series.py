@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.errors import InputError
+
 if TYPE_CHECKING:
     from pynwb import TimeSeries
 
@@ -15,6 +17,8 @@ def times_of(series: TimeSeries, n_samples: int | None = None) -> Any:
     """Times of the samples, by default as many as there are data; those that the file lists are not read yet."""
     if series.timestamps is not None:
         return series.timestamps
+    if not (series.rate and np.isfinite(series.rate) and series.rate > 0):
+        raise InputError(f"{series.name} states a rate of {series.rate:g} Hz; give that of the frames (--fs).")
     return (series.starting_time or 0.0) + np.arange(len(series.data) if n_samples is None else n_samples) / series.rate
 
 

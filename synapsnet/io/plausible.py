@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pynapple as nap
 
 from synapsnet.errors import InputError
+from synapsnet.io.clock import restarts
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import is_large
 from synapsnet.recording import Recording, has_little_data
@@ -22,7 +23,6 @@ HOLE_OVER_OTHERS = 20.0  # times as long as other pauses, of which there may be 
 MANY = 20
 SPIKES_MISSED = 100.0  # that a hole would have at the rate of the rest
 STRAY_SHARE, MOST_STRAY = 0.005, 100  # of the spikes, and of them at most, that errors put far from the others
-RESTARTS = 5  # more steps back than this are a matter of order
 SLOWEST_HZ, FASTEST_HZ = 0.02, 500.0  # of the median unit
 QUIET_HZ = 0.2  # of the fastest units, where the median is slow
 FEWEST_SPIKES = 50  # in all, from which something can be said of rates
@@ -57,16 +57,6 @@ def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray
     if sum(again) * 2 > len(again) > 0:
         notify(f"Warning: the times of {sum(again)} of {len(again)} units {STARTS_AGAIN}")
     return [train if (np.diff(train) >= 0).all() else np.sort(train) for train in kept]
-
-
-def restarts(times: FloatArray) -> bool:
-    """Do times go on in order and start again, once or a few times, near where they began."""
-    back = np.flatnonzero(np.diff(times) < 0)
-    if not 0 < len(back) <= RESTARTS:
-        return False
-    span = times.max() - times.min()
-    falls = times[back] - times[back + 1]
-    return bool((falls > span / (len(back) + 1) / 2).all() and (times[back + 1] - times.min() < span / 4).all())
 
 
 def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "--from, --to") -> nap.IntervalSet:

@@ -107,7 +107,7 @@ def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, An
         step = {name: first.get(name) for name in ARRAY_OPTIONS}
         step |= {"dt_s": like.dt_s, "modality": like.modality, "behaviour": behaviour}
     elif reader.recognises is nwb.recognises:
-        with opened(path) as file:
+        with opened(path, lambda line: None) as file:
             kind = facts(file, path).get("kind")
             has_spikes = file.units is not None and "spike_times" in file.units.colnames
         if kind == "recording":
