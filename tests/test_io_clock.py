@@ -111,7 +111,7 @@ def test_refuses_times_and_values_that_differ_in_number(recording):
         Signal("speed", np.arange(1e6, 1e6 + 20), np.zeros(20)),
         Signal("speed", np.arange(20), np.full(20, np.nan)),
         Signal("speed", np.zeros(0), np.zeros(0)),
-        Signal("speed", np.arange(0, 40, 4), np.zeros(10)),
+        Signal("speed", [-3, 0, 5, 12, 14, 22], np.zeros(6)),  # too seldom, and not regular
     ],
 )
 def test_refuses_behaviour_that_is_never_known(recording, signal):
@@ -198,10 +198,32 @@ def test_drift_is_interpolated():
     assert "they are interpolated" in lines[0]
 
 
-@pytest.mark.parametrize("times", [[0, 1, 1, 2], [0, 2, 1, 3], [0, 1, np.nan, 3]])
+@pytest.mark.parametrize("times", [[0, 1, 1, 2], [0, 2, 1, 3], [0, 1, 0, 1]])
 def test_refuses_frames_whose_times_do_not_increase(times):
     with pytest.raises(InputError, match="must increase from frame to frame"):
         even_frames(times, np.ones((4, 2)), notify=print)
+
+
+def test_frames_without_a_time_are_left_out_and_told():
+    lines: list[str] = []
+    frame, dt_s = even_frames([0, 1, 2, np.nan], np.arange(8).reshape(4, 2), notify=lines.append)
+    assert (frame.values.tolist(), dt_s) == ([[0, 1], [2, 3], [4, 5]], 1)
+    assert lines == ["1 of 4 frames left out: they have no time (NaN)."]
+
+
+def test_clocks_that_start_again_are_named():
+    times = np.r_[np.arange(20), np.arange(20)] / 10
+    with pytest.raises(InputError, match=r"start again at frame 20, at 0 s after 1.9 s; read the parts one by one"):
+        even_frames(times, np.ones((40, 2)), notify=print)
+
+
+def test_a_variable_that_comes_regularly_but_seldom_is_interpolated(recording):
+    lines: list[str] = []
+    slow = Signal("pupil", np.arange(-2, 30, 4.0), np.arange(8.0))
+    known = with_behaviour(recording, [slow], notify=lines.append)
+    assert known.n_steps == recording.n_steps
+    assert known.behaviour_values[:, 0] == pytest.approx((known.activity.times() + 2) / 4, rel=1e-4)
+    assert lines[0] == "pupil comes every 4 s only, and is interpolated in between."
 
 
 def test_refuses_frames_without_their_times():

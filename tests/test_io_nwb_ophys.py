@@ -174,8 +174,9 @@ def test_rois_that_are_no_cells_are_dropped(tmp_path, column, flags):
     assert list(read(path, notify=lines.append).neurons["id"]) == ["70", "72"]
     assert "1 of 3 ROIs dropped: their label is not good,unsorted; label=all keeps them." in lines
     assert read(path, label="all").n_neurons == 3
-    with pytest.raises(InputError, match="ROIs are either cells or not"):
-        read(path, label="good")
+    assert read(path, label="accepted").n_neurons == 2
+    with pytest.raises(InputError, match="No ROI is labelled mua; the labels are failed, good"):
+        read(path, label="mua")
 
 
 def test_only_within_intervals_and_not_at_invalid_times(tmp_path):

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, with_behaviour
+from synapsnet.io.columns import find_clock, is_time, unit_s
+from synapsnet.io.labels import judged, kept_by_label
 from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
 from synapsnet.io.rows import TIME_NAMES, guess_modality, on_clock, refuse_transposed, time_step
-from synapsnet.recording import Modality, Recording
+from synapsnet.io.units import SECONDS
+from synapsnet.recording import Modality, Recording, neuron_table
 
 LAYOUT = "a .npz or .npy file with an array time x neurons or trials x neurons x bins"
 
 STEP_NAMES = ("dt_s", "dt")
 RATE_NAMES = ("fs_hz", "fs", "fps")
 BEHAVIOUR_NAMES = ("behaviour", "behavior")
+ID_NAMES = ("ids", "neuron_ids", "cell_ids", "roi_ids", "unit_ids", "names", "neurons", "columns", "keys")
 DECONVOLVED_NAMES = ("deconvolved", "spks")
 
 
@@ -45,6 +50,8 @@ def read(
     behaviour: str | None = None,
     transpose: bool = False,
     deconvolved: bool | None = None,
+    time_unit: Literal["s", "ms", "us"] | None = None,
+    label: str | None = None,
 ) -> Recording:
     """Read a `.npz` or `.npy` file.
 
@@ -73,6 +80,10 @@ def read(
         tells which axis is time, this is found by itself.
     deconvolved : bool, optional
         Of calcium: the activity is deconvolved. Default: if its name is `deconvolved` or `spks`.
+    time_unit : {"s", "ms", "us"}, optional
+        Of the times of the frames. Default: what the name of the array says, else seconds.
+    label : str, optional
+        Neurons of which labels are kept, where an array labels them (`iscell`, `accepted`...); `all` for any.
 
     Raises
     ------
@@ -96,6 +107,8 @@ def read(
         behaviour=behaviour,
         transpose=transpose,
         deconvolved=deconvolved,
+        time_unit=time_unit,
+        label=label,
         notify=notify,
     )[1]
 
@@ -112,6 +125,8 @@ def recording_of_arrays(
     until: str | None = None,
     behaviour: str | None = None,
     deconvolved: bool | None = None,
+    time_unit: str | None = None,
+    label: str | None = None,
     notify: Notify,
 ) -> tuple[str, Recording]:
     """Name of the activity, and the recording, in arrays from a file at `path`; the others are as in `read`."""
@@ -128,6 +143,14 @@ def recording_of_arrays(
         )
     if activity.size == 0:
         raise InputError(f"Activity must not be empty; {key} in {path} has shape {activity.shape}.")
+    if activity.ndim == 2:
+        if until is not None:
+            raise InputError(
+                f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}."
+            )
+        rows = _oriented(arrays, key, path, transpose, notify)
+        own = find_clock({f"{key}[:, {k}]": column for k, column in enumerate(rows.T)}, None, time_unit, notify)
+        activity = rows[:, [f"{key}[:, {k}]" not in own.columns for k in range(rows.shape[1])]]
     modality = modality or guess_modality(activity, key, notify)
     if deconvolved is None:
         deconvolved = modality == "calcium" and key in DECONVOLVED_NAMES
@@ -142,16 +165,37 @@ def recording_of_arrays(
         step_s = _step(arrays, dt_s, fs_hz, path)
         trials = np.swapaxes(activity, 1, 2) if transpose else activity
         return key, _read_trials(arrays, trials, step_s, until, behaviour, path, notify, facts)
-    if until is not None:
-        raise InputError(f"until={until} needs trials x neurons x bins; {key} in {path} has shape {activity.shape}.")
-    rows = _oriented(arrays, key, path, transpose, notify)
-    clock = _clock(arrays, dt_s, fs_hz, len(rows), path)
-    recording = on_clock(rows, clock, notify=notify, **facts)
+    if own.times_s is not None and dt_s is None and fs_hz is None:
+        clock: float | Array = own.times_s
+    else:
+        clock = _clock(arrays, dt_s, fs_hz, len(activity), path, time_unit, notify)
+    kept, ids = _kept_neurons(arrays, activity.shape[1], {key, behaviour}, label, notify)
+    neurons = neuron_table(int(kept.sum()), ids=[each for each, is_kept in zip(ids, kept, strict=True) if is_kept])
+    recording = on_clock(activity[:, kept], clock, notify=notify, neurons=neurons, **facts)
     if behaviour is None:
         return key, recording
-    variables = _of_steps(_numeric(arrays, behaviour, path), behaviour, len(rows))
+    variables = _of_steps(_numeric(arrays, behaviour, path), behaviour, len(activity))
     samples_s = recording.activity.times() if isinstance(clock, float) else clock
     return key, with_behaviour(recording, [Signal(behaviour, samples_s, variables)], notify=notify)
+
+
+def _kept_neurons(
+    arrays: Mapping[str, Array | None], n: int, used: set[str | None], label: str | None, notify: Notify
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which neurons are kept by labels in the file, and the names of all."""
+    beside = {
+        name: array.reshape(n, -1)[:, 0]
+        for name, array in arrays.items()
+        if array is not None
+        and name not in used
+        and array.shape in ((n,), (n, 1), (n, 2))
+        and array.dtype.kind in "iufbUS"
+    }
+    named = next((beside[name] for name in ID_NAMES if name in beside and len(set(beside[name])) == n), range(n))
+    labels = judged(
+        pd.DataFrame({k: v for k, v in beside.items() if k not in ID_NAMES}, index=range(n)), "neurons", notify
+    )
+    return kept_by_label(labels, n, label, "neurons", notify), [str(each) for each in named]
 
 
 def _read_trials(
@@ -234,14 +278,20 @@ def _is_column(array: Array | None, length: int) -> bool:
 
 
 def _clock(
-    arrays: Mapping[str, Array | None], dt_s: float | None, fs_hz: float | None, steps: int, path: Path
+    arrays: Mapping[str, Array | None],
+    dt_s: float | None,
+    fs_hz: float | None,
+    steps: int,
+    path: Path,
+    time_unit: str | None,
+    notify: Notify,
 ) -> float | Array:
     """The time step that was given, else the times of the rows, else the time step in the file."""
     if dt_s is None and fs_hz is None:
-        for name in TIME_NAMES:
-            array = arrays.get(name)
-            if array is not None and _is_column(array, steps):
-                return array.reshape(-1)
+        named = {name: array for name, array in arrays.items() if is_time(name) and _is_column(array, steps)}
+        for name in sorted(named, key=lambda each: each not in TIME_NAMES):
+            second_s = SECONDS[time_unit] if time_unit is not None else unit_s(name) or 1.0
+            return np.asarray(named[name], float).reshape(-1) * second_s
     return _step(arrays, dt_s, fs_hz, path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import pandas as pd
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 
+MOST_UNNAMED = 2  # columns that are known by nothing but that they only rise
 FEWEST_ROWS = 20  # that a column must rise over to be none of a neuron, whatever its name
 
 UNITS = {
@@ -83,15 +85,16 @@ def find_clock(
     notify : callable
         Receives what was found and is not used.
     """
-    counting = [name for name, column in columns.items() if _numbers_rows(name, column)]
+    rising = [name for name, column in columns.items() if _only_rises(column)]
+    if len(rising) > MOST_UNNAMED or len(columns) - len(rising) < 2:  # such activity is odd, but it is not time
+        rising = []
+    counting = [name for name, column in columns.items() if _numbers_rows(name, column, name in rising)]
     if time == "none":
         found = []
     elif time is not None:
         found = [time]
     else:
-        found = [name for name in columns if is_time(name)] or [
-            name for name, column in columns.items() if name not in counting and _only_rises(column)
-        ]
+        found = [name for name in columns if is_time(name)] or [name for name in rising if name not in counting]
     counting = [name for name in counting if name not in found]
     others = found[1:]
     for name in counting:
@@ -113,14 +116,14 @@ def _unit(name: str) -> str | None:
     return named["unit"].lower() if named and named["unit"] else None
 
 
-def _numbers_rows(name: str, column: npt.NDArray[np.generic]) -> bool:
-    """Does a column count: by ones, or as its name says."""
+def _numbers_rows(name: str, column: npt.NDArray[np.generic], rising: bool) -> bool:
+    """Does a column count: by ones, where few columns only rise, or as its name says."""
     if column.dtype.kind not in "iuf" or len(column) < 2:
         return False
     steps = np.diff(column.astype(float))
     whole = bool((column.astype(float) % 1 == 0).all() and (steps > 0).all())
     named = NUMBERS.fullmatch(name.strip()) is not None
-    return whole and (named or (len(column) >= FEWEST_ROWS and not is_time(name) and bool((steps == 1).all())))
+    return whole and (named or (rising and not is_time(name) and bool((steps == 1).all())))
 
 
 def _only_rises(column: npt.NDArray[np.generic]) -> bool:
@@ -134,7 +137,7 @@ def _seconds(name: str, column: npt.NDArray[np.generic]) -> FloatArray:
     text = pd.Series(column).astype(str)
     for parse in (pd.to_timedelta, pd.to_datetime):
         try:
-            moments = pd.Series(parse(text))
+            moments: Any = pd.Series(parse(text))
         except (ValueError, TypeError, OverflowError):
             continue
         return np.asarray((moments - moments.iloc[0]) / pd.Timedelta(seconds=1), float)

@@ -114,6 +114,29 @@ def default_labels(labels: list[str] | None, kept: str, what: str, notify: Notif
     return kept
 
 
+def kept_by_label(
+    labels: list[str] | None, n: int, label: str | None, what: str, notify: Notify
+) -> npt.NDArray[np.bool_]:
+    """(n,) which neurons of a recording of calcium are kept: by default those of which nothing bad is said.
+
+    Parameters
+    ----------
+    labels : list of n labels, optional
+        From `judged`.
+    n : int
+    label : str, optional
+        What the user wants: labels separated by commas, or `all`.
+    what : str
+        `ROIs` or `neurons`, for the notices.
+    notify : callable
+    """
+    wanted = default_labels(labels, f"{GOOD},{UNSORTED}", what, notify) if label is None else label
+    kept = np.ones(n, bool) if wanted in (None, "all") else has_label(labels, str(wanted), what)
+    if not kept.all():
+        notify(f"{(~kept).sum()} of {n} {what} dropped: their label is not {wanted}; label=all keeps them.")
+    return kept
+
+
 def has_label(labels: list[str] | None, wanted: str, what: str) -> npt.NDArray[np.bool_]:
     """(N,) which units or ROIs have one of the labels in `wanted`, separated by commas, in whatever words.
 

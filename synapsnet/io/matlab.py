@@ -98,7 +98,16 @@ def read(
         if array.ndim == 2 and array.shape[1] > array.shape[0] > 1 and not transpose:
             arrays[name] = array.T
     matrix, recording = recording_of_arrays(
-        arrays, path, key=key, dt_s=dt_s, fs_hz=fs_hz, modality=modality, transpose=transpose, notify=notify
+        arrays,
+        path,
+        key=key,
+        dt_s=dt_s,
+        fs_hz=fs_hz,
+        modality=modality,
+        transpose=transpose,
+        time_unit=time_unit,
+        label=label,
+        notify=notify,
     )
     if not np.array_equal(variables[matrix], arrays[matrix]):
         notify(f"{matrix} is read as neurons x time, because it has more columns than rows.")

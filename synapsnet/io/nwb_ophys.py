@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import even_frames
-from synapsnet.io.labels import GOOD, UNSORTED, default_labels, has_label, judged
+from synapsnet.io.labels import judged, kept_by_label
 from synapsnet.io.nwb_planes import Trace, all_traces, chosen, on_one_clock, plane_names
 from synapsnet.io.nwb_series import InUnits
 from synapsnet.io.nwb_tables import plain_columns
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.ophys import ImagingPlane, PlaneSegmentation, RoiResponseSeries
 
-KEPT = f"{GOOD},{UNSORTED}"
 UM = {"meters": 1e6, "meter": 1e6, "m": 1e6, "millimeters": 1e3, "mm": 1e3} | dict.fromkeys(
     ("micrometers", "micrometer", "microns", "micron", "um", "µm"), 1.0
 )
@@ -145,13 +144,7 @@ def _cells(
     table: PlaneSegmentation, rois: npt.NDArray[Any], label: str | None, notify: Notify
 ) -> npt.NDArray[np.bool_]:
     labels = judged(plain_columns(table).iloc[rois], "ROIs", notify)
-    wanted = default_labels(labels, KEPT, "ROIs", notify) if label is None else label
-    if wanted is None or wanted == "all":
-        return np.ones(len(rois), bool)
-    is_cell = has_label(labels, wanted, "ROIs")
-    if not is_cell.all():
-        notify(f"{(~is_cell).sum()} of {len(rois)} ROIs dropped: their label is not {wanted}; label=all keeps them.")
-    return is_cell
+    return kept_by_label(labels, len(rois), label, "ROIs", notify)
 
 
 def _with_values(values: npt.NDArray[np.float32], notify: Notify) -> npt.NDArray[np.bool_]:

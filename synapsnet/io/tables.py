@@ -16,7 +16,7 @@ import pandas as pd
 from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.columns import find_clock, is_time, unit_s
-from synapsnet.io.labels import GOOD, LABEL_OF, UNSORTED, default_labels, has_label, judged, label_of
+from synapsnet.io.labels import LABEL_OF, judged, kept_by_label, label_of
 from synapsnet.io.npy import Array
 from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
@@ -111,7 +111,9 @@ def read(
     clock = find_clock(columns, time, time_unit, notify)
     neurons = table[[name for name in names if name not in (*variables, *clock.columns)]]
     if labels is not None:
-        neurons = neurons.loc[:, _kept(neurons, labels, label, notify)]
+        status = pd.DataFrame({"status": [labels.get(str(name), "") for name in neurons.columns]})
+        own = judged(status, "neurons", notify)
+        neurons = neurons.loc[:, kept_by_label(own, neurons.shape[1], label, "neurons", notify)]
     rows = _numbers(neurons, path)
     refuse_transposed(rows, str(path), transpose)
     if dt_s is None and fs_hz is None and clock.times_s is not None:
@@ -151,17 +153,6 @@ def _without_headers(
         if row[0] and (is_time(row[0]) or is_time(f"time ({row[0]})")):
             table = table.rename(columns={first: row[0] if is_time(row[0]) else f"{first} ({row[0]})"})
     return table, labels
-
-
-def _kept(neurons: pd.DataFrame, labels: dict[str, str], label: str | None, notify: Notify) -> list[bool]:
-    """Which columns are kept by their labels in the header."""
-    own = judged(pd.DataFrame({"status": [labels.get(str(name), "") for name in neurons.columns]}), "neurons", notify)
-    wanted = default_labels(own, f"{GOOD},{UNSORTED}", "neurons", notify) if label is None else label
-    if wanted in (None, "all"):
-        return [True] * neurons.shape[1]
-    kept = has_label(own, str(wanted), "neurons")
-    notify(f"{(~kept).sum()} of {len(kept)} neurons dropped: their label is not {wanted}; label=all keeps them.")
-    return [bool(each) for each in kept]
 
 
 def _compare(times_s: Array, step_s: float, name: str, notify: Notify) -> None:
