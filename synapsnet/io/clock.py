@@ -109,9 +109,9 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
         known &= here
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(known[start:stop])]
     if not segments:
-        names, spans = ", ".join(signal.name for signal in signals), "; ".join(map(_spanned, signals))
+        which, spans = ", ".join(signal.name for signal in signals), "; ".join(map(_spanned, signals))
         raise InputError(
-            f"Behaviour ({names}) is known at no time of the recording, which is from {times[0]:.6g} to {times[-1]:.6g} s: "
+            f"Behaviour ({which}) is known at no time of the recording, from {times[0]:.6g} to {times[-1]:.6g} s: "
             f"{spans}. Samples are missing, more than {LONGEST_HOLE_S:g} s apart and not regular, or on another clock; "
             "read it without behaviour (--behaviour none), or check its times."
         )
