@@ -20,7 +20,7 @@ from synapsnet.files import write_text
 from synapsnet.io import read
 from synapsnet.recording import Connectome, Recording
 from validation.light.responses import PerturbationScore, relative_effect, score_perturbation
-from validation.methods import INFERENCE, LABELS
+from validation.methods import find_method, label
 
 SESSION = Path("mouse_visual_neuropixels_pv_opto/session_829720705_pv_opto.npz")
 ABOUT = """# Does inferred connectivity predict a perturbation?
@@ -51,14 +51,14 @@ def infer(name: str, recording: Recording, seed: int) -> Connectome:
     """Connectivity by a registered method or by SynapsNet."""
     if name == "synapsnet":
         return SynapsNet(seed=seed).fit(recording).connectivity_
-    return INFERENCE[name]().infer(recording)
+    return find_method(name)().infer(recording)
 
 
 def main() -> None:
     """Infer, predict, print a table and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = ["synapsnet", "lagged-correlation", "var", "glm"]
-    parser.add_argument("--methods", nargs="+", default=default, choices=["synapsnet", *INFERENCE])
+    parser.add_argument("--methods", nargs="+", default=default, metavar="NAME")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real recordings")
     parser.add_argument("--shuffles", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
@@ -83,7 +83,7 @@ def main() -> None:
         for kind, effect in predictors.items():
             score = score_perturbation(effect, counts, onset, n_shuffles=options.shuffles, seed=options.seed)
             lines.append(
-                f"| {LABELS[name]} | {kind} | {score.correlation:+.3f} | {score.given_rate:+.3f} "
+                f"| {label(name)} | {kind} | {score.correlation:+.3f} | {score.given_rate:+.3f} "
                 f"| {score.p_targets:.4f} | {score.p_sources:.4f} |"
             )
             print(lines[-1], flush=True)

@@ -36,7 +36,7 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Recording
-from validation.methods import LABELS, find_method
+from validation.methods import find_method, label
 
 GLMS = ("logistic-glm", "glm", "nemos-glm")
 SIZES = (100, 300, 1_000, 3_000, 10_000)
@@ -120,7 +120,7 @@ def beside_glms(device: str, duration_s: float, glms: list[str]) -> None:
         started = time.perf_counter()
         find_method(name)().infer(recording)
         seconds = time.perf_counter() - started
-        print(f"  {LABELS[name]:52s} {seconds:7.1f} s   SynapsNet trains in {fitted.near / seconds:.2f} of it")
+        print(f"  {label(name):52s} {seconds:7.1f} s   SynapsNet trains in {fitted.near / seconds:.2f} of it")
     bound = fitted.updates * product_seconds(recording.n_neurons, BATCH, torch.device(_torch(device)))
     share = fitted.trained / bound
     print(f"  its matrix products alone, {fitted.updates:,.0f} updates              {bound:7.1f} s   x {share:.1f}")

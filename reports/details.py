@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reports.neuron_view import Activity, load_activity
-from synapsnet.run import load_run
+from synapsnet.run import Run
 from validation.assessment.assess import load_arrays, load_assessment
 from validation.assessment.reliability import Arrays
 from validation.assessment.results import Assessment
@@ -30,12 +29,12 @@ class Details:
     activity: Activity | None = None
 
 
-def load_details(folder: str | Path) -> Details:
+def load_details(run: Run) -> Details:
     """All that the folder of a run holds.
 
     Raises
     ------
     InputError
-        If it holds no complete run, or damaged arrays.
+        If it holds damaged arrays.
     """
-    return Details(load_assessment(folder), load_arrays(folder), load_activity(load_run(folder, device="cpu")))
+    return Details(load_assessment(run.folder), load_arrays(run.folder), load_activity(run))

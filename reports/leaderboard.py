@@ -42,7 +42,7 @@ from validation.benchmark.ranking import (
     scores,
     units,
 )
-from validation.methods import BOUNDS, LABELS
+from validation.methods import BOUNDS, label
 from validation.metrics.glossary import CONNECTIVITY_METRICS
 
 FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
@@ -110,8 +110,8 @@ def leaderboard(results: pd.DataFrame) -> Leaderboard:
     methods = list(dict.fromkeys(contestants(results)["method"]))
     ranking = ranks(fair) if len(methods) > 1 else None
     ordered = methods if ranking is None else ranking["method"].tolist()
-    labels = {method: LABELS.get(method, method.rpartition(":")[2]) for method in ordered}
-    labels |= {method: f"{LABELS[method]} (bound)" for method in BOUNDS if (results["method"] == method).any()}
+    labels = {method: label(method) for method in ordered}
+    labels |= {method: f"{label(method)} (bound)" for method in BOUNDS if (results["method"] == method).any()}
     metrics = [metric for metric in CONNECTIVITY_METRICS if (results["metric"] == metric.field).any()]
     reference, drawn = MODEL if MODEL in labels else ordered[0], list(curves(results))
     return Leaderboard(

@@ -171,7 +171,7 @@ def loss_table(curve: Curve, labels: dict[str, str], reference: str) -> LossTabl
         more = _estimates(at_point, "more", "more_low", "more_high")
         for (method, row), cell in zip(cells.items(), lost, strict=True):
             row += [cell, more[method]]
-        others = at_point[~at_point["method"].isin(list(BOUNDS))]
+        others = at_point[~at_point["method"].isin(BOUNDS)]
         faster, slower = others["more_low"] > 0, others["more_high"] < 0
         sentences.append(
             f"At {x:.3g} these lose significantly more of their AUPRC than {labels[reference]}: "

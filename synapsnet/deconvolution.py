@@ -12,6 +12,8 @@ to forecast.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import numpy.typing as npt
 from oasis.oasis_methods import oasisAR1
@@ -22,6 +24,7 @@ BASELINE_PERCENTILE = 1.0
 MAX_DECAY_S = 2.0  # no calcium indicator in use decays more slowly: what does is drift
 MIN_DECAY_FACTOR = 0.05
 DECAY_LAGS = range(2, 12)  # lag 0 holds the noise, lag 1 the indicator's rise
+_DRIVES: WeakKeyDictionary[Recording, npt.NDArray[np.float32]] = WeakKeyDictionary()  # several methods take one
 
 
 def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
@@ -38,10 +41,17 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     -------
     (T, N) float32 array
         Increase of fluorescence that each frame brings, in units of the trace; proportional to the
-        expected number of spikes. Constant neurons are zero.
+        expected number of spikes. Constant neurons are zero. It is kept as long as the recording, for whoever asks
+        next: do not write into it.
     """
     if recording.deconvolved:
         return recording.values
+    if recording not in _DRIVES:
+        _DRIVES[recording] = _deconvolve(recording)
+    return _DRIVES[recording]
+
+
+def _deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     traces = recording.values.astype(np.float64)
     segments = recording.segments
     decay = decay_factor(traces, segments, recording.dt_s)

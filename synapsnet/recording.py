@@ -480,8 +480,7 @@ class Recording:
             values = _taken(frame.values, rows=rows)
             return nap.TsdFrame(t=times[rows], d=values, time_support=epochs, columns=frame.columns)
 
-        return replace(
-            self,
+        return self._part(
             activity=restrict(self.activity),
             behaviour=None if self.behaviour is None else restrict(self.behaviour),
             spike_times=None if self.spike_times is None else self.spike_times.restrict(epochs),
@@ -491,8 +490,7 @@ class Recording:
         """The recording of the neurons at `indices`, in that order."""
         chosen = [int(k) for k in indices]
         values = _taken(self.values, columns=chosen)
-        return replace(
-            self,
+        return self._part(
             activity=nap.TsdFrame(t=self.activity.times(), d=values, time_support=self.epochs),
             neurons=self.neurons.iloc[chosen].reset_index(drop=True),
             connectome=None if self.connectome is None else self.connectome.select(chosen),
@@ -502,7 +500,14 @@ class Recording:
     def without_ground_truth(self) -> Recording:
         """What a method may see: no connectome, no spikes behind calcium, no account of how it was made."""
         sorted_spikes = self.spike_times if self.modality == "spikes" else None
-        return replace(self, connectome=None, spike_times=sorted_spikes, metadata={})
+        return self._part(connectome=None, spike_times=sorted_spikes, metadata={})
+
+    def _part(self, **changes: Any) -> Recording:
+        """Like `dataclasses.replace`, for what was checked as a whole: a part of it has nothing new but its size."""
+        part = object.__new__(Recording)
+        part.__dict__.update({**self.__dict__, **changes})
+        _check_size(part.values)
+        return part
 
 
 def neuron_table(
@@ -617,11 +622,15 @@ def _rows(frame: nap.TsdFrame) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b > a]
 
 
-def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None:
+def _check_size(values: npt.NDArray[np.float32]) -> None:
     if values.ndim != 2 or values.shape[1] < 2:
         raise InputError(f"A recording needs at least 2 neurons (time x neurons); got shape {values.shape}.")
     if values.shape[0] < 2:
         raise InputError(f"A recording needs at least 2 time steps; got {values.shape[0]}.")
+
+
+def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None:
+    _check_size(values)
     lowest, highest = _extremes(values)
     finite = np.isfinite(lowest) & np.isfinite(highest)
     if not finite.all():

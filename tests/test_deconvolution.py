@@ -159,3 +159,9 @@ def test_what_is_deconvolved_already_stays_as_it_is():
     assert np.array_equal(deconvolve(recording), values)
     assert recording.select_rows([(0, 100)]).select_neurons([0, 2]).deconvolved
     assert recording.without_ground_truth().deconvolved
+
+
+def test_a_recording_is_deconvolved_once():
+    recording = calcium(ar1(sparse_drive(300), 0.9))
+    assert deconvolve(recording) is deconvolve(recording)
+    assert deconvolve(calcium(recording.values)) is not deconvolve(recording)

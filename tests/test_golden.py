@@ -7,7 +7,7 @@ import pytest
 
 from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Connectome, Recording
-from validation.methods import INFERENCE
+from validation.methods import find_method
 from validation.metrics.connectivity import score_connectivity
 
 N, N_STEPS = 12, 16_000
@@ -41,6 +41,6 @@ def test_recovery(name, recording):
     if name == "synapsnet":
         inferred = SynapsNet(seed=0, device="cpu", epochs=6).fit(hidden).connectivity_
     else:
-        inferred = INFERENCE[name]().infer(hidden)
+        inferred = find_method(name)().infer(hidden)
     scores = score_connectivity(name, recording.connectome, inferred, n_resamples=20)
     assert (scores.auprc.value, scores.weight_correlation.value) == pytest.approx(GOLDEN[name], abs=0.02)

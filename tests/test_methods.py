@@ -9,19 +9,20 @@ from sklearn.metrics import roc_auc_score
 from simulators import observe_spikes
 from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Connectome, Recording
-from validation.methods import AR, FORECASTING, GLM, INFERENCE, LABELS, STANDARD, VAR, CopyLast, LaggedCorrelation, Mean
+from validation.methods import AR, GLM, METHODS, STANDARD, VAR, CopyLast, LaggedCorrelation, Mean, find_method
 from validation.methods.base import Forecaster, Method, lagged, targets
 
+HEAVY = ("synapsnet", "nemos", "netformer")  # whose tests are their own
+INFERENCE = [name for name, entry in METHODS.items() if entry.infers and not entry.bound and not name.startswith(HEAVY)]
 INFORMED = [name for name in INFERENCE if name != "random"]  # that look at the recording
 WITHIN_A_STEP = ("correlation", "gte", "sutera")  # they need steps as long as a synapse acts
-SPIKES_ONLY = ("glmcc",)
-FORECASTERS = [(modality, name) for modality, table in FORECASTING.items() for name in table]
+FORECASTERS = [(modality, name) for name, entry in METHODS.items() for modality in entry.forecasts]
 
 
 @pytest.fixture(params=["spikes", "calcium"])
 def recording(request, spike_recording, calcium_recording) -> Recording:
-    if request.param == "calcium" and request.node.callspec.params["name"] in SPIKES_ONLY:
-        pytest.skip("the method refuses calcium")
+    if request.param not in METHODS[request.node.callspec.params["name"]].infers:
+        pytest.skip("the method refuses the modality")
     whole = spike_recording if request.param == "spikes" else calcium_recording
     stop = min(whole.n_steps, 12_000)
     return whole.select_rows([(0, stop // 3), (stop // 3 + 50, stop)]).without_ground_truth()
@@ -43,8 +44,8 @@ def autoregressive(weight: np.ndarray, n_steps: int, seed: int = 0) -> Recording
 @pytest.mark.parametrize("name", INFERENCE)
 def test_inference_gives_finite_scores_without_a_diagonal(name, recording):
     before = recording.values.copy()
-    inferred = INFERENCE[name]().infer(recording)
-    assert isinstance(INFERENCE[name](), Method)
+    inferred = find_method(name)().infer(recording)
+    assert isinstance(find_method(name)(), Method)
     assert inferred.scores.shape == (recording.n_neurons,) * 2
     assert np.isfinite(inferred.scores).all()
     assert not np.diagonal(inferred.scores).any()
@@ -53,15 +54,15 @@ def test_inference_gives_finite_scores_without_a_diagonal(name, recording):
 
 @pytest.mark.parametrize("name", INFERENCE)
 def test_inference_is_the_same_every_time(name, recording):
-    first, again = (INFERENCE[name]().infer(recording).scores for _ in range(2))
+    first, again = (find_method(name)().infer(recording).scores for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
 @pytest.mark.parametrize("name", INFORMED)
 def test_inference_does_not_depend_on_the_order_of_neurons(name, recording):
     order = np.random.default_rng(1).permutation(recording.n_neurons)
-    straight = INFERENCE[name]().infer(recording).scores
-    permuted = INFERENCE[name]().infer(recording.select_neurons(order)).scores
+    straight = find_method(name)().infer(recording).scores
+    permuted = find_method(name)().infer(recording.select_neurons(order)).scores
     np.testing.assert_allclose(permuted, straight[np.ix_(order, order)], rtol=0.02, atol=0.02 * np.abs(straight).max())
 
 
@@ -69,7 +70,7 @@ def test_inference_does_not_depend_on_the_order_of_neurons(name, recording):
 def test_inference_finds_connections_in_spikes(name, spike_recording, small_simulation):
     recording = observe_spikes(small_simulation, bin_s=0.02) if name in WITHIN_A_STEP else spike_recording
     truth = recording.connectome
-    scores = np.abs(INFERENCE[name]().infer(recording.without_ground_truth()).scores)
+    scores = np.abs(find_method(name)().infer(recording.without_ground_truth()).scores)
     pairs = ~np.eye(truth.n_neurons, dtype=bool)
     assert roc_auc_score(truth.adjacency[pairs], scores[pairs]) > (0.65 if name in WITHIN_A_STEP else 0.7)
 
@@ -77,7 +78,7 @@ def test_inference_finds_connections_in_spikes(name, spike_recording, small_simu
 @pytest.mark.parametrize("name", INFERENCE)
 def test_inference_of_unconnected_noise_is_not_significant(name):
     counts = np.random.default_rng(3).poisson(0.2, (20_000, 12))
-    inferred = INFERENCE[name]().infer(Recording.from_array(counts, 0.005, "spikes"))
+    inferred = find_method(name)().infer(Recording.from_array(counts, 0.005, "spikes"))
     if inferred.standard_error is None:
         pytest.skip("it gives no standard errors, so it does not say what is significant")
     scores = inferred.scores[~np.eye(12, dtype=bool)]
@@ -90,7 +91,7 @@ def test_inference_finds_nothing_about_a_silent_neuron(name):
     counts = np.random.default_rng(3).poisson(0.2, (5_000, 6))
     counts[:, 2] = 0
     recording = Recording.from_array(counts, 0.005, "spikes", require_varying=False)
-    scores = np.abs(INFERENCE[name]().infer(recording).scores)
+    scores = np.abs(find_method(name)().infer(recording).scores)
     assert np.isfinite(scores).all()
     assert max(scores[2].max(), scores[:, 2].max()) <= np.delete(np.delete(scores, 2, 0), 2, 1).max()
 
@@ -98,7 +99,7 @@ def test_inference_finds_nothing_about_a_silent_neuron(name):
 @pytest.mark.parametrize(("modality", "name"), FORECASTERS)
 def test_a_forecast_depends_on_the_past_only(modality, name, spike_recording, calcium_recording):
     recording = {"spikes": spike_recording, "calcium": calcium_recording}[modality].without_ground_truth()
-    method = FORECASTING[modality][name]().fit(recording.select_rows([(0, 2000)]))
+    method = METHODS[name].load()().fit(recording.select_rows([(0, 2000)]))
     assert isinstance(method, Forecaster)
     part = recording.select_rows([(2100, 2200), (2250, 2330)])
     changed = part.values.copy()
@@ -116,7 +117,7 @@ def test_a_forecast_depends_on_the_past_only(modality, name, spike_recording, ca
 @pytest.mark.parametrize(("modality", "name"), FORECASTERS)
 def test_a_forecast_starts_anew_in_every_epoch(modality, name, spike_recording, calcium_recording):
     recording = {"spikes": spike_recording, "calcium": calcium_recording}[modality].without_ground_truth()
-    method = FORECASTING[modality][name]().fit(recording.select_rows([(0, 2000)]))
+    method = METHODS[name].load()().fit(recording.select_rows([(0, 2000)]))
     both = method.forecast(recording.select_rows([(2100, 2200), (2250, 2330)]), 4)
     second = method.forecast(recording.select_rows([(2250, 2330)]), 4)
     np.testing.assert_allclose(both[:, 100:], second, rtol=1e-5, atol=1e-6)
@@ -218,8 +219,11 @@ def test_a_method_of_ones_own_takes_ten_lines(spike_recording):
     assert Covariance().infer(spike_recording).scores.shape == (20, 20)
 
 
-def test_every_method_has_a_label():
-    names = {*INFERENCE, *(name for table in FORECASTING.values() for name in table)}
-    assert names <= set(LABELS)
-    assert set(STANDARD) <= names
+def test_the_registry_says_what_the_classes_can():
+    for name, entry in METHODS.items():
+        found = entry.load()
+        assert bool(entry.infers) == hasattr(found, "infer"), name
+        assert bool(entry.forecasts) == hasattr(found, "forecast"), name
+    assert len({entry.label for entry in METHODS.values()}) == len(METHODS)
+    assert set(STANDARD) <= set(METHODS)
     assert isinstance(SynapsNet(device="cpu"), Forecaster)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from validation.methods import FORECASTING, INFERENCE, MODELS
+from validation.methods import METHODS
 from validation.methods.__main__ import COLUMNS, page
 
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
-NAMES = list(dict.fromkeys([*INFERENCE, *MODELS, *FORECASTING["spikes"], *FORECASTING["calcium"]]))
+NAMES = [name for name, entry in METHODS.items() if not entry.bound]
 
 
 @pytest.fixture(scope="module")

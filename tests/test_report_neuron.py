@@ -77,7 +77,7 @@ def test_activity_of_a_run(spike_recording: Recording, tmp_path: Path) -> None:
     assert np.isnan(expected[:start]).all()
     assert np.abs(activity.kernel).sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert run.models["synapsnet-independent"].kernel_ is None
-    details = load_details(tmp_path / "run")
+    details = load_details(load_run(tmp_path / "run"))
     assert details.assessment is None and details.parts == {} and details.activity is not None
 
 

@@ -15,7 +15,7 @@ from test_report import settle, wait
 from reports.details import load_details
 from reports.html import write_report
 from synapsnet.recording import Connectome, Recording, neuron_table
-from synapsnet.run import fit_run
+from synapsnet.run import fit_run, load_run
 from synapsnet.settings import Settings
 from validation.assessment.assess import assess_run
 from validation.scoring import load_results, score_run
@@ -54,7 +54,7 @@ def assessed_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("validation.assessment.assess.matched", lambda *_, **__: made_up)
         assess_run(folder / "run", n_surrogates=1, device="cpu")
     path = folder / "report.html"
-    write_report([load_results(folder / "run")], path, details=[load_details(folder / "run")])
+    write_report([load_results(folder / "run")], path, details=[load_details(load_run(folder / "run"))])
     return path
 
 

@@ -21,8 +21,8 @@ from synapsnet.devices import Device
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import atomic_paths, check_folder, locked
 from synapsnet.recording import MATRICES, Connectome, Recording
-from synapsnet.run import SCORED, Progress, Run, load_run
-from validation.methods import FORECASTING, INFERENCE, LABELS, STANDARD
+from synapsnet.run import MODELS, SCORED, Progress, Run, load_run
+from validation.methods import METHODS, STANDARD, Entry, find_entry, label
 from validation.metrics.connectivity import score_connectivity
 from validation.metrics.forecasting import score_forecasts
 from validation.metrics.results import ForecastExample, RunResults, Scores
@@ -37,9 +37,8 @@ Array = npt.NDArray[np.float32]
 
 
 def comparators() -> list[str]:
-    """Names of all methods that SynapsNet can be compared with."""
-    names = [*INFERENCE, *(name for table in FORECASTING.values() for name in table)]
-    return [name for name in dict.fromkeys(names) if name not in REFERENCES]
+    """Names of all registered methods that SynapsNet can be compared with."""
+    return [name for name, entry in METHODS.items() if not entry.bound and name not in (*MODELS, *REFERENCES)]
 
 
 def score_run(
@@ -49,7 +48,7 @@ def score_run(
     seed: int = 0,
     device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
-) -> Scores:
+) -> RunResults:
     """Fit the comparators to the training part of a run, score everybody, and keep that in its folder.
 
     Parameters
@@ -57,64 +56,81 @@ def score_run(
     folder : path
         A complete run.
     against : sequence of str, optional
-        Names among `comparators()`; default `validation.methods.STANDARD`.
+        Names that `validation.methods.find_entry` knows; default `validation.methods.STANDARD`.
     seed : int
         Of the bootstrap.
     device, progress
         See `synapsnet.run.fit_run`.
+
+    Returns
+    -------
+    RunResults
+        What `load_results` reads from the folder afterwards.
 
     Raises
     ------
     InputError
         If a method is not known, or the folder holds no complete run.
     """
-    chosen = list(STANDARD) if against is None else [_known(name) for name in against]
+    chosen = {name: _comparator(name) for name in (STANDARD if against is None else against)}
     run = load_run(folder, device=device)
     check_folder(run.folder)
     with locked(run.folder):
-        return _score_run(run, chosen, seed, progress)
+        _score_run(run, chosen, seed, progress)
+    return load_results(run)
 
 
-def _score_run(run: Run, chosen: list[str], seed: int, progress: Progress) -> Scores:
+def _comparator(name: str) -> Entry:
+    if name in (*MODELS, *REFERENCES):  # they are scored anyway
+        raise unknown_name("method", name, comparators())
+    return find_entry(name)
+
+
+def _score_run(run: Run, chosen: dict[str, Entry], seed: int, progress: Progress) -> None:
     training, test = run.training.without_ground_truth(), run.test.without_ground_truth()
     inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}
     forecasts: dict[str, Array] = {}
     seconds = dict(run.description.seconds)
     horizons = [h for h in HORIZONS if h <= run.models["synapsnet"].settings.horizon]
     for name, model in run.models.items():
-        progress(f"forecasting with {LABELS[name]}", None)
+        progress(f"forecasting with {label(name)}", None)
         forecasts[name] = model.forecast(test, max(horizons))[[h - 1 for h in horizons]]
-    able = FORECASTING[training.modality]
-    for name in [*chosen, *REFERENCES]:
-        if name not in INFERENCE and name not in able:
+    for name, entry in {**chosen, **{name: METHODS[name] for name in REFERENCES}}.items():
+        forecaster = training.modality in entry.forecasts
+        if not entry.infers and not forecaster:
             continue  # it forecasts the other modality only
-        progress(f"fitting {LABELS[name]}", None)
+        progress(f"fitting {entry.label}", None)
         started = time.perf_counter()
-        method: Any = (INFERENCE.get(name) or able[name])()
-        if name in able:
+        method = entry.load()()
+        if forecaster:
             method.fit(training)
-        if name in INFERENCE:
+        if entry.infers:
             inferred[name] = method.infer(training)
         seconds[name] = time.perf_counter() - started
-        if name in able:
-            progress(f"forecasting with {LABELS[name]}", None)
+        if forecaster:
+            progress(f"forecasting with {entry.label}", None)
             forecasts[name] = method.forecast(test, max(horizons))[[h - 1 for h in horizons]]
     progress("scoring", None)
     horizons, forecasts = _reached(horizons, forecasts)
     scores = _score(run, inferred, forecasts, horizons, seconds, seed)
     _save(run.folder, scores, inferred, _example(test, forecasts, horizons))
-    return scores
 
 
-def load_results(folder: str | Path) -> RunResults:
+def load_results(run: Run | str | Path) -> RunResults:
     """All that a report shows of a scored run.
+
+    Parameters
+    ----------
+    run : Run or path
+        A run, or its folder.
 
     Raises
     ------
     InputError
         If the run is not complete or not scored.
     """
-    run = load_run(folder, device="cpu")
+    if not isinstance(run, Run):
+        run = load_run(run, device="cpu")
     try:
         scores = Scores.model_validate_json((run.folder / SCORES).read_text(encoding="utf-8"))
         arrays = safetensors.numpy.load_file(run.folder / INFERRED)
@@ -127,11 +143,12 @@ def load_results(folder: str | Path) -> RunResults:
         ) from error
     recording = run.recording
     names = [key.removesuffix(".weight") for key in arrays if key.endswith(".weight")]
+    order = {name: k for k, name in enumerate(METHODS)}
     unit = run.models["synapsnet"].connectivity_.unit
     predicted: dict[str, dict[int, npt.NDArray[np.floating[Any]]]] = {}
     for key, values in example.items():
         if key.startswith("predicted."):
-            _, method, horizon = key.split(".")
+            method, _, horizon = key.removeprefix("predicted.").rpartition(".")
             predicted.setdefault(method, {})[int(horizon)] = values
     return RunResults(
         title=_title(recording, run.description.source),
@@ -153,19 +170,13 @@ def load_results(folder: str | Path) -> RunResults:
                 **{key: arrays[f"{name}.{key}"] for key in MATRICES if f"{name}.{key}" in arrays},
                 unit=unit if name == "synapsnet" else "a.u.",
             )
-            for name in sorted(names, key=list(LABELS).index)
+            for name in sorted(names, key=lambda name: (order.get(name, len(order)), name))
         },
         scores=scores,
         example=ForecastExample(example["time_s"], example["neurons"], example["observed"], predicted),
-        labels=LABELS,
+        labels={name: label(name) for name in (*METHODS, *names, *predicted)},
         device=run.description.device,
     )
-
-
-def _known(name: str) -> str:
-    if name in comparators():
-        return name
-    raise unknown_name("method", name, comparators())
 
 
 def _reached(horizons: list[int], forecasts: dict[str, Array]) -> tuple[list[int], dict[str, Array]]:

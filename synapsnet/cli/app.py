@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,9 @@ from synapsnet.cli.pretrain import pretrain
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 from synapsnet.files import check_folder, check_output, make_folder
+
+if TYPE_CHECKING:
+    from validation.metrics.results import RunResults
 
 app = typer.Typer(
     help="Can connectivity inferred from population activity be believed? "
@@ -306,7 +309,8 @@ def fit(
 def score(
     run: RunFolder,
     against: Annotated[
-        str | None, typer.Option(help="Comparators, separated by commas; default four of them.", metavar="NAMES")
+        str | None,
+        typer.Option(help="Comparators, separated by commas: names, or pkg.mod:Class; default four.", metavar="NAMES"),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -319,8 +323,8 @@ def score(
 
     names = None if against is None else [name.strip() for name in against.split(",") if name.strip()]
     with progress() as steps:
-        score_run(run, against=names, seed=seed, device=device, progress=steps)
-    _print_scores(run)
+        results = score_run(run, against=names, seed=seed, device=device, progress=steps)
+    _print_scores(results)
 
 
 @app.command()
@@ -335,10 +339,12 @@ def report(
     """
     from reports.details import load_details
     from reports.html import write_report
+    from synapsnet.run import load_run
     from validation.scoring import load_results
 
     check_output(output, ".html")
-    write_report([load_results(run) for run in runs], output, title, [load_details(run) for run in runs])
+    loaded = [load_run(run, device="cpu") for run in runs]
+    write_report([load_results(run) for run in loaded], output, title, [load_details(run) for run in loaded])
     OUT.print(f"Report: {output.resolve()}", markup=False, soft_wrap=True)
 
 
@@ -402,11 +408,9 @@ app.add_typer(baseline, name="baseline")
 app.add_typer(datasets, name="datasets")
 
 
-def _print_scores(run: Path) -> None:
+def _print_scores(results: RunResults) -> None:
     from reports.tables import connectivity_table, forecast_table, timing_table
-    from validation.scoring import load_results
 
-    results = load_results(run)
     horizons = results.scores.forecast[0].horizon_steps
     tables = [connectivity_table(results), forecast_table(results, 0), forecast_table(results, len(horizons) - 1)]
     for content in [*tables, timing_table(results)]:

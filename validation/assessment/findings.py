@@ -16,7 +16,7 @@ from validation.assessment.results import (
     Signs,
 )
 from validation.assessment.wording import LEVEL, at_length, minutes, p_text, rounded, share, written
-from validation.methods import LABELS
+from validation.methods import label
 from validation.metrics.results import Estimate
 
 MISSING: dict[Part, str] = {
@@ -101,8 +101,7 @@ def _forecasts(assessment: Assessment) -> str | None:
     gain = own.difference or Estimate(value=math.nan, low=math.nan, high=math.nan)
     words = {"better": "better than", "worse": "worse than", "undecided": "not clearly different from"}
     others = [
-        f"{words[each.verdict]} {LABELS.get(each.method, each.method)}"
-        + (f" ({written(each.difference, 4)})" if each.difference else "")
+        f"{words[each.verdict]} {label(each.method)}" + (f" ({written(each.difference, 4)})" if each.difference else "")
         for each in first.rivals
         if each.method != ABLATION
     ]

@@ -32,7 +32,7 @@ def defined(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def contestants(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of methods that take part."""
-    return table[~table["method"].isin(list(BOUNDS))]
+    return table[~table["method"].isin(BOUNDS)]
 
 
 def balanced(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from pathlib import Path
 from simulators.networks import network_class
 from simulators.topologies import TOPOLOGIES
 from validation.benchmark.suite import Unit
-from validation.methods import BOUNDS, find_method
+from validation.methods import BOUNDS, METHODS, find_method
 
 PROJECT = ("synapsnet", "simulators", "validation")
 # They import everything of their kind; what a unit uses of it is named explicitly.
@@ -33,7 +33,8 @@ def versions() -> dict[str, str]:
 
 def unit_key(unit: Unit) -> str:
     """Hash of the unit, of the code that it runs and of the versions of the packages which that uses."""
-    classes: list[type] = [BOUNDS.get(unit.method) or find_method(unit.method), network_class(unit.network["name"])]
+    method = METHODS[unit.method].load() if unit.method in BOUNDS else find_method(unit.method)
+    classes: list[type] = [method, network_class(unit.network["name"])]
     if unit.network["topology"] is not None:
         classes.append(TOPOLOGIES[unit.network["topology"]["name"]])
     code = code_hash("validation.benchmark.unit", *(each.__module__ for each in classes))

@@ -22,7 +22,7 @@ from synapsnet.files import write_text
 from synapsnet.recording import Connectome, Recording
 from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import OBSERVE, Unit, network_of
-from validation.methods import BOUNDS, find_method
+from validation.methods import BOUNDS, METHODS, find_method
 from validation.methods.base import Method
 from validation.metrics.connectivity import score_connectivity
 from validation.metrics.results import Estimate
@@ -62,7 +62,7 @@ def observe(unit: Unit) -> Recording:
 
 def make_method(name: str, seed: int, truth: Connectome) -> Method:
     """The method with its default settings, and the seed if it takes one; the truth is for the bounds alone."""
-    method: Any = partial(BOUNDS[name], truth) if name in BOUNDS else find_method(name)
+    method: Any = partial(METHODS[name].load(), truth) if name in BOUNDS else find_method(name)
     return method(seed=seed) if "seed" in inspect.signature(method).parameters else method()
 
 

@@ -1,186 +1,184 @@
-"""Methods under one protocol, by the name that the command line uses."""
+"""All methods under one protocol: the registry, and how a method is found by its name.
+
+A method of ours is one file and one line in `METHODS`. Everything that takes a method's name goes through here.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from synapsnet.errors import InputError, unknown_name
-from validation.methods.autoregression import AR, VAR
+from synapsnet.recording import Modality
 from validation.methods.base import Forecaster, Method
-from validation.methods.bounds import Oracle, Random
-from validation.methods.ceiling import Ceiling
-from validation.methods.correlation import Correlation, LaggedCorrelation
-from validation.methods.correlogram import CrossCorrelogram
-from validation.methods.deconvolved import Deconvolved
-from validation.methods.glm import GLM
-from validation.methods.glmcc import GLMCC
-from validation.methods.granger import Granger
-from validation.methods.lasso_var import LassoVAR
-from validation.methods.logistic import LogisticGLM
-from validation.methods.naive import CopyLast, Mean
-from validation.methods.partial_correlation import GraphicalLasso, PartialCorrelation
-from validation.methods.sutera import Sutera
-from validation.methods.transfer_entropy import GeneralisedTransferEntropy, TransferEntropy
 
-if TYPE_CHECKING:
-    from validation.methods.forecasters import FORECASTING
+SPIKES: tuple[Modality, ...] = ("spikes",)
+BOTH: tuple[Modality, ...] = ("spikes", "calcium")
 
-INFERENCE: dict[str, type[Method]] = {
-    "correlation": Correlation,
-    "lagged-correlation": LaggedCorrelation,
-    "partial-correlation": PartialCorrelation,
-    "graphical-lasso": GraphicalLasso,
-    "cross-correlogram": CrossCorrelogram,
-    "var": VAR,
-    "lasso-var": LassoVAR,
-    "granger": Granger,
-    "glm": GLM,
-    "logistic-glm": LogisticGLM,
-    "deconvolved-glm": Deconvolved,
-    "glmcc": GLMCC,
-    "transfer-entropy": TransferEntropy,
-    "gte": GeneralisedTransferEntropy,
-    "sutera": Sutera,
-    "random": Random,
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a method without importing it: PyTorch, or jax, takes longer than most methods.
+
+    Attributes
+    ----------
+    label : str
+        Name in tables and figures.
+    place : str
+        Where its class is, "module:Class".
+    infers, forecasts : modalities
+        From what it infers connectivity, and what it forecasts.
+    slow : bool
+        Takes minutes where others take seconds.
+    bound : bool
+        Made with the truth, so it is no contestant; suites may list it.
+    """
+
+    label: str
+    place: str
+    infers: tuple[Modality, ...] = ()
+    forecasts: tuple[Modality, ...] = ()
+    slow: bool = False
+    bound: bool = False
+
+    def load(self) -> Any:
+        """Its class; InputError if there is none."""
+        module_name, _, class_name = self.place.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except (ImportError, ValueError) as error:  # ValueError: no name before the colon
+            raise InputError(
+                f"The method {self.place!r} needs a module {module_name!r} that can be imported: {error}."
+            ) from error
+        found = getattr(module, class_name, None)
+        if not inspect.isclass(found):
+            raise InputError(
+                f"The module {module_name!r} has no class {class_name!r}; name a method as 'pkg.module:Class'."
+            )
+        return found
+
+
+def _ours(label: str, place: str, *args: Any, **kwargs: Any) -> Entry:
+    return Entry(label, f"validation.methods.{place}", *args, **kwargs)
+
+
+METHODS: dict[str, Entry] = {
+    "synapsnet": _ours("SynapsNet", "synapsnet:SynapsNetInference", BOTH, slow=True),
+    "synapsnet-independent": _ours("SynapsNet, W = 0", "synapsnet:Independent", BOTH, slow=True),
+    "synapsnet-without-prior": _ours("SynapsNet without prior", "synapsnet:WithoutPrior", BOTH, slow=True),
+    "synapsnet-lags": _ours("SynapsNet, lags only", "synapsnet:LagsOnly", BOTH, slow=True),
+    "synapsnet-one-lag": _ours("SynapsNet, one lag", "synapsnet:OneLag", BOTH, slow=True),
+    "synapsnet-dale": _ours("SynapsNet, Dale", "synapsnet:Dale", BOTH, slow=True),
+    "synapsnet-low-rank": _ours("SynapsNet, low rank", "synapsnet:LowRank", BOTH, slow=True),
+    "synapsnet-gru": _ours("SynapsNet, GRU decoder", "synapsnet:Recurrent", BOTH, slow=True),
+    "correlation": _ours("correlation", "correlation:Correlation", BOTH),
+    "lagged-correlation": _ours("lagged correlation", "correlation:LaggedCorrelation", BOTH),
+    "partial-correlation": _ours("partial correlation", "partial_correlation:PartialCorrelation", BOTH),
+    "graphical-lasso": _ours("graphical lasso", "partial_correlation:GraphicalLasso", BOTH),
+    "cross-correlogram": _ours("cross-correlogram", "correlogram:CrossCorrelogram", BOTH),
+    "var": _ours("VAR, ridge", "autoregression:VAR", BOTH, forecasts=BOTH),
+    "lasso-var": _ours("VAR, lasso", "lasso_var:LassoVAR", BOTH),
+    "granger": _ours("Granger causality", "granger:Granger", BOTH),
+    # Of calcium it sees the deconvolved drive, which looks ahead and must not forecast.
+    "glm": _ours("Poisson GLM", "glm:GLM", BOTH, forecasts=SPIKES),
+    "nemos-glm": _ours("Poisson GLM, nemos", "nemos_glm:NemosGLM", BOTH, slow=True),
+    "logistic-glm": _ours("logistic GLM", "logistic:LogisticGLM", BOTH),
+    "deconvolved-glm": _ours("Poisson GLM of events", "deconvolved:Deconvolved", BOTH),
+    "glmcc": _ours("GLM of correlograms", "glmcc:GLMCC", SPIKES),
+    "transfer-entropy": _ours("transfer entropy", "transfer_entropy:TransferEntropy", BOTH),
+    "gte": _ours("generalised transfer entropy", "transfer_entropy:GeneralisedTransferEntropy", BOTH, slow=True),
+    "netformer": _ours("NetFormer style", "netformer:NetFormer", BOTH, slow=True),
+    "sutera": _ours("Sutera et al. 2014", "sutera:Sutera", BOTH),
+    "ar": _ours("AR per neuron", "autoregression:AR", forecasts=BOTH),
+    "gru": _ours("GRU", "gru:GRU", forecasts=BOTH, slow=True),
+    "transformer": _ours("transformer", "transformer:Transformer", forecasts=BOTH, slow=True),
+    "dlinear": _ours("DLinear", "dlinear:DLinear", forecasts=BOTH, slow=True),
+    "tsmixer": _ours("TSMixer", "tsmixer:TSMixer", forecasts=BOTH, slow=True),
+    "copy-last": _ours("copy last value", "naive:CopyLast", forecasts=BOTH),
+    "mean": _ours("mean", "naive:Mean", forecasts=BOTH),
+    "random": _ours("random", "bounds:Random", BOTH),
+    "oracle": _ours("the truth", "bounds:Oracle", BOTH, bound=True),
+    "ceiling": _ours("attainable ceiling", "ceiling:Ceiling", BOTH, bound=True),
 }
-# By place: importing PyTorch, or jax, takes longer than most methods.
-MODELS = {
-    "nemos-glm": "validation.methods.nemos_glm:NemosGLM",
-    "netformer": "validation.methods.netformer:NetFormer",
-    "synapsnet": "validation.methods.synapsnet:SynapsNetInference",
-    "synapsnet-independent": "validation.methods.synapsnet:Independent",
-    "synapsnet-without-prior": "validation.methods.synapsnet:WithoutPrior",
-    "synapsnet-lags": "validation.methods.synapsnet:LagsOnly",
-    "synapsnet-one-lag": "validation.methods.synapsnet:OneLag",
-    "synapsnet-dale": "validation.methods.synapsnet:Dale",
-    "synapsnet-low-rank": "validation.methods.synapsnet:LowRank",
-    "synapsnet-gru": "validation.methods.synapsnet:Recurrent",
-}
-# Made with the truth, so no method is found by these names; suites may list them.
-BOUNDS: dict[str, type[Oracle] | type[Ceiling]] = {"oracle": Oracle, "ceiling": Ceiling}
+BOUNDS = tuple(name for name, entry in METHODS.items() if entry.bound)
 # What `synapsnet score` compares with, unless it is told; the others are for benchmarks.
 STANDARD = ("lagged-correlation", "var", "glm", "ar")
-LABELS = {
-    "synapsnet": "SynapsNet",
-    "synapsnet-independent": "SynapsNet, W = 0",
-    "synapsnet-without-prior": "SynapsNet without prior",
-    "synapsnet-lags": "SynapsNet, lags only",
-    "synapsnet-one-lag": "SynapsNet, one lag",
-    "synapsnet-dale": "SynapsNet, Dale",
-    "synapsnet-low-rank": "SynapsNet, low rank",
-    "synapsnet-gru": "SynapsNet, GRU decoder",
-    "correlation": "correlation",
-    "lagged-correlation": "lagged correlation",
-    "partial-correlation": "partial correlation",
-    "graphical-lasso": "graphical lasso",
-    "cross-correlogram": "cross-correlogram",
-    "var": "VAR, ridge",
-    "lasso-var": "VAR, lasso",
-    "granger": "Granger causality",
-    "glm": "Poisson GLM",
-    "nemos-glm": "Poisson GLM, nemos",
-    "logistic-glm": "logistic GLM",
-    "deconvolved-glm": "Poisson GLM of events",
-    "glmcc": "GLM of correlograms",
-    "transfer-entropy": "transfer entropy",
-    "gte": "generalised transfer entropy",
-    "netformer": "NetFormer style",
-    "sutera": "Sutera et al. 2014",
-    "ar": "AR per neuron",
-    "gru": "GRU",
-    "transformer": "transformer",
-    "dlinear": "DLinear",
-    "tsmixer": "TSMixer",
-    "copy-last": "copy last value",
-    "mean": "mean",
-    "random": "random",
-    "oracle": "the truth",
-    "ceiling": "attainable ceiling",
-}
 ENTRY_POINTS = "synapsnet.methods"
 
-__all__ = [
-    "AR",
-    "BOUNDS",
-    "FORECASTING",
-    "GLM",
-    "GLMCC",
-    "INFERENCE",
-    "LABELS",
-    "MODELS",
-    "STANDARD",
-    "VAR",
-    "Ceiling",
-    "CopyLast",
-    "Correlation",
-    "CrossCorrelogram",
-    "Deconvolved",
-    "Forecaster",
-    "GeneralisedTransferEntropy",
-    "Granger",
-    "GraphicalLasso",
-    "LaggedCorrelation",
-    "LassoVAR",
-    "LogisticGLM",
-    "Mean",
-    "Method",
-    "Oracle",
-    "PartialCorrelation",
-    "Random",
-    "Sutera",
-    "TransferEntropy",
-    "find_method",
-]
+__all__ = ["BOUNDS", "METHODS", "STANDARD", "Entry", "Forecaster", "Method", "find_entry", "find_method", "label"]
 
 
 def __getattr__(name: str) -> Any:
-    """`FORECASTING`, on demand: it imports PyTorch."""
-    if name == "FORECASTING":
-        from validation.methods.forecasters import FORECASTING
-
-        return FORECASTING
+    """The class of a registered method, imported when it is asked for."""
+    for entry in METHODS.values():
+        if entry.place.endswith(f":{name}"):
+            return entry.load()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def find_method(name: str) -> type[Method]:
-    """The class of an inference method.
+def label(name: str) -> str:
+    """A method's name in tables and figures: a class of another package is called by its own."""
+    return METHODS[name].label if name in METHODS else name.rpartition(":")[2]
+
+
+def find_entry(name: str) -> Entry:
+    """The entry of a method.
 
     Parameters
     ----------
     name : str
-        A name in `INFERENCE` or `MODELS`, an entry point of the group "synapsnet.methods" of an installed package, or
-        where the class is, "pkg.module:Class".
+        A name in `METHODS`, bounds excluded; an entry point of the group "synapsnet.methods" of an installed package;
+        or where the class is, "pkg.module:Class".
 
     Raises
     ------
     InputError
-        If there is no such name, module or class, or the class has no `infer` or needs arguments.
+        If there is no such name, module or class, the class has neither `infer` nor `fit` and `forecast`, or it needs
+        arguments.
     """
-    if name in INFERENCE:
-        return INFERENCE[name]
-    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)} | MODELS
+    if name in METHODS and name not in BOUNDS:
+        return METHODS[name]
+    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
     place = plugins.get(name, name)
-    module_name, colon, class_name = place.partition(":")
-    if not colon:
-        raise unknown_name("method", name, [*INFERENCE, *plugins, "pkg.module:Class"])
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:  # ValueError: no name before the colon
+    if ":" not in place:
+        ours = [name for name in METHODS if name not in BOUNDS]
+        raise unknown_name("method", name, [*ours, *plugins, "pkg.module:Class"])
+    found = Entry(label(name), place).load()
+    infers, forecasts = (
+        all(callable(getattr(found, function, None)) for function in functions)
+        for functions in (["infer"], ["fit", "forecast"])
+    )
+    if not infers and not forecasts:
         raise InputError(
-            f"The method {place!r} needs a module {module_name!r} that can be imported: {error}."
-        ) from error
-    found: Any = getattr(module, class_name, None)
-    if not inspect.isclass(found):
-        raise InputError(
-            f"The module {module_name!r} has no class {class_name!r}; name a method as 'pkg.module:Class'."
+            f"The class {place!r} is not a method: it must have infer(recording) -> Connectome, or fit(recording) and "
+            "forecast(recording, horizon)."
         )
-    if not callable(getattr(found, "infer", None)):
-        raise InputError(f"The class {place!r} is not a method: it must have infer(recording) -> Connectome.")
     try:
         inspect.signature(found).bind()
     except TypeError as error:
         raise InputError(f"The method {place!r} must be constructible without arguments: {error}.") from error
-    return cast(type[Method], found)
+    return Entry(label(name), place, BOTH if infers else (), BOTH if forecasts else ())
+
+
+def find_method(name: str) -> type[Method]:
+    """The class of a method that infers connectivity.
+
+    Parameters
+    ----------
+    name : str
+        See `find_entry`.
+
+    Raises
+    ------
+    InputError
+        As `find_entry`; also if the method only forecasts.
+    """
+    entry = find_entry(name)
+    if not entry.infers:
+        raise InputError(
+            f"The method {name!r} forecasts and does not infer connectivity; name one that must have infer(recording)."
+        )
+    return cast(type[Method], entry.load())

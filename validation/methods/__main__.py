@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 
-from validation.methods import FORECASTING, INFERENCE, LABELS, MODELS, find_method
+from validation.methods import METHODS, Entry
 
 INTRODUCTION = """# Methods
 
@@ -31,30 +31,31 @@ SOURCE = re.compile(
 
 def page() -> str:
     """The page, one row for each registered method."""
-    classes: dict[str, type] = {name: find_method(name) for name in (*INFERENCE, *MODELS)}
-    for by_name in FORECASTING.values():
-        classes |= {name: method for name, method in by_name.items() if name not in classes}
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    lines += [f"| {' | '.join(cell or '–' for cell in row(name, method))} |" for name, method in classes.items()]
+    lines += [
+        f"| {' | '.join(cell or '–' for cell in row(name, entry))} |"
+        for name, entry in METHODS.items()
+        if not entry.bound
+    ]
     return "\n".join([INTRODUCTION, *lines, FOOTER, ""])
 
 
-def row(name: str, method: type) -> tuple[str, ...]:
+def row(name: str, entry: Entry) -> tuple[str, ...]:
     """A method's cells, in the order of `COLUMNS`; what its docstrings do not say is empty."""
+    method = entry.load()
     own, module = inspect.getdoc(method) or "", inspect.getdoc(inspect.getmodule(method)) or ""
     summary = own.partition("\n\n")[0].replace("\n", " ")
     costs = (COST.search(base.__doc__ or "") for base in method.__mro__)  # an ablation costs what its model does
     sources = SOURCE.findall(f"{own} {module}".replace("\n", " "))
-    infers = ["spikes"] if "spikes only" in summary else ["spikes", "calcium"]
     return (
         f"`{name}`",
-        LABELS[name],
+        entry.label,
         summary.partition("; O(")[0].removesuffix("."),
         "; ".join(dict.fromkeys(sources)),
         ", ".join(f"`{parameter}`" for parameter in settings(method)),
         next((cost[0] for cost in costs if cost), ""),
-        ", ".join(infers) if name in INFERENCE or name in MODELS else "",
-        ", ".join(modality for modality, by_name in FORECASTING.items() if name in by_name),
+        ", ".join(entry.infers),
+        ", ".join(entry.forecasts),
         f"`{method.__module__.removeprefix('validation.methods.')}.{method.__name__}`",
     )
 

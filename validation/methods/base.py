@@ -1,6 +1,6 @@
 """What a method is: a class with `infer`, or with `fit` and `forecast`, or with both.
 
-A new method is one file here and one line in `validation.methods.INFERENCE` or `FORECASTING`.
+A new method is one file here and one line in `validation.methods.METHODS`.
 """
 
 from __future__ import annotations

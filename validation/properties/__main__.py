@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from synapsnet.files import write_text
-from validation.methods import INFERENCE, LABELS, MODELS, find_method
+from validation.methods import METHODS, find_method, label
 from validation.methods.base import Method
 from validation.properties.check import MODALITIES, PropertyResult, iter_check
 from validation.properties.suite import PROPERTIES
@@ -43,7 +43,6 @@ of the largest one or, for a method that takes a seed, within twice of what anot
 """
 FOOTER = "\nWritten by `python -m validation.properties --table docs/properties.md`; do not edit.\n"
 POOLED = ("no-edges-chance", "no-edges-significance", "time-reversal", "more-data")
-SLOW = ["synapsnet", "nemos-glm", "netformer", "gte"]
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 
@@ -71,23 +70,23 @@ def page(results: dict[str, list[PropertyResult]], quick: list[str]) -> str:
         on = " and ".join(each.modalities) + (" (recordings)" if each.name in POOLED else "")
         lines.append(f"| `{each.name}` | {each.level} | {each.reason} | {on} |")
     lines += ["", "## Which method has which", "", "Spikes / calcium; – is not applicable or refused.", ""]
-    lines += [f"| | {' | '.join(LABELS.get(name, name) for name in results)} |", "|---" * (len(results) + 1) + "|"]
+    lines += [f"| | {' | '.join(label(name) for name in results)} |", "|---" * (len(results) + 1) + "|"]
     for each in PROPERTIES.values():
         cells = []
         for found in results.values():
             outcome = {result.modality: result.outcome for result in found if result.name == each.name}
             cells.append(" / ".join(MARKS[outcome.get(modality, "skipped")] for modality in MODALITIES))
         lines.append(f"| `{each.name}` | {' | '.join(cells)} |")
-    slow = [LABELS.get(name, name) for name in results if name in quick]
+    slow = [label(name) for name in results if name in quick]
     lines += ["", *([f"Checked with `--quick`: {', '.join(slow)}.", ""] if slow else []), "## What failed", ""]
     lines += [
-        f"- **{LABELS.get(name, name)}**, `{result.name}` ({result.level}, {result.modality}): {result.message}"
+        f"- **{label(name)}**, `{result.name}` ({result.level}, {result.modality}): {result.message}"
         for name, found in results.items()
         for result in found
         if result.outcome == "failed"
     ] or ["Nothing."]
     skipped = {
-        f"- **{LABELS.get(name, name)}**, {result.modality}: {result.message}": None
+        f"- **{label(name)}**, {result.modality}: {result.message}": None
         for name, found in results.items()
         for result in found
         if result.outcome == "skipped"
@@ -98,9 +97,11 @@ def page(results: dict[str, list[PropertyResult]], quick: list[str]) -> str:
 def main() -> None:
     """Check the registered methods, print what they lack, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    methods = ["synapsnet", *(name for name in MODELS if not name.startswith("synapsnet")), *INFERENCE]
+    variants = [name for name in METHODS if name.startswith("synapsnet-")]  # have what SynapsNet has
+    methods = [name for name, entry in METHODS.items() if entry.infers and not entry.bound and name not in variants]
+    slow = [name for name in methods if METHODS[name].slow]
     parser.add_argument("--methods", nargs="+", default=methods, choices=methods)
-    parser.add_argument("--quick", nargs="*", default=SLOW, help="methods that are checked quickly")
+    parser.add_argument("--quick", nargs="*", default=slow, help="methods that are checked quickly")
     parser.add_argument("--table", type=Path, help="page to write")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of solvers on silent neurons, by the hundred
