@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from synapsnet.devices import add_up
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
-from synapsnet.inference.evidence import SMALLEST_INFORMATION, gather_evidence
+from synapsnet.inference.evidence import SMALLEST_INFORMATION, gather_evidence, mean_gain
 from synapsnet.inference.posterior import posterior
+from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.kernels import KernelByDistance, distance_groups
@@ -166,9 +167,9 @@ class FittedModel(nn.Module):
             [task for _, task in prepared], schedule,
             seed=settings.seed, fabric=fabric, checkpoint=checkpoint, resume=resume, progress=progress,
         )  # fmt: skip
-        for fitted, task in prepared:
+        for (fitted, task), material in zip(prepared, materials, strict=True):
             fitted.history = history
-            fitted._conclude(task, batch_steps, fabric, forecasts and not connectivity_only)
+            fitted._conclude(material.recording, task, batch_steps, fabric, forecasts and not connectivity_only)
         return [fitted for fitted, _ in prepared]
 
     @classmethod
@@ -197,10 +198,10 @@ class FittedModel(nn.Module):
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         return fitted, Task(fitted.model, x, b, training, validation)
 
-    def _conclude(self, task: Task, batch_steps: int, fabric: Fabric, forecasts: bool) -> None:
+    def _conclude(self, recording: Recording, task: Task, batch_steps: int, fabric: Fabric, forecasts: bool) -> None:
         """After training: the connectivity and, if it `forecasts`, the weights of forecasts and those further ahead."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
-        self.connectivity, weight = self._connectivity(x, b, todo, fabric)
+        self.connectivity, weight = self._connectivity(recording, x, b, todo, fabric)
         if forecasts:
             if weight is not None and self.shape["connectivity"] == "free":
                 self._improve(weight, x, b, todo, task.checks(batch_steps), fabric)
@@ -312,7 +313,7 @@ class FittedModel(nn.Module):
             model.load_state_dict(trained)
 
     def _connectivity(
-        self, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
+        self, recording: Recording, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
     ) -> tuple[Connectome, Tensor | None]:
         """Which connections there are, their weights in units of the prediction; and as `W`."""
         n = self.shape["n_neurons"]
@@ -320,11 +321,16 @@ class FittedModel(nn.Module):
         if self.model.synapses is None:
             nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
             return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
-        evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
+        fine = resolves(recording)
+        if fine:
+            evidence, gain = spike_evidence(recording, x.device), mean_gain(self.model, x, b, todo, fabric)
+        else:
+            evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
         if self.shape["prior"] == "none":
             weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
             return Connectome(weight, standard_error=error, unit=unit), None
-        evidence = calibrated(evidence)
+        if not fine:
+            evidence = calibrated(evidence)
         connections = posterior(evidence if self.shape["prior"] == "learned" else evidence.without_zero_lag())
         weight, error, p_value, local_fdr = (
             matrix.cpu().numpy()

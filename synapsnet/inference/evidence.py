@@ -61,6 +61,8 @@ class Evidence:
         than a connection can act.
     skewness : (N, N) tensor
         Skewness of the estimate's error if the two neurons are independent.
+    informative : (N, N) bool tensor, optional
+        Pairs of which the recording says anything, symmetric; None is all of them.
     """
 
     estimate: Tensor
@@ -71,6 +73,19 @@ class Evidence:
     flank_estimate: Tensor
     flank_error: Tensor
     skewness: Tensor
+    informative: Tensor | None = None
+
+    @classmethod
+    def at_lags(cls, estimate: Tensor, standard_error: Tensor, n_steps: int, informative: Tensor) -> Evidence:
+        """Evidence that is calibrated already, and has nothing at zero lag."""
+        nothing = torch.zeros_like(estimate[0, 0]).expand_as(estimate)
+        something = torch.ones_like(estimate[0, 0]).expand_as(estimate)
+        return cls(estimate, standard_error, nothing, nothing, n_steps, nothing, something, nothing, informative)
+
+    @property
+    def has_zero_lag(self) -> bool:
+        """Is anything known at zero lag."""
+        return bool(self.zero_lag.any())
 
     def without_zero_lag(self) -> Evidence:
         """The evidence at the lags alone."""
@@ -119,25 +134,46 @@ def gather_evidence(
     return _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric), gain
 
 
+def mean_gain(model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric) -> Tensor:
+    """(N,) mean gain of each neuron's decoder, see `gather_evidence`."""
+    n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
+    gain = torch.zeros(x.shape[1], dtype=_double(x), device=x.device)
+    for batch in batches:
+        for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+            past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
+            gain += _decode(model, past, context)[1] / n_steps
+    return add_up(fabric, gain)
+
+
+def _decode(model: SynapsNetModel, past: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, N) predictions, and (N,) sums of their derivatives by the input currents."""
+    with torch.enable_grad():
+        current = model.current(past).requires_grad_()
+        eta = model.decode(current, past, context)
+        (slope,) = torch.autograd.grad(eta.sum(), current)
+    return eta.detach(), slope.sum(0)
+
+
+def _double(x: Tensor) -> torch.dtype:
+    return torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
+
+
 def _predict(
     model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric
 ) -> tuple[Stretches, Tensor, int]:
     """Sent activity about its mean, predictions and targets; the decoders' mean gains; the steps of all processes."""
     assert model.synapses is not None
     n = x.shape[1]
-    double = torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
     n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
     stretches: Stretches = []
-    gain = torch.zeros(n, dtype=double, device=x.device)
+    gain = torch.zeros(n, dtype=_double(x), device=x.device)
     for batch in batches:
         for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
             past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
             sent = model.synapses.filtered(past)
-            current = model.current(past).requires_grad_()
-            with torch.enable_grad():
-                eta = model.decode(current, past, context)
-                gain += torch.autograd.grad(eta.sum(), current)[0].sum(0) / n_steps
-            stretches.append((sent, eta.detach(), target))
+            eta, slope = _decode(model, past, context)
+            gain += slope / n_steps
+            stretches.append((sent, eta, target))
     mean = add_up(fabric, sum((h.sum(0) for h, *_ in stretches), start=torch.zeros(n, device=x.device))) / n_steps
     return [(h - mean, eta, target) for h, eta, target in stretches], add_up(fabric, gain), n_steps
 

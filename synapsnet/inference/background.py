@@ -1,0 +1,179 @@
+r"""What correlograms of pairs without a connection look like in this recording, learned from all pairs.
+
+Three things are left of a shared drive when the linear effect of all other neurons has been taken out:
+
+- **Modes**: shapes over lags that many pairs have in common, a hump about lag 0 or a rhythm. Their covariance is that
+  of pairs in which nothing stands out, as far as its eigenvalues exceed what noise makes (Marchenko & Pastur 1967).
+  Pairs have more or less of it, so that each has a scale, 0 among them. A connection is estimated by generalised least
+  squares, in either direction at once: where a pair has much of a mode, less of what looks like it counts.
+- **Ranks**: whether a pair is affected depends on how strongly either neuron follows the drive, so that z-scores are a
+  product of two loadings. Singular vectors of their matrix beyond what noise makes are taken out; connections, which
+  are outliers, are clipped meanwhile (robust principal components, Candes et al. 2011).
+- **Scales** of neurons: what is not linear in the drive makes the z-scores of some neurons scatter more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from synapsnet.inference.calibration import NORMAL_MEDIAN
+
+SCALES = (0.0, 0.3, 1.0, 3.0, 10.0)  # of the modes' covariance in a pair
+SMALLEST_MODE = 1.0  # variance of a mode over that of noise: smaller ones are as likely weak connections
+NOTICEABLE = 6.0  # square of a z-score, from which on a connection explains a pair better than nothing
+MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
+EM_STEPS = 30
+RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
+LOG_MAD_VARIANCE = 1.77  # times 1 / m: of the logarithm of a median absolute deviation of m z-scores, with a margin
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Covariance of the background over lags.
+
+    Attributes
+    ----------
+    shapes : (K, M) tensor
+        Eigenvectors times the roots of their variances.
+    """
+
+    shapes: Tensor
+
+    @classmethod
+    def learn(cls, correlograms: Tensor) -> Modes:
+        """From (P, K) correlograms of pairs in which nothing stands out, in units of their noise.
+
+        Every pair is there both ways round, so that the covariance is the same with time reversed.
+        """
+        covariance = (correlograms.T @ correlograms).double() / max(len(correlograms), 1)
+        covariance = (covariance + covariance.flip(0, 1)) / 2
+        variance, vectors = torch.linalg.eigh(covariance.cpu())
+        noise = (1 + (len(covariance) / max(len(correlograms) / 2, 1)) ** 0.5) ** 2
+        real = (variance > noise) & (variance > 1 + SMALLEST_MODE)
+        return cls((vectors[:, real] * (variance[real] - 1).sqrt()).to(correlograms))
+
+
+class Estimator:
+    """Size of a response in the presence of background, by generalised least squares; see the module."""
+
+    def __init__(self, modes: Modes, design: Tensor) -> None:
+        self.design, self.scales = design, SCALES if modes.shapes.shape[1] else (0.0,)
+        self.weights = torch.full((len(self.scales),), 1 / len(self.scales), dtype=design.dtype, device=design.device)
+        self.precisions, self.log_determinants = [], []
+        identity = torch.eye(len(design), dtype=torch.float64)
+        covariance = (modes.shapes @ modes.shapes.T).double().cpu()
+        for scale in self.scales:
+            whole = identity + scale * covariance
+            self.precisions.append((torch.linalg.inv(whole) - identity).to(design))
+            self.log_determinants.append(float(torch.linalg.slogdet(whole).logabsdet))
+
+    @property
+    def response(self) -> Tensor:
+        """(L + 1,) the response that it estimates, at lags from 0."""
+        return self.design[len(self.design) // 2 :, 0]
+
+    def learn_scales(self, correlograms: Tensor) -> None:
+        """How many pairs have how much background, by expectation maximisation."""
+        likelihood = torch.softmax(self._parts(correlograms)[2], 0)
+        for _ in range(EM_STEPS):
+            share = likelihood * self.weights[:, None]
+            self.weights = (share / share.sum(0)).mean(1)
+
+    def __call__(self, correlograms: Tensor) -> tuple[Tensor, Tensor]:
+        """(P,) sizes of the response forwards in (P, K) correlograms, and their standard errors."""
+        size, variance, log_likelihood = self._parts(correlograms)
+        share = torch.softmax(log_likelihood + self.weights.log()[:, None], 0)
+        mean = (share * size).sum(0)
+        return mean, ((share * (variance[:, None] + size.square())).sum(0) - mean.square()).clamp(min=1e-12).sqrt()
+
+    def _parts(self, correlograms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For each scale (C, P) sizes, (C,) variances and (C, P) log likelihoods, up to a number for each pair."""
+        sizes, variances, log_likelihoods = [], [], []
+        for less, log_determinant in zip(self.precisions, self.log_determinants, strict=True):
+            weighted = correlograms + correlograms @ less  # times the inverse of the covariance
+            covariance = torch.linalg.inv(self.design.T @ (self.design + less @ self.design))
+            moment = weighted @ self.design
+            both = moment @ covariance  # sizes forwards and backwards
+            explained = (both * moment).sum(1)
+            sizes.append(both[:, 0])
+            variances.append(covariance[0, 0])
+            rest = ((weighted - correlograms) * correlograms).sum(1)
+            log_likelihoods.append(0.5 * ((explained - NOTICEABLE).clamp(min=0) - rest - log_determinant))
+        return torch.stack(sizes), torch.stack(variances), torch.stack(log_likelihoods)
+
+
+def design(response: Tensor, n_lags: int) -> Tensor:
+    """(K, 2) the response forwards and backwards in a correlogram of K lags about 0."""
+    columns = response.new_zeros(n_lags, 2)
+    columns[n_lags // 2 :, 0] = response
+    columns[:, 1] = columns[:, 0].flip(0)
+    return columns
+
+
+def without_shared_ranks(z: Tensor, pairs: Tensor) -> Tensor:
+    """(N, N) z-scores less what is a product of two neurons' loadings; `pairs` are those that count."""
+    n = len(z)
+    shared = torch.zeros_like(z)
+    if n < MOST_RANKS // 2:
+        return z
+    clip = CLIP * _spread(z[pairs])
+    for _ in range(RANK_STEPS):
+        rest = torch.where(pairs, (z - shared).clamp(-clip, clip), 0.0)
+        noise = 2 * n**0.5 * float(rest[pairs].std())
+        left, size, right = _largest_ranks(rest + shared)
+        kept = torch.where(size > RANK_MARGIN * noise, (size.square() - noise**2).clamp(min=0).sqrt(), 0.0)
+        shared = (left * kept) @ right.T
+    return torch.where(pairs, z - shared, 0.0)
+
+
+def _largest_ranks(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    if len(matrix) <= 500:
+        left, size, right = torch.linalg.svd(matrix)
+        return left, size, right.T
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # it starts from random directions
+        return torch.svd_lowrank(matrix, q=MOST_RANKS)
+
+
+def neuron_scales(z: Tensor, pairs: Tensor) -> Tensor:
+    """(N, N) how much further the z-scores of these neurons scatter than those of most; about 1.
+
+    A scale of the postsynaptic times one of the presynaptic neuron. Their logarithms are shrunk to what can be believed
+    of them, given the error of a median absolute deviation.
+    """
+    centre = z[pairs].median()
+    deviation = torch.where(pairs, (z - centre).abs(), torch.nan)
+    count = pairs.sum(1)
+    post = _shrunk_logarithm(deviation.nanmedian(1).values, count)
+    pre = _shrunk_logarithm((deviation / post.exp()[:, None]).nanmedian(0).values, count)
+    return (post[:, None] + pre).exp()
+
+
+def _shrunk_logarithm(deviation: Tensor, count: Tensor) -> Tensor:
+    known = count > 0
+    log = torch.where(known, deviation.nan_to_num().clamp(min=1e-3).log(), 0.0)
+    log = torch.where(known, log - log[known].median(), 0.0)
+    error = LOG_MAD_VARIANCE / 2 / count.clamp(min=1)
+    n = max(int(known.sum()), 1)
+    # Beyond twice the error of the variance itself: few neurons cannot tell it from noise.
+    between = (log[known].var(correction=0) - error[known].mean() * (1 + 2 * (2 / n) ** 0.5)).clamp(min=0)
+    return torch.where(known, log * between / (between + error), 0.0)
+
+
+def _spread(z: Tensor) -> float:
+    return max(float((z - z.median()).abs().median()) / NORMAL_MEDIAN, 1.0)
+
+
+def strength(z: Tensor, sign: int = 0) -> float:
+    """How much stands out among z-scores, of one sign or of both: the sum of squares beyond `NOTICEABLE`."""
+    standard = (z - z.median()) / _spread(z)
+    seen = (standard.abs() if sign == 0 else sign * standard).clamp(0, MOST_NOTICEABLE)
+    return float((seen.square() - NOTICEABLE).clamp(min=0).sum())
+
+
+def calm(z: Tensor, limit: float) -> Tensor:
+    """Which z-scores are within `limit` of most of them."""
+    return ((z - z.median()) / _spread(z)).abs() < limit

@@ -1,0 +1,232 @@
+r"""What a presynaptic spike does to the correlogram: the responses among which a recording chooses.
+
+A spike at time 0 changes the postsynaptic rate by a response that begins after a delay d, rises and decays,
+
+.. math::
+    r(t) \propto (1 - e^{-(t - d) / \tau_r})\, e^{-(t - d) / \tau_d} \quad (t > d)
+
+from a synapse without measurable currents (1 ms) to slow inhibition (15 ms). Connections of one recording share a
+response; only where that explains clearly less than delays of their own do they differ in delay.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synapsnet.inference.background import EM_STEPS, Estimator, Modes, calm, design, strength
+from synapsnet.inference.correlograms import Correlograms
+
+RISE_AND_DECAY_S = (
+    (0.0003, 0.001), (0.0005, 0.002), (0.001, 0.004), (0.001, 0.007), (0.0015, 0.010), (0.002, 0.015)
+)  # fmt: skip
+DELAYS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003)  # of a shared response
+LONG_DELAYS_S = (0.005, 0.008, 0.012, 0.016)
+OWN_DELAY_SHAPE_S = (0.001, 0.004)  # rise and decay where delays differ
+SURROUND_S = 0.041  # before the background is known, a response stands out from its surround of this width
+CALM, CALM_OF_SHARED = 3.2, 2.0  # z-scores below which a pair is background, of all responses and of the shared one
+BACKGROUND_STEPS = 2
+OWN_SHAPE = 200.0  # strength that excitation or inhibition must gain by a response of its own
+FIRST_DENSITY, MOST_DENSE = 0.05, 0.3  # of connections with delays of their own
+EFFECT_VARIANCE = 25.0  # of their z-scores
+Shape = tuple[float, float, float]  # delay, rise and decay in seconds
+
+OVERSAMPLING = 10
+
+
+def responses(n_lags: int, step_s: float) -> dict[Shape, Tensor]:
+    """(L + 1,) responses at lags from 0 to L bins, with a sum of squares of 1, by delay, rise and decay in seconds."""
+    return {
+        (delay, rise, decay): response(n_lags, step_s, delay, rise, decay)
+        for delay in DELAYS_S + LONG_DELAYS_S
+        for rise, decay in RISE_AND_DECAY_S
+        if delay in DELAYS_S or decay <= 0.007
+    }
+
+
+def response(n_lags: int, step_s: float, delay_s: float, rise_s: float, decay_s: float) -> Tensor:
+    """(L + 1,) one of them. Two spikes in bins that are l apart are between l - 1 and l + 1 bins apart."""
+    t = (np.arange((n_lags + 1) * OVERSAMPLING) + 0.5) / OVERSAMPLING  # in bins
+    since = np.clip(t * step_s - delay_s, 0, None)
+    fine = -np.expm1(-since / rise_s) * np.exp(-since / decay_s)
+    triangle = np.clip(1 - np.abs(t - np.arange(n_lags + 1)[:, None]), 0, None)
+    binned = triangle @ fine
+    return torch.from_numpy((binned / np.linalg.norm(binned)).astype(np.float32))
+
+
+@dataclass
+class Responses:
+    """The responses that connections have in a recording, and estimators of their sizes.
+
+    Attributes
+    ----------
+    shared, positive, negative : Shape
+        Of all connections, and of those of either sign.
+    estimators : dict of Shape to Estimator
+    delays : dict of Shape to float
+        Distribution of the delays, where each connection has its own; else empty.
+    """
+
+    shared: Shape
+    positive: Shape
+    negative: Shape
+    estimators: dict[Shape, Estimator]
+    delays: dict[Shape, float] = field(default_factory=dict)
+
+    @property
+    def differing_delays(self) -> bool:
+        """Has each connection a delay of its own."""
+        return bool(self.delays)
+
+    @property
+    def response(self) -> Tensor:
+        """(L + 1,) the shared one."""
+        return self.estimators[self.shared].response
+
+    @property
+    def sum(self) -> float:
+        """Of the response over lags, whose sum of squares is 1."""
+        return float(self.response.sum())
+
+    @property
+    def effective_lags(self) -> float:
+        """As many independent counts have the response's skewness."""
+        return float(1 / self.response.pow(3).sum().square())
+
+    @classmethod
+    def learn(cls, correlograms: Correlograms) -> Responses:
+        """Those that stand out most, beside the background, which is learned with them."""
+        values, coincidences = correlograms.to_learn_from()
+        n, n_lags = len(correlograms.learning), values.shape[1]
+        step = correlograms.spectra.step_s
+        catalogue = {shape: r.to(values) for shape, r in responses(n_lags // 2, step).items()}
+        candidates = [shape for shape in catalogue if shape[0] in DELAYS_S]
+        z = {shape: values @ _less_surround(response, step) for shape, response in catalogue.items()}
+        for _ in range(BACKGROUND_STEPS):
+            shared = max(candidates, key=lambda shape: strength(z[shape]))
+            quiet = calm(z[shared], CALM_OF_SHARED)
+            for each in z.values():
+                quiet &= calm(each, CALM)
+            modes = Modes.learn(values[_both_ways(quiet, n)])
+            estimators = {}
+            for shape in candidates:
+                estimators[shape] = _estimator(modes, catalogue[shape], values)
+                size, error = estimators[shape](values)
+                z[shape] = size / error
+        z = {shape: normal_score(z[shape], coincidences, catalogue[shape]) for shape in candidates}
+        shared = max(candidates, key=lambda shape: strength(z[shape]))
+        own = []
+        for sign in (1, -1):
+            best = max(candidates, key=lambda shape: strength(z[shape], sign))
+            gained = strength(z[best], sign) - strength(z[shared], sign)
+            own.append(best if gained > OWN_SHAPE else shared)
+        positive, negative = own
+        new = cls(shared, positive, negative, {shape: estimators[shape] for shape in (shared, positive, negative)})
+        new._learn_delays(modes, catalogue, values, coincidences, strength(new._signed(z)))
+        return new
+
+    def _learn_delays(
+        self, modes: Modes, catalogue: dict[Shape, Tensor], values: Tensor, coincidences: Tensor, to_beat: float
+    ) -> None:
+        """Let connections differ in delay if that explains more, the freedom of it counted."""
+        estimators = {
+            shape: _estimator(modes, response, values)
+            for shape, response in catalogue.items()
+            if shape[1:] == OWN_DELAY_SHAPE_S
+        }
+        z = torch.stack(
+            [
+                normal_score(torch.div(*estimator(values)), coincidences, catalogue[shape])
+                for shape, estimator in estimators.items()
+            ]
+        )
+        gain = EFFECT_VARIANCE / (1 + EFFECT_VARIANCE)
+        log_factor = 0.5 * (gain * z.square() - math.log(1 + EFFECT_VARIANCE))
+        largest = log_factor.amax(0).clamp(min=0)
+        factor, absent = (log_factor - largest).exp(), (-largest).exp()
+        share, density = torch.full((len(z),), 1 / len(z), device=z.device), FIRST_DENSITY
+        for _ in range(EM_STEPS):
+            connected = share @ factor
+            p_connected = density * connected / (density * connected + (1 - density) * absent)
+            density = min(max(float(p_connected.mean()), 1e-4), MOST_DENSE)
+            counts = (factor * share[:, None] / connected * p_connected).sum(1) + 0.5
+            share = counts / counts.sum()
+        if strength(_best_delay(z, share)) > to_beat:
+            self.estimators |= estimators
+            self.delays = dict(zip(estimators, share.tolist(), strict=True))
+
+    def __call__(self, values: Tensor, coincidences: Tensor) -> tuple[Tensor, Tensor]:
+        """(P,) z-scores of (P, K) correlograms, and the standard error of the size."""
+        shapes = list(self.delays) or list(self.estimators)
+        z, errors = {}, {}
+        for shape in shapes:
+            estimator = self.estimators[shape]
+            size, errors[shape] = estimator(values)
+            z[shape] = normal_score(size / errors[shape], coincidences, estimator.response)
+        if self.delays:
+            share = torch.tensor(list(self.delays.values()), device=values.device)
+            return _best_delay(torch.stack(list(z.values())), share), errors[shapes[0]]
+        return self._signed(z), errors[self.shared]
+
+    def _signed(self, z: dict[Shape, Tensor]) -> Tensor:
+        """Each pair's z-score by the shape of its sign; of both, if they disagree, the larger."""
+        positive, negative = z[self.positive], z[self.negative]
+        larger = torch.where(positive > -negative, positive, negative)
+        return torch.where(positive > 0, torch.where(negative < 0, larger, positive), negative)
+
+
+def _estimator(modes: Modes, response: Tensor, values: Tensor) -> Estimator:
+    estimator = Estimator(modes, design(response, values.shape[1]))
+    estimator.learn_scales(values)
+    return estimator
+
+
+def _best_delay(z: Tensor, share: Tensor) -> Tensor:
+    """(P,) z-scores with the evidence of (S, P) together, whose delays have these probabilities beforehand."""
+    half = 0.5 * z.square()
+    largest = half.amax(0)
+    weight = share[:, None] * (half - largest).exp()
+    evidence = weight.sum(0).log() + largest
+    return torch.sign((weight * z).sum(0)) * (2 * evidence).clamp(min=0).sqrt()
+
+
+def _both_ways(quiet: Tensor, n: int) -> Tensor:
+    """Pairs that are quiet in either direction, of (N (N - 1),) off-diagonal entries."""
+    pairs = ~torch.eye(n, dtype=torch.bool, device=quiet.device)
+    matrix = torch.zeros_like(pairs)
+    matrix[pairs] = quiet
+    return (matrix & matrix.T)[pairs]
+
+
+def _less_surround(response: Tensor, step_s: float) -> Tensor:
+    """(K,) filter of norm 1: the response less its mean over `SURROUND_S`."""
+    both = torch.cat([response.new_zeros(len(response) - 1), response])
+    width = 2 * round(SURROUND_S / step_s / 2) + 1
+    box = torch.ones(1, 1, width, device=response.device) / width
+    surround = torch.nn.functional.conv1d(both[None, None], box, padding=width // 2)[0, 0]
+    filtered = both - surround
+    return filtered / filtered.norm()
+
+
+def normal_score(z: Tensor, coincidences: Tensor, response: Tensor) -> Tensor:
+    """z-scores of a weighted sum of counts, as those of a normal variable with the same tail probability.
+
+    The sum has the skewness of a gamma distribution, whose cube root is nearly normal (Wilson & Hilferty 1931, PNAS
+    17:684).
+
+    Parameters
+    ----------
+    z : (P,) tensor
+    coincidences : (P,) tensor
+        Expected counts at each lag.
+    response : (L,) tensor
+        Weights of the lags, with a sum of squares of 1.
+    """
+    skewness = response.pow(3).sum() / coincidences.clamp(min=0.02).sqrt()
+    shape = 4 / skewness.square()
+    ratio = (1 + z / shape.sqrt()).clamp(min=1e-3)
+    return 3 * shape.sqrt() * (ratio.pow(1 / 3) - 1 + 1 / (9 * shape))

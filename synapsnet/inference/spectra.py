@@ -1,0 +1,170 @@
+r"""How any two neurons' spikes follow each other, given what all the other neurons do at all times.
+
+With :math:`S(f)` the matrix of cross-spectra of N spike trains, the partial coherence of neurons i and j is
+
+.. math::
+    Q_{ij}(f) = -\frac{P_{ij}(f)}{\sqrt{P_{ii}(f)\, P_{jj}(f)}}, \qquad P(f) = S(f)^{-1}
+
+(Brillinger 1975; Dahlhaus 1997, J Neurosci Methods 77:93). Transformed back to time it is a correlogram of what remains
+of i and j when everything that is linear in the other neurons, earlier and later, has been taken out. A drive that all
+neurons share, slow or rhythmic, is seen in the others and goes; the effect of j on i stays, at the lags at which it
+acts. A neuron's own past, through its autospectrum, is taken out as well.
+
+Spectra are means over segments of `SEGMENT_S` that overlap by half, under a Hann window (Welch 1967). Of independent
+white trains each lag of the correlogram is then 0 with a standard deviation that is known, and lags are independent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pynapple as nap
+import torch
+from torch import Tensor
+
+SEGMENT_S = 0.256  # of spectra: four times as long as the lags that are looked at
+LONGEST_LAG_S = 0.060
+RIDGE = 1e-4  # of the autospectrum: keeps the inverse of a silent neuron's finite
+SHRINKAGE = 0.1  # times the square of the number of neurons over that of segments
+CHUNK_VALUES = 20_000_000  # of binned spikes at a time
+GRIDS_S = (0.010, 0.005, 0.004, 0.002)  # grids on which spike times of coarse recordings lie
+
+
+@dataclass(frozen=True)
+class CrossSpectra:
+    """Cross-spectra of N spike trains.
+
+    Attributes
+    ----------
+    matrices : (F, N, N) complex64 tensor
+        Mean over segments, `[f, post, pre]`.
+    step_s : float
+        Width of the bins into which spikes were counted.
+    n_segments : int
+    rate_hz : (N,) float32 tensor
+    """
+
+    matrices: Tensor
+    step_s: float
+    n_segments: int
+    rate_hz: Tensor
+
+    @property
+    def n_samples(self) -> int:
+        """Bins that the segments, which overlap by half, cover."""
+        return self.n_segments * self.segment // 2
+
+    @property
+    def segment(self) -> int:
+        """Bins in a segment."""
+        return 2 * (len(self.matrices) - 1)
+
+    @property
+    def lags(self) -> npt.NDArray[np.intp]:
+        """(K,) lags of correlograms in bins, the postsynaptic neuron later where they are positive."""
+        longest = round(LONGEST_LAG_S / self.step_s)
+        return np.arange(-longest, longest + 1)
+
+    def partial(self) -> Tensor:
+        """(F, N, N) partial coherence; 0 between a neuron and itself.
+
+        A matrix of little more segments than neurons is shrunk towards its diagonal, the more the less there are.
+        """
+        n = self.matrices.shape[1]
+        shrinkage = max(RIDGE, min(0.5, SHRINKAGE * (n / self.n_segments) ** 2))
+        result = torch.empty_like(self.matrices)
+        for f, matrix in enumerate(self.matrices):
+            auto = matrix.diagonal().real.clamp(min=1e-12).sqrt()
+            scaled = matrix / auto[:, None] / auto
+            scaled.diagonal().add_(shrinkage)
+            inverse = torch.linalg.inv(scaled)
+            size = inverse.diagonal().real.clamp(min=1e-12).sqrt()
+            result[f] = -inverse / size[:, None] / size
+            result[f].fill_diagonal_(0)
+        return result
+
+
+def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device) -> CrossSpectra:
+    """Cross-spectra of all pairs of neurons, segments within epochs.
+
+    Parameters
+    ----------
+    spike_times : TsGroup
+        Of N neurons. Epochs are those of its time support; one that is shorter than a segment is filled up with zeros.
+    step_s : float
+    device : torch.device
+
+    Returns
+    -------
+    CrossSpectra
+    """
+    trains = [spike_times[k].times() for k in spike_times.index]
+    n, segment = len(trains), 2 * round(SEGMENT_S / step_s / 2)
+    neuron = np.repeat(np.arange(n), [len(train) for train in trains])
+    times = np.concatenate(trains)
+    order = np.argsort(times, kind="stable")
+    neuron, times = neuron[order], times[order]
+    rate = np.bincount(neuron, minlength=n) / spike_times.time_support.tot_length()
+    mean = torch.from_numpy((rate * step_s).astype(np.float32)).to(device)
+    window = hann(segment).to(device, torch.float32)
+    total = torch.zeros(segment // 2 + 1, n, n, dtype=torch.complex64, device=device)
+    n_segments = 0
+    hop, at_once = segment // 2, max(1, CHUNK_VALUES // (segment * n))
+    for start, end in spike_times.time_support.values:
+        n_bins = max(1, int((end - start) / step_s + 1e-6))
+        first, last = np.searchsorted(times, [start, end])
+        bins = np.minimum(((times[first:last] - start) / step_s + 1e-6).astype(int), n_bins - 1)
+        starts = np.arange(0, max(n_bins - segment, 0) + 1, hop)
+        for some in np.array_split(starts, max(1, -(-len(starts) // at_once))):
+            here = slice(*np.searchsorted(bins, [some[0], some[-1] + segment]))
+            stretch = torch.zeros(some[-1] + segment - some[0], n, device=device)
+            index = torch.from_numpy((bins[here] - some[0]) * n + neuron[first:last][here]).to(device)
+            stretch.view(-1).index_add_(0, index, torch.ones(len(index), device=device))
+            stretch[: n_bins - some[0]] -= mean
+            segments = stretch.unfold(0, segment, hop)  # (S, N, segment)
+            spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0)  # (F, N, S)
+            total += spectrum @ spectrum.mH
+            n_segments += len(some)
+    return CrossSpectra(total / n_segments, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
+
+
+def hann(segment: int) -> Tensor:
+    """(segment,) periodic Hann window with a mean square of 1."""
+    window = torch.hann_window(segment, dtype=torch.float64)
+    return window / window.square().mean().sqrt()
+
+
+def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What overlapping windowed segments make of a correlogram, see the module.
+
+    Returns
+    -------
+    kept : (K,) array
+        Of a correlation at each lag, the part that is seen.
+    noise : (K,) array
+        Standard deviation at each lag of a correlogram of independent white series, over that of a plain one.
+    """
+    window, hop = hann(segment).numpy(), segment // 2
+    t = np.arange(segment)
+    kept, noise = np.zeros(len(lags)), np.zeros(len(lags))
+    for k, lag in enumerate(lags):
+        other = (t + lag) % segment
+        product = window * window[other]
+        kept[k] = product[other - t == lag].mean()
+        # Segments overlap, so two of them share products; those that are wrapped around are others.
+        for apart in np.unique(other - t):
+            shared = np.bincount(t % hop, np.where(other - t == apart, product, 0), minlength=hop)
+            noise[k] += np.square(shared).sum() / segment / 2
+    return kept, np.sqrt(noise)
+
+
+def time_resolution_s(spike_times: nap.TsGroup) -> float:
+    """The grid on which spike times lie, in seconds; 0 if they lie on none that is coarser than a millisecond."""
+    times = np.concatenate([spike_times[k].times() for k in spike_times.index])
+    for width in GRIDS_S:
+        phase = (times - times.min()) / width if len(times) else times
+        if len(times) and np.mean(np.abs(phase - np.round(phase)) < 0.01) > 0.99:
+            return width
+    return 0.0

@@ -1,0 +1,92 @@
+r"""Evidence for connections from spike times, finer than the model's bins.
+
+A connection is fast and has a direction: after a delay of milliseconds the postsynaptic rate jumps and decays. What
+neurons share is broad, or goes both ways, or is seen in all the others. The evidence is what is left of the first:
+
+1. partial correlograms of each pair, given all other neurons at all times (`synapsnet.inference.spectra`),
+2. in units of their noise, which is larger where both neurons fire more (`synapsnet.inference.correlograms`),
+3. in them the size of a response of one shape, or two where excitation and inhibition clearly differ, or of delays that
+   differ from connection to connection where these explain more (`synapsnet.inference.responses`),
+4. beside the background that is learned from all pairs (`synapsnet.inference.background`).
+
+Few coincidences are skewed: z-scores are those of a gamma distribution with the same skewness, and a pair in which less
+than `LEAST_COINCIDENCES` are expected says nothing either way.
+
+The constants were chosen on the recordings with known connections that `docs/variants.md` names, and judged on others.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from synapsnet.inference.background import neuron_scales, without_shared_ranks
+from synapsnet.inference.correlograms import Correlograms
+from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.responses import Responses
+from synapsnet.inference.spectra import cross_spectra, time_resolution_s
+from synapsnet.recording import Recording
+
+STEP_S = 0.001  # resolution of correlograms
+LONGEST_STEP_S = 0.004  # coarser than this, a response cannot be told from what neurons share
+MOST_OPERATIONS = 3e13  # of cross-spectra; beyond it the resolution is halved
+LEAST_COINCIDENCES = 2.0  # expected under a response
+
+
+def resolves(recording: Recording) -> bool:
+    """Are there spike times that are fine enough, of neurons few enough for their spectra."""
+    spikes = recording.spike_times
+    if recording.modality != "spikes" or spikes is None or recording.n_neurons < 2:
+        return False
+    return time_resolution_s(spikes) <= STEP_S and _step_s(recording) <= LONGEST_STEP_S
+
+
+def _step_s(recording: Recording) -> float:
+    assert recording.spike_times is not None
+    operations = 8 * recording.n_neurons**2 * recording.spike_times.time_support.tot_length() / STEP_S
+    return STEP_S * 2.0 ** max(0, math.ceil(math.log2(max(operations / MOST_OPERATIONS, 1))))
+
+
+@torch.no_grad()
+def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
+    """Evidence for every pair of neurons of a recording that `resolves`.
+
+    Parameters
+    ----------
+    recording : Recording
+    device : torch.device
+
+    Returns
+    -------
+    Evidence
+        At the lags alone: at this resolution hardly anything of a connection is at lag 0. Weights are in log rate per
+        presynaptic spike, summed over the bins of the recording.
+    """
+    assert recording.spike_times is not None
+    spectra = cross_spectra(recording.spike_times, _step_s(recording), device)
+    correlograms = Correlograms.learn(spectra)
+    responses = Responses.learn(correlograms)
+    n = len(spectra.rate_hz)
+    z, error, expected = (torch.zeros(n, n, device=device) for _ in range(3))
+    everyone = torch.arange(n, device=device)
+    for rows in correlograms.blocks():
+        values, noise, coincidences = correlograms(rows, everyone)
+        flat = values.flatten(0, 1)
+        estimate, size_error = responses(flat, coincidences.flatten())
+        z[rows] = estimate.view(-1, n)
+        error[rows] = size_error.view(-1, n) * noise
+        expected[rows] = coincidences
+    expected = torch.minimum(expected, expected.T) * responses.effective_lags
+    informative = (expected >= LEAST_COINCIDENCES).fill_diagonal_(False)
+    z = torch.where(informative, z, 0.0)
+    scales = torch.ones_like(z)
+    if informative.any() and not responses.differing_delays:
+        z = without_shared_ranks(z, informative)
+        scales = neuron_scales(z, informative)
+    # A partial coherence of q at each lag is q (r_i r_j)^(1/2) / r_i more spikes a bin, of a rate r_i.
+    rate = spectra.rate_hz.clamp(min=1e-6)
+    per_weight = responses.sum / (spectra.n_samples**0.5 * (rate[:, None] * rate).sqrt() * recording.dt_s)
+    error = (error * per_weight).clamp(min=1e-9)
+    return Evidence.at_lags((z * error).fill_diagonal_(0), error * scales, spectra.n_samples, informative)
