@@ -190,7 +190,9 @@ def test_types_that_are_not_told_apart_have_no_offsets_of_their_own(seed):
     """Of eight neurons without connections; offsets that cancel in each of them would grow without a bound."""
     _, evidence = draw(seed, density=0, n=8)
     error = evidence.standard_error.float()
-    fit = module._Fit(evidence.estimate.float() / error, evidence.zero_lag.float(), error, STEPS)
+    fit = module._Fit(
+        evidence.estimate.float() / error, evidence.zero_lag.float(), error, STEPS, ~torch.eye(8, dtype=bool)
+    )
     for _ in range(module.MOST_ITERATIONS):
         fit.update()
     assert fit.lag_offset.abs().max() < 1.5

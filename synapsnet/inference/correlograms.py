@@ -2,8 +2,8 @@ r"""Partial correlograms of all pairs, in units of their noise.
 
 Coincidences are counts, and their variance is their number: where two neurons fire in the same bursts or phases of a
 rhythm, noise is larger about lag 0 than far from it. So it follows the level of the plain correlogram, coincidences
-over chance, to a power that is fitted: 1 for counts, less where the other neurons explain some of the variance. Its size is
-measured for each pair at lags of `FAR_S` and more, where no connection acts.
+over chance, to a power that is fitted: 1 for counts, less where the other neurons explain some of the variance. Its
+size is measured for each pair at lags of `FAR_S` and more, where no connection acts.
 """
 
 from __future__ import annotations

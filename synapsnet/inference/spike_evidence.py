@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
 from synapsnet.inference.background import neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
