@@ -234,7 +234,8 @@ def test_what_connections_pass_on_within_a_step_is_neither_a_connection_nor_sign
 
 def test_indirect_effects_by_hand():
     """0 sends to 1 and 1 to 2; 3 sends to 2 as well. Gains differ by the type of the neuron that sends."""
-    fit = module._Fit(torch.randn(4, 4), torch.zeros(4, 4), torch.full((4, 4), 0.5), STEPS)
+    pairs = ~torch.eye(4, dtype=torch.bool)
+    fit = module._Fit(torch.randn(4, 4), torch.zeros(4, 4), torch.full((4, 4), 0.5), STEPS, pairs)
     fit.mean = torch.zeros(4, 4)
     fit.mean[1, 0], fit.mean[2, 1], fit.mean[2, 3] = 3.0, 2.0, -4.0
     fit.p_type = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
