@@ -1,6 +1,5 @@
 """Recordings, SynapsNet and runs: `from synapsnet import Recording, SynapsNet, read`. Nothing is imported before."""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from synapsnet.run import fit_run, load_run
     from synapsnet.settings import Settings
 
-__version__ = version("synapsnet")
+__version__ = "0.2.0"  # what the package is built with; a checkout need not be installed
 _PLACES = {
     "Connectome": "synapsnet.recording",
     "InputError": "synapsnet.errors",
