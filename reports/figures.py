@@ -192,8 +192,8 @@ def _strokes(cells: npt.NDArray[np.bool_]) -> str:
 
 
 def precision_recall(truth: Connectome, inferred: Connectome) -> tuple[FloatArray, FloatArray]:
-    """Recall and precision of the ranking by `|scores|`, off-diagonal pairs, at most `MAX_CURVE_POINTS` each."""
-    pairs = ~np.eye(truth.n_neurons, dtype=bool)
+    """Recall and precision of the ranking by `|scores|` of pairs that are known, at most `MAX_CURVE_POINTS` each."""
+    pairs = truth.pairs
     precision, recall, _ = precision_recall_curve(
         truth.adjacency[pairs], np.abs(inferred.scores[pairs]), drop_intermediate=True
     )
@@ -206,7 +206,7 @@ def precision_recall(truth: Connectome, inferred: Connectome) -> tuple[FloatArra
 def precision_recall_figure(results: RunResults, styles: Styles) -> go.Figure:
     """Precision-recall curves of all methods, chance level dashed. Needs ground truth."""
     assert results.truth is not None
-    chance = float(results.truth.adjacency.sum() / (results.n_neurons * (results.n_neurons - 1)))
+    chance = float(results.truth.adjacency.sum() / results.truth.pairs.sum())
     figure = go.Figure(layout=base_layout())
     for method, inferred in results.inferred.items():
         recall, precision = precision_recall(results.truth, inferred)

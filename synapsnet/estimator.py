@@ -345,7 +345,9 @@ class SynapsNet(BaseEstimator):
             loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
                 loaded.fabric.device
             )
-            matrices = {name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()}
+            matrices: dict[str, Any] = {
+                name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()
+            }
             loaded.connectivity_ = Connectome(**matrices, unit=described["connectivity_unit"])
             loaded.embedding_ = tensors["embedding"].numpy()
             loaded.history_ = {name: History(**history) for name, history in described["history"].items()}

@@ -30,7 +30,15 @@ FloatArray = npt.NDArray[np.floating[Any]]
 Modality = Literal["calcium", "spikes"]
 
 # The matrices of a connectome, and what each holds where there is no connection and nothing was inferred.
-MATRICES = {"weight": 0.0, "delay_s": np.nan, "standard_error": 0.0, "p_value": 1.0, "local_fdr": 1.0, "effective": 0.0}
+MATRICES = {
+    "weight": 0.0,
+    "delay_s": np.nan,
+    "standard_error": 0.0,
+    "p_value": 1.0,
+    "local_fdr": 1.0,
+    "effective": 0.0,
+    "known": True,
+}
 NEURON_COLUMNS = ("id", "cell_type", "x_um", "y_um", "z_um", "area")
 TROUGH_TO_PEAK = "trough_to_peak_ms"  # one more column, where it is known of any neuron
 
@@ -55,13 +63,20 @@ class Connectome:
     effective : (N, N) float array or None
         Of a part of a network: `weight` plus what passes through the neurons that are not in this part,
         in the same unit. The diagonal must be zero.
+    known : (N, N) bool array or None
+        Of a truth that comes from an experiment: the pairs that were tested. `weight` is zero elsewhere, and nothing is
+        said about these pairs. None: all were.
+    signed : bool
+        Whether positive weights say that a connection excites; not so of a truth that counts synapses or only says
+        which connections there are.
     unit : str
         Unit of `weight`.
 
     Raises
     ------
     InputError
-        If the matrices are not square and of one shape, hold NaN, have a non-zero diagonal, or probabilities are none.
+        If the matrices are not square and of one shape, hold NaN, have a non-zero diagonal, probabilities are none, or
+        there are weights of pairs that are not known.
     """
 
     weight: FloatArray
@@ -70,6 +85,8 @@ class Connectome:
     p_value: FloatArray | None = None
     local_fdr: FloatArray | None = None
     effective: FloatArray | None = None
+    known: npt.NDArray[np.bool_] | None = None
+    signed: bool = True
     unit: str = "mV"
 
     def __post_init__(self) -> None:
@@ -85,6 +102,8 @@ class Connectome:
                 raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
             if name in ("p_value", "local_fdr") and not ((matrix >= 0) & (matrix <= 1)).all():
                 raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
+        if self.known is not None and self.weight[~self.known].any():
+            raise InputError("Connectome weight must be 0 for the pairs that are not known.")
 
     def __repr__(self) -> str:
         known = ", ".join(name for name in self.matrices if name != "weight")
@@ -101,7 +120,7 @@ class Connectome:
         return int(self.weight.shape[0])
 
     @property
-    def matrices(self) -> dict[str, FloatArray]:
+    def matrices(self) -> dict[str, npt.NDArray[Any]]:
         """Those of `MATRICES` that are known, by name."""
         return {name: matrix for name in MATRICES if (matrix := getattr(self, name)) is not None}
 
@@ -109,6 +128,12 @@ class Connectome:
     def adjacency(self) -> npt.NDArray[np.bool_]:
         """(N, N) bool array, `[post, pre]`: is there a connection."""
         return self.weight != 0
+
+    @property
+    def pairs(self) -> npt.NDArray[np.bool_]:
+        """(N, N) bool array, `[post, pre]`: pairs of different neurons of which is known whether they are connected."""
+        different = ~np.eye(self.n_neurons, dtype=bool)
+        return different if self.known is None else different & self.known
 
     @property
     def scores(self) -> FloatArray:
@@ -277,7 +302,7 @@ class Recording:
         Spike times in seconds, where known: of spikes what was sorted, finer than the bins; of calcium, which only
         simulations have, ground truth.
     connectome : Connectome or None
-        Ground truth; only simulations have it.
+        Ground truth, of a simulation or from elsewhere (`synapsnet.io.truth`).
     metadata : dict
         JSON-serialisable facts about where it comes from.
     deconvolved : bool

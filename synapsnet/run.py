@@ -33,6 +33,8 @@ from synapsnet.estimator import DESCRIPTION as MODEL
 from synapsnet.estimator import PARAMETERS, SynapsNet
 from synapsnet.files import check_folder, locked, make_folder, write_text
 from synapsnet.io import read, write_recording
+from synapsnet.io.reader import Notify
+from synapsnet.io.truth import Truth
 from synapsnet.printable import printable
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
@@ -232,6 +234,17 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
         if models[name].settings != Settings(**description.settings | changed):
             raise _not_ours(folder, name)
     return Run(folder, description, recording, training, test, models)
+
+
+def add_truth(folder: str | Path, truth: Truth, *, notify: Notify = lambda line: None) -> None:
+    """Give the recording of a run the connections that are known among its neurons.
+
+    Nothing that was fitted depends on them. Raises `InputError` as `synapsnet.io.truth.with_truth` does.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    with locked(folder):
+        _keep_recording(folder, description, read(folder / RECORDING, truth=truth, notify=notify))
 
 
 def read_description(folder: Path) -> RunDescription:

@@ -223,3 +223,33 @@ def test_wrong_input() -> None:
         score_connectivity("m", network(0, n=5), network(0))
     with pytest.raises(InputError, match="must not be negative"):
         score_connectivity("m", network(0), network(0), n_resamples=-1)
+
+
+def test_only_known_pairs_are_scored():
+    rng = np.random.default_rng(0)
+    weight = np.where(rng.random((8, 8)) < 0.3, rng.standard_normal((8, 8)), 0)
+    np.fill_diagonal(weight, 0)
+    known = rng.random((8, 8)) < 0.6
+    guess = weight + 0.5 * rng.standard_normal((8, 8))
+    np.fill_diagonal(guess, 0)
+    error = np.full((8, 8), 0.5)
+    truth = Connectome(np.where(known, weight, 0), known=known)
+    scores = score_connectivity("x", truth, Connectome(guess, standard_error=error), n_resamples=0)
+    pairs = known & ~np.eye(8, dtype=bool)
+    assert scores.auprc.value == pytest.approx(average_precision_score(weight[pairs] != 0, np.abs(guess)[pairs]))
+    assert scores.weight_correlation.value == pytest.approx(np.corrcoef(weight[pairs], guess[pairs])[0, 1])
+    found = Connectome(guess, standard_error=error).significant(0.05) & pairs
+    assert scores.false_discovery_rate.value == pytest.approx((weight[found] == 0).mean())
+    elsewhere = np.where(known, guess, 100 * rng.standard_normal((8, 8)))  # unknown pairs may say anything
+    np.fill_diagonal(elsewhere, 0)
+    other = score_connectivity("x", truth, Connectome(elsewhere), n_resamples=0)
+    for name in ("auprc", "ei_auroc", "direction_accuracy"):
+        assert getattr(other, name).value == getattr(scores, name).value
+
+
+def test_a_truth_without_signs_has_no_metrics_of_signs_and_weights():
+    weight = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0.0]])
+    scores = score_connectivity("x", Connectome(weight, signed=False), Connectome(-weight))
+    assert scores.auprc.value == 1
+    for name in ("signed_auroc", "signed_auprc", "sign_accuracy", "ei_auroc", "ei_accuracy", "weight_correlation"):
+        assert getattr(scores, name) is None

@@ -197,7 +197,6 @@ def _score(
     seed: int,
 ) -> Scores:
     truth = run.recording.connectome
-    n = run.recording.n_neurons
     n_edges = None if truth is None else int(truth.adjacency.sum())
     connectivity = (
         []
@@ -210,7 +209,7 @@ def _score(
         ]
     )
     return Scores(
-        edge_density=None if n_edges is None else n_edges / (n * (n - 1)),
+        edge_density=None if truth is None or n_edges is None else n_edges / max(int(truth.pairs.sum()), 1),
         n_edges=n_edges,
         connectivity=connectivity,
         forecast=score_forecasts(

@@ -17,7 +17,7 @@ from synapsnet.cli.console import OUT, complain, facts, notify, print_scores, pr
 from synapsnet.cli.datasets import datasets
 from synapsnet.cli.edges import edges
 from synapsnet.cli.pretrain import pretrain
-from synapsnet.cli.reading import Reading, reads_recording
+from synapsnet.cli.reading import Orientation, Reading, TruthFile, TruthRead, add_truth_of, reads_recording
 from synapsnet.errors import InputError
 from synapsnet.files import check_folder, check_output, make_folder
 
@@ -314,12 +314,20 @@ def score(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    truth: TruthFile = None,
+    orientation: Orientation = None,
+    truth_read: TruthRead = None,
 ) -> None:
     """Fit the comparators to the same data and score everybody on what was held out.
 
-    Example: `synapsnet score run/ --against lagged-correlation,var`
+    Examples
+    --------
+    - `synapsnet score run/ --against lagged-correlation,var`
+    - `synapsnet score run/ --truth connections.csv`
     """
     from validation.scoring import score_run
+
+    add_truth_of(run, truth, orientation, truth_read)
 
     names = None if against is None else [name.strip() for name in against.split(",") if name.strip()]
     with progress() as steps:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from synapsnet.cli.console import OUT, complain, progress
+from synapsnet.cli.reading import Orientation, TruthFile, TruthRead, add_truth_of
 from synapsnet.errors import InputError
 
 
@@ -35,6 +36,9 @@ def assess(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**31 - 1)] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
+    truth: TruthFile = None,
+    orientation: Orientation = None,
+    truth_read: TruthRead = None,
 ) -> None:
     """Find out what of a run's connectivity can be believed. Prints findings with numbers, then warnings.
 
@@ -43,6 +47,7 @@ def assess(
     - **Forecasts**: do connections help. Needs a scored run.
     - **Knowledge** in the neuron table: cell types, widths of spikes, positions, areas.
     - **Light**: are responses predicted.
+    - **Known connections**, if the run has them or `--truth` names them: what was recovered beside what was expected.
 
     It takes as long as about 30 fits of the run. Ctrl-C at any time: what is done is kept, the same command goes on,
     and more seeds, fractions or lengths are added to what is there.
@@ -57,6 +62,7 @@ def assess(
     from validation.assessment.cautions import warnings
     from validation.assessment.findings import findings
 
+    add_truth_of(run, truth, orientation, truth_read)
     try:
         with progress() as steps:
             found = assess_run(

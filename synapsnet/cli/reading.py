@@ -4,17 +4,58 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from synapsnet.cli.console import notify
 from synapsnet.errors import InputError
+from synapsnet.io.truth import Truth
 
 
 def _option(help: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel="Reading the recording", **more)
+
+
+def _truth(help: str, *names: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Known connections")
+
+
+def truth_of(file: Path | None, orientation: str | None, more: Sequence[str] | None) -> Truth | None:
+    """The ground truth that a user names, if any."""
+    if file is None:
+        if orientation or more:
+            raise InputError("--orientation and --truth-read say how --truth FILE is read; name the file, too.")
+        return None
+    options: dict[str, Any] = {"orientation": orientation} if orientation else {}
+    for text in more or []:
+        name, equals, value = text.partition("=")
+        if not (equals and name):
+            raise InputError(f"--truth-read needs NAME=VALUE; got {text!r}.")
+        options[name] = value
+    return Truth(file=str(file), **options)
+
+
+TruthFile = Annotated[Path | None, _truth("File of known connections: pairs by id, a matrix, SONATA edges.", "--truth")]
+Orientation = Annotated[str | None, _truth("Of a matrix of connections: post-pre or pre-post.", "--orientation")]
+TruthRead = Annotated[
+    list[str] | None,
+    _truth(
+        "More of how it is read, NAME=VALUE; repeatable: key, delay_key, signed, unlisted, unrecorded, duplicates.",
+        "--truth-read",
+    ),
+]
+
+
+def add_truth_of(run: Path, file: Path | None, orientation: str | None, more: Sequence[str] | None) -> None:
+    """Give a run the ground truth that a user names, if any."""
+    if (truth := truth_of(file, orientation, more)) is not None:
+        from synapsnet.run import add_truth
+
+        add_truth(run, truth, notify=notify)
 
 
 @dataclass(frozen=True)
@@ -38,6 +79,9 @@ class Reading:
         list[str] | None,
         _option("Another option of the reader, NAME=VALUE; repeatable. `synapsnet info` lists them.", "--read"),
     ] = None
+    truth: TruthFile = None
+    orientation: Orientation = None
+    truth_read: TruthRead = None
     min_rate: Annotated[float, _option("Spikes: drop neurons that fire more slowly, in Hz.")] = 0.0
     area: Annotated[list[str] | None, _option("Only neurons in this area (VIS*); repeatable.", "--area")] = None
     type: Annotated[list[str] | None, _option("Only neurons of this type (Pvalb*); repeatable.", "--type")] = None
@@ -56,6 +100,7 @@ class Reading:
             "to_s": self.to_s,
             "n_neurons": self.neurons,
             "seed": self.sample_seed,
+            "truth": truth_of(self.truth, self.orientation, self.truth_read),
         }
 
     def _reader_options(self) -> dict[str, Any]:

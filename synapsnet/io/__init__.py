@@ -13,7 +13,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from synapsnet.errors import InputError
-from synapsnet.io import alf, arrays, bugeon, caiman, kilosort, matlab, nwb, spike_lists, stringer, suite2p, tables
+from synapsnet.io import (
+    alf,
+    arrays,
+    bugeon,
+    caiman,
+    kilosort,
+    matlab,
+    nest,
+    nwb,
+    sonata,
+    spike_lists,
+    stringer,
+    suite2p,
+    tables,
+)
 from synapsnet.io.contents import contents
 from synapsnet.io.describe import describe_recording, describe_simulation
 from synapsnet.io.nwb import read_simulation
@@ -23,12 +37,14 @@ from synapsnet.io.plausible import check_recording
 from synapsnet.io.reader import Notify, Reader
 from synapsnet.io.selection import select
 from synapsnet.io.sidecar import complete, find_sidecar, load_sidecar
+from synapsnet.io.truth import Truth, with_truth
 from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
 
 READERS = cast(
-    tuple[Reader, ...], (suite2p, alf, kilosort, nwb, caiman, bugeon, stringer, matlab, spike_lists, arrays, tables)
+    tuple[Reader, ...],
+    (suite2p, alf, kilosort, nest, sonata, nwb, caiman, bugeon, stringer, matlab, spike_lists, arrays, tables),
 )
 
 
@@ -46,6 +62,7 @@ def read(
     to_s: float | None = None,
     n_neurons: int | None = None,
     seed: int = 0,
+    truth: Truth | None = None,
     notify: Notify = _silent,
     **options: Any,
 ) -> Recording:
@@ -63,6 +80,8 @@ def read(
         Only this stretch of time, in seconds on the recording's clock.
     n_neurons, seed : int, optional
         Only so many neurons, drawn at random from those that are left.
+    truth : Truth, optional
+        A file of known connections.
     notify : callable
         Receives one line for every assumption made and everything dropped.
     **options
@@ -79,7 +98,7 @@ def read(
     --------
     >>> recording = read("mouse/suite2p", fs_hz=6.0, notify=print)  # doctest: +SKIP
     """
-    whole = _read_whole(Path(path), notify, options)
+    whole = _read_whole(Path(path), truth, notify, options)
     recording = select(
         whole,
         areas=areas,
@@ -96,21 +115,23 @@ def read(
     return recording
 
 
-def describe(path: str | Path, *, notify: Notify = _silent, **options: Any) -> dict[str, str]:
+def describe(
+    path: str | Path, *, truth: Truth | None = None, notify: Notify = _silent, **options: Any
+) -> dict[str, str]:
     """Facts about a recording or a simulation, by name, ready to print.
 
     Errors are those of `read`, but constant neurons are not refused.
 
     Parameters
     ----------
-    path, notify, **options
+    path, truth, notify, **options
         As in `read`.
     """
     path = Path(path)
     if nwb.recognises(path) and not any(options.values()) and nwb.is_simulation(path):
         return describe_simulation(read_simulation(path))
     part = {name: options.pop(name) for name in inspect.signature(select).parameters if name in options}
-    recording = select(_read_whole(path, notify, options), notify=notify, **part)
+    recording = select(_read_whole(path, truth, notify, options), notify=notify, **part)
     check_recording(recording, notify)
     return describe_recording(recording)
 
@@ -135,7 +156,13 @@ def explain(path: str | Path) -> dict[str, str]:
     }
 
 
-def _read_whole(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
+def _read_whole(path: Path, truth: Truth | None, notify: Notify, options: dict[str, Any]) -> Recording:
+    """All of a recording, with what its sidecar file says, and with the known connections that were given."""
+    recording = _described(path, notify, options)
+    return recording if truth is None else with_truth(recording, truth, Path(), notify=notify)
+
+
+def _described(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
     path, described = _with_sidecar(path)
     reader = _reader_of(path)
     if described is None:

@@ -97,5 +97,7 @@ def _duration(seconds: float) -> str:
 
 
 def _edges(connectome: Connectome) -> str:
-    edges, pairs = int(connectome.adjacency.sum()), connectome.n_neurons * (connectome.n_neurons - 1)
-    return f"{edges} connections of {pairs} ordered pairs ({edges / pairs:.1%})"
+    edges, pairs = int(connectome.adjacency.sum()), int(connectome.pairs.sum())
+    tested = "" if connectome.known is None else "tested "
+    unsigned = "" if connectome.signed else ", without signs"
+    return f"{edges} connections of {pairs} {tested}ordered pairs ({edges / max(pairs, 1):.1%}){unsigned}"

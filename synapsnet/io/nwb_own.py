@@ -46,7 +46,7 @@ def facts(file: NWBFile, path: Path) -> dict[str, Any]:
 def own_simulation(file: NWBFile, about: dict[str, Any]) -> Simulation:
     """The simulation in a file with these facts."""
     neurons = _neurons(file)
-    connectome = _connectome(file, len(neurons), about["connectome_unit"])
+    connectome = _connectome(file, len(neurons), about)
     assert connectome is not None
     behaviour = None
     if names := about.get("behaviour"):
@@ -79,7 +79,7 @@ def own_recording(file: NWBFile, about: dict[str, Any]) -> Recording:
         neurons=neurons,
         behaviour=_behaviour(file, about["behaviour"], times, epochs),
         spike_times=None if file.units is None else _spike_times(file.units),
-        connectome=_connectome(file, len(neurons), about["connectome_unit"]),
+        connectome=_connectome(file, len(neurons), about),
         metadata=about["metadata"],
         deconvolved=about.get("deconvolved", False),
     )
@@ -109,7 +109,7 @@ def _neurons(file: NWBFile) -> pd.DataFrame:
     )
 
 
-def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
+def _connectome(file: NWBFile, n_neurons: int, about: dict[str, Any]) -> Connectome | None:
     if "connectome" not in file.processing[MODULE].data_interfaces:
         return None
     table = file.processing[MODULE]["connectome"]
@@ -121,7 +121,7 @@ def _connectome(file: NWBFile, n_neurons: int, unit: str) -> Connectome | None:
             values = table[name][:]
             matrices[name] = np.full((n_neurons, n_neurons), fill, dtype=values.dtype)
             matrices[name][rows] = values
-    return Connectome(**matrices, unit=unit)
+    return Connectome(**matrices, signed=about.get("connectome_signed", True), unit=about["connectome_unit"])
 
 
 def _spike_times(units: DynamicTable) -> nap.TsGroup:

@@ -74,6 +74,7 @@ def write_recording(recording: Recording, path: str | Path) -> None:
         "metadata": recording.metadata,
         "deconvolved": recording.deconvolved,
         "connectome_unit": None if recording.connectome is None else recording.connectome.unit,
+        "connectome_signed": recording.connectome is None or recording.connectome.signed,
     }
     _add_about(file, "recording", about)
     _write(file, path)
@@ -310,10 +311,10 @@ def _add_connectome(
     """Add a table of connections between neurons, which are at these rows of the table `neurons`; default all rows."""
     from pynwb.core import DynamicTable
 
-    known = np.zeros_like(connectome.adjacency)
+    written = np.zeros_like(connectome.adjacency)
     for kind, matrix in connectome.matrices.items():
-        known |= ~np.isclose(matrix, MATRICES[kind], rtol=0, atol=0, equal_nan=True)
-    post, pre = np.nonzero(known)
+        written |= ~np.isclose(matrix, MATRICES[kind], rtol=0, atol=0, equal_nan=True)
+    post, pre = np.nonzero(written)
     table = DynamicTable(name=name, description=description, id=list(range(len(pre))))
     for end, of in (("pre", pre), ("post", post)):
         about = f"row of the {end}synaptic neuron in the table 'neurons'"
@@ -325,6 +326,7 @@ def _add_connectome(
         "p_value": "two-sided p-value",
         "local_fdr": "probability that there is no connection",
         "effective": f"weight in {connectome.unit} with what passes through neurons that were not recorded",
+        "known": "whether the pair was tested; all pairs without a row were",
     }
     for kind, matrix in connectome.matrices.items():
         table.add_column(name=kind, description=descriptions[kind], data=matrix[post, pre])

@@ -17,6 +17,10 @@
     times = "time"                 # its column or array of times, or another .npy file; or fs_hz and start_s
     time_unit = "ms"
     columns = ["speed"]            # default all others
+
+    [truth]                        # known connections, see `synapsnet.io.truth`
+    file = "connections.csv"       # a table of pairs, a matrix or SONATA edges
+    orientation = "post-pre"       # of a matrix
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
 from synapsnet.io.table_files import load_table
 from synapsnet.io.text import read_text
+from synapsnet.io.truth import Truth, with_truth
 from synapsnet.io.units import SECONDS
 from synapsnet.parameters import Parameters
 from synapsnet.recording import NEURON_COLUMNS, TROUGH_TO_PEAK, Recording
@@ -67,6 +72,7 @@ class Sidecar(Parameters):
     neurons: str | None = None
     read: dict[str, Any] = Field(default_factory=dict)
     behaviour: tuple[BehaviourFile, ...] = ()
+    truth: Truth | None = None
 
 
 def find_sidecar(path: Path) -> Path | None:
@@ -97,7 +103,7 @@ def load_sidecar(path: Path) -> Sidecar:
 
 
 def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: Notify) -> Recording:
-    """The recording with the neurons, behaviour and unit that its sidecar file describes.
+    """The recording with the neurons, behaviour, ground truth and unit that its sidecar file describes.
 
     Parameters
     ----------
@@ -121,7 +127,8 @@ def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: No
     unit = {} if sidecar.unit is None else {"unit": sidecar.unit}
     recording = replace(recording, neurons=neurons, metadata=recording.metadata | unit)
     signals = [signal for each in sidecar.behaviour for signal in _signals(each, folder)]
-    return with_behaviour(recording, signals, notify=notify)
+    recording = with_behaviour(recording, signals, notify=notify)
+    return recording if sidecar.truth is None else with_truth(recording, sidecar.truth, folder, notify=notify)
 
 
 def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from validation.metrics.motifs import lookalike_pairs, strong_effective
 from validation.metrics.p_values import LEVEL, false_positive_rate, p_value_distance
 from validation.metrics.results import ConnectivityScores
 
+UNSIGNED_LACKS = ("signed_auroc", "sign_accuracy", "weight_correlation")  # of a truth without signs; others default
+
 
 def score_connectivity(
     method: str,
@@ -61,6 +63,9 @@ def score_connectivity(
 
     - `fooled_by_chain` and others: among absent pairs, the AUROC by abs(s) of those of one of the motifs of
       `validation.metrics.motifs` against the others. 0.5 if the motif does not matter, 1 if it always looks connected.
+
+    Where only some pairs were tested (`truth.known`), all of this is over those alone; motifs, and what a neuron sends,
+    are of what is known. Where the truth has no signs (`truth.signed`), the metrics of signs and weights are None.
 
     In a part of a network, against what passes through its hidden neurons as well (`truth.effective`):
 
@@ -108,45 +113,52 @@ def score_connectivity(
     if not np.isfinite(score).all():
         raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
     counts = draw_counts(n, n_resamples, seed)
-    size, edge, post = np.abs(score), weight != 0, np.arange(n).repeat(n - 1)
-    every_pair = np.ones_like(edge)
-    ranking = rank(size.ravel(), edge.ravel(), post, counts)
-    signed = rank_signed(weight.ravel(), score.ravel(), post, counts)
-    one_way = edge & ~off_diagonal(truth.adjacency.T).astype(bool)
+    known, back = off_diagonal(truth.pairs) > 0, off_diagonal(truth.pairs.T) > 0
+    edge = weight != 0
+    absent = known & ~edge
+    size, post = np.abs(score), np.arange(n).repeat(n - 1).reshape(known.shape)
+    ranking = rank(size[known], edge[known], post[known], counts)
+    one_way = edge & back & ~(off_diagonal(truth.adjacency.T) > 0)
     backward = np.abs(off_diagonal(inferred.scores.T))
     right_way = np.where(size == backward, 0.5, size > backward)
     values = {
         "auroc": ranking.auroc,
         "auprc": ranking.auprc,
-        "auprc_lift": ratio(ranking.auprc, share(edge, every_pair, counts)),
+        "auprc_lift": ratio(ranking.auprc, share(edge, known, counts)),
         "precision_at_k": ranking.precision_at_k,
-        "signed_auroc": signed.auroc,
-        "signed_auprc": signed.auprc,
-        "sign_accuracy": share(np.sign(score) == np.sign(weight), edge, counts),
-        "weight_correlation": correlation(weight, guess, every_pair, counts),
-        "edge_weight_correlation": correlation(weight, guess, edge, counts),
         "direction_accuracy": share(right_way, one_way, counts),
     }
-    values |= _cell_types(truth, inferred, counts)
+    if truth.signed:
+        signed = rank_signed(weight[known], score[known], post[known], counts)
+        values |= {
+            "signed_auroc": signed.auroc,
+            "signed_auprc": signed.auprc,
+            "sign_accuracy": share(np.sign(score) == np.sign(weight), edge, counts),
+            "weight_correlation": correlation(weight, guess, known, counts),
+            "edge_weight_correlation": correlation(weight, guess, edge, counts),
+        }
+        values |= _cell_types(truth, inferred, counts)
+        if neurons is not None:
+            types = neurons["cell_type"].tolist()
+            values["block_correlation"] = _block_correlation(truth, inferred, types, counts)
     if inferred.standard_error is not None and n > 1:
         p_values, found = off_diagonal(inferred.p_values), off_diagonal(inferred.significant(LEVEL)) > 0
-        values |= decide(found, edge, counts)._asdict()
-        values["false_positive_rate"] = false_positive_rate(p_values, edge, counts)
-        values["p_value_distance"] = np.array([p_value_distance(p_values, edge)])
+        values |= decide(found, edge, known, counts)._asdict()
+        values["false_positive_rate"] = false_positive_rate(p_values, absent, counts)
+        values["p_value_distance"] = np.array([p_value_distance(p_values[absent])])
     if truth.delay_s is not None and inferred.delay_s is not None:
         delay, guessed = off_diagonal(truth.delay_s), off_diagonal(inferred.delay_s)
         values |= _delays(delay, guessed, edge & np.isfinite(delay) & np.isfinite(guessed), counts)
-    if neurons is not None:
-        values["block_correlation"] = _block_correlation(truth, inferred, neurons["cell_type"].tolist(), counts)
     for motif, members in lookalike_pairs(truth, neurons).items():
-        fooled = rank(size[~edge], off_diagonal(members)[~edge] > 0, post[~edge.ravel()], counts).auroc
+        fooled = rank(size[absent], off_diagonal(members)[absent] > 0, post[absent], counts).auroc
         values[f"fooled_by_{motif.replace('-', '_')}"] = fooled
     if truth.effective is not None:
-        strong = off_diagonal(strong_effective(truth)).ravel() > 0
-        values["effective_auprc"] = rank(size.ravel(), strong, post, counts).auprc
+        strong = off_diagonal(strong_effective(truth)) > 0
+        values["effective_auprc"] = rank(size[known], strong[known], post[known], counts).auprc
         effective = off_diagonal(truth.effective)
-        values["effective_weight_correlation"] = correlation(effective, guess, every_pair, counts)
-    return ConnectivityScores(method=method, **{name: optional(resampled) for name, resampled in values.items()})
+        values["effective_weight_correlation"] = correlation(effective, guess, known, counts)
+    scores = {name: optional(resampled) for name, resampled in values.items()}
+    return ConnectivityScores(method=method, **(dict.fromkeys(UNSIGNED_LACKS) | scores))
 
 
 def off_diagonal(matrix: npt.NDArray[Any]) -> Array:
@@ -158,7 +170,7 @@ def off_diagonal(matrix: npt.NDArray[Any]) -> Array:
 def _cell_types(truth: Connectome, inferred: Connectome, counts: Array) -> dict[str, Array]:
     """Which neurons excite, from what is inferred of their outgoing connections."""
     outgoing = truth.weight.sum(axis=0)
-    evidence = np.where(np.eye(truth.n_neurons, dtype=bool), 0.0, inferred.scores).sum(axis=0)
+    evidence = np.where(truth.pairs, inferred.scores, 0.0).sum(axis=0)
     known = np.flatnonzero(outgoing)
     right = np.sign(evidence) == np.sign(outgoing)
     return {
@@ -182,10 +194,11 @@ def _block_correlation(truth: Connectome, inferred: Connectome, types: Sequence[
     """(R,) Pearson correlation, over blocks of cell types, of mean weights; NaN with fewer than 3 blocks."""
     kind = np.unique(np.asarray(types, dtype=str), return_inverse=True)[1]
     member = np.eye(kind.max() + 1)[kind]  # (N, K)
-    pairs = member.sum(axis=0) - member  # of each neuron with the other ones of each type
+    known = truth.pairs.astype(np.float64)
+    pairs = known @ member  # of each neuron with the other ones of each type
 
     def means(weight: Array) -> Array:
-        received = weight @ member
+        received = (weight * known) @ member
         blocks = [ratio(counts[:, rows] @ received[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
         return np.concatenate(blocks, axis=1)
 

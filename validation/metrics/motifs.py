@@ -49,7 +49,7 @@ def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> d
     }
     for pair in [] if neurons is None else lookalikes(neurons):
         pairs[pair.motif][pair.post, pair.pre] = True
-    candidates = ~truth.adjacency & ~np.eye(truth.n_neurons, dtype=bool)
+    candidates = truth.pairs & ~truth.adjacency
     return {motif: members & candidates for motif, members in pairs.items()}
 
 

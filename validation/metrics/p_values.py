@@ -14,21 +14,21 @@ from validation.metrics.detection import BoolArray
 LEVEL = 0.05
 
 
-def false_positive_rate(p_values: Array, edge: BoolArray, counts: Array) -> Array:
+def false_positive_rate(p_values: Array, absent: BoolArray, counts: Array) -> Array:
     """(R,) share of the absent pairs with a p-value below 5%, which is what it should be.
 
     Parameters
     ----------
     p_values : (N, N - 1) array
-    edge : (N, N - 1) bool array
+    absent : (N, N - 1) bool array
     counts : (R, N) array
     """
-    return share(p_values < LEVEL, ~edge, counts)
+    return share(p_values < LEVEL, absent, counts)
 
 
-def p_value_distance(p_values: Array, edge: BoolArray) -> float:
+def p_value_distance(p_values: Array) -> float:
     """Kolmogorov-Smirnov distance of the p-values of absent pairs from the uniform distribution: 0 is calibrated.
 
     NaN if there are no absent pairs. It comes without an interval, since resampling inflates a distance.
     """
-    return float(kstest(p_values[~edge], "uniform").statistic) if not edge.all() else float("nan")
+    return float(kstest(p_values, "uniform").statistic) if p_values.size else float("nan")

@@ -1,0 +1,190 @@
+"""Known connections from outside: every kind of file, what they cannot say, and what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.io import savemat
+
+from synapsnet.errors import InputError
+from synapsnet.io import read, write_recording
+from synapsnet.io.truth import Truth, with_truth
+from synapsnet.recording import Connectome, Recording, neuron_table
+
+IDS = ["a", "b", "c", "7"]
+WEIGHT = np.array([[0, 2, 0, 0], [0, 0, -1, 0], [0, 0.5, 0, 0], [3, 0, -2, 0.0]])  # [post, pre], Dale's principle holds
+EXTERNAL = Path(__file__).parents[2] / "shared/data/external"
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    counts = np.random.default_rng(0).poisson(0.3, (200, 4))
+    return Recording.from_array(counts, 0.005, "spikes", neurons=neuron_table(4, ids=IDS))
+
+
+def attached(recording: Recording, path: Path, **options) -> tuple[Connectome, list[str]]:
+    said: list[str] = []
+    return with_truth(recording, Truth(file=path.name, **options), path.parent, notify=said.append).connectome, said
+
+
+def pairs(weight: np.ndarray) -> pd.DataFrame:
+    post, pre = np.nonzero(weight)
+    names = np.array(IDS)
+    return pd.DataFrame({"pre": names[pre], "post": names[post], "weight": weight[post, pre], "delay_ms": 2.0})
+
+
+def write_npz(path: Path, matrix: np.ndarray) -> None:
+    np.savez(path, other=np.arange(3), weights=matrix)
+
+
+def write_text(path: Path, matrix: np.ndarray) -> None:
+    np.savetxt(path, matrix, fmt="%.4f", delimiter="\t", header="weights")
+
+
+MATRIX_WRITERS = {
+    "m.npy": np.save,
+    "m.npz": write_npz,
+    "m.dat": write_text,
+    "m.txt": write_text,
+    "m.csv": lambda path, matrix: np.savetxt(path, matrix, delimiter=","),
+    "m.mat": lambda path, matrix: savemat(path, {"data": {"SWM": matrix}}),
+}
+
+
+@pytest.mark.parametrize("name", MATRIX_WRITERS)
+@pytest.mark.parametrize("orientation", ["post-pre", "pre-post"])
+def test_a_matrix_is_read_in_the_orientation_that_is_stated(recording, tmp_path, name, orientation):
+    path = tmp_path / name
+    MATRIX_WRITERS[name](path, WEIGHT if orientation == "post-pre" else WEIGHT.T)
+    found, _ = attached(recording, path, orientation=orientation)
+    np.testing.assert_array_equal(found.weight, WEIGHT)
+    assert found.signed
+    assert found.known is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_a_table_is_read_by_the_ids_of_neurons(recording, tmp_path, suffix):
+    path, table = tmp_path / f"edges.{suffix}", pairs(WEIGHT).sample(frac=1, random_state=0)
+    if suffix == "parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+    found, _ = attached(recording, path)
+    np.testing.assert_array_equal(found.weight, WEIGHT)
+    np.testing.assert_array_equal(found.delay_s, np.where(WEIGHT != 0, 0.002, np.nan))
+
+
+@given(st.permutations(range(4)), st.sets(st.integers(0, 3), min_size=2))
+def test_a_truth_follows_its_neurons(order, chosen):
+    counts = np.random.default_rng(0).poisson(0.3, (50, 4))
+    whole = Recording.from_array(counts, 0.005, "spikes", connectome=Connectome(WEIGHT, known=WEIGHT != 0))
+    part = whole.select_neurons([k for k in order if k in chosen]).connectome
+    kept = np.ix_(*[[k for k in order if k in chosen]] * 2)
+    np.testing.assert_array_equal(part.weight, WEIGHT[kept])
+    np.testing.assert_array_equal(part.known, (WEIGHT != 0)[kept])
+
+
+def test_pairs_that_were_not_tested_are_not_known(recording, tmp_path):
+    partial = WEIGHT.copy()
+    partial[0, 2] = np.nan
+    np.save(tmp_path / "m.npy", partial)
+    found, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
+    assert found.pairs.sum() == 11
+    assert not found.known[0, 2]
+    assert "1 pairs of m.npy were not tested" in said[0]
+    tested = pd.DataFrame({"pre": ["a", "b"], "post": ["b", "c"], "weight": [0, 1]})
+    tested.to_csv(tmp_path / "tested.csv", index=False)
+    found, _ = attached(recording, tmp_path / "tested.csv", unlisted="unknown")
+    assert found.pairs.sum() == 2
+    assert found.adjacency.sum() == 1
+
+
+def test_what_is_kept_on_the_disk_is_read_back(recording, tmp_path):
+    partial = np.abs(WEIGHT)
+    partial[0, 2] = np.nan
+    np.save(tmp_path / "m.npy", partial)
+    write_recording(recording, tmp_path / "rec.nwb")
+    told = read(tmp_path / "rec.nwb", truth=Truth(file=str(tmp_path / "m.npy"), orientation="post-pre"))
+    write_recording(told, tmp_path / "told.nwb")
+    again = read(tmp_path / "told.nwb").connectome
+    np.testing.assert_array_equal(again.weight, told.connectome.weight)
+    np.testing.assert_array_equal(again.known, told.connectome.known)
+    assert not again.signed
+    assert told.without_ground_truth().connectome is None
+
+
+def test_a_sidecar_names_the_truth(recording, tmp_path):
+    np.save(tmp_path / "rec.npy", recording.values)
+    pairs(WEIGHT).replace({"a": "0", "b": "1", "c": "2", "7": "3"}).to_csv(tmp_path / "edges.csv", index=False)
+    (tmp_path / "rec.toml").write_text('[read]\ndt_s = 0.005\n[truth]\nfile = "edges.csv"\n')
+    np.testing.assert_array_equal(read(tmp_path / "rec.npy").connectome.weight, WEIGHT)
+    with pytest.raises(InputError, match="holds its ground truth already"):
+        read(tmp_path / "rec.npy", truth=Truth(file=str(tmp_path / "edges.csv")))
+
+
+def test_self_connections_are_left_out_and_told(recording, tmp_path):
+    np.save(tmp_path / "m.npy", WEIGHT + np.diag([1, 0, -1, 0]))
+    found, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
+    np.testing.assert_array_equal(found.weight, WEIGHT)
+    assert said == ["2 self-connections of m.npy are left out: they are never scored."]
+
+
+BAD = {
+    "is not stated; say which axis": ({"m.npy": WEIGHT}, {}),
+    "contradicts pre-post: 1 of the neurons would excite and inhibit": ({"m.npy": WEIGHT}, {"orientation": "pre-post"}),
+    r"has the shape \(3, 3\)": ({"m.npy": WEIGHT[1:, 1:]}, {"orientation": "post-pre"}),
+    "are infinite in places": ({"m.npy": np.full((4, 4), np.inf)}, {"orientation": "post-pre"}),
+    "that the recording lacks, e, d": ({"e.csv": "pre,post\na,d\ne,b\n"}, {}),
+    "the pair a to b more than once": ({"e.csv": "pre,post\na,b\na,b\n"}, {}),
+    "lists no pair of the recording": ({"e.csv": "pre,post\nx,y\n"}, {"unrecorded": "leave-out"}),
+    "is no matrix: its rows have different lengths": ({"m.dat": "1 2\n3\n"}, {"orientation": "post-pre"}),
+    "is of no kind that connections are read from": ({"m.xls": "x"}, {}),
+    "Unusable parameter 'orientation'": ({"m.npy": WEIGHT}, {"orientation": "rows"}),
+    "is not a whole HDF5 file": ({"edges.h5": "x"}, {}),
+}
+
+
+@pytest.mark.parametrize("sentence", BAD)
+def test_what_does_not_fit_ends_in_a_sentence(recording, tmp_path, sentence):
+    (name, content), options = next(iter(BAD[sentence][0].items())), BAD[sentence][1]
+    if isinstance(content, str):
+        (tmp_path / name).write_text(content)
+    else:
+        np.save(tmp_path / name, content)
+    with pytest.raises(InputError, match=sentence):
+        attached(recording, tmp_path / name, **options)
+
+
+def test_synapses_of_a_pair_can_be_summed(recording, tmp_path):
+    (tmp_path / "e.csv").write_text("pre_pt_root_id,post_pt_root_id,size\na,b,2\na,b,3\na,z,1\n")
+    found, said = attached(recording, tmp_path / "e.csv", duplicates="sum", unrecorded="leave-out")
+    assert found.weight[1, 0] == 5
+    assert not found.signed
+    assert "1 of 3 connections of e.csv are of neurons not recorded" in said[0]
+
+
+def test_signs_that_fit_neither_orientation_are_told(recording, tmp_path):
+    np.save(tmp_path / "m.npy", np.random.default_rng(0).standard_normal((4, 4)))
+    _, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
+    assert any("signs cannot confirm the orientation" in line for line in said)
+
+
+@pytest.mark.skipif(not EXTERNAL.is_dir(), reason="recordings of others are not here")
+@pytest.mark.parametrize(
+    ("recorded", "file", "options", "edges"),
+    [
+        ("nest_casadiego", "nest_casadiego/connectivity.dat", {"orientation": "post-pre"}, 964),
+        ("tspe/new_sim7_100.mat", None, {"key": "data.SWM", "orientation": "pre-post", "delay_key": "data.DM"}, 214),
+        ("mismatch/bursting.npz", None, {"key": "weights", "orientation": "post-pre"}, None),
+    ],
+)
+def test_recordings_of_others_come_with_their_truth(recorded, file, options, edges):
+    truth = Truth(file=str(EXTERNAL / (file or recorded)), **options)
+    found = read(EXTERNAL / recorded, truth=truth, **({"key": "data.TS_ms"} if recorded.endswith(".mat") else {}))
+    assert found.connectome.signed
+    assert edges in (None, found.connectome.adjacency.sum())
