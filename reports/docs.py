@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
-
 from reports.comparison import CALCIUM_METRICS, SPIKE_METRICS
-from reports.leaderboard import leaderboard
 from reports.leaderboard_tables import (
     AHEAD,
     FAILED,
@@ -24,16 +21,13 @@ from reports.leaderboard_tables import (
     RANK,
     SECONDS,
 )
-from reports.tables import Table
 from simulators.catalogue import KINDS, entries, explain
 from synapsnet.datasets import Dataset, registry
 from synapsnet.files import write_text
 from synapsnet.io import READERS
 from synapsnet.io.reader import Reader
-from validation.benchmark.suite import load_suite
 from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric
 
-RESULTS = Path(__file__).parent / "results"  # of suites, NAME.parquet each
 FOOTER = "Written by `python -m reports.docs docs/`; do not edit."
 
 METRICS = """How each number in a report or a benchmark is defined. "Field" is its name in `scores.json`, in a table of
@@ -61,14 +55,6 @@ it, and `synapsnet info PATH` says what was found. An option in the lists below 
 its own flag where `synapsnet fit --help` has one, and in Python as a keyword of `synapsnet.io.read`. Whatever is
 assumed or dropped is told. Counts of spikes that take more than 1 GiB lie in a temporary file, in the folder that the
 variable TMPDIR names; an hour of 1,000 units in bins of 5 ms, 2.7 GiB of counts, is read in about 0.9 GiB of memory."""
-BENCHMARKS = """What the suites of `validation/suites/` came to. `synapsnet benchmark SUITE -o results/` runs one again,
-`synapsnet leaderboard` reads the tables in `reports/results/`, too. Brackets are 95% intervals over seeds; the metrics
-are defined in [Metrics](metrics.md), the methods in [Methods](methods.md). A bound knows the truth and is no
-contestant."""
-FIGURES = {
-    "standard": "![AUPRC by setting, and against cost](standard.svg)",
-    "curves": "![AUPRC over the fraction of the neurons recorded, shared input and length](curves.svg)",
-}
 
 
 def pages() -> dict[str, str]:
@@ -78,7 +64,6 @@ def pages() -> dict[str, str]:
         "catalogue.md": catalogue_page(),
         "datasets.md": datasets_page(registry().values()),
         "formats.md": formats_page(READERS),
-        "results.md": results_page(RESULTS),
     }
 
 
@@ -139,40 +124,6 @@ def formats_page(readers: Iterable[Reader]) -> str:
         layout = reader.LAYOUT.removeprefix("an ").removeprefix("a ")
         parts += [f"## {layout[0].upper()}{layout[1:]}", f"```text\n{inspect.getdoc(reader.read)}\n```"]
     return _page(parts)
-
-
-def results_page(folder: Path) -> str:
-    """The leaderboards of the suites of which a folder has results (see `validation.benchmark.table`)."""
-    parts = ["# Results", BENCHMARKS]
-    for path in sorted(folder.glob("*.parquet")):
-        parts += _suite(path.stem, pd.read_parquet(path))
-    return _page(parts)
-
-
-def _suite(name: str, results: pd.DataFrame) -> Iterator[str]:
-    board = leaderboard(results)
-    units = results.drop_duplicates("hash")
-    yield f"## {name[0].upper()}{name[1:]}"
-    yield f"{load_suite(name).about} {len(units)} units, of which {(units['status'] != 'ok').sum()} failed."
-    yield f"**{board.verdict}**"
-    if name in FIGURES:
-        yield FIGURES[name]
-    yield from _captioned(board.standing)
-    yield from _captioned(board.by_setting["AUPRC"])
-    if board.differences is not None:
-        yield from _captioned(board.differences)
-    for table in board.losses:
-        yield from _captioned(table, table.verdict)
-    yield from _captioned(board.by_setting["realised FDR"])
-
-
-def _captioned(table: Table, sentence: str = "") -> Iterator[str]:
-    """A table of the leaderboard under its caption."""
-    rows = ((row.label, *(f"{cell.text} {cell.interval}".rstrip() for cell in row.cells)) for row in table.rows)
-    yield f"### {table.caption}"
-    if sentence:
-        yield sentence
-    yield _table(("", *(metric.name for metric in table.columns)), rows)
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

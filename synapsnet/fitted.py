@@ -25,7 +25,7 @@ from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.kernels import KernelByDistance, distance_groups
 from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
-from synapsnet.multi_step import Ahead
+from synapsnet.multi_step import MultiStep
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
@@ -127,7 +127,7 @@ class FittedModel(nn.Module):
         self.register_buffer("behaviour_scale", torch.ones(n_behaviour))
         self.register_buffer("lowest", torch.zeros(n))
         self.register_buffer("highest", torch.ones(n))
-        self.ahead = Ahead(n, 2 + shape["n_steps"], horizon)
+        self.ahead = MultiStep(n, 2 + shape["n_steps"], horizon)
 
     @classmethod
     def fit(

@@ -28,7 +28,7 @@ SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the shared coefficients, as
 SMALLEST_RIDGE = 1e-6  # as a share of the largest feature: constant features, as those of silent neurons, get nothing
 
 
-class Ahead(nn.Module):
+class MultiStep(nn.Module):
     """Readout of the module's docstring, for steps 2 to H; before it is fitted it forecasts zero.
 
     Parameters

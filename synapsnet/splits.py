@@ -50,39 +50,6 @@ def holdout(recording: Recording, fraction: float, gap: int) -> tuple[Recording,
     return recording.select_rows(earlier), recording.select_rows(later)
 
 
-def kfold(segments: Segments, n_folds: int, gap: int) -> list[tuple[Segments, Segments]]:
-    """Blocked cross-validation: each of `n_folds` contiguous blocks of time is held out once.
-
-    Blocks and not single steps, since neighbours in time are alike (Bergmeir & Benitez 2012, Information Sciences
-    191:192).
-
-    Parameters
-    ----------
-    segments : list of (start, stop)
-        Row ranges of the valid epochs, in order of time.
-    n_folds : int
-    gap : int
-        Steps left out at the start of the block, and after it, where that is within an epoch.
-
-    Returns
-    -------
-    list of (training, held out)
-        Each a list of (start, stop).
-
-    Raises
-    ------
-    InputError
-        If there are fewer than 2 folds, or a part would be empty.
-    """
-    borders = _borders(segments, n_folds)
-    folds = []
-    for first, last in pairwise(borders):
-        before, held_out, after = _cut(segments, [first, last], gap)
-        folds.append((before + after, held_out))
-    _check_parts([part for fold in folds for part in fold], n_folds, gap)
-    return folds
-
-
 def alternating(segments: Segments, n_blocks: int, gap: int) -> tuple[Segments, Segments]:
     """Two halves of a recording, for split-half reliability: its odd and its even blocks of time.
 

@@ -372,7 +372,7 @@ def _shifted(recording: Recording, early: Recording) -> nap.TsGroup | None:
 def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeypatch, modality):
     """It decides when to stop, with which W to forecast, and how far to draw neurons together; nothing else."""
     monkeypatch.setattr(fitted.FittedModel, "_improve", lambda *decision: None)
-    monkeypatch.setattr(fitted.Ahead, "fit", lambda *decision: None)
+    monkeypatch.setattr(fitted.MultiStep, "fit", lambda *decision: None)
     recording = toy(modality, behaviour=np.arange(600.0)[:, None])
     values = recording.values.copy()
     values[540:] = np.random.default_rng(1).integers(0, 3, (60, 3))

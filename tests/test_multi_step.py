@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from synapsnet import multi_step
-from synapsnet.multi_step import Ahead
+from synapsnet.multi_step import MultiStep
 
 
 def lagged(x, n_steps):
@@ -13,7 +13,7 @@ def lagged(x, n_steps):
 
 
 def fitted(x, training, validation, n_steps=2, n_ahead=3, batch=50):
-    readout = Ahead(x.shape[1], n_steps, 1 + n_ahead)
+    readout = MultiStep(x.shape[1], n_steps, 1 + n_ahead)
     readout.fit(x, training, validation, n_steps, lagged(x, n_steps), batch)
     return readout
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
-from synapsnet.splits import alternating, holdout, kfold, split_rows
+from synapsnet.splits import alternating, holdout, split_rows
 
 
 @st.composite
@@ -101,37 +101,6 @@ def test_holdout_cuts_activity_behaviour_and_epochs_together():
     assert later.activity.times()[0] == pytest.approx(recording.activity.times()[54])
 
 
-@given(epochs(), st.integers(2, 6), st.integers(0, 4))
-def test_every_step_is_held_out_once_or_lost_to_a_gap(segments, n_folds, gap):
-    try:
-        folds = kfold(segments, n_folds, gap)
-    except InputError:
-        assume(False)
-    everything = rows(segments)
-    tested = [row for _, held_out in folds for row in rows(held_out)]
-    assert tested == sorted(set(tested))
-    assert set(tested) <= set(everything)
-    assert len(everything) - len(tested) <= gap * (n_folds - 1)
-    for training, held_out in folds:
-        assert set(rows(training)).isdisjoint(rows(held_out))
-        assert len(everything) - len(rows(training)) - len(rows(held_out)) <= 2 * gap
-        # With a history of the gap's length, no step's past lies on the other side.
-        for part, other in ((training, set(rows(held_out))), (held_out, set(rows(training)))):
-            for target in rows(part):
-                (start,) = (a for a, b in segments if a <= target < b)
-                assert other.isdisjoint(range(max(start, target - gap), target))
-
-
-def test_folds_by_hand():
-    assert kfold([(0, 30)], 3, 2) == [
-        ([(12, 30)], [(0, 10)]),
-        ([(0, 10), (22, 30)], [(12, 20)]),
-        ([(0, 20)], [(22, 30)]),
-    ]
-    # Borders of epochs need no gap.
-    assert kfold([(0, 10), (15, 25)], 2, 5) == [([(15, 25)], [(0, 10)]), ([(0, 10)], [(15, 25)])]
-
-
 def test_alternating_blocks_by_hand():
     assert alternating([(0, 40)], 4, 3) == ([(0, 10), (23, 30)], [(13, 20), (33, 40)])
     assert alternating([(0, 15), (20, 45)], 4, 1) == ([(0, 10), (26, 35)], [(11, 15), (20, 25), (36, 45)])
@@ -150,10 +119,8 @@ def test_two_blocks_are_the_first_and_the_second_half(segments, gap):
 
 def test_refuses_too_many_blocks():
     with pytest.raises(InputError, match="too short to be cut into 4 blocks behind gaps of 5 steps"):
-        kfold([(0, 20)], 4, 5)
-    with pytest.raises(InputError, match="too short to be cut into 4 blocks"):
         alternating([(0, 20)], 4, 5)
-    with pytest.raises(InputError, match="at least 2 blocks; got 1"):
-        kfold([(0, 20)], 1, 0)
+    with pytest.raises(InputError, match="at least 2 blocks; got 0"):
+        alternating([(0, 20)], 0, 0)
     with pytest.raises(InputError, match="even number of blocks; got 3"):
         alternating([(0, 20)], 3, 0)

@@ -1,14 +1,12 @@
-"""Data in which there is nothing to find, made from the data at hand, and networks that are wired at random.
+"""Surrogates: recordings in which there is nothing to find, made from the recording at hand.
 
-Each null keeps some of the structure and breaks the rest; what a method still finds in it, it would find anyway.
+Each surrogate keeps some of the structure and breaks the rest; what a method still finds in it, it would find anyway.
 
 ==================  =============================================  ==============================================
-null                keeps                                          breaks
+surrogate           keeps                                          breaks
 ==================  =============================================  ==============================================
 `jitter`            spike counts of each neuron in each window     timing within a window
 `circular_shift`    each neuron's activity, its autocorrelation    timing between neurons
-`shuffle_trials`    responses to what happens in every trial       what neurons share within one trial
-`rewire`            how many inputs and outputs each neuron has    who is connected to whom
 ==================  =============================================  ==============================================
 
 The surrogate recordings come without connectome and spike times, which are not theirs.
@@ -23,9 +21,8 @@ import numpy.typing as npt
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.recording import FloatArray, Recording
 
-SWAPS_PER_CONNECTION = 10
 ROUNDING = 1e-12  # scores that are equal but for it are ties
 
 
@@ -103,73 +100,6 @@ def circular_shift(recording: Recording, min_shift_s: float, rng: np.random.Gene
         rows = (np.arange(length)[:, None] - shift) % length
         values[start:stop] = np.take_along_axis(recording.values[start:stop], rows, axis=0)
     return _surrogate(recording, values)
-
-
-def shuffle_trials(recording: Recording, rng: np.random.Generator) -> Recording:
-    """Give each neuron its activity of another random trial: a permutation of the epochs for each neuron.
-
-    The shift predictor of Perkel, Gerstein & Moore 1967, Biophys J 7:419, with random trials in place of the next one.
-
-    Parameters
-    ----------
-    recording : Recording
-        Its epochs are the trials.
-    rng : numpy Generator
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two epochs or they differ in length.
-    """
-    lengths = {stop - start for start, stop in recording.segments}
-    if len(recording.segments) < 2 or len(lengths) > 1:
-        raise InputError(
-            f"Trials can be shuffled if there are at least two epochs of one length; got {len(recording.segments)} of "
-            f"{min(lengths)} to {max(lengths)} steps."
-        )
-    trials = recording.values.reshape(len(recording.segments), *lengths, recording.n_neurons)
-    shuffled = rng.permuted(
-        np.broadcast_to(np.arange(len(trials))[:, None], (len(trials), recording.n_neurons)), axis=0
-    )
-    return _surrogate(
-        recording, np.take_along_axis(trials, shuffled[:, None, :], axis=0).reshape(recording.values.shape)
-    )
-
-
-def rewire(connectome: Connectome, rng: np.random.Generator) -> Connectome:
-    """A random network in which each neuron has as many inputs and as many outputs as before.
-
-    Two connections swap their targets, again and again, unless that would make a self-connection or a second one
-    between the same neurons (Maslov & Sneppen 2002, Science 296:910). Weight and delay stay with the presynaptic
-    neuron, so the outgoing weights of each neuron are the same and excitatory neurons remain so.
-
-    Parameters
-    ----------
-    connectome : Connectome
-    rng : numpy Generator
-
-    Returns
-    -------
-    Connectome
-        Without standard errors and effective connectivity. Networks that are full, or very small, may have no other.
-    """
-    post, pre = np.nonzero(connectome.adjacency)
-    targets, sources = post.tolist(), pre.tolist()
-    present = set(zip(targets, sources, strict=True))
-    for a, b in rng.integers(len(post), size=(SWAPS_PER_CONNECTION * len(post), 2)).tolist() if len(post) else []:
-        new = {(targets[b], sources[a]), (targets[a], sources[b])}
-        if len(new) == 2 and present.isdisjoint(new) and all(target != source for target, source in new):
-            present -= {(targets[a], sources[a]), (targets[b], sources[b])}
-            present |= new
-            targets[a], targets[b] = targets[b], targets[a]
-
-    def moved(matrix: FloatArray, absent: float) -> FloatArray:
-        result = np.full_like(matrix, absent)
-        result[targets, sources] = matrix[post, pre]
-        return result
-
-    delay_s = None if connectome.delay_s is None else moved(connectome.delay_s, np.nan)
-    return Connectome(moved(connectome.weight, 0.0), delay_s=delay_s, unit=connectome.unit)
 
 
 def _surrogate(recording: Recording, values: npt.NDArray[np.float32]) -> Recording:

@@ -20,8 +20,6 @@ from simulators.topologies.motifs import lookalikes
 from synapsnet.recording import Connectome
 from validation.metrics.detection import BoolArray
 
-LOOKALIKES = ("chain", "common-input", "reverse", "relay", "unequal-delays")
-
 
 def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> dict[str, BoolArray]:
     """Which absent connections belong to which motif.
