@@ -16,13 +16,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder, write_text
 from synapsnet.io.nwb_write import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
-from synapsnet.recording import Connectome
+from synapsnet.recording import Connectome, has_little_data
 from synapsnet.run import RECORDING, Run
 
 EDGES, GRAPH, NWB = "edges.csv", "network.graphml", "results.nwb"
@@ -51,7 +52,7 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
     """
     folder, neurons = Path(folder), run.recording.neurons
     connectome = run.models["synapsnet"].connectivity_
-    edges = edge_table(connectome, neurons, fdr)
+    edges = edge_table(connectome, neurons, fdr, has_little_data(run.recording))
     if recording is not None:
         _refuse_another(Path(recording), run)
     make_folder(folder)
@@ -61,7 +62,9 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
     write_text(folder / GRAPH, graphml(edges[edges["reported"]], neurons))
 
 
-def edge_table(connectome: Connectome, neurons: pd.DataFrame, fdr: float = 0.05) -> pd.DataFrame:
+def edge_table(
+    connectome: Connectome, neurons: pd.DataFrame, fdr: float = 0.05, little_data: npt.ArrayLike | None = None
+) -> pd.DataFrame:
     """Every ordered pair of different neurons, the surest first.
 
     Parameters
@@ -72,13 +75,16 @@ def edge_table(connectome: Connectome, neurons: pd.DataFrame, fdr: float = 0.05)
         See `synapsnet.recording.neuron_table`.
     fdr : float
         False discovery rate of what is reported.
+    little_data : (N,) bool array, optional
+        Neurons of which too little is known to believe p-values, see `synapsnet.recording.has_little_data`.
 
     Returns
     -------
     DataFrame with N (N - 1) rows
         `pre` and `post` (ids of neurons), `weight` (in `Connectome.unit`), `standard_error`, `p_value`, `q_value` (the
         least false discovery rate at which the pair is reported), `local_fdr` (probability that there is no
-        connection), `delay_s`, `reported`. NaN where the connectome does not hold it.
+        connection), `delay_s`, `reported`, and `little_data`: of one of the two neurons. NaN where the connectome does
+        not hold it.
 
     Raises
     ------
@@ -94,6 +100,8 @@ def edge_table(connectome: Connectome, neurons: pd.DataFrame, fdr: float = 0.05)
     }
     columns = ("weight", "standard_error", "p_value", "q_value", "local_fdr", "delay_s", "reported")
     values = {name: known[name][post, pre] if name in known else np.nan for name in columns}
+    scarce = np.zeros(connectome.n_neurons, bool) if little_data is None else np.asarray(little_data, bool)
+    values["little_data"] = scarce[post] | scarce[pre]
     order = np.argsort(-np.abs(connectome.scores[post, pre]), kind="stable")
     return pd.DataFrame({"pre": names[pre], "post": names[post]} | values).iloc[order].reset_index(drop=True)
 
@@ -109,7 +117,7 @@ def graphml(edges: pd.DataFrame, neurons: pd.DataFrame) -> str:
         Columns become attributes; what is not known is left out.
     """
     root = ElementTree.Element("graphml", xmlns=NAMESPACE)
-    measures = [name for name in edges.columns if name not in ("pre", "post", "reported")]
+    measures = [name for name in edges.columns if name not in ("pre", "post", "reported", "little_data")]
     _declare(root, "node", neurons)
     _declare(root, "edge", edges[measures])
     graph = ElementTree.SubElement(root, "graph", edgedefault="directed")

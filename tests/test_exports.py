@@ -52,6 +52,12 @@ def test_edges_by_hand() -> None:
     assert edge_table(by_hand(), NEURONS, fdr=0.02).reported.sum() == 1
 
 
+def test_pairs_of_neurons_with_little_data_are_marked() -> None:
+    edges = edge_table(by_hand(), NEURONS, little_data=[False, True, False])
+    assert edges.little_data.tolist() == ["b" in pair for pair in zip(edges.pre, edges.post, strict=True)]
+    assert not edge_table(by_hand(), NEURONS).little_data.any()
+
+
 def test_edges_without_prior_have_adjusted_p_values() -> None:
     z = np.array([[0.0, 4.0], [1.0, 0.0]])
     edges = edge_table(Connectome(z, standard_error=np.ones((2, 2))), neuron_table(2))

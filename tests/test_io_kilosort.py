@@ -135,3 +135,51 @@ def test_pickled_arrays_are_refused(folder):
     np.save(folder / "spike_clusters.npy", np.array([{}] * len(TIMES_S), object))
     with pytest.raises(InputError, match="never loaded"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate_hz"),
+    [
+        ("sample_rate = 30_000\n", 30_000),
+        ("fs = 3e4\nsample_rate = fs\n", 30_000),
+        ("sample_rate = 15 * 1000 + 2*7500.\n", 30_000),
+        ("sample_rate = 1\nsample_rate: float = np.float64(30000.0)\n", 30_000),
+        ("path = \\\nsample_rate = 3e4 # Hz\n", 30_000),
+    ],
+)
+def test_the_sampling_rate_is_understood_without_executing(folder, text, rate_hz):
+    (folder / "params.py").write_text(text)
+    assert read(folder, bin_s=0.5).n_steps == 8
+
+
+@pytest.mark.parametrize(
+    "text", ["sample_rate = get_rate()\n", "sample_rate = 10 ** 10 ** 10\n", "sample_rate = '3e4'\n"]
+)
+def test_what_would_have_to_be_executed_is_refused_with_the_line(folder, text):
+    (folder / "params.py").write_text(text)
+    with pytest.raises(InputError, match=r"says \"sample_rate = |says 'sample_rate = |states .sample_rate = "):
+        read(folder)
+
+
+def test_times_in_seconds_are_found(folder):
+    np.save(folder / "spike_times.npy", np.load(folder / "spike_times.npy") / RATE_HZ)
+    lines: list[str] = []
+    assert read(folder, bin_s=0.5, notify=lines.append).n_steps == 8
+    assert "spike_times.npy holds fractions, and is taken to be in seconds, not in samples." in lines
+
+
+@pytest.mark.parametrize("name", ["cluster_groups.csv", "cluster_group.csv", "cluster_bc_unitType.tsv"])
+def test_tables_of_labels_have_many_names(folder, name):
+    (folder / name).write_text("cluster_id\tgroup\n0\tgood\n3\tgood\n5\tmua\n")
+    assert ids(folder) == ["0", "3"]
+
+
+def test_unsorted_falls_back_to_kilosort_and_other_files_of_quality_are_named(folder):
+    (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n0\tunsorted\n3\tunsorted\n5\tunsorted\n")
+    assert ids(folder) == ["0", "3", "5"]
+    (folder / "cluster_KSLabel.tsv").write_text("cluster_id\tKSLabel\n0\tgood\n3\tgood\n5\tmua\n")
+    (folder / "quality_metrics.csv").write_text("cluster_id,snr\n0,1\n")
+    lines: list[str] = []
+    assert ids(folder, notify=lines.append) == ["0", "3"]
+    assert "The units are labelled by group, and where that says nothing by KSLabel: 2 good, 1 mua." in lines
+    assert "Not used, though it may say how good the units are: quality_metrics.csv." in lines

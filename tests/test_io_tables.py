@@ -163,3 +163,97 @@ def test_any_text_is_a_table_or_refused(text, tmp_path_factory):
     path.write_text(text, encoding="utf-8", newline="")
     with suppress(InputError):  # any other exception fails the test
         read(path, dt_s=0.1)
+
+
+def told(path, **options):
+    lines: list[str] = []
+    return read(path, notify=lines.append, **options), lines
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"), [("Time (s)", 1), ("Time(ms)", 1e3), ("time [ms]", 1e3), ("timestamp_us", 1e6), ("t_s", 1)]
+)
+def test_times_have_units_in_their_names(tmp_path, table, name, scale):
+    table.insert(0, name, scale * np.arange(T) / 20)
+    table.to_csv(tmp_path / "x.csv", index=False)
+    recording, lines = told(tmp_path / "x.csv")
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+    assert recording.dt_s == pytest.approx(0.05)
+    assert any("taken to be times" in line for line in lines)
+    recording, lines = told(tmp_path / "x.csv", fs_hz=10)
+    assert recording.n_neurons == 3 and any(line.startswith("Warning: by ") for line in lines)
+
+
+@pytest.mark.parametrize("name", [" ", "", "frame", "Frame #", "counter"])
+def test_numbers_of_rows_are_no_neurons(tmp_path, table, name):
+    table.insert(0, name, np.arange(1, T + 1))
+    table.to_csv(tmp_path / "x.csv", index=False)
+    recording, lines = told(tmp_path / "x.csv", fs_hz=20)
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+    assert any("numbers the rows" in line for line in lines)
+
+
+def test_a_column_that_only_rises_is_times(tmp_path, table):
+    table.assign(clock=3 + np.arange(T) / 20).to_csv(tmp_path / "x.csv", index=False)
+    recording, lines = told(tmp_path / "x.csv")
+    assert recording.dt_s == pytest.approx(0.05) and recording.n_neurons == 3
+    assert any("'clock' only rises, and is taken to be times, in s" in line for line in lines)
+
+
+def test_frames_that_are_missing_are_gaps(tmp_path, table):
+    table.insert(0, "frame", np.r_[np.arange(30), np.arange(40, 40 + T - 30)])
+    table.to_csv(tmp_path / "x.csv", index=False)
+    assert read(tmp_path / "x.csv", fs_hz=20).segments == [(0, 30), (30, 60)]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"sep": ";"},
+        {"sep": "\t", "decimal": ","},
+        {"decimal": ",", "quoting": 1},
+        {"encoding": "utf-16"},
+        {"sep": "|"},
+    ],
+)
+def test_dialects(tmp_path, table, how):
+    table.assign(time=np.arange(T) / 20).to_csv(tmp_path / "x.csv", index=False, **how)
+    recording = read(tmp_path / "x.csv")
+    assert np.allclose(recording.values, table, atol=1e-6)
+    assert recording.dt_s == pytest.approx(0.05)
+
+
+def test_lines_above_and_a_second_row_of_the_header(tmp_path, table):
+    """As Inscopix writes: the status of each cell below its name."""
+    rows = [f"{t / 20:.3f}, " + ", ".join(f"{v:.6f}" for v in row) for t, row in enumerate(table.to_numpy())]
+    above = "# exported\n , C0, C1, C2\nTime(s)/Cell Status, accepted, rejected, undecided\n"
+    (tmp_path / "x.csv").write_text(above + "\n".join(rows))
+    recording, lines = told(tmp_path / "x.csv")
+    assert recording.neurons["id"].tolist() == ["C0", "C2"]
+    assert recording.dt_s == pytest.approx(0.05)
+    assert "1 lines above the table are not used: '# exported'" in lines
+    assert read(tmp_path / "x.csv", label="all").n_neurons == 3
+
+
+def spikes():
+    rng = np.random.default_rng(0)
+    return {k: np.sort(rng.uniform(0, 20, 60 + k)) for k in range(3)}
+
+
+def test_lists_of_spikes(tmp_path):
+    rows = [(k, t) for k, train in spikes().items() for t in train]
+    pd.DataFrame(rows, columns=["unit_id", "spike_time"]).to_csv(tmp_path / "long.csv", index=False)
+    pd.DataFrame(rows).sort_values(1).to_csv(tmp_path / "bare.csv", index=False, header=False)
+    pd.DataFrame({f"u{k}": pd.Series(train) for k, train in spikes().items()}).to_csv(tmp_path / "w.csv", index=False)
+    for name, ids in (("long.csv", "0 1 2"), ("bare.csv", "0 1 2"), ("w.csv", "u0 u1 u2")):
+        recording = read(tmp_path / name)
+        assert recording.modality == "spikes" and recording.neurons["id"].tolist() == ids.split()
+        assert [len(recording.spike_times[k]) for k in range(3)] == [60, 61, 62]
+
+
+def test_a_row_for_each_neuron_and_time(tmp_path, table):
+    long = table.assign(time=np.arange(T) / 20).melt("time", var_name="cell", value_name="dff")
+    long.to_csv(tmp_path / "x.csv", index=False)
+    recording = read(tmp_path / "x.csv")
+    assert np.allclose(recording.values, table, atol=1e-6)
+    assert recording.dt_s == pytest.approx(0.05)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synapsnet.cli.console import OUT
+from synapsnet.cli.console import OUT, notify
 from synapsnet.files import check_folder
 
 
@@ -28,8 +28,15 @@ def edges(
     - `synapsnet edges run/ --into session.nwb -o edges/`
     """
     from reports.exports import EDGES, GRAPH, NWB, write_exports
+    from synapsnet.recording import has_little_data
     from synapsnet.run import load_run
 
     check_folder(output)
-    write_exports(load_run(run, device="cpu"), output, fdr=fdr, recording=into)
+    fitted = load_run(run, device="cpu")
+    write_exports(fitted, output, fdr=fdr, recording=into)
+    if few := int(has_little_data(fitted.recording).sum()):
+        notify(
+            f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or only in one part of the time, to "
+            f"say anything of their connections: `little_data` in {EDGES} marks these pairs."
+        )
     OUT.print(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}", markup=False, soft_wrap=True)

@@ -20,13 +20,17 @@ from synapsnet.io import (
     caiman,
     kilosort,
     matlab,
+    minian,
+    neo_files,
     nest,
     nwb,
     sonata,
     spike_lists,
+    spikeinterface,
     stringer,
     suite2p,
     tables,
+    zarr_arrays,
 )
 from synapsnet.io.contents import contents
 from synapsnet.io.describe import describe_recording, describe_simulation
@@ -42,10 +46,10 @@ from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
 
-READERS = cast(
-    tuple[Reader, ...],
-    (suite2p, alf, kilosort, nest, sonata, nwb, caiman, bugeon, stringer, matlab, spike_lists, arrays, tables),
-)
+# The first that recognises a path reads it.
+_OF_FOLDERS = (suite2p, alf, kilosort, nest, sonata, spikeinterface, minian, zarr_arrays)
+_OF_FILES = (nwb, caiman, bugeon, stringer, matlab, neo_files, spike_lists, arrays, tables)
+READERS = cast(tuple[Reader, ...], (*_OF_FOLDERS, *_OF_FILES))
 
 
 def _silent(line: str) -> None:

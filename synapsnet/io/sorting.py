@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, count_spikes
 from synapsnet.recording import Recording, neuron_table
+
+BETWEEN_S = 1.0  # segments whose clocks start again
 
 
 def recording_of_units(
@@ -90,3 +93,29 @@ def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[A
     order = np.argsort(unit[known], kind="stable")
     borders = np.cumsum(np.bincount(unit[known], minlength=len(ids)))[:-1]
     return np.split(times_s[known][order], borders)
+
+
+def one_behind_the_other(
+    segments: Sequence[tuple[list[FloatArray], nap.IntervalSet]], notify: Notify
+) -> tuple[list[FloatArray], nap.IntervalSet]:
+    """Trains and observed time of segments; those whose clocks start again are shifted behind the one before.
+
+    Parameters
+    ----------
+    segments : sequence of (N trains, IntervalSet)
+        Each with the time in which it was observed.
+    notify : callable
+    """
+    parts: list[list[FloatArray]] = [[] for _ in segments[0][0]]
+    starts: list[float] = []
+    stops: list[float] = []
+    for trains, inside in segments:
+        overlaps = bool(stops) and inside.start[0] <= stops[-1]
+        shift_s = stops[-1] + BETWEEN_S - inside.start[0] if overlaps else 0.0
+        for own, train in zip(parts, trains, strict=True):
+            own.append(train + shift_s)
+        starts += list(inside.start + shift_s)
+        stops += list(inside.end + shift_s)
+    if len(segments) > 1:
+        notify(f"{len(segments)} segments are read as epochs, one behind the other.")
+    return [np.concatenate(own) for own in parts], nap.IntervalSet(starts, stops)

@@ -19,7 +19,7 @@ from synapsnet.io.labels import judged
 from synapsnet.io.npy import Array, array_headers, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import by_unit, recording_of_units
+from synapsnet.io.sorting import by_unit, one_behind_the_other, recording_of_units
 from synapsnet.io.units import SECONDS, FloatArray, Units
 from synapsnet.recording import Recording, neuron_table
 
@@ -130,7 +130,7 @@ def recording_of_lists(
         {n: a.reshape(-1) for n, a in arrays.items() if n not in used and a.size == len(ids)}, index=range(len(ids))
     )
     labels = judged(properties, "units", notify)
-    if unused := [name for name in arrays if name not in used and name not in (*DURATIONS, *RATES, "type")]:
+    if unused := [n for n in arrays if n not in used and n not in (*DURATIONS, *RATES, "type", *properties.columns)]:
         notify(f"Not used: {', '.join(unused)}.")
     units = Units(
         trains,
@@ -197,21 +197,13 @@ def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[FloatAr
     rate_hz, ids = float(arrays["sampling_frequency"].reshape(-1)[0]), arrays["unit_ids"].reshape(-1)
     if not rate_hz > 0:
         raise InputError(f"sampling_frequency must be a positive number of hertz; it is {rate_hz:g}.")
-    n_segments = sum(name.startswith(SEGMENT) for name in arrays)
-    trains: list[list[FloatArray]] = [[] for _ in ids]
-    starts, stops, offset_s = [], [], 0.0
-    for k in range(n_segments):
+    segments = []
+    for k in range(sum(name.startswith(SEGMENT) for name in arrays)):
         times_s = arrays[f"{SEGMENT}{k}"].reshape(-1) / rate_hz
-        part = in_order(by_unit(times_s, arrays[f"spike_labels_seg{k}"].reshape(-1), ids), notify)
-        inside = observed_time(part, notify)
-        for own, train in zip(trains, part, strict=True):
-            own.append(train + offset_s)
-        starts += list(inside.start + offset_s)
-        stops += list(inside.end + offset_s)
-        offset_s = stops[-1] + 1.0
-    if n_segments > 1:
-        notify(f"{n_segments} segments are read as epochs, one behind the other.")
-    return [np.concatenate(own) for own in trains], ids, nap.IntervalSet(starts, stops)
+        trains = in_order(by_unit(times_s, arrays[f"spike_labels_seg{k}"].reshape(-1), ids), notify)
+        segments.append((trains, observed_time(trains, notify)))
+    trains, observed = one_behind_the_other(segments, notify)
+    return trains, ids, observed
 
 
 def _observed(
