@@ -79,7 +79,7 @@ def test_minian_and_arrays_in_zarr(tmp_path):
     ):
         group[name] = array
         group[name].attrs["_ARRAY_DIMENSIONS"] = axes
-    with pytest.raises(InputError, match="does not say its frame rate; .*--fs"):
+    with pytest.raises(InputError, match=r"does not say its frame rate; .*--fs"):
         read(tmp_path / "minian")
     recording = read(tmp_path / "minian", fs_hz=20.0)
     assert list(recording.neurons["id"]) == ["0", "3", "5", "7"]

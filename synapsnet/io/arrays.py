@@ -17,7 +17,7 @@ import pandas as pd
 from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.columns import find_clock, is_time, unit_s
-from synapsnet.io.labels import judged, kept_by_label
+from synapsnet.io.labels import judged, kept_by_label, looks_like_quality
 from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
 from synapsnet.io.rows import TIME_NAMES, guess_modality, on_clock, refuse_transposed, time_step
@@ -223,7 +223,9 @@ def _read_trials(
 
 def _obvious_activity(arrays: Mapping[str, Array | None], path: Path, exclude: set[str | None]) -> str:
     numeric = {
-        name: a for name, a in arrays.items() if a is not None and a.dtype.kind in "iufb" and name not in exclude
+        name: a
+        for name, a in arrays.items()
+        if a is not None and a.dtype.kind in "iufb" and name not in exclude and not looks_like_quality(name)
     }
     if "activity" in numeric:
         return "activity"

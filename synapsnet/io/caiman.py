@@ -117,7 +117,11 @@ def _accepted(file: h5py.File, n_components: int, path: Path, notify: Notify) ->
     if indices is None:
         notify(f"No idx_components: all {n_components} components are kept.")
         return np.arange(n_components)
-    kept = np.sort(indices.astype(np.intp).reshape(-1))
+    by_hand = [_dataset(file, f"estimates/{name}_list") for name in ("accepted", "rejected")]
+    accepted, rejected = (np.zeros(0) if each is None else each.reshape(-1) for each in by_hand)
+    if len(accepted) or len(rejected):
+        notify(f"{len(accepted)} components were accepted by hand, and {len(rejected)} rejected.")
+    kept = np.setdiff1d(np.union1d(indices.reshape(-1), accepted), rejected).astype(np.intp)
     if len(kept) and not (kept[0] >= 0 and kept[-1] < n_components):
         raise InputError(
             f"estimates/idx_components in {path} goes up to {kept[-1]}, but there are {n_components} components; "

@@ -91,6 +91,7 @@ def read(
     table, below, above = load_whole(path)
     if above:
         notify(f"{len(above)} lines above the table are not used: {above[0][:60]!r}{'...' if len(above) > 1 else ''}")
+    table = _without_empty(table, notify)
     metadata = {"source": path.name, "reader": "tables"}
     if transpose:
         table = _turned(table)
@@ -135,6 +136,16 @@ def read(
     samples_s = recording.activity.times() if isinstance(moments, float) else moments
     signals = [Signal(name, samples_s, _numbers(table[[name]], path)) for name in variables]
     return with_behaviour(recording, signals, notify=notify)
+
+
+def _without_empty(table: pd.DataFrame, notify: Notify) -> pd.DataFrame:
+    """The table without rows and columns that are empty, as separators at the ends of lines make them."""
+    full = table.notna().to_numpy()
+    rows, columns = full.any(axis=1), full.any(axis=0)
+    if (rows.all() and columns.all()) or not full.any():
+        return table
+    notify(f"{(~rows).sum()} rows and {(~columns).sum()} columns of the table are empty and were dropped.")
+    return table.loc[rows, columns].reset_index(drop=True)
 
 
 def _without_headers(
