@@ -343,3 +343,21 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(kind, cut, changes,
     load = load_npy if kind == "npy" else load_npz
     with suppress(InputError):  # any other exception fails the test
         load(path)
+
+
+def test_labels_and_names_beside_the_activity_are_used(save):
+    values = np.random.default_rng(0).normal(size=(50, 4))
+    path = save(
+        F=values, iscell=np.array([[1, 0.9], [0, 0.1], [1, 0.8], [1, 0.7]]), ids=np.array(list("abcd")), fs=10.0
+    )
+    lines: list[str] = []
+    assert list(read(path, notify=lines.append).neurons["id"]) == ["a", "c", "d"]
+    assert "The neurons are labelled by iscell: 3 good, 1 failed." in lines
+    assert read(path, label="all").n_neurons == 4
+
+
+def test_a_column_of_times_in_the_matrix_is_the_clock(save):
+    values = np.random.default_rng(0).normal(size=(50, 3))
+    recording = read(save(z=np.c_[np.arange(50) / 20, values]))
+    assert recording.values == pytest.approx(values, rel=1e-6)
+    assert recording.dt_s == pytest.approx(0.05)

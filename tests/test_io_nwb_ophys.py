@@ -194,3 +194,24 @@ def test_running_is_interpolated_onto_the_frames(tmp_path):
     file.create_processing_module("running", "running").add(speed)
     recording = read(save(file, tmp_path / "o.nwb"))
     assert recording.behaviour_values[:, 0] == pytest.approx(2.0 * np.arange(40))
+
+
+def test_background_and_baseline_are_no_activity(tmp_path):
+    values = np.random.default_rng(0).normal(size=(200, 3))
+    file = with_fluorescence(values, rate=10.0)
+    traces = file.processing["ophys"]["DfOverF"]
+    region = file.processing["ophys"]["ImageSegmentation"]["rois"].create_roi_table_region("all", region=[0, 1, 2])
+    for name in ("Baseline", "Background_Fluorescence"):
+        traces.create_roi_response_series(name=name, data=values + 9, rois=region, unit="a.u.", rate=10.0)
+    lines: list[str] = []
+    recording = read(save(file, tmp_path / "o.nwb"), notify=lines.append)
+    assert recording.values == pytest.approx(values, abs=1e-6)
+    assert lines[0] == ("Reading DfOverF/traces; left out: DfOverF/Background_Fluorescence, DfOverF/Baseline (--key).")
+
+
+def test_a_rate_of_0_is_named_and_may_be_given(tmp_path):
+    values = np.random.default_rng(0).normal(size=(200, 3))
+    path = save(with_fluorescence(values, rate=0.0), tmp_path / "o.nwb")
+    with pytest.raises(InputError, match=r"states a rate of 0 Hz; give that of the frames \(--fs\)"):
+        read(path)
+    assert read(path, fs_hz=10.0).dt_s == pytest.approx(0.1)

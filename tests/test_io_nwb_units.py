@@ -280,3 +280,45 @@ def test_the_area_of_an_ellipse_that_was_fitted_to_the_pupil(tmp_path, monkeypat
 def test_options_of_fluorescence_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds spike times; leave out key"):
         read(save(with_units(TRAINS), tmp_path / "u.nwb"), key="DfOverF")
+
+
+def told(path: Path, **options: Any) -> tuple[Any, list[str]]:
+    lines: list[str] = []
+    return read(path, notify=lines.append, **options), lines
+
+
+def test_spikes_without_a_time_are_left_out(tmp_path):
+    recording, lines = told(save(with_units([[0.1, 0.5, np.nan], [0.2, 0.9]]), tmp_path / "u.nwb"), bin_s=0.1)
+    assert recording.n_steps == 8
+    assert lines[0] == "1 spikes without a time (NaN) left out, of unit 0 (counted from 0)."
+
+
+def test_units_that_were_never_observed_together_are_named(tmp_path):
+    path = save(with_units([[0.1, 1.5], [5.1, 5.9]], [[[0.0, 2.0]], [[5.0, 6.0]]]), tmp_path / "u.nwb")
+    with pytest.raises(InputError, match=r"obs_intervals \(0 to 2 s; 5 to 6 s\) have nothing in common; .*observed="):
+        read(path)
+    assert read(path, bin_s=0.1, observed="spikes").n_steps == 58
+
+
+def test_times_in_milliseconds_are_read_on_request(tmp_path):
+    path = save(with_units([[100.0, 1500.0], [200.0, 2100.0]]), tmp_path / "u.nwb")
+    assert read(path, bin_s=0.1, time_unit="ms").n_steps == 20
+
+
+def test_a_series_that_breaks_the_rules_is_left_out(behaving):
+    with h5py.File(behaving, "a") as raw:
+        blink = raw["processing/behavior/BehavioralTimeSeries/blink"]
+        attributes = dict(blink["timestamps"].attrs)
+        del blink["timestamps"]
+        blink["timestamps"] = np.zeros((2, 3))  # as in a published file
+        blink["timestamps"].attrs.update(attributes)
+    recording, lines = told(behaving, bin_s=1.0)
+    assert list(recording.behaviour.columns) == ["pupil_area", "speed"]
+    assert lines[0].startswith("Warning: processing/behavior/BehavioralTimeSeries/blink is left out, because it breaks")
+
+
+def test_nwb_1_is_named(tmp_path):
+    with h5py.File(tmp_path / "old.nwb", "w") as file:
+        file["nwb_version"] = "NWB-1.0.6"
+    with pytest.raises(InputError, match=r"is of version 1.0.6 of NWB, from before 2019"):
+        read(tmp_path / "old.nwb")
