@@ -22,7 +22,8 @@ LONGEST_HOLE_S = 1.0
 MOSTLY = 0.8  # of the steps are as long as usual, where a slow variable is regular
 ROUNDING_S = 1e-6  # clocks are not written more exactly
 MISSING_FRAME = 1.5  # steps between two frames that have another between them
-MOST_RESTARTS = 5  # more steps back than this are a matter of order
+MOST_RESTARTS = 5  # more steps back than this are a matter of order,
+FEWEST_OF_A_PART = 10  # and so are fewer times than these from one to the next
 MOST_JITTER = 0.2  # of a step, by which a frame may be moved
 
 FloatArray = npt.NDArray[np.float64]
@@ -200,7 +201,7 @@ def _why_not_increasing(times: FloatArray) -> str:
 def restarts(times: FloatArray) -> bool:
     """Do times go on in order and start again, once or a few times, near where they began."""
     back = np.flatnonzero(np.diff(times) < 0)
-    if not 0 < len(back) <= MOST_RESTARTS:
+    if not 0 < len(back) <= MOST_RESTARTS or np.diff(back, prepend=-1, append=len(times) - 1).min() < FEWEST_OF_A_PART:
         return False
     span = times.max() - times.min()
     falls = times[back] - times[back + 1]

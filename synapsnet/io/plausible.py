@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.clock import restarts
+from synapsnet.io.clock import FEWEST_OF_A_PART, restarts
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import is_large
 from synapsnet.recording import Recording, has_little_data
@@ -53,7 +53,7 @@ def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray
     if total := sum(dropped):
         units = [str(k) for k, n in enumerate(dropped) if n]
         notify(f"{total} spikes without a time (NaN) left out, of {_listed(units, 'unit', 'units')} (counted from 0).")
-    again = [restarts(train) for train in kept if len(train) > 1]
+    again = [restarts(train) for train in kept if len(train) >= 2 * FEWEST_OF_A_PART]
     if sum(again) * 2 > len(again) > 0:
         notify(f"Warning: the times of {sum(again)} of {len(again)} units {STARTS_AGAIN}")
     return [train if (np.diff(train) >= 0).all() else np.sort(train) for train in kept]
