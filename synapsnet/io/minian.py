@@ -65,10 +65,11 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
         raise InputError(f"The frame rate must be a positive number of hertz; got {fs_hz:g}.")
     values, ids = _frames_by_units(group, name, path)
     labels = group.arrays.get(LABELS)
-    kept = np.ones(len(ids), bool) if labels is None or labels.shape != ids.shape else labels != -1
+    known_labels = labels is not None and labels.shape == ids.shape
+    kept = np.asarray(labels != -1 if known_labels else np.ones(len(ids)), bool)
     if not kept.all():
         notify(f"{(~kept).sum()} of {len(kept)} units dropped: they were discarded (unit_labels).")
-    if labels is not None and len(np.unique(labels[kept])) < kept.sum():
+    if labels is not None and known_labels and len(np.unique(labels[kept])) < kept.sum():
         notify("Units that were merged (unit_labels) are read one by one.")
     known = np.isfinite(values).all(axis=1)
     if not known.all():
