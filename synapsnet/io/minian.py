@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.npy import Array
@@ -71,7 +72,7 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
         notify(f"{(~kept).sum()} of {len(kept)} units dropped: they were discarded (unit_labels).")
     if labels is not None and known_labels and len(np.unique(labels[kept])) < kept.sum():
         notify("Units that were merged (unit_labels) are read one by one.")
-    known = np.isfinite(values).all(axis=1)
+    known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
     if not known.all():
         notify(f"{(~known).sum()} of {len(known)} frames left out: a unit has no value there (NaN).")
     notify(NOTICES[trace])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
@@ -141,11 +142,12 @@ def read(
 def _without_empty(table: pd.DataFrame, notify: Notify) -> pd.DataFrame:
     """The table without rows and columns that are empty, as separators at the ends of lines make them."""
     full = table.notna().to_numpy()
-    rows, columns = full.any(axis=1), full.any(axis=0)
+    rows: npt.NDArray[np.bool_] = np.any(full, axis=1)
+    columns: npt.NDArray[np.bool_] = np.any(full, axis=0)
     if (rows.all() and columns.all()) or not full.any():
         return table
     notify(f"{(~rows).sum()} rows and {(~columns).sum()} columns of the table are empty and were dropped.")
-    return table.loc[rows, columns].reset_index(drop=True)
+    return table.iloc[np.flatnonzero(rows), np.flatnonzero(columns)].reset_index(drop=True)
 
 
 def _without_headers(
