@@ -16,7 +16,7 @@ from reports.numbers import format_number, is_defined
 from reports.page import Panel
 from reports.tables import Cell, Row, Table
 from synapsnet.recording import Recording
-from validation.activity.observe_like import Likeness, is_dff
+from validation.activity.observe_like import ComparablePair, is_dff
 from validation.activity.statistics import (
     COUNT_BIN_S,
     MIN_INTERVALS,
@@ -74,7 +74,7 @@ CALCIUM_METRICS = (
 )
 
 
-def compare(likeness: Likeness) -> tuple[Table, list[str], list[Panel]]:
+def compare(likeness: ComparablePair) -> tuple[Table, list[str], list[Panel]]:
     """Table, sentences and figures of a simulation and a recording that were observed alike."""
     pair = {SIMULATION: likeness.simulated, RECORDING: likeness.real}
     found = {name: statistics_of(recording) for name, recording in pair.items()}

@@ -30,7 +30,7 @@ from simulators import observe_calcium
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Recording, Simulation
-from validation.activity.observe_like import Likeness, observe_like
+from validation.activity.observe_like import ComparablePair, observe_like
 from validation.activity.statistics import (
     COUNT_BIN_S,
     MIN_INTERVALS,
@@ -111,7 +111,7 @@ def render_preview(simulation: Simulation, *, beside: Recording | None = None, t
     )
 
 
-def _beside(likeness: Likeness) -> Section:
+def _beside(likeness: ComparablePair) -> Section:
     table, sentences, panels = compare(likeness)
     source = f"{likeness.real.metadata['source']}: " if "source" in likeness.real.metadata else ""
     return Section(

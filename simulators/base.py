@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import field_serializer, field_validator
 
@@ -15,9 +14,8 @@ from simulators.inputs import Inputs
 from simulators.topologies import Topology, topology
 from simulators.units import Positive
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import Connectome, FloatArray, IndexArray
 
-IndexArray = npt.NDArray[np.integer[Any]]
 SHEET_UM_PER_NEURON = 25.0
 SHEET_THICKNESS_UM = 100.0
 

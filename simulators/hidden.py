@@ -24,15 +24,13 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import solve_toeplitz
 
 from simulators.positions import positions_um
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import FloatArray, Simulation
+from synapsnet.recording import FloatArray, IndexArray, Simulation
 
 By = Literal["random", "field", "type"]
-IndexArray = npt.NDArray[np.intp]
 
 GAIN_BIN_S = 0.005
 GAIN_WINDOW_S = 0.1  # five time constants of a membrane of 20 ms

@@ -7,16 +7,13 @@ Everything is `[post, pre]`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import BoolArray, Connectome, FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
-IndexArray = npt.NDArray[np.integer[Any]]
 DELAY_RANGE_S = (1e-3, 3e-3)
 
 

@@ -20,7 +20,7 @@ from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
-from synapsnet.fitted import FittedModel, Material, positions_um, require_one_decoder, shape_of
+from synapsnet.fitted import FittedModel, Material, require_one_decoder, shape_of
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.model.kernels import distance_groups
 from synapsnet.recording import Connectome, Recording
@@ -240,7 +240,7 @@ class SynapsNet(BaseEstimator):
         """Refuse at once what `fit` would refuse; the likelihood, kernel length and history that it would use."""
         likelihood = self._likelihood(recording)
         if self.settings.kernels == "distance":
-            distance_groups(positions_um(recording))
+            distance_groups(recording.position_um)
         if recording.modality == "spikes":
             n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
         else:

@@ -189,7 +189,7 @@ class FittedModel(nn.Module):
         fitted.model.likelihood, fitted.model.offset = likelihood, offset
         fitted.centre, fitted.scale = centre, scale
         if fitted.model.synapses is not None and isinstance(fitted.model.synapses.kernels, KernelByDistance):
-            fitted.model.synapses.kernels.group = distance_groups(positions_um(recording))
+            fitted.model.synapses.kernels.group = distance_groups(recording.position_um)
         if behaviour.shape[1]:
             fitted.behaviour_centre = behaviour[rows].mean(0)
             fitted.behaviour_scale = scale_of(behaviour[rows])
@@ -348,8 +348,3 @@ def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:
     epochs = 4 if spikes else 15 if forecasts else 5
     wanted = math.ceil(LEAST_UPDATES / updates_per_epoch) if forecasts else epochs
     return min(max(epochs, wanted), 4 * epochs)
-
-
-def positions_um(recording: Recording) -> npt.NDArray[np.float64]:
-    """(N, 3) positions in micrometre, NaN where they are not known."""
-    return recording.neurons[["x_um", "y_um", "z_um"]].to_numpy(dtype=np.float64)

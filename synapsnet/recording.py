@@ -27,6 +27,10 @@ PARTS, SILENT_PARTS = 10, 5
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
 
 FloatArray = npt.NDArray[np.floating[Any]]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IndexArray = npt.NDArray[np.integer[Any]]
 Modality = Literal["calcium", "spikes"]
 
 # The matrices of a connectome, and what each holds where there is no connection and nothing was inferred.
@@ -483,6 +487,11 @@ class Recording:
     @property
     def n_neurons(self) -> int:
         return int(self.activity.shape[1])
+
+    @property
+    def position_um(self) -> Float64Array:
+        """(N, 3) positions in micrometre, NaN where they are not known."""
+        return self.neurons[["x_um", "y_um", "z_um"]].to_numpy(dtype=np.float64)
 
     @property
     def epochs(self) -> nap.IntervalSet:

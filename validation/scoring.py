@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from synapsnet.devices import Device
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import atomic_paths, check_folder, locked
-from synapsnet.recording import MATRICES, Connectome, Recording
+from synapsnet.recording import MATRICES, Connectome, Float32Array, Recording
 from synapsnet.run import MODELS, SCORED, Progress, Run, load_run
 from validation.methods import METHODS, STANDARD, Entry, find_entry, label
 from validation.metrics.connectivity import score_connectivity
@@ -32,8 +32,6 @@ HORIZONS = (1, 2, 4, 8, 16)
 REFERENCES = ("copy-last", "mean")  # always there: skills are measured against them
 EXAMPLE_NEURONS, EXAMPLE_STEPS, EXAMPLE_HORIZONS = 4, 600, (1, 4, 16)
 N_RESAMPLES = 200
-
-Array = npt.NDArray[np.float32]
 
 
 def comparators() -> list[str]:
@@ -89,7 +87,7 @@ def _comparator(name: str) -> Entry:
 def _score_run(run: Run, chosen: dict[str, Entry], seed: int, progress: Progress) -> None:
     training, test = run.training.without_ground_truth(), run.test.without_ground_truth()
     inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}
-    forecasts: dict[str, Array] = {}
+    forecasts: dict[str, Float32Array] = {}
     seconds = dict(run.description.seconds)
     horizons = [h for h in HORIZONS if h <= run.models["synapsnet"].settings.horizon]
     for name, model in run.models.items():
@@ -179,7 +177,7 @@ def load_results(run: Run | str | Path) -> RunResults:
     )
 
 
-def _reached(horizons: list[int], forecasts: dict[str, Array]) -> tuple[list[int], dict[str, Array]]:
+def _reached(horizons: list[int], forecasts: dict[str, Float32Array]) -> tuple[list[int], dict[str, Float32Array]]:
     """Leave out horizons that no held-out epoch is long enough for."""
     finite = np.logical_and.reduce([np.isfinite(forecast[:, :, 0]) for forecast in forecasts.values()])
     kept = np.flatnonzero(finite.any(axis=1))
@@ -191,7 +189,7 @@ def _reached(horizons: list[int], forecasts: dict[str, Array]) -> tuple[list[int
 def _score(
     run: Run,
     inferred: dict[str, Connectome],
-    forecasts: dict[str, Array],
+    forecasts: dict[str, Float32Array],
     horizons: list[int],
     seconds: dict[str, float],
     seed: int,
@@ -226,7 +224,7 @@ def _score(
     )
 
 
-def _example(test: Recording, forecasts: dict[str, Array], horizons: list[int]) -> dict[str, npt.NDArray[Any]]:
+def _example(test: Recording, forecasts: dict[str, Float32Array], horizons: list[int]) -> dict[str, npt.NDArray[Any]]:
     """Held-out activity and forecasts of the neurons that vary most, in the longest epoch."""
     start, stop = max(test.segments, key=lambda segment: segment[1] - segment[0])
     stop = min(stop, start + EXAMPLE_STEPS)

@@ -36,10 +36,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.base import IndexArray, Model, Network
+from simulators.base import Model, Network
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from simulators.wiring import lowest, weigh
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.recording import Connectome, FloatArray, IndexArray, neuron_table
 
 EXCITATORY_FRACTION = 0.8
 

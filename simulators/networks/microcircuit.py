@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.base import IndexArray, Model
+from simulators.base import Model
 from simulators.neurons.lif import LifNetwork, psp_peak
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.recording import Connectome, FloatArray, IndexArray, neuron_table
 
 POPULATIONS = ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
 EXCITATORY = np.array([name.endswith("E") for name in POPULATIONS])

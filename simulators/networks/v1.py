@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.base import IndexArray, Model
+from simulators.base import Model
 from simulators.neurons.lif import LifNetwork
 from simulators.units import MILLI, NotNegative, Probability
 from simulators.wiring import cell_type_blocks
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.recording import Connectome, FloatArray, IndexArray, neuron_table
 
 # All tables are [postsynaptic type][presynaptic type]
 CELL_TYPES = ("excitatory", "Pvalb", "Sst", "Vip")

@@ -18,10 +18,10 @@ from abc import abstractmethod
 import numpy as np
 import numpy.typing as npt
 
-from simulators.base import IndexArray, Model, Network
+from simulators.base import Model, Network
 from simulators.neurons.lif import psp_peak
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import Connectome, FloatArray, IndexArray
 
 NANO, PICO = 1e-9, 1e-12
 

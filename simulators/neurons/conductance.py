@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import model_validator
 from scipy.integrate import solve_ivp
 
-from simulators.base import IndexArray, Network
+from simulators.base import Network
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import Connectome, FloatArray, IndexArray
 
 LARGEST = 50.0  # leak conductances; steps of 0.1 ms are stable while less than 8 such synapses are open
 

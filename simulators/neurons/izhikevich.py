@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.base import IndexArray, Model, Network
+from simulators.base import Model, Network
 from simulators.units import MILLI
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import Connectome, FloatArray, IndexArray
 
 EQUATIONS = """
 dv/dt = (0.04*v**2/mV + 5*v + 140*mV - u)/ms + leak*(drive + external) + noise*sqrt(2*leak)*xi : volt

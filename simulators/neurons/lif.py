@@ -15,9 +15,9 @@ from abc import abstractmethod
 
 import numpy as np
 
-from simulators.base import IndexArray, Model, Network
+from simulators.base import Model, Network
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import Connectome, FloatArray, IndexArray
 
 EQUATIONS = """
 dv/dt = (drive + external - v + I)/tau + noise*sqrt(2/tau)*xi : volt (unless refractory)

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from synapsnet.recording import FloatArray
-
-IndexArray = npt.NDArray[np.intp]
+from synapsnet.recording import FloatArray, IndexArray
 
 THRESHOLD = 4.0  # noise standard deviations, Quian Quiroga, Nadasdy & Ben-Shaul 2004, Neural Comput 16:1661
 AMPLITUDE_SIGMA = 0.5  # of the logarithm of the units' amplitudes

@@ -10,9 +10,9 @@ import pandas as pd
 
 from simulators.delays import DelayRange
 from simulators.units import NotNegative
-from simulators.wiring import BoolArray, weigh
+from simulators.wiring import weigh
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import BoolArray, Connectome, FloatArray
 
 
 class Topology(Parameters, ABC):

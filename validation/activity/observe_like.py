@@ -15,7 +15,7 @@ MAX_NOISE_LEVEL = 30.0  # in % per square root of Hz; data sets of CASCADE have 
 
 
 @dataclass(frozen=True)
-class Likeness:
+class ComparablePair:
     """Two recordings of the same time step, epochs and length.
 
     Attributes
@@ -32,7 +32,7 @@ class Likeness:
 
 def observe_like(
     simulation: Simulation, recording: Recording, *, indicator: str = "GCaMP6s", seed: int = 0
-) -> Likeness:
+) -> ComparablePair:
     """Observe `simulation` with the step, epochs, length and noise of `recording`.
 
     Both are cut to the shorter of the two. Spikes are counted in the recording's bins, of the neurons that fire: a
@@ -89,7 +89,7 @@ def observe_like(
         metadata=seen.metadata,
         require_varying=False,
     )
-    return Likeness(simulated, real, how)
+    return ComparablePair(simulated, real, how)
 
 
 def is_dff(recording: Recording) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import mannwhitneyu, rankdata
 
 from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
 from synapsnet.errors import InputError
 from synapsnet.io.waveforms import NARROW_MS
-from synapsnet.recording import TROUGH_TO_PEAK, Connectome, FloatArray
+from synapsnet.recording import TROUGH_TO_PEAK, Connectome, FloatArray, IndexArray
 from validation.activity.surrogates import p_value
 from validation.assessment.results import Areas, CellTypes, Distance, Knowledge, Signs, TypeSigns
 from validation.metrics.bootstrap import draw_counts, estimate
@@ -31,8 +30,6 @@ LEAST_OF_WIDTH = 5
 INHIBITORY = ("inhib", "interneuron", "gaba", "gad", "pvalb", "pv", "sst", "som", "vip", "lamp5", "sncg", "serpinf1")
 EXCITATORY = ("exc", "pyr", "glut", "slc17a7", "emx1", "cux2", "rorb", "scnn1a", "nr5a1", "rbp4", "ntsr1", "l2/3", "l4")
 MEASURED = {"exc": 0, "pyr": 0, "slc17a7": 0, "emx1": 0, "cux2": 0, "pvalb": 1, "pv": 1, "sst": 2, "som": 2, "vip": 3}
-
-IndexArray = npt.NDArray[np.intp]
 
 
 def knowledge(connectome: Connectome, neurons: pd.DataFrame, *, seed: int = 0) -> Knowledge:

@@ -28,7 +28,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import skew
 
 from simulators import observe_calcium, observe_spikes, simulate
@@ -37,7 +36,7 @@ from simulators.networks import LifConnectome, LifRandom
 from simulators.observation.indicators import Indicator, named_indicator
 from simulators.observation.optics import resting_noise_sd
 from synapsnet.errors import InputError
-from synapsnet.recording import FloatArray, Recording, Simulation
+from synapsnet.recording import FloatArray, IndexArray, Recording, Simulation
 from validation.activity.observe_like import is_dff
 from validation.activity.statistics import (
     binned_spike_times,
@@ -62,7 +61,6 @@ SEARCH_S, N_ROUNDS = 60.0, 8
 LOG_RATE_PER_MV = 0.4  # how steeply the log rate of these neurons rises with the drive, at a few Hz
 MOST_STEP_MV = 4.0
 
-IndexArray = npt.NDArray[np.intp]
 Advance = Callable[[float], None]
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.recording import Connectome, Float64Array, FloatArray, Recording
 from synapsnet.splits import Segments, alternating
 from validation.activity.surrogates import circular_shift, p_value
 from validation.assessment.results import Comparison, Reliability, States
-from validation.metrics.bootstrap import Array, correlation, draw_counts, optional, ratio
+from validation.metrics.bootstrap import correlation, draw_counts, optional, ratio
 from validation.metrics.connectivity import off_diagonal
 
 N_BLOCKS = 10
@@ -185,7 +185,7 @@ def compare(
     counts = draw_counts(n, N_RESAMPLES, seed)
     pairs = np.ones((n, n - 1), dtype=bool)
 
-    def correlated(x: FloatArray, y: FloatArray) -> Array:
+    def correlated(x: FloatArray, y: FloatArray) -> Float64Array:
         return correlation(off_diagonal(x), off_diagonal(y), pairs, counts)
 
     weight, score = correlated(first.weight, second.weight), correlated(first.scores, second.scores)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 from scipy import stats
 
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.files import write_text
+from synapsnet.recording import Float64Array
 from validation.metrics.paired_tests import seed_interval
 from validation.metrics.results import Estimate
 
@@ -35,8 +35,6 @@ GUARDED = {
 }
 FALSE_DISCOVERY_RATE = 0.05
 EVERYWHERE = "all settings"
-
-Array = npt.NDArray[np.float64]
 
 
 class Setting(BaseModel):
@@ -155,7 +153,7 @@ def compare(table: pd.DataFrame, baseline: Baseline) -> list[Change]:
             raise InputError(f"{label} is not what it was when the baseline was made; make the baseline again.")
     seeds = _of_method(table, baseline.method)
     have = set(zip(seeds["network"] + ", " + seeds["observation"], seeds["seed"], strict=True))
-    changes: list[tuple[str, str, Array]] = []
+    changes: list[tuple[str, str, Float64Array]] = []
     for metric, sign in GUARDED.items():
         everywhere: list[float] = []
         for label, then in baseline.settings.items():
@@ -170,7 +168,7 @@ def compare(table: pd.DataFrame, baseline: Baseline) -> list[Change]:
     return _judged([change for change in changes if len(change[2])])
 
 
-def _judged(changes: list[tuple[str, str, Array]]) -> list[Change]:
+def _judged(changes: list[tuple[str, str, Float64Array]]) -> list[Change]:
     rejected = stats.false_discovery_control([_p_value(gained) for _, _, gained in changes]) <= FALSE_DISCOVERY_RATE
     judged = []
     for (setting, metric, gained), worse in zip(changes, rejected, strict=True):
@@ -181,7 +179,7 @@ def _judged(changes: list[tuple[str, str, Array]]) -> list[Change]:
     return judged
 
 
-def _p_value(gained: Array) -> float:
+def _p_value(gained: Float64Array) -> float:
     """Of a one-sided paired t-test against a loss; a score that is gone is one, a single unit proves nothing."""
     if np.isinf(gained).any():
         return 0.0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
-from synapsnet.recording import Recording
+from synapsnet.recording import FloatArray, Recording
 
 LONGEST_LIGHT_S = 0.02  # so that most of what follows is not the light itself
 RESPONSE_S = 0.04  # after the light, in which the others respond
@@ -19,8 +18,6 @@ BASELINE_S = 0.3
 ON = 0.1  # of the strongest light: less is noise, or a sliver of a bin
 FEWEST_PULSES = 20
 NAMES = re.compile(r"light|laser|opto|ogen|photo_?stim|(^|_)led(_|$)", re.IGNORECASE)  # of what says when light was on
-
-Array = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +34,7 @@ class Pulses:
         Bins after the onset in which the others respond; the longest pulse is over before the first.
     """
 
-    counts: Array
+    counts: FloatArray
     onset: int
     window: tuple[int, int]
 

@@ -10,18 +10,14 @@ stands beside two nulls, the baseline rate, and how well one half of the trials 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome
+from synapsnet.recording import Connectome, FloatArray, IndexArray
 from validation.activity.surrogates import p_value
-
-Array = npt.NDArray[np.floating[Any]]
-Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +36,19 @@ class Responses:
         Modulation of the targets in the odd and in the even trials.
     """
 
-    driven: Indices
-    targets: Indices
-    extra: Array
-    baseline: Array
-    measured: Array
-    repeated: Array
+    driven: IndexArray
+    targets: IndexArray
+    extra: FloatArray
+    baseline: FloatArray
+    measured: FloatArray
+    repeated: FloatArray
 
     @property
     def reliability(self) -> float:
         """See `PerturbationScore`."""
         return float(_spearman(self.repeated, self.measured))
 
-    def predict(self, effect: Array, sources: Indices | None = None) -> Array:
+    def predict(self, effect: FloatArray, sources: IndexArray | None = None) -> FloatArray:
         """(M,) sum of the effects of the extra spikes, of the driven neurons or of as many others.
 
         Parameters
@@ -125,7 +121,7 @@ def directly_driven(
     return np.asarray(excess > z * np.sqrt(np.maximum(expected, 1.0)))
 
 
-def modulation(counts: npt.ArrayLike, onset: int, window: tuple[int, int], *, n_baseline: int = 30) -> Array:
+def modulation(counts: npt.ArrayLike, onset: int, window: tuple[int, int], *, n_baseline: int = 30) -> FloatArray:
     """(N,) change of rate over sum of rates, (R - B) / (R + B), in bins `window` after the onset; NaN without spikes.
 
     Bounded, unlike a ratio of rates, and free of the unit's rate, unlike their difference.
@@ -138,7 +134,7 @@ def modulation(counts: npt.ArrayLike, onset: int, window: tuple[int, int], *, n_
     return np.divide(after - before, after + before, out=np.full_like(before, np.nan), where=after + before > 0)
 
 
-def relative_effect(connectome: Connectome, mean: Array, spread: Array) -> Array:
+def relative_effect(connectome: Connectome, mean: FloatArray, spread: FloatArray) -> FloatArray:
     """(N, N) relative change of the postsynaptic rate per presynaptic spike, whatever the unit of the weights.
 
     Parameters
@@ -200,7 +196,9 @@ def measure_responses(
     )
 
 
-def score_responses(effect: Array, responses: Responses, *, n_shuffles: int = 1000, seed: int = 0) -> PerturbationScore:
+def score_responses(
+    effect: FloatArray, responses: Responses, *, n_shuffles: int = 1000, seed: int = 0
+) -> PerturbationScore:
     """Predict responses from connectivity and compare them with what was measured.
 
     The prediction is first order: effects of the driven units' extra spikes add up, and nothing is passed on.
@@ -231,7 +229,7 @@ def score_responses(effect: Array, responses: Responses, *, n_shuffles: int = 10
 
 
 def score_perturbation(
-    effect: Array,
+    effect: FloatArray,
     counts: npt.ArrayLike,
     onset: int,
     window: tuple[int, int] = (1, 5),
@@ -255,7 +253,7 @@ def score_perturbation(
     return score_responses(effect, responses, n_shuffles=n_shuffles, seed=seed)
 
 
-def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> Array:
+def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> FloatArray:
     trials = np.asarray(counts, dtype=np.float64)
     if trials.ndim != 3 or len(trials) < 2:
         raise InputError(f"Counts must be trials x units x bins, at least 2 trials; got shape {trials.shape}.")
@@ -267,14 +265,14 @@ def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> Array:
     return trials
 
 
-def _spearman(x: Array, y: Array) -> Array:
+def _spearman(x: FloatArray, y: FloatArray) -> FloatArray:
     """Rank correlation of each row of x with y; 0 if one of them is constant: it predicts nothing."""
     x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1), rankdata(y)))
     norm = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
     return np.divide(x @ y, norm, out=np.zeros_like(norm), where=norm > 0)
 
 
-def _given(x: Array, y: Array, z: Array) -> float:
+def _given(x: FloatArray, y: FloatArray, z: FloatArray) -> float:
     """Partial rank correlation of x and y given z."""
     xy, xz, yz = _spearman(x, y), _spearman(x, z), _spearman(y, z)
     rest = (1 - xz**2) * (1 - yz**2)

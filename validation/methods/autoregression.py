@@ -11,13 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import Ridge
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float32Array, Recording
 from validation.methods.base import align, drive, lagged, targets
 
 SPIKE_HISTORY_S, CALCIUM_FRAMES = 0.03, 8  # of forecasts: what SynapsNet's synapses and own past span
-
-
-Array = npt.NDArray[np.float32]
 
 
 class _Autoregression:
@@ -59,10 +56,10 @@ class _Autoregression:
             align(steps, result, start, stop, self.order_)
         return result
 
-    def _coefficients(self, past: Array, after: Array) -> Array:
+    def _coefficients(self, past: Float32Array, after: Float32Array) -> Float32Array:
         raise NotImplementedError
 
-    def _next(self, past: Array) -> Array:
+    def _next(self, past: Float32Array) -> Float32Array:
         raise NotImplementedError
 
 
@@ -91,11 +88,11 @@ class VAR(_Autoregression):
         np.fill_diagonal(weight, 0)
         return Connectome(weight, standard_error=np.sqrt(np.outer(residual, np.diag(inverse))), unit="SD per SD")
 
-    def _coefficients(self, past: Array, after: Array) -> Array:
+    def _coefficients(self, past: Float32Array, after: Float32Array) -> Float32Array:
         flat = past.reshape(len(past), -1)
         return Ridge(self.penalty, fit_intercept=False).fit(flat, after).coef_.astype(np.float32)
 
-    def _next(self, past: Array) -> Array:
+    def _next(self, past: Float32Array) -> Float32Array:
         return past.reshape(len(past), -1) @ self.coef_.T
 
 
@@ -108,14 +105,14 @@ class AR(_Autoregression):
         Of the ridge, on z-scored activity.
     """
 
-    def _coefficients(self, past: Array, after: Array) -> Array:
+    def _coefficients(self, past: Float32Array, after: Float32Array) -> Float32Array:
         ridge = Ridge(self.penalty, fit_intercept=False)
         return np.stack([ridge.fit(past[:, :, k], after[:, k]).coef_ for k in range(after.shape[1])]).astype(np.float32)
 
-    def _next(self, past: Array) -> Array:
+    def _next(self, past: Float32Array) -> Float32Array:
         return np.einsum("rpn,np->rn", past, self.coef_)
 
 
-def _standardised(values: Array) -> Array:
+def _standardised(values: Float32Array) -> Float32Array:
     spread = values.std(axis=0)
     return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)

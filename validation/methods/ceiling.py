@@ -14,12 +14,10 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float64Array, Recording
 from synapsnet.splits import holdout
 from validation.methods.base import drive
 from validation.methods.glm import GLM
-
-Array = npt.NDArray[np.float64]
 
 N_WEIGHTS = 8  # of a type, equally likely
 SMALLEST_RATE = 1e-3  # of the mean rate; where less is expected, a single spike would outweigh all others
@@ -30,8 +28,8 @@ RIDGE = 1e-6  # keeps copied neurons from making the correlations singular
 class Estimates(NamedTuple):
     """Of N x N pairs, `[post, pre]`: z is sharpness times effect plus noise of variance 1."""
 
-    z: Array
-    sharpness: Array
+    z: Float64Array
+    sharpness: Float64Array
 
     def sharper(self, more: float) -> Estimates:
         """As they would be with `more` times as much data."""
@@ -105,8 +103,13 @@ class Ceiling:
 
 
 def observe(
-    at_lag: Array, lag_effects: Array, within: Array, step_effects: Array, log_prior: Array, values: Array
-) -> tuple[Array, Array]:
+    at_lag: Float64Array,
+    lag_effects: Float64Array,
+    within: Float64Array,
+    step_effects: Float64Array,
+    log_prior: Float64Array,
+    values: Float64Array,
+) -> tuple[Float64Array, Float64Array]:
     """Posterior of each connection, from what is seen of a pair in both directions; O(N^2 K^2).
 
     Parameters
@@ -162,19 +165,19 @@ def _measure(recording: Recording) -> tuple[Estimates, Estimates]:
     return lagged, Estimates(root * partial, root * size)
 
 
-def _powers(weight: Array) -> Array:
+def _powers(weight: Float64Array) -> Float64Array:
     """(..., 2) the weight, and its square with its sign."""
     return np.stack([weight, weight * np.abs(weight)], axis=-1)
 
 
-def _slopes(lagged: Estimates, weight: Array, kind: npt.NDArray[np.int_]) -> Array:
+def _slopes(lagged: Estimates, weight: Float64Array, kind: npt.NDArray[np.int_]) -> Float64Array:
     """(2, 2) effect at a lag of the `_powers` of a weight, `[kind, power]`."""
     design = lagged.sharpness[..., None] * _powers(weight)
     edges = [(weight != 0) & (kind == k) for k in (0, 1)]
     return np.stack([_fit(design[among], lagged.z[among]) for among in edges])
 
 
-def _gains(same_step: Estimates, weight: Array, kind: npt.NDArray[np.int_]) -> Array:
+def _gains(same_step: Estimates, weight: Float64Array, kind: npt.NDArray[np.int_]) -> Float64Array:
     """(2,) effect of a weight within the step, per kind."""
     each_way = [same_step.sharpness * np.where(kind == k, weight, 0) for k in (0, 1)]
     upper = np.triu_indices(len(weight), 1)
@@ -182,7 +185,7 @@ def _gains(same_step: Estimates, weight: Array, kind: npt.NDArray[np.int_]) -> A
     return _fit(design, same_step.z[upper])
 
 
-def _fit(design: Array, z: Array) -> Array:
+def _fit(design: Float64Array, z: Float64Array) -> Float64Array:
     """(P,) least squares, less what they owe to noise.
 
     Noise of variance 1 adds as much to the sum of squares that they explain as there are coefficients. With few
@@ -193,7 +196,7 @@ def _fit(design: Array, z: Array) -> Array:
     return np.asarray(coefficients * np.sqrt(max(1 - rank / explained, 0)) if explained > 0 else coefficients)
 
 
-def _prior(weight: Array, kind: npt.NDArray[np.int_]) -> tuple[Array, Array]:
+def _prior(weight: Float64Array, kind: npt.NDArray[np.int_]) -> tuple[Float64Array, Float64Array]:
     """(2, 1 + N_WEIGHTS) weights from each kind of neuron, the first being 0, and their log probabilities."""
     values, prior = np.zeros((2, 2, 1 + N_WEIGHTS))
     for k in (0, 1):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float32Array, Recording
 from validation.methods.base import drive, lagged, targets
 
 SMALLEST = 1e-6  # share of the variance that a perfect correlation leaves, by rounding
-
-Array = npt.NDArray[np.float32]
 
 
 class Correlation:
@@ -46,7 +43,7 @@ class LaggedCorrelation:
         return _correlation(targets(values, segments, self.lag), lagged(values, segments, self.lag)[:, -1])
 
 
-def _correlation(after: Array, before: Array) -> Connectome:
+def _correlation(after: Float32Array, before: Float32Array) -> Connectome:
     after, before = after - after.mean(axis=0), before - before.mean(axis=0)
     spread = np.outer(np.linalg.norm(after, axis=0), np.linalg.norm(before, axis=0))
     correlation = np.divide(after.T @ before, spread, out=np.zeros_like(spread), where=spread > 0)

@@ -16,10 +16,8 @@ from scipy.signal import lfilter
 from sklearn.linear_model import PoissonRegressor
 from threadpoolctl import threadpool_limits
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float32Array, Recording
 from validation.methods.base import align, drive
-
-Array = npt.NDArray[np.float32]
 
 COUPLING_TAU_S = 0.010
 OWN_TAUS_S = (0.0025, 0.030, 0.100)  # of spikes: refractoriness, bursts, slow adaptation
@@ -59,11 +57,11 @@ class GLM:
         design = [trace / scale for trace, scale in zip(design, self.scale_, strict=True)]
         n = values.shape[1]
 
-        def solve(k: int) -> tuple[Array, float, npt.NDArray[np.float64]]:
+        def solve(k: int) -> tuple[Float32Array, float, npt.NDArray[np.float64]]:
             features = np.concatenate([design[0], *(trace[:, k : k + 1] for trace in design[1:])], axis=1)
             return self._solve(features, values[rows, k], dispersed=recording.modality == "calcium")
 
-        def attempt(k: int) -> tuple[Array, float, npt.NDArray[np.float64]] | None:
+        def attempt(k: int) -> tuple[Float32Array, float, npt.NDArray[np.float64]] | None:
             try:
                 return solve(k)
             except LinAlgWarning:  # which the solver makes an error for a moment, and so in all threads
@@ -85,7 +83,7 @@ class GLM:
         self.fitted_to_ = recording
         return self
 
-    def forecast(self, recording: Recording, horizon: int) -> Array:
+    def forecast(self, recording: Recording, horizon: int) -> Float32Array:
         """See `validation.methods.base.Forecaster`."""
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
         filtered = self._filtered(self._activity(recording), recording.segments)
@@ -100,13 +98,15 @@ class GLM:
             align(steps, result, start, stop, order=1)
         return result
 
-    def _activity(self, recording: Recording) -> Array:
+    def _activity(self, recording: Recording) -> Float32Array:
         return drive(recording)
 
-    def _expected(self, eta: Array) -> Array:
+    def _expected(self, eta: Float32Array) -> Float32Array:
         return np.exp(np.minimum(eta, self.highest_))
 
-    def _solve(self, features: Array, response: Array, dispersed: bool) -> tuple[Array, float, npt.NDArray[np.float64]]:
+    def _solve(
+        self, features: Float32Array, response: Float32Array, dispersed: bool
+    ) -> tuple[Float32Array, float, npt.NDArray[np.float64]]:
         """Coefficients, intercept, and standard errors of the coefficients."""
         if not response.any():  # silent throughout: nothing to learn
             return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
@@ -126,7 +126,7 @@ class GLM:
         intercept = float(glm.intercept_ + np.log(unit))
         return glm.coef_.astype(np.float32), intercept, standard_error(features, rate, dispersion)
 
-    def _filtered(self, values: Array, segments: list[tuple[int, int]]) -> list[Array]:
+    def _filtered(self, values: Float32Array, segments: list[tuple[int, int]]) -> list[Float32Array]:
         """Exponentially filtered activity up to and including each step; every epoch starts at the training mean."""
         traces = []
         for decay in self.decays_:
@@ -138,13 +138,13 @@ class GLM:
         return traces
 
 
-def _spread(trace: Array) -> Array:
+def _spread(trace: Float32Array) -> Float32Array:
     """Standard deviation of each neuron's filtered activity; that of one without any leaves no trace of it."""
     spread = trace.std(axis=0)
     return np.where(spread > 1e-6 * np.abs(trace).max(axis=0), spread, np.inf).astype(np.float32)
 
 
-def _decays(recording: Recording) -> Array:
+def _decays(recording: Recording) -> Float32Array:
     """Fraction that each filter keeps from step to step: first that of couplings, then those of the neuron's own."""
     dt_s = recording.dt_s
     if recording.modality == "calcium":
@@ -154,7 +154,7 @@ def _decays(recording: Recording) -> Array:
     return np.exp(-dt_s / np.array([COUPLING_TAU_S, *own])).astype(np.float32)
 
 
-def standard_error(features: Array, variance: Array, dispersion: float = 1.0) -> npt.NDArray[np.float64]:
+def standard_error(features: Float32Array, variance: Float32Array, dispersion: float = 1.0) -> npt.NDArray[np.float64]:
     """Of each coefficient, the intercept being estimated too; from the Fisher information.
 
     Parameters

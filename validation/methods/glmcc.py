@@ -11,9 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
-
-Array = npt.NDArray[np.float64]
+from synapsnet.recording import Connectome, Float64Array, Recording
 
 WINDOW_S = 0.050
 COARSEST_S = 0.005  # of bins: ours; the paper has 1 ms
@@ -89,7 +87,7 @@ class GLMCC:
         return Connectome(weight, standard_error=error, unit="log rate")
 
 
-def correlograms(recording: Recording) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32], Array]:
+def correlograms(recording: Recording) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32], Float64Array]:
     """Cross-correlograms of all pairs.
 
     Returns
@@ -115,7 +113,7 @@ def correlograms(recording: Recording) -> tuple[npt.NDArray[np.intp], npt.NDArra
     return lags, counts, exposure
 
 
-def _effect(lags: npt.NDArray[np.intp], dt_s: float, delay_s: float, tau_s: float) -> Array:
+def _effect(lags: npt.NDArray[np.intp], dt_s: float, delay_s: float, tau_s: float) -> Float64Array:
     """(2, K) effect f of a spike of the first neuron on the second, and the reverse, averaged over bins."""
     within = (np.arange(-200, 200) + 0.5) / 200  # two spikes `lag` bins apart differ by lag + within, in bins
     since = (lags[:, None] + within) * dt_s - delay_s
@@ -123,7 +121,9 @@ def _effect(lags: npt.NDArray[np.intp], dt_s: float, delay_s: float, tau_s: floa
     return np.stack([forward, forward[::-1]])
 
 
-def _fit(counts: Array, exposure: Array, effect: Array, stiffness: float) -> tuple[Array, Array, Array]:
+def _fit(
+    counts: Float64Array, exposure: Float64Array, effect: Float64Array, stiffness: float
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Maximum of the posterior of P pairs.
 
     Parameters
@@ -169,7 +169,7 @@ def _fit(counts: Array, exposure: Array, effect: Array, stiffness: float) -> tup
     return coupling, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2).T), posterior
 
 
-def _solve_tridiagonal(diagonal: Array, off_diagonal: float, right: Array) -> Array:
+def _solve_tridiagonal(diagonal: Float64Array, off_diagonal: float, right: Float64Array) -> Float64Array:
     """Solve P symmetric tridiagonal systems of K unknowns, right-hand sides (K, R, P), by elimination."""
     solved, pivot = right.copy(), diagonal.copy()
     for k in range(1, len(diagonal)):

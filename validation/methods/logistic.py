@@ -7,11 +7,9 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from synapsnet.recording import Recording
+from synapsnet.recording import Float32Array, Recording
 from validation.methods.deconvolved import binary
 from validation.methods.glm import GLM, PENALTY, SILENT_LOG_RATE, standard_error
-
-Array = npt.NDArray[np.float32]
 
 
 class LogisticGLM(GLM):
@@ -23,13 +21,15 @@ class LogisticGLM(GLM):
 
     _UNIT = "log odds per spike"
 
-    def _activity(self, recording: Recording) -> Array:
+    def _activity(self, recording: Recording) -> Float32Array:
         return binary(recording).astype(np.float32)
 
-    def _expected(self, eta: Array) -> Array:
+    def _expected(self, eta: Float32Array) -> Float32Array:
         return np.asarray(expit(eta), np.float32)
 
-    def _solve(self, features: Array, response: Array, dispersed: bool) -> tuple[Array, float, npt.NDArray[np.float64]]:
+    def _solve(
+        self, features: Float32Array, response: Float32Array, dispersed: bool
+    ) -> tuple[Float32Array, float, npt.NDArray[np.float64]]:
         if response.min() == response.max():  # scikit-learn needs both classes
             return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
         strength = 1 / (PENALTY * len(response))  # scikit-learn sums the losses where the penalty is of their mean

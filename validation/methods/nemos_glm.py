@@ -10,10 +10,8 @@ import numpy.typing as npt
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float64Array, Recording
 from validation.methods.base import drive
-
-Array = npt.NDArray[np.float64]
 
 INFORMATION_ROWS = 40_000  # steps from which the Fisher information is estimated
 RIDGE = 1e-6  # keeps silent neurons from making the problem singular
@@ -106,7 +104,7 @@ def _whitening(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _standard_error(
     features: npt.NDArray[np.float32], rate: npt.NDArray[Any], n_steps: int, area: npt.NDArray[Any]
-) -> Array:
+) -> Float64Array:
     """(N,) standard errors of the sums of a neuron's filters; the intercept is estimated too."""
     centred = features - rate @ features / rate.sum()
     information = (centred * rate[:, None]).T @ centred * (n_steps / len(features))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float64Array, Recording
 from validation.methods.fine import fine_spikes
-
-Array = npt.NDArray[np.float64]
 
 
 class DirectedSTTC:
@@ -71,7 +68,7 @@ def _within(counts: csr_array, width: int) -> csr_array:
     return total
 
 
-def _beyond(share: Array, chance: Array) -> Array:
+def _beyond(share: Float64Array, chance: Float64Array) -> Float64Array:
     """What a share of spikes is beyond the share of time, 1 at most."""
     rest = 1 - share * chance
     return np.divide(share - chance, rest, out=np.zeros_like(share), where=rest > 1e-12)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import convolve
 from scipy.stats import norm
 from sklearn.decomposition import PCA
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Recording
-
-Array = npt.NDArray[np.float32]
+from synapsnet.recording import Connectome, Float32Array, FloatArray, Recording
 
 # Low-pass filters f1 to f3 and their weights in the average; f4 is f3 one frame later, which changes no correlation.
 LOW_PASS = ((1.0, (1.0, 1.0, 1.0)), (0.9, (1.0, 0.8, 0.6, 0.4)), (0.7, (1.0, 1.0, 1.0, 1.0)))
@@ -55,7 +52,7 @@ class Sutera:
         return Connectome((1 - DIRECTION) * _scaled(correlation) + DIRECTION * _scaled(precedence), unit="a.u.")
 
 
-def _peaks(recording: Recording) -> Iterator[tuple[float, list[Array]]]:
+def _peaks(recording: Recording) -> Iterator[tuple[float, list[Float32Array]]]:
     """For each filter and threshold its share in the average, and the peaks of each epoch; 0 where there is none."""
     if recording.modality == "spikes":
         yield 1.0, [recording.values[a:b] for a, b in recording.segments]
@@ -74,7 +71,7 @@ def _peaks(recording: Recording) -> Iterator[tuple[float, list[Array]]]:
             yield share, [np.where(rise >= threshold, np.abs(rise) ** EXPONENT, 0) for rise in rises]
 
 
-def _damped(peaks: Array) -> FloatArray:
+def _damped(peaks: Float32Array) -> FloatArray:
     """(T, N) peaks, larger the fewer others are active."""
     total = N_NEURONS * peaks.mean(axis=1, dtype=np.float64, keepdims=True)
     return (peaks + 1) ** (1 + np.divide(1, total, out=np.zeros_like(total), where=total > 0))
@@ -93,7 +90,7 @@ def _partial_correlation(activity: FloatArray) -> FloatArray:
     return result
 
 
-def _precedence(peaks: list[Array]) -> FloatArray:
+def _precedence(peaks: list[Float32Array]) -> FloatArray:
     """(N, N) antisymmetric: how often post peaks one step after pre, less how often one step before."""
     follows = np.zeros((peaks[0].shape[1],) * 2)
     for epoch in peaks:

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaincc, gammaln, ndtri_exp, xlogy
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float64Array, Recording
 from validation.methods.deconvolved import binary
 
-Array = npt.NDArray[np.float64]
 States = npt.NDArray[np.integer]
 
 MAX_DELAY_S = 0.015
@@ -37,13 +36,13 @@ class Information:
     steps : int
     """
 
-    nats: Array
-    degrees: Array
-    sign: Array
+    nats: Float64Array
+    degrees: Float64Array
+    sign: Float64Array
     steps: int
 
     @property
-    def corrected_bits(self) -> Array:
+    def corrected_bits(self) -> Float64Array:
         """Information less its bias, at least 0."""
         return (self.nats - self.degrees / (2 * self.steps)).clip(min=0) / np.log(2)
 
@@ -180,7 +179,7 @@ def _rows(segments: list[tuple[int, int]], first: int) -> npt.NDArray[np.intp]:
     return np.concatenate([np.arange(start + first, max(stop, start + first)) for start, stop in segments])
 
 
-def _log_tail(statistic: Array, degrees: Array) -> Array:
+def _log_tail(statistic: Float64Array, degrees: Float64Array) -> Float64Array:
     """Log probability that a chi-squared variable exceeds `statistic`, also where that underflows."""
     x, a = statistic / 2, degrees / 2
     p = gammaincc(a, x)
@@ -189,13 +188,13 @@ def _log_tail(statistic: Array, degrees: Array) -> Array:
     return np.where(far, asymptote, np.log(np.where(far, 1, p)))
 
 
-def _any_of(trials: int, log_p: Array) -> Array:
+def _any_of(trials: int, log_p: Float64Array) -> Float64Array:
     """Log probability that the best of independent trials is as good as one with `log_p`: of 1 - (1 - p)^trials."""
     small = log_p < -20
     p = np.exp(np.where(small, -20, log_p)).clip(max=1 - 1e-12)
     return np.where(small, log_p + np.log(trials), np.log(-np.expm1(trials * np.log1p(-p))))
 
 
-def _z_value(log_p: Array) -> Array:
+def _z_value(log_p: Float64Array) -> Float64Array:
     """The absolute value that a normal variable exceeds, on either side, with this log probability."""
     return -ndtri_exp(log_p - np.log(2))

@@ -9,14 +9,11 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import convolve
 from scipy.sparse import csr_array
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Connectome, Float64Array, Recording
 from validation.methods.fine import FINE_S, fine_spikes
-
-Array = npt.NDArray[np.float64]
 
 
 class TSPE:
@@ -73,7 +70,7 @@ class TSPE:
         return Connectome(weight, unit="a.u.")
 
 
-def _correlograms(epochs: list[csr_array], first: int, stop: int) -> Array:
+def _correlograms(epochs: list[csr_array], first: int, stop: int) -> Float64Array:
     """(lags, N, N) `[k, post, pre]`: correlation of post with pre `first + k` bins before, means not subtracted."""
     lengths = np.array([each.shape[0] for each in epochs])
     n, n_bins = epochs[0].shape[1], lengths.sum()

@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
+from synapsnet.recording import Float64Array
 from validation.metrics.results import Estimate
-
-Array = npt.NDArray[np.float64]
 
 # Below this share of the sum of squares, a sum of squared deviations is rounding: the numbers are constant.
 _ROUNDING = 1e-10
 
 
-def draw_counts(n_units: int, n_resamples: int, seed: int) -> Array:
+def draw_counts(n_units: int, n_resamples: int, seed: int) -> Float64Array:
     """How often each unit is drawn, for the data themselves and for every resample.
 
     Parameters
@@ -69,12 +68,12 @@ def estimate(values: npt.NDArray[np.floating[Any]]) -> Estimate:
     return Estimate(value=value, low=float(low), high=float(high))
 
 
-def ratio(numerator: Array, denominator: Array) -> Array:
+def ratio(numerator: Float64Array, denominator: Float64Array) -> Float64Array:
     """Quotient of two arrays of one shape, NaN where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator != 0)
 
 
-def deviation(n: Array, total: Array, squares: Array) -> Array:
+def deviation(n: Float64Array, total: Float64Array, squares: Float64Array) -> Float64Array:
     """Sum of squared deviations from the mean, exactly 0 where only rounding is left of it.
 
     Parameters
@@ -87,18 +86,20 @@ def deviation(n: Array, total: Array, squares: Array) -> Array:
     return np.where(result > _ROUNDING * squares, result, 0.0)
 
 
-def pearson(n: Array, x: Array, y: Array, xx: Array, yy: Array, xy: Array) -> Array:
+def pearson(
+    n: Float64Array, x: Float64Array, y: Float64Array, xx: Float64Array, yy: Float64Array, xy: Float64Array
+) -> Float64Array:
     """Pearson correlation from sums, NaN where x or y is constant; see `deviation` for the offset."""
     covariance = xy - ratio(x * y, np.broadcast_to(n, x.shape))
     return np.clip(ratio(covariance, np.sqrt(deviation(n, x, xx)) * np.sqrt(deviation(n, y, yy))), -1, 1)
 
 
-def share(right: npt.NDArray[Any], among: npt.NDArray[np.bool_], counts: Array) -> Array:
+def share(right: npt.NDArray[Any], among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
     """(R,) share of the entries `among` that are `right` (0 to 1), of (units, entries) arrays; NaN without any."""
     return ratio(counts @ np.sum(right * among, axis=1), counts @ among.sum(axis=1))
 
 
-def correlation(x: Array, y: Array, among: npt.NDArray[np.bool_], counts: Array) -> Array:
+def correlation(x: Float64Array, y: Float64Array, among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
     """(R,) Pearson correlation of the entries `among` of two (units, entries) arrays; NaN where one is constant."""
     if not among.any():
         return np.full(len(counts), np.nan)
@@ -108,6 +109,6 @@ def correlation(x: Array, y: Array, among: npt.NDArray[np.bool_], counts: Array)
     return pearson(*sums)
 
 
-def optional(values: Array) -> Estimate | None:
+def optional(values: Float64Array) -> Estimate | None:
     """Like `estimate`, but None where the score is not defined on the data."""
     return None if np.isnan(values[0]) else estimate(values)

@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome
-from validation.metrics.bootstrap import Array, correlation, draw_counts, optional, pearson, ratio, share
-from validation.metrics.detection import BoolArray, decide, rank, rank_signed
+from synapsnet.recording import BoolArray, Connectome, Float64Array
+from validation.metrics.bootstrap import correlation, draw_counts, optional, pearson, ratio, share
+from validation.metrics.detection import decide, rank, rank_signed
 from validation.metrics.motifs import lookalike_pairs, strong_effective
 from validation.metrics.p_values import LEVEL, false_positive_rate, p_value_distance
 from validation.metrics.results import ConnectivityScores
@@ -161,13 +161,13 @@ def score_connectivity(
     return ConnectivityScores(method=method, **(dict.fromkeys(UNSIGNED_LACKS) | scores))
 
 
-def off_diagonal(matrix: npt.NDArray[Any]) -> Array:
+def off_diagonal(matrix: npt.NDArray[Any]) -> Float64Array:
     """(N, N - 1) array: each row of an (N, N) matrix without its diagonal entry."""
     n = len(matrix)
     return np.asarray(matrix[~np.eye(n, dtype=bool)], dtype=np.float64).reshape(n, n - 1)
 
 
-def _cell_types(truth: Connectome, inferred: Connectome, counts: Array) -> dict[str, Array]:
+def _cell_types(truth: Connectome, inferred: Connectome, counts: Float64Array) -> dict[str, Float64Array]:
     """Which neurons excite, from what is inferred of their outgoing connections."""
     outgoing = truth.weight.sum(axis=0)
     evidence = np.where(truth.pairs, inferred.scores, 0.0).sum(axis=0)
@@ -179,7 +179,9 @@ def _cell_types(truth: Connectome, inferred: Connectome, counts: Array) -> dict[
     }
 
 
-def _delays(delay: Array, guess: Array, among: BoolArray, counts: Array) -> dict[str, Array]:
+def _delays(
+    delay: Float64Array, guess: Float64Array, among: BoolArray, counts: Float64Array
+) -> dict[str, Float64Array]:
     error, ranks, guessed_ranks = np.zeros((3, *delay.shape))
     error[among] = np.abs(guess - delay)[among]
     # Ranks are among all edges, in every resample: ranking each anew would change the interval only, and little.
@@ -190,14 +192,16 @@ def _delays(delay: Array, guess: Array, among: BoolArray, counts: Array) -> dict
     }
 
 
-def _block_correlation(truth: Connectome, inferred: Connectome, types: Sequence[str], counts: Array) -> Array:
+def _block_correlation(
+    truth: Connectome, inferred: Connectome, types: Sequence[str], counts: Float64Array
+) -> Float64Array:
     """(R,) Pearson correlation, over blocks of cell types, of mean weights; NaN with fewer than 3 blocks."""
     kind = np.unique(np.asarray(types, dtype=str), return_inverse=True)[1]
     member = np.eye(kind.max() + 1)[kind]  # (N, K)
     known = truth.pairs.astype(np.float64)
     pairs = known @ member  # of each neuron with the other ones of each type
 
-    def means(weight: Array) -> Array:
+    def means(weight: Float64Array) -> Float64Array:
         received = (weight * known) @ member
         blocks = [ratio(counts[:, rows] @ received[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
         return np.concatenate(blocks, axis=1)

@@ -6,15 +6,12 @@ and return a score on the data, first, and on every resample.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from validation.metrics.bootstrap import Array, ratio
-
-BoolArray = npt.NDArray[np.bool_]
-IndexArray = npt.NDArray[np.integer[Any]]
+from synapsnet.recording import BoolArray, Float64Array, IndexArray
+from validation.metrics.bootstrap import ratio
 
 
 class Ranking(NamedTuple):
@@ -28,12 +25,12 @@ class Ranking(NamedTuple):
         ties, the mean over their orders
     """
 
-    auroc: Array
-    auprc: Array
-    precision_at_k: Array
+    auroc: Float64Array
+    auprc: Float64Array
+    precision_at_k: Float64Array
 
 
-def rank(key: Array, positive: BoolArray, unit: IndexArray, counts: Array) -> Ranking:
+def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float64Array) -> Ranking:
     """Scores of a ranking in every resample of units, from one sort.
 
     Parameters
@@ -77,7 +74,7 @@ def rank(key: Array, positive: BoolArray, unit: IndexArray, counts: Array) -> Ra
     return Ranking(*scores)
 
 
-def rank_signed(value: Array, score: Array, unit: IndexArray, counts: Array) -> Ranking:
+def rank_signed(value: Float64Array, score: Float64Array, unit: IndexArray, counts: Float64Array) -> Ranking:
     """Mean of two rankings: positive values against all others by `score`, and negative ones by minus `score`.
 
     Only one of them if the data lack a sign; a resample that lacks a sign which the data have is NaN.
@@ -97,12 +94,12 @@ class Decisions(NamedTuple):
     false_discovery_rate : share of absent pairs among those found; 0 if nothing is found
     """
 
-    mcc: Array
-    f1: Array
-    false_discovery_rate: Array
+    mcc: Float64Array
+    f1: Float64Array
+    false_discovery_rate: Float64Array
 
 
-def decide(found: BoolArray, edge: BoolArray, known: BoolArray, counts: Array) -> Decisions:
+def decide(found: BoolArray, edge: BoolArray, known: BoolArray, counts: Float64Array) -> Decisions:
     """Scores of what was `found` of what is `known`, of (units, entries) arrays.
 
     NaN in a resample that has no edge or only edges.

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Recording
-from validation.metrics.bootstrap import Array, deviation, draw_counts, estimate, pearson, ratio
+from synapsnet.recording import Float64Array, Recording
+from validation.metrics.bootstrap import deviation, draw_counts, estimate, pearson, ratio
 from validation.metrics.results import Estimate, ForecastScores
 
 REFERENCES, MODEL = ("mean", "copy-last"), "synapsnet"
@@ -157,14 +157,14 @@ def time_blocks(segments: Sequence[tuple[int, int]], n_blocks: int) -> list[tupl
 class Resampled:
     """One method at one horizon, on the data (first) and on every resample: (R,) arrays."""
 
-    mse: Array
-    mae: Array
-    r2: Array
-    correlation: Array
-    population_correlation: Array
+    mse: Float64Array
+    mae: Float64Array
+    r2: Float64Array
+    correlation: Float64Array
+    population_correlation: Float64Array
 
 
-def resample(values: Values, forecast: Values, rows: Rows, counts: Array) -> Resampled:
+def resample(values: Values, forecast: Values, rows: Rows, counts: Float64Array) -> Resampled:
     """Errors of one forecast in every resample, from sums per block and neuron.
 
     Parameters
@@ -200,7 +200,7 @@ def resample(values: Values, forecast: Values, rows: Rows, counts: Array) -> Res
     )
 
 
-def _metrics(scored: Resampled, mse_mean: Array, mse_copy: Array) -> dict[str, Estimate]:
+def _metrics(scored: Resampled, mse_mean: Float64Array, mse_copy: Float64Array) -> dict[str, Estimate]:
     return {
         **{name: estimate(values) for name, values in vars(scored).items()},
         "skill_over_mean": estimate(1 - ratio(scored.mse, mse_mean)),
@@ -209,7 +209,7 @@ def _metrics(scored: Resampled, mse_mean: Array, mse_copy: Array) -> dict[str, E
 
 
 def bits_per_spike(
-    values: Values, forecast: Values, training_mean: Values, rows: Rows, counts: Array
+    values: Values, forecast: Values, training_mean: Values, rows: Rows, counts: Float64Array
 ) -> Estimate | None:
     """See `score_forecasts`, and `resample` for the parameters; None without spikes."""
     null = np.maximum(np.asarray(training_mean, dtype=np.float64), MIN_RATE)
@@ -221,7 +221,7 @@ def bits_per_spike(
     return estimate(ratio(counts @ gain, counts @ spikes) / np.log(2)) if spikes.any() else None
 
 
-def _mean_defined(values: Array) -> Array:
+def _mean_defined(values: Float64Array) -> Float64Array:
     """(R,) mean over neurons of an (R, N) array, NaN entries left out."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64))

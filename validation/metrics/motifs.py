@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from simulators.topologies.motifs import lookalikes
-from synapsnet.recording import Connectome
-from validation.metrics.detection import BoolArray
+from synapsnet.recording import BoolArray, Connectome
 
 
 def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> dict[str, BoolArray]:

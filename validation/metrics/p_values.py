@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from scipy.stats import kstest
 
-from validation.metrics.bootstrap import Array, share
-from validation.metrics.detection import BoolArray
+from synapsnet.recording import BoolArray, Float64Array
+from validation.metrics.bootstrap import share
 
 LEVEL = 0.05
 
 
-def false_positive_rate(p_values: Array, absent: BoolArray, counts: Array) -> Array:
+def false_positive_rate(p_values: Float64Array, absent: BoolArray, counts: Float64Array) -> Float64Array:
     """(R,) share of the absent pairs with a p-value below 5%, which is what it should be.
 
     Parameters
@@ -26,7 +26,7 @@ def false_positive_rate(p_values: Array, absent: BoolArray, counts: Array) -> Ar
     return share(p_values < LEVEL, absent, counts)
 
 
-def p_value_distance(p_values: Array) -> float:
+def p_value_distance(p_values: Float64Array) -> float:
     """Kolmogorov-Smirnov distance of the p-values of absent pairs from the uniform distribution: 0 is calibrated.
 
     NaN if there are no absent pairs. It comes without an interval, since resampling inflates a distance.

@@ -11,21 +11,19 @@ from itertools import combinations
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from synapsnet.errors import InputError, unknown_name
+from synapsnet.recording import Float64Array
 from validation.metrics.results import Estimate
 
 UNITS = ("network", "observation", "seed")
 Interval = Literal["t", "bca"]
 Test = Literal["wilcoxon", "t"]
 
-Array = npt.NDArray[np.float64]
 
-
-def seed_interval(values: Sequence[float] | Array, method: Interval = "t", *, seed: int = 0) -> Estimate:
+def seed_interval(values: Sequence[float] | Float64Array, method: Interval = "t", *, seed: int = 0) -> Estimate:
     """The mean of a score over seeds with its 95% confidence interval.
 
     Parameters
@@ -115,7 +113,7 @@ def paired_tests(
     return result.assign(p_holm=holm(result["p_value"].to_numpy(dtype=np.float64)))
 
 
-def holm(p_values: Array) -> Array:
+def holm(p_values: Float64Array) -> Float64Array:
     """P-values corrected by the step-down method of Holm 1979; NaN stay NaN and do not count."""
     corrected = np.full(len(p_values), np.nan)
     order = np.argsort(p_values)[: np.count_nonzero(~np.isnan(p_values))]  # NaN sort last
@@ -198,7 +196,7 @@ def _by_unit(scores: pd.DataFrame, metric: str, units: Sequence[str]) -> pd.Data
     return cells.agg(lambda values: values.mean(skipna=False)).unstack("method").reindex(columns=methods)
 
 
-def _p(difference: Array, test: Test) -> float:
+def _p(difference: Float64Array, test: Test) -> float:
     if len(difference) < 2:
         return float("nan")
     if not difference.any():

@@ -11,21 +11,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pynapple as nap
 from hypothesis.strategies import SearchStrategy
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
-from synapsnet.recording import Connectome, Modality, Recording
+from synapsnet.recording import Connectome, FloatArray, Modality, Recording
 from validation.properties.planted import EXCITATORY, INHIBITORY, STEP_S, Planted, base_rates, networks, random_network
 from validation.properties.subject import NotApplicable, Refusal, Subject, Violation, infer_with, require, well_formed
 
-Array = npt.NDArray[np.floating[Any]]
 Level = Literal["must", "should"]
 
 SHORT, LONG = 2_000, 6_000  # steps: where any data will do, and where a strong edge must stand out
@@ -380,7 +378,7 @@ def _connected(modality: Modality, quick: bool, n_steps: int, scale: float) -> l
     return [random_network(modality, 6, 6, n_steps, seed, scale) for seed in range(2 if quick else 4)]
 
 
-def _largest(values: Array) -> float:
+def _largest(values: FloatArray) -> float:
     return float(np.abs(values).max())
 
 
@@ -389,7 +387,7 @@ def _of_pair(inferred: Connectome, pre: int, post: int) -> float:
     return float(max(abs(inferred.scores[post, pre]), abs(inferred.scores[pre, post])))
 
 
-def _shuffled(trace: Array, seed: int) -> Array:
+def _shuffled(trace: FloatArray, seed: int) -> FloatArray:
     """Pieces of 50 steps in another order: the neuron's own statistics remain, its timing does not."""
     pieces = trace.reshape(-1, 50)
     return np.random.default_rng([seed, 3]).permutation(pieces).ravel()
@@ -400,7 +398,9 @@ def _require_sane(subject: Subject, recording: Recording) -> None:
         subject.infer(recording)
 
 
-def _require_close(subject: Subject, recording: Recording, expected: Array, found: Array, otherwise: str) -> None:
+def _require_close(
+    subject: Subject, recording: Recording, expected: FloatArray, found: FloatArray, otherwise: str
+) -> None:
     """Equal but for 5% of the largest score or, if the method has a seed, twice what other seeds change."""
     change, allowed = _largest(expected - found), TOLERANCE * _largest(expected)
     if change > allowed and subject.has_seed:
@@ -409,7 +409,7 @@ def _require_close(subject: Subject, recording: Recording, expected: Array, foun
     require(change <= allowed, f"{otherwise}: by {change:.3g}, where {allowed:.3g} is tolerated")
 
 
-def _require_no_worse(recordings: list[Planted], better: list[Array], worse: list[Array], than: str) -> None:
+def _require_no_worse(recordings: list[Planted], better: list[FloatArray], worse: list[FloatArray], than: str) -> None:
     """AUROC over all recordings, each ranked in units of its own; differences within 3.1 standard deviations pass.
 
     The standard deviation is that of two AUROCs at chance, so that a method without any skill seldom fails.
