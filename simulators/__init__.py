@@ -13,6 +13,7 @@ import pynapple as nap
 
 from simulators import engine, networks
 from simulators.brian import from_brian
+from simulators.cost import require_possible
 from simulators.hidden import visible_part
 from simulators.inputs import STEP_S, Signals
 from simulators.networks import NETWORKS, Network, network_class
@@ -67,8 +68,8 @@ def simulate(
     Raises
     ------
     InputError
-        If there is no such network, the duration, the seed or an input is unusable, or the network stays
-        silent or explodes.
+        If there is no such network, the duration, the seed or an input is unusable, it takes more memory than there is
+        or more than a year, or the network stays silent or explodes.
     """
     if isinstance(network, str):
         network = network_class(network)()
@@ -79,6 +80,9 @@ def simulate(
         )
     if not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"The seed must be a whole number of 0 or more; got {seed}.")
+    n_neurons = getattr(network, "n_neurons", None) or len(network.neurons())  # a table of 1e9 would be too long
+    if (long := require_possible(n_neurons, duration_s, model.dt_s)) is not None:
+        notify(long)
     n_steps = round(duration_s / model.dt_s)
     # Independent streams: a longer list of initial values must not change the connectome.
     for_connectome, for_values, for_noise, for_places, for_inputs = np.random.SeedSequence(seed).spawn(5)

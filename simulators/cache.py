@@ -1,16 +1,19 @@
-"""A cache of bytes on disk: compiled networks and simulated spikes.
+"""A cache of bytes on disk: compiled networks, which are run, and simulated spikes.
 
-An entry is one file that starts with a checksum of the rest. It is written atomically, so concurrent
-processes and killed ones cannot leave half an entry, and an entry that was damaged later reads as absent.
+An entry is one file that starts with a keyed checksum of its name and the rest. It is written atomically, so concurrent
+processes and killed ones cannot leave half an entry, and one that was damaged, or that another user or another program
+put there, reads as absent. The folder belongs to the user, and nobody else may write to it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import functools
+import hmac
 import os
+import secrets
 import shutil
+import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,10 +22,9 @@ import platformdirs
 from filelock import FileLock
 
 from synapsnet.errors import InputError
-from synapsnet.files import atomic_path
+from synapsnet.files import atomic_path, locked
 
-_CHECKSUM_BYTES = 32
-_ABANDONED_AFTER_S = 7 * 24 * 3600.0
+_KEY_BYTES = _CHECKSUM_BYTES = 32
 
 
 def cache_dir() -> Path:
@@ -31,32 +33,46 @@ def cache_dir() -> Path:
     Raises
     ------
     InputError
-        If it cannot be created.
+        If it cannot be created, belongs to another user, or others may write to it: what lies there is run.
     """
     folder = Path(os.environ.get("SYNAPSNET_CACHE") or platformdirs.user_cache_dir("synapsnet"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755, exist_ok=True)
+        found = folder.stat()
     except OSError as error:
         raise InputError(
             f"Cannot use the cache folder {folder}: {error.strerror}; set SYNAPSNET_CACHE to a writable folder."
         ) from error
+    if not _ours(found):
+        why = "is not yours" if found.st_uid != os.getuid() else f"can be written to by others (chmod go-w {folder})"
+        raise InputError(
+            f"The cache folder {folder} {why}, and programs in it are run; set SYNAPSNET_CACHE to one of your own."
+        )
     return folder
 
 
 def load(key: str) -> bytes | None:
-    """The bytes stored under `key`, or None if there are none or they are damaged."""
+    """The bytes stored under `key`, or None if there are none, they are damaged, or we did not store them."""
     try:
-        entry = (cache_dir() / key).read_bytes()
-    except FileNotFoundError:
+        handle = os.open(cache_dir() / key, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # absent, or a link
         return None
+    with open(handle, "rb") as file:  # noqa: PTH123
+        if not _ours(os.fstat(file.fileno())):
+            return None
+        entry = file.read()
     checksum, payload = entry[:_CHECKSUM_BYTES], entry[_CHECKSUM_BYTES:]
-    return payload if hashlib.sha256(payload).digest() == checksum else None
+    return payload if hmac.compare_digest(_checksum(key, payload), checksum) else None
 
 
 def store(key: str, payload: bytes) -> None:
     """Keep `payload` under `key`, replacing what was there."""
-    with atomic_path(cache_dir() / key) as temporary:
-        temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+    path = cache_dir() / key
+    if path.is_symlink():
+        path.unlink()  # it is replaced, and not what it points to
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_checksum(key, payload) + payload)
 
 
 def lock(key: str) -> FileLock:
@@ -68,12 +84,41 @@ def lock(key: str) -> FileLock:
 def work_folder() -> Iterator[Path]:
     """A private folder that is removed afterwards, whatever happens.
 
-    Those of killed processes are removed by a later call, when they are a week old.
+    Those of killed processes are removed by the next call: nobody holds the lock on them any more.
     """
     parent = cache_dir()
     for leftover in parent.glob("work-*"):
-        with suppress(FileNotFoundError):  # another process has just finished with it
-            if time.time() - leftover.stat().st_mtime > _ABANDONED_AFTER_S:
-                shutil.rmtree(leftover, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="work-", dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+        with suppress(InputError, OSError), locked(leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix="new-", dir=parent))
+    with locked(made):
+        folder = made.rename(parent / made.name.replace("new-", "work-", 1))  # by this name it is locked from the start
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ours(found: os.stat_result) -> bool:
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _checksum(key: str, payload: bytes) -> bytes:
+    return hmac.digest(_secret(), key.encode() + b"\0" + payload, "sha256")
+
+
+@functools.cache
+def _secret() -> bytes:
+    """What only this user can read: without it nobody makes an entry. If it cannot be kept, entries last as we do."""
+    path = Path(platformdirs.user_state_dir("synapsnet")) / "cache-key"
+    with suppress(OSError, InputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                with atomic_path(path) as temporary:
+                    temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
+                path.chmod(0o600)
+            kept = path.read_bytes()
+            if len(kept) == _KEY_BYTES and _ours(path.stat()):
+                return kept
+    return secrets.token_bytes(_KEY_BYTES)

@@ -48,12 +48,14 @@ set_variable_by_name("neurons.end_edge", "end_edge");
 """
 
 # Brian2's loop asks the operating system for the time in every step and knows its duration when it is compiled;
-# this one does neither. Objects with a clock of their own update the inputs.
+# this one does neither. Objects with a clock of their own update the inputs. It says how far it is at least every half
+# second of its own time, because writing to nobody ends it: it does not outlive the process that waits for it.
 RUN = """
 defaultclock.set_interval(0.0, run_steps * defaultclock.dt[0]);
 size_t spikes_before = 0;
+const int64_t steps_told = std::min<int64_t>(1 + run_steps / 200, %STEPS_CHECKED%);
 for (int64_t step = 0; defaultclock.running(); step++) {
-    if (step % (1 + run_steps / 200) == 0) std::cout << double(step) / run_steps << std::endl;
+    if (step % steps_told == 0) std::cout << double(step) / run_steps << std::endl;
     if (step % %STEPS_CHECKED% == 0) {
         const double per_neuron = double(_dynamic_array_spikes_i.size() - spikes_before) / %N_NEURONS%;
         spikes_before = _dynamic_array_spikes_i.size();

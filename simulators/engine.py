@@ -154,9 +154,11 @@ def _compiler() -> str | None:
 
 @functools.cache
 def _described(compiler: str) -> str:
-    version_of_it = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    asked = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False, errors="replace")
+    if asked.returncode:
+        raise InputError(f"The C++ compiler {compiler} fails when asked for its version; set CXX to another.")
     macros = [compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
-    return version_of_it + subprocess.run(macros, capture_output=True, text=True, check=False).stdout
+    return asked.stdout + subprocess.run(macros, capture_output=True, text=True, check=False).stdout
 
 
 def _program(key: str, model: bytes, notify: Callable[[str], None]) -> bytes:
@@ -235,7 +237,7 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
             raise
         finally:
             process.stdout.close()
-        complaints = (folder / "stderr").read_text()[-2000:]
+        complaints = (folder / "stderr").read_text(errors="replace")[-2000:]
     if process.returncode and ("No space left" in complaints or shutil.disk_usage(folder).free < _LEAST_SPACE):
         raise InputError(
             "There is no space left on the disk for the simulation; make room, or set SYNAPSNET_CACHE to a folder on "
@@ -250,8 +252,9 @@ def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lam
     if process.returncode == _UNUSABLE:
         raise InputError(f"Brian2 refuses the network's model: {complaints.splitlines()[-1]}")
     if process.returncode:
-        last = (complaints.strip().splitlines() or ["no reason given"])[-1]
-        raise InputError(f"{Path(command[0]).name} failed with exit code {process.returncode}: {last}")
+        lines = complaints.strip().splitlines() or ["no reason given"]
+        why = next((line for line in lines if "error" in line.lower()), lines[-1])  # make's last line names no cause
+        raise InputError(f"{Path(command[0]).name} failed with exit code {process.returncode}: {why}")
     return complaints
 
 

@@ -21,6 +21,7 @@ from scipy.signal import lfilter
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from synapsnet.errors import InputError
+from synapsnet.limits import require_memory
 from synapsnet.parameters import Parameters
 from synapsnet.recording import FloatArray
 
@@ -122,6 +123,7 @@ class Inputs(Parameters):
             If the light is on a cell type that no neuron has, or noise that there is not is to be shared.
         """
         n_steps = int(np.ceil(duration_s / STEP_S - 1e-6))
+        require_memory(16.0 * n_steps * (2 + self.n_stimuli), f"An input of {duration_s:.6g} s", "simulate less time")
         parts: list[tuple[FloatArray, FloatArray]] = []  # signal, weight
         behaviour: dict[str, FloatArray] = {}
         for_shared, for_running, for_stimuli = rng.spawn(3)  # one input more does not change the others

@@ -6,7 +6,8 @@ import difflib
 import errno
 import os
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from synapsnet.printable import printable
@@ -56,8 +57,8 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
     ----------
     error : exception
     otherwise : str, optional
-        What to say of an error that is about neither memory, room, files nor a missing extra; its own words replace
-        `{}`. Default: that the fault is SynapsNet's.
+        What to say of an error that is about neither memory, room, files nor a missing extra, before its own words.
+        Default: that the fault is SynapsNet's.
     """
     if isinstance(error, InputError):
         return error
@@ -72,20 +73,42 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
     if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "No space left on device" in str(error):
         where = f" for {error.filename}" if isinstance(error, OSError) and error.filename else ""
         return InputError(f"There is no space left on the disk{where}; make room.")
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return InputError(f"Cannot use {os.fsdecode(error.filename)}: {error.strerror or error}; choose another.")
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
         return InputError(f"This needs {error.name}, which is not installed: pip install 'synapsnet[{extra}]'.")
     if isinstance(error, RecursionError):
         words = "it is nested too deeply"
     if otherwise is not None:
-        return InputError(otherwise.replace("{}", words))
+        return InputError(f"{otherwise} ({words}).")
     last = traceback.extract_tb(error.__traceback__)[-1:]
     place = "".join(f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in last)
     return InputError(
         f"SynapsNet failed where it should not have ({words}{place}); please report it, with what the command prints "
         "when SYNAPSNET_TRACEBACK=1 is set."
     )
+
+
+@contextmanager
+def border(otherwise: str) -> Iterator[None]:
+    """Where files of others, or of other versions, are read: whatever they make a library raise becomes a sentence.
+
+    Who reads refuses what is to be expected, and says better what to do.
+
+    Parameters
+    ----------
+    otherwise : str
+        See `sentence`.
+
+    Raises
+    ------
+    InputError
+        If the block raises anything.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise sentence(error, otherwise) from error
 
 
 def told(error: BaseException) -> str:

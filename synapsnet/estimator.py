@@ -22,6 +22,7 @@ from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
 from synapsnet.fitted import FittedModel, Material, require_one_decoder, shape_of
 from synapsnet.inference.delays import transmission_delays
+from synapsnet.limits import require_memory
 from synapsnet.model.kernels import distance_groups
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
@@ -29,6 +30,7 @@ from synapsnet.splits import split_rows
 from synapsnet.training import History, require_windows, section
 
 FORMAT_VERSION = 4
+BYTES_PER_PAIR = 60  # of neurons: weights, what trains them, evidence and posterior
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
@@ -251,7 +253,27 @@ class SynapsNet(BaseEstimator):
             raise InputError(f"Synaptic kernels of {n_lags} steps need a history as long; got {n_steps} steps.")
         training, validation = split_rows(recording.segments, self.settings.validation_fraction, gap=n_steps)
         require_windows(training, validation, n_steps)
+        longest = max(stop - start for start, stop in training)
+        if self.settings.horizon > max(longest, Settings().horizon):
+            raise InputError(
+                f"A horizon of {self.settings.horizon} steps is longer than any epoch of the training part, {longest} "
+                "steps; use a shorter one, or record longer."
+            )
+        self._require_memory(recording, longest, n_steps)
         return likelihood, n_lags, n_steps
+
+    def _require_memory(self, recording: Recording, longest: int, n_steps: int) -> None:
+        """Refuse a fit that could not be held, by what is largest in it."""
+        settings, n = self.settings, recording.n_neurons
+        at_once = min(settings.batch_steps or 256, longest)
+        decoder = settings.n_hidden * (settings.n_embedding + n_steps + at_once * n)
+        per_neuron = n * (settings.n_embedding + settings.horizon * (2 + n_steps))
+        require_memory(
+            4 * (3 * recording.values.size + 4 * per_neuron + decoder) + BYTES_PER_PAIR * n**2,
+            f"A fit of {n} neurons in {recording.n_steps} steps with {settings.n_hidden} hidden units, embeddings of "
+            f"{settings.n_embedding} and a horizon of {settings.horizon}",
+            "use fewer neurons, a shorter recording or a smaller model",
+        )
 
     def check_pretrained(self, recording: Recording, pretrained: SynapsNet) -> None:
         """Refuse at once a model whose decoder does not fit the recording or the settings; InputError."""
@@ -431,6 +453,11 @@ def fit_models(
             model.history_["inference"] = inferrer.history
         model.connectivity_ = _with_delays(inferrer.connectivity, recording)
         model.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
+        if not (np.isfinite(model.connectivity_.scores).all() and np.isfinite(model.embedding_).all()):
+            raise InputError(
+                "The fit ended in numbers that are not finite; look for extreme values in the recording, or use a "
+                "smaller learning rate."
+            )
 
 
 def _with_delays(connectivity: Connectome, recording: Recording) -> Connectome:

@@ -78,7 +78,8 @@ class MultiStep(nn.Module):
         if reach < 1:  # epochs too short to look so far ahead
             return
         ours = _Moments.of(values, _origins(training, n_steps, reach), reach, features, batch)
-        theirs = _Moments.of(values, _origins(validation, n_steps, reach), reach, features, batch)
+        later = _origins(validation, n_steps, reach)
+        checked = _Moments.of(values, later, reach, features, batch) if len(later) else ours
         centre, level = ours.feature, ours.target
         information, moment = ours.centred(centre, level)
         size = information.diagonal(dim1=1, dim2=2)
@@ -90,7 +91,6 @@ class MultiStep(nn.Module):
         for strength in SHRINKAGE:
             penalty = torch.diag_embed(strength * size + ridge)
             candidates.append(shared + torch.linalg.solve(information + penalty, rest))
-        checked = theirs if theirs.n else ours
         information, moment = checked.centred(centre, level)
         losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
         best = torch.stack(losses).argmin(0)  # (H,)

@@ -24,6 +24,7 @@ from synapsnet.notebook import picture, table
 
 FEW_SPIKES = 50
 PARTS, SILENT_PARTS = 10, 5
+LARGEST, SMALLEST = 1e12, 1e-15  # of activity and behaviour, and of how much they vary
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -357,6 +358,8 @@ class Recording:
                 )
             if not np.isfinite(self.behaviour.values).all():
                 raise InputError("Behaviour holds NaN or infinite values; interpolate or drop them first.")
+            if self.behaviour.values.size:
+                _check_size(self.behaviour.values.min(axis=0), self.behaviour.values.max(axis=0), "Behaviour")
         if self.spike_times is not None and len(self.spike_times) != self.n_neurons:
             raise InputError(
                 f"The spike times must be of the {self.n_neurons} recorded neurons; got {len(self.spike_times)} trains."
@@ -672,8 +675,22 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
             f"Activity holds NaN or infinite values in {_names(~finite)}; "
             "cut those times out as epoch borders or drop these neurons."
         )
+    _check_size(lowest, highest, "Activity")
     if modality == "spikes" and (lowest < 0).any():
         raise InputError("Spike counts must not be negative; is this a calcium recording (modality 'calcium')?")
+
+
+def _check_size(lowest: npt.NDArray[np.floating[Any]], highest: npt.NDArray[np.floating[Any]], what: str) -> None:
+    """Refuse numbers whose squares float32 does not hold: they would be fitted as if nothing were there."""
+    size = np.maximum(np.abs(lowest), np.abs(highest)).astype(np.float64)
+    span = highest.astype(np.float64) - lowest
+    wrong = (size > LARGEST) | ((span > 0) & (span < SMALLEST))
+    if wrong.any():
+        k = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{what} of {_names(wrong)} reaches {size[k]:.3g} and varies by {span[k]:.3g}, and can be computed with up "
+            f"to {LARGEST:g} and from {SMALLEST:g} on; use another unit, or drop them."
+        )
 
 
 def _extremes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

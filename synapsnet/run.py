@@ -28,7 +28,7 @@ from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synapsnet.devices import Device, DeviceType, Precision, launch
-from synapsnet.errors import InputError
+from synapsnet.errors import InputError, border
 from synapsnet.estimator import DESCRIPTION as MODEL
 from synapsnet.estimator import PARAMETERS, SynapsNet
 from synapsnet.files import check_folder, locked, make_folder, write_text
@@ -221,19 +221,20 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
         fitted.
     """
     folder = Path(folder)
-    description = read_description(folder)
-    if not description.complete or not (folder / RECORDING).is_file():
-        raise InputError(f"The run in {folder} was interrupted; finish it with `synapsnet fit ... --resume`.")
-    _require_whole(folder, description)
-    recording = read(folder / RECORDING)
-    if _hash(recording) != description.recording_hash:
-        raise _not_ours(folder, RECORDING)
-    training, test = holdout(recording, description.test_fraction, description.gap_steps)
-    models = {name: SynapsNet.load(folder / name, device=device) for name in MODELS}
-    for name, changed in MODELS.items():
-        if models[name].settings != Settings(**description.settings | changed):
-            raise _not_ours(folder, name)
-    return Run(folder, description, recording, training, test, models)
+    with border(f"The run in {folder} is damaged; fit the recording again"):
+        description = read_description(folder)
+        if not description.complete or not (folder / RECORDING).is_file():
+            raise InputError(f"The run in {folder} was interrupted; finish it with `synapsnet fit ... --resume`.")
+        _require_whole(folder, description)
+        recording = read(folder / RECORDING)
+        if _hash(recording) != description.recording_hash:
+            raise _not_ours(folder, RECORDING)
+        training, test = holdout(recording, description.test_fraction, description.gap_steps)
+        models = {name: SynapsNet.load(folder / name, device=device) for name in MODELS}
+        for name, changed in MODELS.items():
+            if models[name].settings != Settings(**description.settings | changed):
+                raise _not_ours(folder, name)
+        return Run(folder, description, recording, training, test, models)
 
 
 def add_truth(folder: str | Path, truth: Truth, *, notify: Notify = lambda line: None) -> None:
@@ -257,7 +258,7 @@ def read_description(folder: Path) -> RunDescription:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content.get("format_version")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged; fit the recording again.") from error
     if found != FORMAT_VERSION:
         raise InputError(

@@ -48,6 +48,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNAPSNET_CACHE", str(folder))
+        patch.setenv("XDG_STATE_HOME", str(folder.with_name("synapsnet-state")))  # the key of its checksums
         yield folder
 
 

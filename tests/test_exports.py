@@ -149,7 +149,7 @@ def test_file_of_another_lab_gets_the_neurons_too(tmp_path: Path) -> None:
 def test_what_is_no_nwb_file_is_refused(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "x.nwb").write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read as NWB"):
+    with pytest.raises(InputError, match="cannot be read as an NWB"):
         add_inferred(tmp_path / "x.nwb", tmp_path / "copy.nwb", by_hand(), NEURONS)
     assert not (tmp_path / "copy.nwb").exists()
 

@@ -8,6 +8,7 @@ import pytest
 
 from synapsnet.errors import InputError
 from synapsnet.io import describe, explain, read
+from synapsnet.io.sidecar import load_sidecar
 
 T, N = 100, 4
 
@@ -187,3 +188,11 @@ def test_refuses_a_file_that_is_not_there(path, tmp_path):
     describe_with(path, 'file = "sesion.npy"', "recording.toml")
     with pytest.raises(InputError, match=r"sesion.npy does not exist; did you mean session.npy\?"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../secret.csv", "a/../../secret.npy"])
+@pytest.mark.parametrize("line", ['file = "{}"', 'neurons = "{}"', '[[behaviour]]\nfile = "{}"\nfs_hz = 1'])
+def test_a_sidecar_leads_to_no_file_outside_its_folder(line, name, tmp_path):
+    (tmp_path / "recording.toml").write_text(line.format(name))
+    with pytest.raises(InputError, match="outside its folder"):
+        load_sidecar(tmp_path / "recording.toml")

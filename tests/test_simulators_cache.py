@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ import pytest
 
 from simulators import cache, engine, simulate, simulate_seeds
 from simulators.base import Model
+from simulators.cost import require_possible
 from simulators.networks import LifRandom
 from synapsnet.errors import InputError
 from synapsnet.recording import Simulation
@@ -251,10 +254,106 @@ def test_a_cache_that_cannot_be_made_is_refused(tmp_path, monkeypatch):
 
 
 def test_abandoned_work_folders_are_removed_and_those_in_use_are_not(own_cache):
-    for name, age_days in (("work-old", 8), ("work-new", 1)):
-        (own_cache / name).mkdir()
-        then = time.time() - age_days * 24 * 3600
-        os.utime(own_cache / name, (then, then))
-    with cache.work_folder() as folder:
-        assert folder.is_dir()
-    assert [p.name for p in own_cache.glob("work-*")] == ["work-new"]
+    (own_cache / "work-old" / "results").mkdir(parents=True)
+    with cache.work_folder() as first:
+        assert [path.name for path in own_cache.glob("work-*")] == [first.name]
+        with cache.work_folder() as second:
+            assert first.is_dir() and second.is_dir()
+    assert not list(own_cache.glob("work-*"))
+
+
+def test_entries_that_we_did_not_make_are_absent(own_cache, monkeypatch):
+    """A checksum without the key, another entry's content, a link, a file that others may write to."""
+    cache.store("mine", b"payload")
+    (own_cache / "planted").write_bytes(hashlib.sha256(b"payload").digest() + b"payload")
+    (own_cache / "renamed").write_bytes((own_cache / "mine").read_bytes())
+    (own_cache / "link").symlink_to(own_cache / "mine")
+    assert [cache.load(key) for key in ("planted", "renamed", "link", "mine")] == [None, None, None, b"payload"]
+    (own_cache / "mine").chmod(0o666)
+    assert cache.load("mine") is None
+
+
+def test_links_in_a_cache_are_not_followed_when_it_is_written_to(own_cache, tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (own_cache / "some-key").symlink_to(tmp_path / "precious")
+    cache.store("some-key", b"payload")
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert cache.load("some-key") == b"payload"
+
+
+def test_a_cache_of_another_user_or_that_others_can_write_to_is_refused(own_cache, monkeypatch):
+    own_cache.chmod(0o777)
+    with pytest.raises(InputError, match="can be written to by others"):
+        cache.load("some-key")
+    own_cache.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: own_cache.stat().st_uid + 1)
+    with pytest.raises(InputError, match="is not yours"):
+        cache.store("some-key", b"payload")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_simulation_ends_with_who_started_it(number, own_cache, tmp_path):
+    """What is compiled once would otherwise go on alone for hours."""
+    command = [sys.executable, "-c", "from synapsnet.cli import main; main()", "simulate", "--duration", "100000"]
+    options = ["--set", "n_neurons=20", "--set", "connection_probability=0.15", "-o", str(tmp_path / "sim.nwb")]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    program = None
+    while program is None and process.poll() is None:
+        running = Path("/proc").glob("[0-9]*/comm")
+        program = next((int(path.parent.name) for path in running if _is_child(path, process.pid)), None)
+        time.sleep(0.05)
+    assert program is not None
+    process.send_signal(number)
+    process.wait()
+    for _ in range(200):
+        if not _runs(program):
+            break
+        time.sleep(0.05)
+    assert not _runs(program)
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert not list(own_cache.glob("work-*"))
+
+
+def _is_child(comm: Path, parent: int) -> bool:
+    try:
+        return comm.read_text() == "main\n" and f"PPid:\t{parent}\n" in comm.with_name("status").read_text()
+    except OSError:
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("network", "duration_s"),
+    [
+        (LifRandom(n_neurons=20), 1e12),
+        (LifRandom(n_neurons=20), 1e300),
+        (LifRandom(n_neurons=2), 1e10),
+        (LifRandom(n_neurons=10**9), 1.0),
+        (LifRandom(n_neurons=10**300), 1.0),
+        (LifRandom(n_neurons=20, inputs={"shared_fraction": 0.5}), 1e9),
+    ],
+)
+def test_what_could_never_end_is_refused_at_once(network, duration_s):
+    with pytest.raises(InputError, match="this machine"):
+        simulate(network, duration_s=duration_s)
+
+
+def test_a_long_simulation_says_how_long_it_takes():
+    assert "hours" in (require_possible(20, 1e6, 1e-4) or "")
+    assert require_possible(20, 1200.0, 1e-4) is None
+
+
+def test_a_compiler_that_fails_is_told(own_cache, monkeypatch, tmp_path):
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(InputError, match="compiler"):
+        run()

@@ -8,17 +8,17 @@ example.safetensors      forecasts of a few neurons, drawn in the report
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-from pydantic import ValidationError
 
 from synapsnet.devices import Device
-from synapsnet.errors import InputError, unknown_name
+from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.files import atomic_paths, check_folder, locked
 from synapsnet.recording import MATRICES, Connectome, Float32Array, Recording
 from synapsnet.run import MODELS, SCORED, Progress, Run, load_run
@@ -84,6 +84,16 @@ def _comparator(name: str) -> Entry:
     return find_entry(name)
 
 
+@contextmanager
+def _running(name: str) -> Iterator[None]:
+    """A method, which may be anybody's: what it raises is its own fault, and it does not end this process."""
+    with border(f"The method {name} failed; mend it, or leave it out (--against)"):
+        try:
+            yield
+        except SystemExit as error:
+            raise RuntimeError("it ended the process") from error
+
+
 def _score_run(run: Run, chosen: dict[str, Entry], seed: int, progress: Progress) -> None:
     training, test = run.training.without_ground_truth(), run.test.without_ground_truth()
     inferred: dict[str, Connectome] = {"synapsnet": run.models["synapsnet"].connectivity_}
@@ -99,15 +109,16 @@ def _score_run(run: Run, chosen: dict[str, Entry], seed: int, progress: Progress
             continue  # it forecasts the other modality only
         progress(f"fitting {entry.label}", None)
         started = time.perf_counter()
-        method = entry.load()()
-        if forecaster:
-            method.fit(training)
-        if entry.infers:
-            inferred[name] = method.infer(training)
-        seconds[name] = time.perf_counter() - started
-        if forecaster:
-            progress(f"forecasting with {entry.label}", None)
-            forecasts[name] = method.forecast(test, max(horizons))[[h - 1 for h in horizons]]
+        with _running(name):
+            method = entry.load()()
+            if forecaster:
+                method.fit(training)
+            if entry.infers:
+                inferred[name] = method.infer(training)
+            seconds[name] = time.perf_counter() - started
+            if forecaster:
+                progress(f"forecasting with {entry.label}", None)
+                forecasts[name] = method.forecast(test, max(horizons))[[h - 1 for h in horizons]]
     progress("scoring", None)
     horizons, forecasts = _reached(horizons, forecasts)
     scores = _score(run, inferred, forecasts, horizons, seconds, seed)
@@ -129,19 +140,21 @@ def load_results(run: Run | str | Path) -> RunResults:
     """
     if not isinstance(run, Run):
         run = load_run(run, device="cpu")
-    try:
-        scores = Scores.model_validate_json((run.folder / SCORES).read_text(encoding="utf-8"))
-        arrays = safetensors.numpy.load_file(run.folder / INFERRED)
-        example = safetensors.numpy.load_file(run.folder / EXAMPLE)
-    except FileNotFoundError as error:
-        raise InputError(f"The run in {run.folder} is not scored; run `synapsnet score {run.folder}` first.") from error
-    except (ValidationError, ValueError, OSError, safetensors.SafetensorError) as error:
-        raise InputError(
-            f"The scores in {run.folder} are damaged; run `synapsnet score {run.folder}` again."
-        ) from error
+    with border(f"The scores in {run.folder} are damaged; run `synapsnet score {run.folder}` again"):
+        if not (run.folder / SCORES).is_file():
+            raise InputError(f"The run in {run.folder} is not scored; run `synapsnet score {run.folder}` first.")
+        return _results(run)
+
+
+def _results(run: Run) -> RunResults:
+    scores = Scores.model_validate_json((run.folder / SCORES).read_text(encoding="utf-8"))
+    arrays = safetensors.numpy.load_file(run.folder / INFERRED)
+    example = safetensors.numpy.load_file(run.folder / EXAMPLE)
     recording = run.recording
     names = [key.removesuffix(".weight") for key in arrays if key.endswith(".weight")]
     order = {name: k for k, name in enumerate(METHODS)}
+    if unscored := set(names) - set(scores.seconds):
+        raise ValueError(f"{', '.join(sorted(unscored))} was not scored")
     unit = run.models["synapsnet"].connectivity_.unit
     predicted: dict[str, dict[int, npt.NDArray[np.floating[Any]]]] = {}
     for key, values in example.items():

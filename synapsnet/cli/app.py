@@ -110,7 +110,10 @@ def simulate(
         raise InputError("Options of reading are for the recording to show beside the simulation; name it (--beside).")
     parameters = nested(parameter or [])
     if topology is not None:
-        parameters["topology"] = {"name": topology} | dict(parameters.get("topology", {}))
+        more = parameters.get("topology", {})
+        if not isinstance(more, dict):
+            raise InputError("--topology and --set topology exclude each other; give one of them.")
+        parameters["topology"] = {"name": topology} | more
     chosen = network_class(network)(**parameters)
     real = None if beside is None else read(beside, notify=notify, **reading.keywords())
     if seeds > 1:
@@ -277,6 +280,7 @@ def fit(
     - `synapsnet fit short.nwb --pretrained run/ -o new/`
     """
     from synapsnet.io import read
+    from synapsnet.io.nwb_file import name_of
     from synapsnet.run import fit_run
     from synapsnet.settings import Settings
 
@@ -293,7 +297,7 @@ def fit(
                 device=device,
                 precision=precision,
                 test_fraction=test_fraction,
-                source=recording.resolve().name,
+                source=name_of(recording),
                 pretrained=pretrained,
                 resume=resume,
                 overwrite=overwrite,

@@ -15,6 +15,8 @@ def assignment(text: str) -> tuple[str, Any]:
         raise InputError(f"--set needs NAME=VALUE; got {text!r}.")
     try:
         return name, json.loads(value)
+    except RecursionError:
+        raise InputError(f"The value of --set {name} is nested too deeply.") from None
     except ValueError:
         return name, value
 
@@ -24,6 +26,8 @@ def nested(assignments: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in map(assignment, assignments):
         owner, dot, inner = name.partition(".")
+        if not dot and isinstance(found.get(name), dict):
+            raise InputError(f"--set {name} and --set {name}.NAME exclude each other; set {name}.name instead.")
         if not dot:
             found[name] = value
         elif isinstance(found.setdefault(owner, {}), dict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,10 +39,11 @@ from synapsnet.io.nwb import read_simulation
 from synapsnet.io.nwb_write import write_recording, write_simulation
 from synapsnet.io.options import listing, validated
 from synapsnet.io.plausible import check_recording
-from synapsnet.io.reader import Notify, Reader
+from synapsnet.io.reader import Notify, Reader, border
 from synapsnet.io.selection import select
 from synapsnet.io.sidecar import complete, find_sidecar, load_sidecar
 from synapsnet.io.truth import Truth, with_truth
+from synapsnet.printable import printable
 from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
@@ -151,7 +153,8 @@ def explain(path: str | Path) -> dict[str, str]:
     data, described = _with_sidecar(Path(path))
     reader = _reader_of(data)
     beside = {} if described is None else {"described by": str(described)}
-    found = contents(data)
+    with border(data, reader.LAYOUT):
+        found = contents(data)
     return {
         **({"found": found} if found else {}),
         "reader": f"{reader.__name__.rpartition('.')[2]}, for {reader.LAYOUT}",
@@ -163,12 +166,20 @@ def explain(path: str | Path) -> dict[str, str]:
 def _read_whole(path: Path, truth: Truth | None, notify: Notify, options: dict[str, Any]) -> Recording:
     """All of a recording, with what its sidecar file says, and with the known connections that were given."""
     recording = _described(path, notify, options)
-    return recording if truth is None else with_truth(recording, truth, Path(), notify=notify)
+    if truth is None:
+        return recording
+    with border(path, "a recording with known connections"):
+        return with_truth(recording, truth, Path(), notify=notify)
 
 
 def _described(path: Path, notify: Notify, options: dict[str, Any]) -> Recording:
     path, described = _with_sidecar(path)
     reader = _reader_of(path)
+    with border(path, reader.LAYOUT):
+        return _printable_recording(_read(reader, path, described, notify, options))
+
+
+def _read(reader: Reader, path: Path, described: Path | None, notify: Notify, options: dict[str, Any]) -> Recording:
     if described is None:
         return reader.read(path, notify=notify, **validated(reader, options, path))
     notify(f"{path.name} is described by {described.name}.")
@@ -176,6 +187,23 @@ def _described(path: Path, notify: Notify, options: dict[str, Any]) -> Recording
     given = {name: value for name, value in options.items() if value is not None}
     recording = reader.read(path, notify=notify, **validated(reader, sidecar.read | given, path))
     return complete(recording, sidecar, described.parent, notify=notify)
+
+
+def _printable_recording(recording: Recording) -> Recording:
+    """With names that can be shown: those of neurons and facts go into tables, pages and terminals."""
+    neurons = recording.neurons.map(_printable)
+    metadata = _printable(recording.metadata)
+    if neurons.equals(recording.neurons) and metadata == recording.metadata:
+        return recording
+    return replace(recording, neurons=neurons, metadata=metadata)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(name): _printable(each) for name, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list) else value
 
 
 def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
@@ -192,6 +220,8 @@ def _reader_of(path: Path) -> Reader:
             return reader
     if not path.exists():
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        if path.is_symlink():
+            raise InputError(f"{path} is a link that leads to no file; check where it points to.")
         close = difflib.get_close_matches(path.name, names, n=1)
         raise InputError(f"{path} does not exist; " + (f"did you mean {close[0]}?" if close else "check the path."))
     raise InputError(

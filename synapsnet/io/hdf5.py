@@ -1,11 +1,11 @@
-"""HDF5 files of others, opened so that damage ends in a sentence."""
+"""HDF5 files of others: opened in one place, so that damage ends in a sentence and no file leads to another one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from synapsnet.errors import InputError
 
@@ -20,13 +20,11 @@ def opened(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If it is damaged, which may show at once or while reading.
+        If it is damaged, which may show at once or while reading, or refers to other files.
     """
-    import h5py
-
     damaged = f"{path} is not a whole HDF5 file (truncated, or of another format); copy or download it again."
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
         raise InputError(damaged) from error
     with file:
@@ -34,3 +32,50 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
         except OSError as error:
             raise InputError(damaged) from error
+
+
+def open_hdf5(source: str | Path | IO[bytes], mode: str = "r") -> h5py.File:
+    """Open an HDF5 file that refers to no other: whoever wrote it could have any file of this machine's read.
+
+    Parameters
+    ----------
+    source : path or file
+    mode : {"r", "a"}
+
+    Raises
+    ------
+    InputError
+        If a dataset lies in another file (external storage, a virtual dataset) or a link leads to one.
+    OSError
+        If it is damaged.
+    """
+    import h5py
+
+    file = h5py.File(source, mode)
+    try:
+        found = file.visititems_links(lambda name, link: name if _leads_away(file, name, link) else None)
+    except (RuntimeError, KeyError, ValueError) as error:  # h5py's errors for what is damaged
+        file.close()
+        raise OSError(str(error)) from error
+    if found is not None:
+        file.close()
+        raise InputError(
+            f"{found} in {source} refers to another file (external storage or link), which is not read; store the data "
+            "in the file itself."
+        )
+    return file
+
+
+def _leads_away(file: h5py.File, name: str, link: Any) -> bool:
+    """Does a link lead to another file, or to a dataset whose data lie in one; nothing of them is read."""
+    import h5py
+
+    if not isinstance(link, h5py.HardLink):
+        return isinstance(link, h5py.ExternalLink)
+    try:
+        item = file[name]
+    except Exception:  # of a kind that HDF5 does not know, or damaged: nobody will read it either
+        return False
+    if not isinstance(item, h5py.Dataset):
+        return False
+    return bool(item.external) or (item.is_virtual and any(part.file_name != "." for part in item.virtual_sources()))

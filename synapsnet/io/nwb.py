@@ -16,12 +16,12 @@ import pynapple as nap
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
 from synapsnet.io.nwb_behaviour import add_behaviour, chosen_intervals
-from synapsnet.io.nwb_file import opened, url_of
+from synapsnet.io.nwb_file import name_of, opened, url_of
 from synapsnet.io.nwb_ophys import read_ophys
 from synapsnet.io.nwb_own import facts, own_recording, own_simulation
 from synapsnet.io.nwb_tables import intervals
 from synapsnet.io.nwb_units import read_units
-from synapsnet.io.reader import Notify
+from synapsnet.io.reader import Notify, border
 from synapsnet.io.sorting import recording_of_units
 from synapsnet.io.units import SECONDS, count_spikes
 from synapsnet.recording import Recording, Simulation
@@ -122,12 +122,12 @@ def read(
                 min_presence_ratio=min_presence_ratio,
                 max_isi_violations=max_isi_violations,
                 notify=notify,
-                metadata={"source": path.name, "reader": "nwb"},
+                metadata={"source": name_of(path), "reader": "nwb"},
             )
         else:
             _refuse(path, "holds no spike times to bin but activity on a grid", {"bin_s": bin_s} | quality)
             recording = read_ophys(
-                file, path.name, key=key, label=label, time_unit=time_unit, fs_hz=fs_hz, notify=notify
+                file, name_of(path), key=key, label=label, time_unit=time_unit, fs_hz=fs_hz, notify=notify
             )
             recording = _select_epochs(recording, _restricted(file, recording.epochs, within, outside))
         return add_behaviour(recording, file, behaviour, notify)
@@ -171,7 +171,7 @@ def read_simulation(path: str | Path) -> Simulation:
     InputError
         If the file is not a whole NWB file or not a simulation of ours.
     """
-    with opened(Path(path)) as file:
+    with border(path, LAYOUT), opened(Path(path)) as file:
         about = facts(file, Path(path))
         if about.get("kind") != "simulation":
             raise InputError(
@@ -183,7 +183,7 @@ def read_simulation(path: str | Path) -> Simulation:
 
 def is_simulation(path: Path) -> bool:
     """Is the NWB file at `path` a simulation of ours; InputError as in `read`."""
-    with opened(path, lambda line: None) as file:
+    with border(path, LAYOUT), opened(path, lambda line: None) as file:
         return bool(facts(file, path).get("kind") == "simulation")
 
 

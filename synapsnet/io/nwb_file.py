@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-import h5py
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from synapsnet.errors import InputError
+from synapsnet.io.hdf5 import open_hdf5
 from synapsnet.io.reader import Notify
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
+BLOCK_S, SILENT_S = 45.0, 15.0  # for a block to come, and for a server to answer at all
 URL = re.compile(r"(https?):/+(.+)")  # a Path has only one slash
 BLOCK_BYTES = 2**20
 DISPENSABLE = ("processing/", "acquisition/", "stimulus/", "intervals/", "analysis/", "scratch/")
@@ -27,6 +28,12 @@ def url_of(path: Path) -> str | None:
     """The URL that was made into a path; None if it is a path."""
     found = URL.fullmatch(path.as_posix())
     return None if found is None else f"{found[1]}://{found[2]}"
+
+
+def name_of(path: Path) -> str:
+    """The name of a file, without what a URL asks for beside it: that may be a secret."""
+    url = url_of(path)
+    return path.resolve().name if url is None else Path(urlsplit(url).path).name
 
 
 @contextmanager
@@ -48,7 +55,7 @@ def opened(path: Path, notify: Notify | None = None) -> Iterator[NWBFile]:
                         raise InputError(f"{path} does not exist; check the path.")
                     file = _read(stack, path, notify)
                 else:
-                    remote = stack.enter_context(h5py.File(stack.enter_context(_remote(url)), "r"))
+                    remote = stack.enter_context(open_hdf5(stack.enter_context(_remote(url))))
                     file = stack.enter_context(NWBHDF5IO(file=remote)).read()
             except InputError:
                 raise
@@ -71,26 +78,26 @@ def _read(stack: ExitStack, path: Path, notify: Notify | None) -> NWBFile:
     from hdmf.build.errors import ConstructError
     from pynwb import NWBHDF5IO
 
-    source: Any = {"path": str(path)}
+    source, in_memory = stack.enter_context(open_hdf5(path)), False
     for _ in range(MOST_BROKEN):
         try:
-            return stack.enter_context(NWBHDF5IO(**source, mode="r")).read()
+            return stack.enter_context(NWBHDF5IO(file=source, mode="r")).read()
         except ConstructError as error:
             builder, reason = error.args
             series, reason = builder.path.removeprefix("root/"), str(reason).rpartition("due to: ")[2]
             if notify is None or not series.startswith(DISPENSABLE) or path.stat().st_size > MOST_REPAIRED_BYTES:
                 raise InputError(f"{series} in {path} breaks the rules of NWB ({reason}); repair it.") from error
             notify(f"Warning: {series} is left out, because it breaks the rules of NWB ({reason}).")
-            if "file" not in source:
-                source = {"file": stack.enter_context(h5py.File(BytesIO(path.read_bytes()), "r+"))}
-            del source["file"][series]
+            if not in_memory:
+                source, in_memory = stack.enter_context(open_hdf5(BytesIO(path.read_bytes()), "a")), True
+            del source[series]
     raise InputError(f"{path} has more than {MOST_BROKEN} series that break the rules of NWB; export it again.")
 
 
 def _cause(path: Path) -> str | None:
     """What is wrong with a file that is whole; None where it is not, or that cannot be told."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             version = file["nwb_version"][()] if "nwb_version" in file else None
     except (OSError, KeyError, TypeError):
         return None
@@ -115,6 +122,8 @@ def _lost_connection(url: str) -> tuple[type[Exception], ...]:
 
 def _remote(url: str) -> IO[bytes]:
     """A file at a URL, of which blocks are fetched as they are needed."""
+    import aiohttp
     import fsspec
 
-    return fsspec.filesystem("http").open(url, cache_type="blockcache", block_size=BLOCK_BYTES)
+    patience = {"timeout": aiohttp.ClientTimeout(total=BLOCK_S, sock_connect=SILENT_S, sock_read=SILENT_S)}
+    return fsspec.filesystem("http", client_kwargs=patience).open(url, cache_type="blockcache", block_size=BLOCK_BYTES)

@@ -31,6 +31,8 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
+from synapsnet.io.hdf5 import open_hdf5
+from synapsnet.io.reader import border
 from synapsnet.recording import MATRICES, TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 if TYPE_CHECKING:
@@ -131,24 +133,38 @@ def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, n
 
     if Path(source).resolve() == Path(path).resolve():
         raise InputError(f"The results go into a copy of {source}, which must have another name.")
+    _check_room(Path(source), Path(path), connectome)
     with atomic_path(path) as temporary:
-        try:
-            shutil.copyfile(source, temporary)
-            with NWBHDF5IO(str(temporary), mode="a") as io:
-                file = io.read()
-                if MODULE not in file.processing:
-                    file.create_processing_module(MODULE, "What SynapsNet inferred.")
-                module = file.processing[MODULE].data_interfaces
-                if INFERRED in module:
-                    raise InputError(f"{source} holds inferred connectivity already; give the recording itself.")
-                if "neurons" not in module:
-                    _add_neurons(file, neurons)
-                rows = _rows(module["neurons"]["neuron_id"][:], neurons["id"].astype(str).tolist(), source)
-                about = "Inferred by SynapsNet: one row for each pair of neurons."
-                _add_connectome(file, connectome, INFERRED, about, rows)
-                io.write(file)
-        except (OSError, KeyError, TypeError) as error:
-            raise InputError(f"{source} cannot be read as NWB ({error}); give an NWB file.") from error
+        shutil.copyfile(source, temporary)
+        with (
+            border(source, "an NWB file"),
+            open_hdf5(temporary, "a") as hdf5,
+            NWBHDF5IO(file=hdf5, mode="a") as io,
+        ):
+            file = io.read()
+            if MODULE not in file.processing:
+                file.create_processing_module(MODULE, "What SynapsNet inferred.")
+            module = file.processing[MODULE].data_interfaces
+            if INFERRED in module:
+                raise InputError(f"{source} holds inferred connectivity already; give the recording itself.")
+            if "neurons" not in module:
+                _add_neurons(file, neurons)
+            rows = _rows(module["neurons"]["neuron_id"][:], neurons["id"].astype(str).tolist(), source)
+            about = "Inferred by SynapsNet: one row for each pair of neurons."
+            _add_connectome(file, connectome, INFERRED, about, rows)
+            io.write(file)
+
+
+def _check_room(source: Path, path: Path, connectome: Connectome) -> None:
+    """Refuse a full disk before HDF5 meets it, which ends the whole process with a segmentation fault."""
+    if not source.is_file():
+        raise InputError(f"{source} does not exist; give the NWB file that was fitted.")
+    n_bytes = 2**20 + source.stat().st_size + 8 * (3 + len(connectome.matrices)) * connectome.n_neurons**2
+    if path.parent.is_dir() and (free := shutil.disk_usage(path.parent).free) < n_bytes:
+        raise InputError(
+            f"There is no space left on the disk for {path}: it may take {n_bytes / 1e6:.3g} MB, and {free / 1e6:.3g} "
+            "are free; make room."
+        )
 
 
 def _rows(there: Any, ids: list[str], source: str | Path) -> np.ndarray[Any, np.dtype[np.intp]]:

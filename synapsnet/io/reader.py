@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from synapsnet import errors
 from synapsnet.recording import Recording
 
 Notify = Callable[[str], None]
@@ -31,3 +33,8 @@ class Reader(Protocol):
     LAYOUT: str
     recognises: Callable[[Path], bool]
     read: Callable[..., Recording]
+
+
+def border(path: str | Path, layout: str) -> AbstractContextManager[None]:
+    """The border of every reader, see `synapsnet.errors.border`; `layout` says as what the path was read."""
+    return errors.border(f"{path} cannot be read as {layout}; it is damaged or holds something else: export it again")

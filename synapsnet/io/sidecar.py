@@ -27,14 +27,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from synapsnet.errors import InputError
+from synapsnet.errors import InputError, border
 from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
@@ -92,14 +92,23 @@ def load_sidecar(path: Path) -> Sidecar:
     Raises
     ------
     InputError
-        If it is no TOML, or holds what no sidecar has.
+        If it is no TOML, holds what no sidecar has, or names a file outside its folder.
     """
     try:
-        return Sidecar(**tomllib.loads(read_text(path)))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from error
+        with border(f"{path} is not valid TOML"):
+            sidecar = Sidecar(**tomllib.loads(read_text(path)))
+        _require_inside(sidecar)
+        return sidecar
     except InputError as error:
         raise InputError(f"{path}: {error} Correct it, or rename it if it does not describe the recording.") from error
+
+
+def _require_inside(sidecar: Sidecar) -> None:
+    """A sidecar that came with a recording has no file read that the user did not give."""
+    of_behaviour = [name for each in sidecar.behaviour for name in (each.file, each.times)]
+    for name in filter(None, (sidecar.file, sidecar.neurons, *of_behaviour)):
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise InputError(f"It names {name}, which lies outside its folder; put that file beside it.")
 
 
 def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: Notify) -> Recording:

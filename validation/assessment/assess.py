@@ -26,7 +26,7 @@ from synapsnet.recording import Connectome, Recording
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
 from validation.activity.statistics import noise_level
-from validation.assessment.expected_recovery import FRACTIONS, LENGTHS, matched
+from validation.assessment.expected_recovery import FRACTIONS, LENGTHS, matched, require_possible
 from validation.assessment.forecast_gain import forecasts
 from validation.assessment.knowledge import knowledge
 from validation.assessment.matched_network import pair_correlation, recorded_rates
@@ -82,6 +82,7 @@ def assess_run(
     _check(n_seeds, fractions, lengths, n_surrogates)
     progress("reading the run", None)
     run = load_run(folder, device=device)
+    require_possible(run.training, fractions, lengths)
     check_folder(run.folder)
     with locked(run.folder):
         return _assess(run, n_seeds, fractions, lengths, n_surrogates, light, seed, device, progress)

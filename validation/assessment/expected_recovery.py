@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from simulators import cost
 from synapsnet.errors import InputError
+from synapsnet.limits import require_memory
 from synapsnet.recording import Connectome, Recording
 from synapsnet.splits import alternating
 from validation.activity.observe_like import is_dff
@@ -101,6 +103,16 @@ def matched(
                 keep(found)
     found.scenarios.sort(key=lambda scenario: -scenario.visible_fraction)
     return found
+
+
+def require_possible(recording: Recording, fractions: Sequence[float], lengths: Sequence[float]) -> None:
+    """Refuse simulations that this machine could not hold, before anything is computed; InputError."""
+    longest = max(lengths)
+    cost.require_possible(
+        round(recording.n_neurons / min(fractions)), longest * recording.n_steps * recording.dt_s, DT_MS * 1e-3
+    )
+    what = f"A recording {longest:.6g} times as long as yours"
+    require_memory(8.0 * longest * recording.values.size, what, "use smaller lengths (--lengths)")
 
 
 def describe(recording: Recording) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from scipy import stats
 
-from synapsnet.errors import InputError, unknown_name
+from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.files import write_text
 from synapsnet.recording import Float64Array
 from validation.metrics.paired_tests import seed_interval
@@ -113,12 +113,10 @@ def load_baseline(path: str | Path) -> Baseline:
     InputError
         If there is none, or it is damaged.
     """
-    try:
+    if not Path(path).is_file():
+        raise InputError(f"There is no baseline {path}; make one with `synapsnet baseline save`.")
+    with border(f"{path} is no baseline; make it again with `synapsnet baseline save`"):
         return Baseline.model_validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"There is no baseline {path}; make one with `synapsnet baseline save`.") from error
-    except ValidationError as error:
-        raise InputError(f"{path} is no baseline; make it again with `synapsnet baseline save`.") from error
 
 
 def compare(table: pd.DataFrame, baseline: Baseline) -> list[Change]:

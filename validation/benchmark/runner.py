@@ -22,11 +22,11 @@ from distributed.deploy import Cluster
 from pydantic import ValidationError
 
 from synapsnet.errors import InputError
-from synapsnet.files import write_text
+from synapsnet.files import locked, write_text
 from validation.benchmark.sources import unit_key, versions
 from validation.benchmark.subprocess import Outcome, run_in_child
-from validation.benchmark.suite import Suite
-from validation.benchmark.table import tidy, write_table
+from validation.benchmark.suite import Suite, Unit
+from validation.benchmark.table import read_earlier, tidy, with_earlier, write_table
 
 UNITS = "units"
 RETRIES = 2  # of a unit that could not even be started
@@ -93,36 +93,54 @@ def run_suite(
     Returns
     -------
     DataFrame
-        See `validation.benchmark.table`.
+        See `validation.benchmark.table`; with what the folder has of other units already.
 
     Raises
     ------
     InputError
-        If a method does not exist, or the folder cannot be written to.
+        If a method does not exist, the folder cannot be written to, or it holds other settings under the same names.
     """
     units = [(unit, unit_key(unit)) for unit in suite.units(more_methods)]
-    kept = _folder(Path(folder))
+    folder = Path(folder)
+    kept = _folder(folder)
+    with locked(folder):
+        return _run_units(units, suite.time_limit_s, folder, kept, client, progress, notify)
+
+
+def _run_units(
+    units: list[tuple[Unit, str]],
+    time_limit_s: float,
+    folder: Path,
+    kept: Path,
+    client: Client,
+    progress: Callable[[str, float | None], None],
+    notify: Callable[[str], None],
+) -> pd.DataFrame:
+    earlier = read_earlier(folder, [unit for unit, _ in units])
     found = {key: _load(kept / f"{key}.json") for _, key in units}
-    outcomes = {key: outcome for key, outcome in found.items() if outcome and outcome.final(suite.time_limit_s)}
+    outcomes = {key: outcome for key, outcome in found.items() if outcome and outcome.final(time_limit_s)}
     missing = {key: unit for unit, key in units if key not in outcomes}
     if outcomes:
         notify(f"{len(outcomes)} units are done already.")
     step = f"running {len(missing)} units"
     progress(step, 0.0)
     futures = {
-        client.submit(run_in_child, unit.model_dump_json(), suite.time_limit_s, key=key, retries=RETRIES): key
+        client.submit(run_in_child, unit.model_dump_json(), time_limit_s, key=key, retries=RETRIES): key
         for key, unit in missing.items()
     }
     for n_done, future in enumerate(as_completed(futures), start=1):
         key = futures[future]
         outcomes[key] = outcome = _outcome(future)
-        if outcome.final(suite.time_limit_s):
+        if outcome.final(time_limit_s):
             write_text(kept / f"{key}.json", outcome.model_dump_json())
         if outcome.status != "ok":
             notify(f"{missing[key]}: {outcome.status}, {outcome.reason}")
         progress(step, n_done / len(futures))
-    table = tidy(((unit, key, outcomes[key]) for unit, key in units), versions())
-    write_table(table, Path(folder))
+    new = tidy(((unit, key, outcomes[key]) for unit, key in units), versions())
+    table = with_earlier(new, earlier)
+    if len(table) > len(new):
+        notify(f"Results of other methods or settings that were in {folder} are kept beside these.")
+    write_table(table, folder)
     return table
 
 

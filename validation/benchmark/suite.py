@@ -31,7 +31,7 @@ from pydantic import ConfigDict, Field, model_validator
 from simulators import Network, observe_calcium, observe_spikes
 from simulators.networks import network_class
 from simulators.units import Positive
-from synapsnet.errors import InputError, unknown_name
+from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.parameters import Parameters
 
 SUITES = Path(__file__).parents[1] / "suites"
@@ -214,15 +214,12 @@ def load_suite(name: str) -> Suite:
         If there is none, the file is not TOML, or the suite is unusable.
     """
     path = Path(name) if name.endswith(".toml") else SUITES / f"{name}.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if name.endswith(".toml"):
-            raise InputError(f"There is no suite {name}; give a TOML file that exists.") from None
-        raise unknown_name("suite", name, sorted(each.stem for each in SUITES.glob("*.toml"))) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"The suite {name} cannot be read as TOML: {error}.") from error
-    return Suite(**content)
+    with border(f"The suite {name} cannot be read as TOML"):
+        if not path.exists():
+            if name.endswith(".toml"):
+                raise InputError(f"There is no suite {name}; give a TOML file that exists.")
+            raise unknown_name("suite", name, sorted(each.stem for each in SUITES.glob("*.toml")))
+        return Suite(**tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def network_of(described: dict[str, Any]) -> Network:

@@ -27,12 +27,13 @@ from typing import Any
 import pandas as pd
 import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, that is told before the units run)
 
-from synapsnet.errors import InputError
+from synapsnet.errors import InputError, border
 from synapsnet.files import atomic_path
 from validation.benchmark.subprocess import Outcome
 from validation.benchmark.suite import Unit
 
 RESULTS = "results.parquet"
+UNIT = ["network_spec", "observation_spec", "method", "seed"]  # what a row is of
 COLUMNS = {
     "network": "string",
     "observation": "string",
@@ -72,8 +73,8 @@ def tidy(outcomes: Iterable[tuple[Unit, str, Outcome]], versions: dict[str, str]
             "peak_mib": outcome.peak_mib,
             "status": outcome.status,
             "reason": outcome.reason,
-            "network_spec": json.dumps(unit.network, sort_keys=True),
-            "observation_spec": json.dumps(unit.observation, sort_keys=True),
+            "network_spec": _spec(unit.network),
+            "observation_spec": _spec(unit.observation),
             "versions": json.dumps(versions),
             "hash": key,
         }
@@ -89,6 +90,42 @@ def write_table(table: pd.DataFrame, folder: Path) -> Path:
     return path
 
 
+def with_earlier(table: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
+    """The table, before it what an earlier one says of other units."""
+    if earlier is None:
+        return table
+    done = pd.MultiIndex.from_frame(table[UNIT])
+    return pd.concat([earlier[~pd.MultiIndex.from_frame(earlier[UNIT]).isin(done)], table], ignore_index=True)
+
+
+def read_earlier(folder: Path, units: Iterable[Unit]) -> pd.DataFrame | None:
+    """The table that is in a folder in which `units` are to be run; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If it has other settings under the same names, or cannot be read.
+    """
+    if not (folder / RESULTS).exists():
+        return None
+    earlier = read_table(folder)
+    wanted = {
+        (unit.network_label, unit.observation_label): (_spec(unit.network), _spec(unit.observation)) for unit in units
+    }
+    there = earlier[["network", "observation", "network_spec", "observation_spec"]].drop_duplicates()
+    for *labels, network, observation in there.itertuples(index=False):
+        if wanted.get(tuple(labels), (network, observation)) != (network, observation):
+            raise InputError(
+                f"{folder / RESULTS} holds another suite, in which {', '.join(labels)} is another setting; give "
+                "another folder (-o)."
+            )
+    return earlier
+
+
+def _spec(described: dict[str, Any]) -> str:
+    return json.dumps(described, sort_keys=True)
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
     """The table in a folder that a benchmark wrote, or in a Parquet file.
 
@@ -101,10 +138,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"There are no results in {path}; run `synapsnet benchmark SUITE -o {path}` first.")
-    try:
+    with border(f"{file} cannot be read as Parquet; run the benchmark again"):
         table = pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read as Parquet; run the benchmark again.") from error
     if missing := [name for name in COLUMNS if name not in table]:
         raise InputError(f"{file} is no table of results: it lacks the columns {', '.join(missing)}.")
     return table

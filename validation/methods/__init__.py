@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from synapsnet.errors import InputError, unknown_name
+from synapsnet.errors import InputError, told, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.base import Forecaster, Method
 
@@ -49,9 +49,9 @@ class Entry:
         module_name, _, class_name = self.place.partition(":")
         try:
             module = importlib.import_module(module_name)
-        except (ImportError, ValueError) as error:  # ValueError: no name before the colon
+        except (Exception, SystemExit) as error:  # the module runs, and can do anything
             raise InputError(
-                f"The method {self.place!r} needs a module {module_name!r} that can be imported: {error}."
+                f"The method {self.place!r} needs a module {module_name!r} that can be imported: {told(error)}."
             ) from error
         found = getattr(module, class_name, None)
         if not inspect.isclass(found):
@@ -161,7 +161,7 @@ def find_entry(name: str) -> Entry:
         )
     try:
         inspect.signature(found).bind()
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: it has no signature
         raise InputError(f"The method {place!r} must be constructible without arguments: {error}.") from error
     return Entry(label(name), place, BOTH if infers else (), BOTH if forecasts else ())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from synapsnet.errors import InputError, unknown_name
+from synapsnet.errors import InputError, told, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.base import Method
 from validation.properties.planted import EXCITATORY, Planted
@@ -129,9 +129,7 @@ class Examiner:
     """Examines one method; what it inferred and which modalities it refuses are found out once."""
 
     def __init__(self, method: Callable[..., Method], *, quick: bool = False) -> None:
-        if not callable(method) or not isinstance((subject := Subject(method)).make(), Method):
-            raise InputError(f"A method is a class with infer(recording); got {method!r}. See CONTRIBUTING.md.")
-        self.subject, self.quick = subject, quick
+        self.subject, self.quick = _subject(method), quick
         self._refusals: dict[Modality, str | None] = {}
 
     def examine(self, each: Property, modality: Modality) -> PropertyResult:
@@ -159,3 +157,17 @@ class Examiner:
             except Violation:
                 pass  # the properties will say so
         return self._refusals[modality]
+
+
+def _subject(method: Callable[..., Method]) -> Subject:
+    """The method, of which an instance can be made."""
+    made: object = None
+    if callable(method):
+        try:
+            subject = Subject(method)
+            made = subject.make()
+        except (Exception, SystemExit) as error:
+            raise InputError(f"The method {method!r} cannot be made: {told(error)}.") from error
+    if not isinstance(made, Method):
+        raise InputError(f"A method is a class with infer(recording); got {method!r}. See CONTRIBUTING.md.")
+    return subject

@@ -74,13 +74,13 @@ def infer_with(method: Method, recording: Recording) -> Any:
     """What `method.infer` returns; whatever it raises is a violation."""
     try:
         return method.infer(recording)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # which would end the check as if all were well
         if isinstance(error, InputError) and not _of_result(error):
             raise Refusal(str(error)) from error
         raise Violation(f"infer raised {type(error).__name__}: {error}") from error
 
 
-def _of_result(error: Exception) -> bool:
+def _of_result(error: BaseException) -> bool:
     """Was it the connectome made by the method that was refused, rather than the recording by the method."""
     steps = list(traceback.walk_tb(error.__traceback__))
     return isinstance(steps[-1][0].f_locals.get("self"), Connectome)

@@ -1,0 +1,37 @@
+"""How much memory and time a simulation takes, so that one that could never end is not begun."""
+
+from __future__ import annotations
+
+from synapsnet.limits import require_memory, require_time
+
+BYTES_PER_PAIR = 40  # of neurons: a dense connectome, and what is made of it
+BYTES_PER_SPIKE = 24.0
+LEAST_HZ = 1.0  # networks fire more than this, hardly less
+SECONDS_PER_STEP, SECONDS_PER_NEURON_STEP = 5e-7, 2e-8  # of LIF neurons; others take up to ten times as long
+
+
+def require_possible(n_neurons: int, duration_s: float, dt_s: float) -> str | None:
+    """Refuse a simulation that this machine could not hold, or that would take years.
+
+    Parameters
+    ----------
+    n_neurons : int
+    duration_s, dt_s : float
+        Biological time and step of the integration.
+
+    Returns
+    -------
+    str or None
+        The sentence that says how long it takes, if that is long.
+
+    Raises
+    ------
+    InputError
+        If it takes more memory than there is, or more than a year.
+    """
+    instead = "simulate fewer neurons, or less time"
+    require_memory(BYTES_PER_PAIR * n_neurons**2, f"A network of {min(n_neurons, 10**99):.6g} neurons", instead)
+    what = f"A simulation of {n_neurons} neurons for {duration_s:.6g} s"
+    require_memory(BYTES_PER_SPIKE * LEAST_HZ * n_neurons * duration_s, what, instead)
+    per_step_s = SECONDS_PER_STEP + SECONDS_PER_NEURON_STEP * n_neurons
+    return require_time(duration_s / dt_s * per_step_s, what, instead)

@@ -1,0 +1,68 @@
+"""What this machine can do, so that what it never could is refused before it is begun."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from synapsnet.errors import InputError
+
+_OF_GROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
+MOST_S = 365 * 24 * 3600.0
+WORTH_SAYING_S = 600.0
+
+
+def memory_bytes() -> int:
+    """All memory that this process could ever have."""
+    known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    known += [] if soft == resource.RLIM_INFINITY else [soft]
+    for path in _OF_GROUP:
+        with suppress(OSError, ValueError):  # there is none, or it says "max"
+            known.append(int(Path(path).read_text()))
+    return min(known)
+
+
+def require_memory(n_bytes: float, what: str, instead: str) -> None:
+    """Refuse what needs more memory than there is.
+
+    Parameters
+    ----------
+    n_bytes : number
+        An estimate; rather too little than too much.
+    what, instead : str
+        Of the sentence: what needs it, and what to do.
+
+    Raises
+    ------
+    InputError
+        If the machine does not have it.
+    """
+    if n_bytes > (there := memory_bytes()):
+        gib = min(n_bytes, 2**1000) / 2**30
+        raise InputError(f"{what} takes {gib:.3g} GiB of memory, and this machine has {there / 2**30:.3g}; {instead}.")
+
+
+def require_time(seconds: float, what: str, instead: str) -> str | None:
+    """Refuse what takes more than a year; the sentence that says how long, where that is worth it.
+
+    Parameters
+    ----------
+    seconds : float
+        An estimate.
+    what, instead : str
+        See `require_memory`.
+
+    Raises
+    ------
+    InputError
+        If it takes more than a year.
+    """
+    if seconds > MOST_S:
+        raise InputError(f"{what} takes about {seconds / MOST_S:.3g} years on this machine; {instead}.")
+    if seconds < WORTH_SAYING_S:
+        return None
+    hours = seconds / 3600
+    return f"{what} takes about {f'{hours / 24:.2g} days' if hours > 48 else f'{hours:.2g} hours'}."
