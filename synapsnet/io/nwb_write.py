@@ -158,7 +158,7 @@ def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, n
 def _check_room(source: Path, path: Path, connectome: Connectome) -> None:
     """Refuse a full disk before HDF5 meets it, which ends the whole process with a segmentation fault."""
     if not source.is_file():
-        raise InputError(f"{source} does not exist; give the NWB file that was fitted.")
+        raise InputError(f"{source} cannot be read as an NWB file: it does not exist; give the one that was fitted.")
     n_bytes = 2**20 + source.stat().st_size + 8 * (3 + len(connectome.matrices)) * connectome.n_neurons**2
     if path.parent.is_dir() and (free := shutil.disk_usage(path.parent).free) < n_bytes:
         raise InputError(
