@@ -215,9 +215,10 @@ def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
 
 
 def _reader_of(path: Path) -> Reader:
-    for reader in READERS:
-        if reader.recognises(path):
-            return reader
+    with border(path, "any recording"):  # some have to look into it
+        for reader in READERS:
+            if reader.recognises(path):
+                return reader
     if not path.exists():
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         if path.is_symlink():
