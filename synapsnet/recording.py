@@ -359,7 +359,7 @@ class Recording:
             if not np.isfinite(self.behaviour.values).all():
                 raise InputError("Behaviour holds NaN or infinite values; interpolate or drop them first.")
             if self.behaviour.values.size:
-                _check_size(self.behaviour.values.min(axis=0), self.behaviour.values.max(axis=0), "Behaviour")
+                _check_magnitude(self.behaviour.values.min(axis=0), self.behaviour.values.max(axis=0), "Behaviour")
         if self.spike_times is not None and len(self.spike_times) != self.n_neurons:
             raise InputError(
                 f"The spike times must be of the {self.n_neurons} recorded neurons; got {len(self.spike_times)} trains."
@@ -675,12 +675,12 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
             f"Activity holds NaN or infinite values in {_names(~finite)}; "
             "cut those times out as epoch borders or drop these neurons."
         )
-    _check_size(lowest, highest, "Activity")
+    _check_magnitude(lowest, highest, "Activity")
     if modality == "spikes" and (lowest < 0).any():
         raise InputError("Spike counts must not be negative; is this a calcium recording (modality 'calcium')?")
 
 
-def _check_size(lowest: npt.NDArray[np.floating[Any]], highest: npt.NDArray[np.floating[Any]], what: str) -> None:
+def _check_magnitude(lowest: npt.NDArray[np.floating[Any]], highest: npt.NDArray[np.floating[Any]], what: str) -> None:
     """Refuse numbers whose squares float32 does not hold: they would be fitted as if nothing were there."""
     size = np.maximum(np.abs(lowest), np.abs(highest)).astype(np.float64)
     span = highest.astype(np.float64) - lowest
