@@ -19,11 +19,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synapsnet.inference.calibration import NORMAL_MEDIAN
-
 SCALES = (0.0, 0.3, 1.0, 3.0, 10.0)  # of the modes' covariance in a pair
 SMALLEST_MODE = 1.0  # variance of a mode over that of noise: smaller ones are as likely weak connections
 NOTICEABLE = 6.0  # square of a z-score, from which on a connection explains a pair better than nothing
+NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
 EM_STEPS = 30
 RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20

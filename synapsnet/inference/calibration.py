@@ -10,6 +10,8 @@ r"""What makes estimates deviate where there is no connection is taken away, so 
   large positive estimates than a normal distribution has. To first order in the skewness :math:`\gamma` of an error,
   the quantile of probability p lies at :math:`z_p + \gamma (z_p^2 - 1) / 6` (Cornish & Fisher 1938). Far out that is
   the standard error times :math:`1 + \gamma z / 6`: larger upwards, smaller downwards.
+- *What neurons share*: z-scores at the lags, and correlations at zero lag, that are products of two neurons' loadings,
+  and scatter that is larger for some neurons; see `synapsnet.inference.background`.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from synapsnet.inference.background import NORMAL_MEDIAN, neuron_scales, without_shared_ranks
 from synapsnet.inference.evidence import Evidence
 
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
 PRIOR_PAIRS = 10.0  # pseudo-counts: as if so many pairs without slow correlations had been observed before
 SHRINK_STEPS, ENOUGH_PAIRS = 100, 100_000  # of expectation maximisation, and from how many pairs
 FARTHEST = 5.0  # standard errors, beyond which the third moment says nothing of a tail
-NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 
 
 def calibrated(evidence: Evidence) -> Evidence:
@@ -33,7 +35,7 @@ def calibrated(evidence: Evidence) -> Evidence:
     if len(evidence.estimate) < 2:
         return evidence
     pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
-    return _with_skewed_errors(_without_slow_correlations(evidence, pairs), pairs)
+    return _without_shared_drive(_with_skewed_errors(_without_slow_correlations(evidence, pairs), pairs), pairs)
 
 
 def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
@@ -56,6 +58,18 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
         standard_error=(error.square() + lag_coefficient.square() * slow_variance).sqrt(),
         zero_lag=evidence.zero_lag - zero_lag_coefficient * slow_correlation,
         flank_estimate=_zeros_like(error),
+    )
+
+
+def _without_shared_drive(evidence: Evidence, pairs: Tensor) -> Evidence:
+    """Subtract what is of low rank over pairs, and count in what neurons scatter by."""
+    error, root_n_steps = evidence.standard_error, evidence.n_steps**0.5
+    z = without_shared_ranks((evidence.estimate / error).fill_diagonal_(0), pairs)
+    zero_lag = without_shared_ranks(root_n_steps * evidence.zero_lag, pairs)
+    if evidence.has_zero_lag:
+        zero_lag = zero_lag / neuron_scales(zero_lag, pairs)
+    return replace(
+        evidence, estimate=z * error, standard_error=error * neuron_scales(z, pairs), zero_lag=zero_lag / root_n_steps
     )
 
 

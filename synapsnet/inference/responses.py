@@ -26,6 +26,7 @@ RISE_AND_DECAY_S = (
 )  # fmt: skip
 DELAYS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003)  # of a shared response
 LONG_DELAYS_S = (0.005, 0.008, 0.012, 0.016)
+SLOWEST_LATE_S, SYNCHRONY_S = 0.007, 0.002
 OWN_DELAY_SHAPE_S = (0.001, 0.004)  # rise and decay where delays differ
 SURROUND_S = 0.041  # before the background is known, a response stands out from its surround of this width
 CALM, CALM_OF_SHARED = 3.2, 2.0  # z-scores below which a pair is background, of all responses and of the shared one
@@ -39,12 +40,15 @@ OVERSAMPLING = 10
 
 
 def responses(n_lags: int, step_s: float) -> dict[Shape, Tensor]:
-    """(L + 1,) responses at lags from 0 to L bins, with a sum of squares of 1, by delay, rise and decay in seconds."""
+    """(L + 1,) responses at lags from 0 to L bins, with a sum of squares of 1, by delay, rise and decay in seconds.
+
+    One that is over within `SYNCHRONY_S` begins a bin after lag 0 or later: earlier, it is not told from synchrony.
+    """
     return {
         (delay, rise, decay): response(n_lags, step_s, delay, rise, decay)
         for delay in DELAYS_S + LONG_DELAYS_S
         for rise, decay in RISE_AND_DECAY_S
-        if delay in DELAYS_S or decay <= 0.007
+        if (delay in DELAYS_S or decay <= SLOWEST_LATE_S) and (delay >= step_s or decay > SYNCHRONY_S)
     }
 
 
