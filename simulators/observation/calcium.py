@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pynapple as nap
+from pydantic import Field
 
 from simulators.observation.indicators import Indicator, calcium_trace, named_indicator
 from simulators.observation.optics import (
@@ -20,13 +20,36 @@ from simulators.observation.optics import (
 )
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.positions import positions_um
+from simulators.units import NotNegative, Positive, Probability
 from synapsnet.deconvolution import deconvolve
 from synapsnet.errors import InputError
-from synapsnet.recording import FloatArray, Recording, Simulation, check_varying
+from synapsnet.parameters import Parameters
+from synapsnet.recording import Float32Array, FloatArray, Recording, Simulation, check_varying
 
 Trace = Literal["dff", "fluorescence", "deconvolved"]
 
 MOTION_S = 0.5  # mean duration of a bout of motion; our choice
+
+
+class _Microscope(Parameters):
+    """What it does to a signal, see `observe_calcium`."""
+
+    title = "the microscope"
+
+    frame_rate_hz: Positive
+    noise_level: NotNegative
+    shot_fraction: Probability
+    drift: NotNegative
+    drift_time_s: Positive
+    bleaching_half_time_s: Positive | None
+    neuropil: NotNegative
+    neuropil_length_um: Positive
+    neuropil_shared: Probability
+    n_planes: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    min_epoch_s: NotNegative
+    trace: Trace
+    seed: int = Field(ge=0)
 
 
 def observe_calcium(
@@ -120,53 +143,29 @@ def observe_calcium(
         raise InputError(
             f"The frame rate must give at least 2 frames in the {simulation.duration_s:g} s; got {frame_rate_hz} Hz."
         )
-    _check("noise level", noise_level, noise_level >= 0, "0 or more")
-    _check("shot fraction", shot_fraction, 0 <= shot_fraction <= 1, "in [0, 1]")
-    _check("drift", drift, drift >= 0, "0 or more")
-    _check("drift time", drift_time_s, drift_time_s > 0, "a positive number of seconds")
-    if bleaching_half_time_s is not None:
-        shortest_s = simulation.duration_s / 100  # what is left of the brightness must still be a float32
-        _check(
-            "bleaching half time",
-            bleaching_half_time_s,
-            bleaching_half_time_s >= shortest_s,
-            f"{shortest_s:g} s or more",
-        )
-    _check("neuropil factor", neuropil, neuropil >= 0, "0 or more")
-    _check("neuropil length", neuropil_length_um, neuropil_length_um > 0, "a positive number of micrometres")
-    _check("shared part of the neuropil", neuropil_shared, 0 <= neuropil_shared <= 1, "in [0, 1]")
-    _check("number of planes", n_planes, n_planes >= 1 and n_planes % 1 == 0, "a whole number of 1 or more")
-    _check("dropout", dropout, 0 <= dropout < 1, "a fraction in [0, 1)")
-    _check("shortest epoch", min_epoch_s, min_epoch_s >= 0, "0 s or more")
-    _check("seed", seed, seed >= 0, "a whole number of 0 or more")
-    if trace not in get_args(Trace):
-        raise InputError(f"The trace must be one of {', '.join(get_args(Trace))}; got {trace!r}.")
-    rng = np.random.default_rng(seed)
+    microscope = _Microscope(
+        frame_rate_hz=frame_rate_hz,
+        noise_level=noise_level,
+        shot_fraction=shot_fraction,
+        drift=drift,
+        drift_time_s=drift_time_s,
+        bleaching_half_time_s=bleaching_half_time_s,
+        neuropil=neuropil,
+        neuropil_length_um=neuropil_length_um,
+        neuropil_shared=neuropil_shared,
+        n_planes=n_planes,
+        dropout=dropout,
+        min_epoch_s=min_epoch_s,
+        trace=trace,
+        seed=seed,
+    )
+    shortest_s = simulation.duration_s / 100  # what is left of the brightness must still be a float32
+    if bleaching_half_time_s is not None and bleaching_half_time_s < shortest_s:
+        raise InputError(f"The bleaching half time must be {shortest_s:g} s or more; got {bleaching_half_time_s}.")
     dt_s = 1 / frame_rate_hz
     n_frames = int(simulation.duration_s * frame_rate_hz + 1e-6)
-    n_neurons = simulation.n_neurons
-    # Each plane is sampled in the middle of its part of the frame
-    phases = (planes_by_depth(simulation.neurons["z_um"].to_numpy(float), n_planes) + 0.5) / n_planes
-
-    def answer(neuron: int, phase: float) -> FloatArray:
-        spikes = simulation.spike_times[neuron].times()
-        return indicator.fluorescence(calcium_trace(spikes, indicator, dt_s, n_frames, phase))
-
-    surroundings: FloatArray = np.zeros((1, n_neurons))
-    if neuropil:
-        weights = neuropil_weights(
-            positions_um(simulation, "Neuropil contamination"), neuropil_length_um, neuropil_shared
-        )
-        surroundings = _mixtures(answer, neuropil * weights, phases, n_frames)
-    noise_sd = resting_noise_sd(noise_level, frame_rate_hz)
-    brightness = 0.5 ** ((np.arange(n_frames) + 0.5) * dt_s / (bleaching_half_time_s or np.inf))
-    activity = np.empty((n_frames, n_neurons), np.float32)
-    for k in range(n_neurons):
-        baseline = drift * ornstein_uhlenbeck(n_frames, dt_s / drift_time_s, rng)
-        signal = answer(k, phases[k]) + surroundings[:, k] + baseline
-        light = brightness * (1 + signal)
-        noise = noise_sd * relative_noise(light, shot_fraction) * rng.standard_normal(n_frames)
-        activity[:, k] = light + noise if trace == "fluorescence" else signal + noise / brightness
+    rng = np.random.default_rng(seed)
+    activity = _imaged(simulation, indicator, microscope, n_frames, rng)
     behaviour, behaviour_names = simulation.behaviour_on_grid(dt_s, n_frames) or (None, None)
     recording = Recording.from_array(
         activity,
@@ -178,26 +177,7 @@ def observe_calcium(
         connectome=simulation.connectome,
         spike_times=simulation.spike_times,
         metadata=simulation.metadata
-        | {
-            "observation": {
-                "as": "calcium",
-                "indicator": asdict(indicator),
-                "frame_rate_hz": frame_rate_hz,
-                "noise_level": noise_level,
-                "shot_fraction": shot_fraction,
-                "drift": drift,
-                "drift_time_s": drift_time_s,
-                "bleaching_half_time_s": bleaching_half_time_s,
-                "neuropil": neuropil,
-                "neuropil_length_um": neuropil_length_um,
-                "neuropil_shared": neuropil_shared,
-                "n_planes": int(n_planes),
-                "dropout": dropout,
-                "min_epoch_s": min_epoch_s,
-                "trace": trace,
-                "seed": int(seed),
-            }
-        },
+        | {"observation": {"as": "calcium", "indicator": asdict(indicator), **microscope.parameters()}},
         require_varying=False,
     )
     if dropout:
@@ -214,20 +194,45 @@ def observe_calcium(
     return recording
 
 
+def _imaged(
+    simulation: Simulation, indicator: Indicator, microscope: _Microscope, n_frames: int, rng: np.random.Generator
+) -> Float32Array:
+    """(T, N) fluorescence, or dF/F, of all frames."""
+    dt_s, n_neurons = 1 / microscope.frame_rate_hz, simulation.n_neurons
+    # Each plane is sampled in the middle of its part of the frame
+    depth_um = simulation.neurons["z_um"].to_numpy(float)
+    phases = (planes_by_depth(depth_um, microscope.n_planes) + 0.5) / microscope.n_planes
+
+    def response(neuron: int, phase: float) -> FloatArray:
+        spikes = simulation.spike_times[neuron].times()
+        return indicator.fluorescence(calcium_trace(spikes, indicator, dt_s, n_frames, phase))
+
+    surroundings: FloatArray = np.zeros((1, n_neurons))
+    if microscope.neuropil:
+        position_um = positions_um(simulation, "Neuropil contamination")
+        weights = neuropil_weights(position_um, microscope.neuropil_length_um, microscope.neuropil_shared)
+        surroundings = _mixtures(response, microscope.neuropil * weights, phases, n_frames)
+    noise_sd = resting_noise_sd(microscope.noise_level, microscope.frame_rate_hz)
+    brightness = 0.5 ** ((np.arange(n_frames) + 0.5) * dt_s / (microscope.bleaching_half_time_s or np.inf))
+    activity = np.empty((n_frames, n_neurons), np.float32)
+    for k in range(n_neurons):
+        baseline = microscope.drift * ornstein_uhlenbeck(n_frames, dt_s / microscope.drift_time_s, rng)
+        signal = response(k, phases[k]) + surroundings[:, k] + baseline
+        light = brightness * (1 + signal)
+        noise = noise_sd * relative_noise(light, microscope.shot_fraction) * rng.standard_normal(n_frames)
+        activity[:, k] = light + noise if microscope.trace == "fluorescence" else signal + noise / brightness
+    return activity
+
+
 def _mixtures(
-    answer: Callable[[int, float], FloatArray], weights: FloatArray, phases: FloatArray, n_frames: int
-) -> npt.NDArray[np.float32]:
-    """(T, N) mixtures of all neurons' answers, each at the time at which the neuron that sees it is sampled."""
+    response: Callable[[int, float], FloatArray], weights: FloatArray, phases: FloatArray, n_frames: int
+) -> Float32Array:
+    """(T, N) mixtures of all neurons' responses, each at the time at which the neuron that sees it is sampled."""
     mixtures = np.empty((n_frames, len(phases)), np.float32)
-    answers = np.empty_like(mixtures)
+    responses = np.empty_like(mixtures)
     for phase in np.unique(phases):
         for k in range(len(phases)):
-            answers[:, k] = answer(k, phase)
+            responses[:, k] = response(k, phase)
         here = phases == phase
-        mixtures[:, here] = answers @ weights[here].T.astype(np.float32)
+        mixtures[:, here] = responses @ weights[here].T.astype(np.float32)
     return mixtures
-
-
-def _check(name: str, value: float, valid: bool, expected: str) -> None:
-    if not (np.isfinite(value) and valid):
-        raise InputError(f"The {name} must be {expected}; got {value}.")
