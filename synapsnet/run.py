@@ -47,7 +47,7 @@ MODELS: dict[str, dict[str, str]] = {"synapsnet": {}, "synapsnet-independent": {
 SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # what `validation.scoring` adds
 OURS = (DESCRIPTION, *SCORED, CHECKPOINT, *MODELS, RECORDING)
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
-PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "scikit-learn", "brian2")
+PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "brian2")
 
 Progress = Callable[[str, float | None], None]  # what is being done, and the fraction of it (None: not known)
 

@@ -17,7 +17,8 @@ class Fast:
     """Covariance with the step before."""
 
     def infer(self, recording: Recording) -> Connectome:
-        x = recording.values - recording.values.mean(axis=0)
+        x = recording.values.astype(np.float64)
+        x -= x.mean(axis=0)
         weight = x[1:].T @ x[:-1]
         np.fill_diagonal(weight, 0)
         return Connectome(weight)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -44,6 +45,11 @@ def simulated(small_simulation) -> None:
 
 def scores(outcome: Outcome) -> dict[str, float]:
     return {score.metric: score.value for score in outcome.scores}
+
+
+def alike(expected: dict[str, float]) -> Any:
+    """To the digits that do not depend on the number of threads, which a unit's own process has fewer of."""
+    return pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True)
 
 
 def test_a_unit_is_the_same_each_time_and_hides_the_ground_truth():
@@ -130,7 +136,7 @@ def of(table: pd.DataFrame, method: str) -> pd.DataFrame:
 def test_the_table_has_a_row_for_each_metric_and_one_for_each_failure(results: pd.DataFrame, folder: Path):
     assert results.dtypes.astype(str).to_dict() == COLUMNS
     fast = of(results, "Fast")
-    assert dict(zip(fast["metric"], fast["value"], strict=True)) == scores(measure(unit("Fast")))
+    assert dict(zip(fast["metric"], fast["value"], strict=True)) == alike(scores(measure(unit("Fast"))))
     assert (fast["status"] == "ok").all()
     assert of(results, "Failing")[["metric", "status", "reason"]].fillna("").values.tolist() == [
         ["", "failed", "ZeroDivisionError: nothing to divide by"]
@@ -177,7 +183,7 @@ def test_a_killed_worker_and_a_damaged_file_change_nothing(folder: Path, client:
     assert (disturbed["status"] == "ok").all()
     for each in waiting.units():  # undisturbed, in this process
         rows = disturbed[disturbed["seed"] == each.seed]
-        assert dict(zip(rows["metric"], rows["value"], strict=True)) == scores(measure(each))
+        assert dict(zip(rows["metric"], rows["value"], strict=True)) == alike(scores(measure(each)))
 
 
 def test_unusable_results_clusters_and_folders(tmp_path: Path, client: Client):

@@ -17,7 +17,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, neuron_table
 from validation.metrics.bootstrap import draw_counts
 from validation.metrics.connectivity import score_connectivity
-from validation.metrics.detection import rank
+from validation.metrics.detection import rank, settled
 from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS
 from validation.metrics.motifs import lookalike_pairs, strong_effective
 from validation.metrics.results import ConnectivityScores, ForecastScores
@@ -84,6 +84,26 @@ def test_agrees_with_scikit_learn_and_scipy(seed: int) -> None:
     outgoing, evidence = truth.weight.sum(axis=0), guess.scores.sum(axis=0)
     sends = outgoing != 0
     assert scores["ei_auroc"] == pytest.approx(roc_auc_score(outgoing[sends] > 0, evidence[sends]))
+
+
+@given(seeds, st.sampled_from([np.float32, np.float64]))
+@settings(max_examples=20)
+def test_rounding_moves_no_score(seed: int, precision: type) -> None:
+    truth, tied = network(seed), noisy(network(seed), seed).weight.astype(precision)
+    rounding = np.finfo(np.float32).eps / 2 * np.random.default_rng(seed).normal(size=tied.shape)
+    rounded = without_diagonal(tied * (1 + rounding) + rounding.T).astype(precision)  # zeros are no longer 0
+    assert np.unique(rounded).size > 1.5 * np.unique(tied).size
+    scores = (score_connectivity("m", truth, Connectome(weight), neurons=types()) for weight in (tied, rounded))
+    before, after = (values(each) for each in scores)
+    for name in before.keys() - {"weight_correlation", "edge_weight_correlation", "block_correlation"}:
+        assert before[name] == after[name], name
+
+
+def test_dense_values_are_no_ties() -> None:
+    dense = np.linspace(0.5, 1, 1_000_001).astype(np.float32)
+    assert np.array_equal(settled(dense), dense)
+    assert settled(np.array([0.0, 0.0])).tolist() == [0.0, 0.0]
+    assert settled(np.array([-1.0, 1 + 1e-7, 2, 1e-7, -3])).tolist() == [-1, 1, 2, 0, -3]
 
 
 def test_precision_at_k_by_hand() -> None:

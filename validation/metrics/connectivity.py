@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from synapsnet.errors import InputError
 from synapsnet.recording import BoolArray, Connectome, Float64Array
 from validation.metrics.bootstrap import correlation, draw_counts, optional, pearson, ratio, share
-from validation.metrics.detection import decide, rank, rank_signed
+from validation.metrics.detection import decide, rank, rank_signed, settled
 from validation.metrics.motifs import lookalike_pairs, strong_effective
 from validation.metrics.p_values import LEVEL, false_positive_rate, p_value_distance
 from validation.metrics.results import ConnectivityScores
@@ -32,7 +32,8 @@ def score_connectivity(
 ) -> ConnectivityScores:
     """Score inferred connectivity against the ground truth, off-diagonal pairs only.
 
-    With s the inferred `scores` and w the true weights (an edge is a pair with w != 0), which pairs are connected:
+    With s the inferred `scores`, tied where rounding alone tells them apart (`validation.metrics.detection.settled`),
+    and w the true weights (an edge is a pair with w != 0), which pairs are connected:
 
     - `auroc`, `auprc`, `precision_at_k`: edges against absent pairs, ranked by abs(s). AUPRC is the average precision:
       the sum over thresholds of precision times gain in recall, without interpolation. Its chance level is the edge
@@ -109,9 +110,10 @@ def score_connectivity(
         )
     if neurons is not None and len(neurons) != n:
         raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")
-    weight, guess, score = (off_diagonal(m) for m in (truth.weight, inferred.weight, inferred.scores))
-    if not np.isfinite(score).all():
+    if not np.isfinite(inferred.scores).all():
         raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
+    evidence = settled(inferred.scores)
+    weight, guess, score = (off_diagonal(matrix) for matrix in (truth.weight, inferred.weight, evidence))
     counts = draw_counts(n, n_resamples, seed)
     known, back = off_diagonal(truth.pairs) > 0, off_diagonal(truth.pairs.T) > 0
     edge = weight != 0
@@ -119,7 +121,7 @@ def score_connectivity(
     size, post = np.abs(score), np.arange(n).repeat(n - 1).reshape(known.shape)
     ranking = rank(size[known], edge[known], post[known], counts)
     one_way = edge & back & ~(off_diagonal(truth.adjacency.T) > 0)
-    backward = np.abs(off_diagonal(inferred.scores.T))
+    backward = np.abs(off_diagonal(evidence.T))
     right_way = np.where(size == backward, 0.5, size > backward)
     values = {
         "auroc": ranking.auroc,
@@ -137,7 +139,7 @@ def score_connectivity(
             "weight_correlation": correlation(weight, guess, known, counts),
             "edge_weight_correlation": correlation(weight, guess, edge, counts),
         }
-        values |= _cell_types(truth, inferred, counts)
+        values |= _cell_types(truth, evidence, counts)
         if neurons is not None:
             types = neurons["cell_type"].tolist()
             values["block_correlation"] = _block_correlation(truth, inferred, types, counts)
@@ -167,15 +169,15 @@ def off_diagonal(matrix: npt.NDArray[Any]) -> Float64Array:
     return np.asarray(matrix[~np.eye(n, dtype=bool)], dtype=np.float64).reshape(n, n - 1)
 
 
-def _cell_types(truth: Connectome, inferred: Connectome, counts: Float64Array) -> dict[str, Float64Array]:
+def _cell_types(truth: Connectome, evidence: Float64Array, counts: Float64Array) -> dict[str, Float64Array]:
     """Which neurons excite, from what is inferred of their outgoing connections."""
     outgoing = truth.weight.sum(axis=0)
-    evidence = np.where(truth.pairs, inferred.scores, 0.0).sum(axis=0)
+    sums = settled(np.where(truth.pairs, evidence, 0.0).sum(axis=0))
     known = np.flatnonzero(outgoing)
-    right = np.sign(evidence) == np.sign(outgoing)
+    right = np.sign(sums) == np.sign(outgoing)
     return {
         "ei_accuracy": share(right[:, None], (outgoing != 0)[:, None], counts),
-        "ei_auroc": rank(evidence[known], outgoing[known] > 0, known, counts).auroc,
+        "ei_auroc": rank(sums[known], outgoing[known] > 0, known, counts).auroc,
     }
 
 

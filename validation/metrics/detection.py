@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synapsnet.recording import BoolArray, Float64Array, IndexArray
+from synapsnet.recording import BoolArray, Float64Array, FloatArray, IndexArray
 from validation.metrics.bootstrap import ratio
+
+ROUNDING = 50 * float(np.finfo(np.float32).eps)  # 6e-6: sums of many terms lose more than one digit
 
 
 class Ranking(NamedTuple):
@@ -28,6 +30,35 @@ class Ranking(NamedTuple):
     auroc: Float64Array
     auprc: Float64Array
     precision_at_k: Float64Array
+
+
+def settled(values: FloatArray) -> Float64Array:
+    """Evidence without what is rounding alone: values that only it tells apart become equal, and those near 0 become 0.
+
+    Sums taken in another order, by another number of threads or on another processor, differ in their last digits; ties
+    must stay ties, or they break at random. Recordings are in single precision, and so is what is inferred from them,
+    whatever its type: neighbours in size tie if they are closer than `ROUNDING` of themselves and of the median. Where
+    very many values lie so close that this would go on from neighbour to neighbour, they are dense, and no ties.
+
+    Parameters
+    ----------
+    values : array of any shape
+        Signed evidence.
+    """
+    size = np.abs(values)
+    order = np.argsort(size, axis=None)
+    ranked = size.ravel()[order].astype(np.float64)
+    if not ranked.any():
+        return values
+    slack = ROUNDING * (ranked + np.median(ranked[ranked > 0]))
+    new = np.diff(ranked, prepend=0.0) > slack
+    start = np.flatnonzero(new | (np.arange(len(ranked)) == 0))
+    end = np.append(start[1:], len(ranked))
+    common = np.where(new[start], ranked[start], 0.0)
+    dense = ranked[end - 1] - common > 4 * slack[start]
+    settled_size = np.empty_like(ranked)
+    settled_size[order] = np.where(np.repeat(dense, end - start), ranked, np.repeat(common, end - start))
+    return np.sign(values) * settled_size.reshape(values.shape)
 
 
 def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float64Array) -> Ranking:
