@@ -54,7 +54,7 @@ def complain(sentence: str) -> None:
 
 def notify(sentence: str) -> None:
     """Print what was assumed, dropped or done."""
-    ERR.print(sentence, style="dim", markup=False)
+    ERR.print(sentence, style="yellow" if sentence.startswith("Warning:") else "dim", markup=False)
 
 
 class Steps:

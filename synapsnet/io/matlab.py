@@ -80,6 +80,7 @@ def read(
     variables = dict(_flat(load_mat(path)))
     name = _spikes(variables, key)
     metadata = {"source": path.name, "reader": "matlab"} | ({} if key is None else {"key": key})
+    metadata |= {} if time_unit is None else {"time_unit": time_unit}
     if name is not None:
         return _from_cells(variables, name, bin_s, time_unit, label, notify, metadata)
     numbers = {name: np.asarray(v) for name, v in variables.items() if isinstance(v, np.ndarray | int | float)}

@@ -100,6 +100,7 @@ def read(
         option is not for what it holds, or its planes were not imaged at once and none is chosen.
     """
     quality = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
+    scaled = {} if time_unit is None else {"time_unit": time_unit}
     common = {"within": within, "outside": outside, "behaviour": behaviour}
     with opened(path, notify) as file:
         about = facts(file, path)
@@ -122,7 +123,7 @@ def read(
                 min_presence_ratio=min_presence_ratio,
                 max_isi_violations=max_isi_violations,
                 notify=notify,
-                metadata={"source": name_of(path), "reader": "nwb"},
+                metadata={"source": name_of(path), "reader": "nwb", "observed": observed} | scaled,
             )
         else:
             _refuse(path, "holds no spike times to bin but activity on a grid", {"bin_s": bin_s} | quality)

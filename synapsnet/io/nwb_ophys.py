@@ -105,6 +105,7 @@ def read_ophys(
             "reader": "nwb",
             "series": ", ".join(trace.name for trace in traces),
             **({} if key is None else {"key": key}),
+            **({} if time_unit is None else {"time_unit": time_unit}),
         },
         deconvolved=traces[0].deconvolved,
     )

@@ -22,6 +22,7 @@ from synapsnet.recording import Recording
 LEAST_COVERED = 0.99  # of the time that was read
 MOST_COUNTS_APART = (5.0, 0.1)  # spikes, and share of them: bins may lie otherwise within epochs
 LEAST_CORRELATION = 0.1  # of traces: another trace of the same neuron has more, one of another neuron hardly
+REMEMBERED = ("key", "time_unit", "observed")  # what a recording knows of how its file was read
 ARRAY_OPTIONS = ("key", "until", "transpose")
 
 Indices = npt.NDArray[np.intp]
@@ -102,8 +103,9 @@ def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, An
     if reader is None:
         return {}  # `read` says why
     step: dict[str, Any] = {"bin_s": like.dt_s} if like.modality == "spikes" else {"fs_hz": 1 / like.dt_s}
-    if reader.recognises is arrays.recognises:
-        first = like.metadata if like.metadata.get("reader") == "arrays" else {}
+    as_arrays = like.metadata.get("reader") == "arrays"  # MATLAB's and Zarr's are read so, too
+    if reader.recognises is arrays.recognises or (as_arrays and "dt_s" in options_of(reader)):
+        first = like.metadata if as_arrays else {}
         step = {name: first.get(name) for name in ARRAY_OPTIONS}
         step |= {"dt_s": like.dt_s, "modality": like.modality, "behaviour": behaviour}
     elif reader.recognises is nwb.recognises:
@@ -117,6 +119,8 @@ def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, An
         step |= {} if kind else {"label": "all", "behaviour": behaviour, "key": key}
     elif "label" in options_of(reader):
         step["label"] = "all"
+    if like.metadata.get("reader") in (reader.__name__.rpartition(".")[2], "arrays"):
+        step |= {name: like.metadata[name] for name in REMEMBERED if name in like.metadata}
     return {name: value for name, value in step.items() if name in options_of(reader)}
 
 

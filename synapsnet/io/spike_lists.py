@@ -85,13 +85,15 @@ def read(
     loaded = load_npz(path)
     if pickled := [name for name, array in loaded.items() if array is None]:
         notify(f"Not used: {', '.join(pickled)}, which is pickled and never loaded.")
+    scaled = {} if time_unit is None else {"time_unit": time_unit}
     return recording_of_lists(
         {name: array for name, array in loaded.items() if array is not None},
         bin_s=bin_s,
         time_unit=time_unit,
         label=label,
         notify=notify,
-        metadata={"source": path.name, "reader": "spike_lists"},
+        metadata={"source": path.name, "reader": "spike_lists"}
+        | ({} if time_unit is None else {"time_unit": time_unit}),
     )
 
 

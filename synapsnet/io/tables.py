@@ -100,7 +100,10 @@ def read(
         trains, ids, properties, column = spikes
         factor = SECONDS[time_unit] if time_unit is not None else unit_s(column) or 1.0
         trains = in_order([factor * train for train in trains], notify)
-        return recording_of_trains(trains, ids, properties, bin_s=bin_s, label=label, notify=notify, metadata=metadata)
+        scaled = {} if time_unit is None else {"time_unit": time_unit}
+        return recording_of_trains(
+            trains, ids, properties, bin_s=bin_s, label=label, notify=notify, metadata=metadata | scaled
+        )
     elif (wide := _pivoted(table, notify)) is not None:
         table = wide
     variables = [] if behaviour in (None, "none") else [name.strip() for name in str(behaviour).split(",")]
