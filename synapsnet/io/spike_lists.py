@@ -92,8 +92,7 @@ def read(
         time_unit=time_unit,
         label=label,
         notify=notify,
-        metadata={"source": path.name, "reader": "spike_lists"}
-        | ({} if time_unit is None else {"time_unit": time_unit}),
+        metadata={"source": path.name, "reader": "spike_lists"} | scaled,
     )
 
 
