@@ -108,7 +108,7 @@ def distribution_figure(groups: Mapping[str, FloatArray], title: str, colors: Ma
         NaN are left out. Each row has its own height: shapes compare, not numbers. What lies beyond the 0.5th and
         99.5th percentile of all groups is counted in the outermost bins.
     title : str
-        Of the axis.
+        Title of the axis.
     colors : dict of name -> colour
     """
     known = {name: values[np.isfinite(values)] for name, values in groups.items()}
@@ -153,7 +153,7 @@ def trace_figure(
     time_s : (T,) array
     labels, colors : K names and K colours
     unit : str
-        Of the values.
+        Unit of the values.
     """
     resting = values - np.percentile(values, 8, axis=0)
     spacing = float(np.percentile(resting.max(axis=0), 75)) or 1.0

@@ -27,7 +27,7 @@ def matched_figure(matched: Matched, names: Sequence[str]) -> go.Figure:
     matched : Matched
         With at least one scenario.
     names : sequence of str
-        Of its scenarios.
+        Names of its scenarios.
     """
     figure = go.Figure(layout=base_layout(height=400))
     own = next((now.duration_s for scenario in matched.scenarios if (now := scenario.at()) is not None), None)
@@ -65,7 +65,7 @@ def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str], of
     ----------
     comparisons : sequence of Comparison
     names : sequence of str
-        Of the pairs.
+        Names of the pairs.
     of_matched : sequence of float
         The same of odd and even blocks of matched simulations; drawn in the first row.
     """

@@ -67,7 +67,9 @@ CALCIUM_METRICS = (
         "Median of |F(t + 1) − F(t)| over the square root of the frame rate (Rupprecht et al. 2021). It means noise "
         "only where F is dF/F and most frames hold no activity.",
     ),
-    Metric("skewness", "skewness", "Of the values of a trace: large where a quiet neuron answers rarely and strongly."),
+    Metric(
+        "skewness", "skewness", "Of the values of a trace: large where a quiet neuron responds rarely and strongly."
+    ),
     Metric("decay_s", "decay (s)", "Time in which a trace's autocorrelation falls to 1/e."),
     Metric("persistence", "autocorrelation at 1 s", "Correlation of a trace with itself one second later."),
     Metric("correlation", "pairwise correlation", "Pearson correlation of two different traces, frame by frame."),

@@ -21,7 +21,7 @@ class Details:
     parts : dict of str -> (N, N) arrays
         Connectivity from parts of the recording, see `validation.assessment.reliability`.
     activity : Activity or None
-        Of all neurons, for the view of one.
+        Activity of all neurons, for the view of one.
     """
 
     assessment: Assessment | None = None

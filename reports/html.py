@@ -64,7 +64,7 @@ def render(results: Sequence[RunResults], title: str, details: Sequence[Details]
         One section each, in this order.
     title : str
     details : sequence of Details
-        Of each run; default none of any.
+        Details of each run; default none of any.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def write_report(
     path : str or Path
     title : str
     details : sequence of Details
-        Of each run; default none of any.
+        Details of each run; default none of any.
 
     Raises
     ------

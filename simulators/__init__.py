@@ -59,7 +59,7 @@ def simulate(
     duration_s : float
         Biological time.
     seed : int
-        Of the connectome, the initial state and the noise.
+        Seed of the connectome, the initial state and the noise.
     progress : callable, optional
         Gets the fraction simulated, 0 to 1.
     notify : callable, optional

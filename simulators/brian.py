@@ -43,7 +43,7 @@ def from_brian(
         Default: the name of the group.
     position_um : (N, 3) array, optional
     seed : int
-        Of Brian2's random numbers during the run; those drawn before, for example for the connections, are your own.
+        Seed of Brian2's random numbers during the run; those drawn before, as for the connections, are your own.
 
     Raises
     ------

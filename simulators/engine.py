@@ -54,7 +54,7 @@ class RunInputs:
     synapse_values : dict of variable -> (E,) array in SI units
         For the connections in the order of `edges`.
     seed : int
-        Of the noise, 0 to 2^32 - 1.
+        Seed of the noise, 0 to 2^32 - 1.
     n_steps : int
     signals : Signals or None
         Inputs that vary in time.

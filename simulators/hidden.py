@@ -50,14 +50,14 @@ def visible_part(
     ----------
     simulation : Simulation
     fraction : float
-        Of all neurons that is visible; not used by "type".
+        Fraction of all neurons that is visible; not used by "type".
     by : {"random", "field", "type"}
         Which neurons are visible: drawn at random; those nearest to the middle of all neurons, seen from above (x and
         y); or those of `cell_types`.
     cell_types : tuple of str
         For "type".
     seed : int
-        Of "random".
+        Seed of "random".
 
     Returns
     -------
@@ -144,7 +144,7 @@ def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
     """How many more spikes a neuron fires per unit of weight (usually mV of postsynaptic potential) that it receives.
 
     The spike count of a neuron is regressed on what arrives at its synapses (each presynaptic spike with its weight,
-    after its delay) up to `GAIN_WINDOW_S` before and after; the gain is the sum of the answers to what came before,
+    after its delay) up to `GAIN_WINDOW_S` before and after; the gain is the sum of the responses to what came before,
     less that to what came after. With all inputs in one regression, what a presynaptic neuron does through others
     is not taken for its own effect; and an input from outside that moves slowly, and drives a neuron and its
     presynaptic neurons alike, shows before and after and cancels. Each estimate is then drawn towards the mean
@@ -167,7 +167,7 @@ def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
     """
     if len(neurons) and simulation.duration_s <= 2 * GAIN_WINDOW_S:
         raise InputError(
-            f"How hidden neurons answer is estimated from the spikes, which takes more than {2 * GAIN_WINDOW_S:g} s; "
+            f"How hidden neurons respond is estimated from the spikes, which takes more than {2 * GAIN_WINDOW_S:g} s; "
             f"got {simulation.duration_s:g} s: simulate for longer, a minute or more."
         )
     estimates = np.array([_regressed_gain(simulation, neuron) for neuron in neurons.tolist()]).reshape(-1, 2)
@@ -190,7 +190,7 @@ def _regressed_gain(simulation: Simulation, neuron: int) -> tuple[float, float]:
     if not received.any():
         return 0.0, np.inf
     fired = _binned(trains[neuron].times(), None, n_bins)
-    lags = range(-n_lags, n_lags)  # an answer in the bin of the arrival counts as one
+    lags = range(-n_lags, n_lags)  # a response in the bin of the arrival counts as one
     covariance = np.array([_lagged_product(received, fired, lag) for lag in lags])
     autocovariance = np.array([_lagged_product(received, received, lag) for lag in range(2 * n_lags)])
     # The coefficients are R^-1 c, with the Toeplitz matrix R, and the gain is their sum with these signs

@@ -56,16 +56,16 @@ class Inputs(Parameters):
     Parameters
     ----------
     shared_fraction : float
-        Of the variance of each neuron's noise: so much of it comes from one slow process that all neurons
-        share (a brain state that nobody records), the rest stays private. Neurons answer to slow input less
+        Fraction of the variance of each neuron's noise: so much of it comes from one slow process that all neurons
+        share (a brain state that nobody records), the rest stays private. Neurons respond to slow input less
         than to fast noise of the same variance: rates fall unless the drive is raised.
     shared_time_ms : float
         Its correlation time (an Ornstein-Uhlenbeck process).
     stimulus_mv : float
-        Depolarisation of a neuron by a stimulus that it answers to. Stimuli come in random order.
+        Depolarisation of a neuron by a stimulus that it responds to. Stimuli come in random order.
     n_stimuli : int
     stimulus_tuned_fraction : float
-        Probability that a neuron answers to a stimulus.
+        Probability that a neuron responds to a stimulus.
     stimulus_on_s, stimulus_off_s : float
         Duration of a stimulus and of the pause after it.
     running_gain : float

@@ -55,7 +55,7 @@ class SynapsNet(BaseEstimator):
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"32-true", "bf16-mixed"}
-        Of training. Processes that `torchrun` started share it, see `synapsnet.devices`.
+        Precision of training. Processes that `torchrun` started share it, see `synapsnet.devices`.
     connectivity, likelihood, kernels, decoder, n_lags, n_history, n_embedding, n_hidden, sparsity, prior, epochs, \
     patience, batch_steps, learning_rate, horizon, validation_fraction, seed
         See `synapsnet.settings.Settings`.

@@ -31,7 +31,7 @@ def fit_together(
     Parameters
     ----------
     recordings : sequence of Recording
-        Of one modality and time step, with as many behavioural variables. Neurons may be others in each.
+        Recordings of one modality and time step, with as many behavioural variables. Neurons may be others in each.
     device, precision, checkpoint, resume, progress, **settings
         See `SynapsNet` and its `fit`.
 

@@ -80,8 +80,8 @@ class Connectome:
     Raises
     ------
     InputError
-        If the matrices are not square and of one shape, hold NaN, have a non-zero diagonal, probabilities are none, or
-        there are weights of pairs that are not known.
+        If the matrices are not square and of one shape, hold NaN, have a non-zero diagonal, hold probabilities outside
+        [0, 1], or there are weights of pairs that are not known.
     """
 
     weight: FloatArray

@@ -117,7 +117,7 @@ def test_signs_by_the_width_of_spikes_are_said_beside_those_by_cell_type() -> No
     both = signs(0.001).model_copy(update={"waveform": signs(0.002).signs})
     said = findings(good(knowledge=both))[4]
     assert "80 with broad spikes from 20 with narrow ones (interneurons), with AUROC 0.90" in said
-    assert said.startswith("The sign of what neurons send tells 80 excitatory") and "(p = 0.002)" in said
+    assert said.startswith("The sign of what neurons send predicts 80 excitatory") and "(p = 0.002)" in said
 
 
 def test_numbers_have_a_minus_sign_and_p_values_no_exponent() -> None:

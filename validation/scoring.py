@@ -56,7 +56,7 @@ def score_run(
     against : sequence of str, optional
         Names that `validation.methods.find_entry` knows; default `validation.methods.STANDARD`.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     device, progress
         See `synapsnet.run.fit_run`.
 

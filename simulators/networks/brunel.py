@@ -66,7 +66,7 @@ class Brunel(Network):
     external_ratio : float
         nu_ext/nu_thr.
     tau_ms : float
-        Of the membrane.
+        Time constant of the membrane.
     threshold_mv, reset_mv : float
         Above rest, which is 0.
     refractory_ms, delay_ms : float

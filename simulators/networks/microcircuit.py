@@ -80,7 +80,7 @@ class Microcircuit(LifNetwork):
     inhibition : float
         How much stronger inhibitory weights are.
     external_rate_hz : float
-        Of each of a neuron's inputs from outside: independent Poisson processes, as many as in the full model.
+        Rate of each of a neuron's inputs from outside: independent Poisson processes, as many as in the full model.
     The others are those of `LifNetwork`, with the paper's values; `noise_mv` comes on top.
     """
 

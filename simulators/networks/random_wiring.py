@@ -23,7 +23,7 @@ class RandomlyWired(DelayRange, Network):
     excitatory_fraction : float
         The first so many neurons are excitatory, the others inhibitory.
     connection_probability : float
-        Of each ordered pair of neurons.
+        Probability of each ordered pair of neurons.
     epsp_mv, ipsp_mv : float
         Mean size of an excitatory and an inhibitory postsynaptic potential; weights are lognormal.
     weight_sigma : float

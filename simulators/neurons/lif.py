@@ -30,7 +30,7 @@ noise : volt (constant)
 def psp_peak(tau_ms: float, tau_syn_ms: float) -> float:
     """Peak of the postsynaptic potential when I jumps by 1.
 
-    The membrane's answer to an exponential current is a difference of two exponentials; with
+    The membrane's response to an exponential current is a difference of two exponentials; with
     r = tau / tau_syn its peak is r^(-r / (r - 1)), which tends to 1/e where they are equal.
     """
     r = tau_ms / tau_syn_ms

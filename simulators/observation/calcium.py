@@ -88,7 +88,7 @@ def observe_calcium(
     indicator : str or Indicator
         A name in `INDICATORS`, or your own.
     frame_rate_hz : float
-        Of the whole volume, if there are several planes.
+        Frame rate of the whole volume, if there are several planes.
     noise_level : float
         nu of Rupprecht et al. 2021 (CASCADE): the median of |dF/F(t + 1) - dF/F(t)| over the square root of
         the frame rate, in percent per square root of Hz, at rest and before bleaching. Around 1 is a good
@@ -123,7 +123,7 @@ def observe_calcium(
         "fluorescence" is in units of the resting brightness at the start; "deconvolved" is the drive that
         `synapsnet.deconvolution` finds in the dF/F: it depends on later frames.
     seed : int
-        Of noise, drift and dropout.
+        Seed of noise, drift and dropout.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from synapsnet.recording import FloatArray
 
 @dataclass(frozen=True)
 class Indicator:
-    """How a calcium indicator answers to spikes.
+    """How a calcium indicator responds to spikes.
 
     Calcium after a spike is exp(-t / decay) + w exp(-t / slow decay) - (1 + w) exp(-t / rise), scaled to a
     peak of 1. That of several spikes adds up, and fluorescence is a Hill curve of it.
@@ -23,7 +23,7 @@ class Indicator:
     Attributes
     ----------
     peak : float
-        Peak dF/F of the answer to a single spike.
+        Peak dF/F of the response to a single spike.
     rise_s, decay_s : float
         Time constants.
     half_saturation : float
@@ -72,7 +72,7 @@ class Indicator:
 
     @property
     def time_to_peak_s(self) -> float:
-        """Time from a spike to the peak of its answer."""
+        """Time from a spike to the peak of the response."""
 
         def alone(decay_s: float) -> float:
             ratio = decay_s / self.rise_s
@@ -106,14 +106,14 @@ class Indicator:
 
 # GCaMP6: peak, time to peak (45 and 179 ms) and half decay after it (142 and 550 ms) for one spike in mouse V1 are
 # those of Chen et al. 2013, Nature 499:295; the time constants are the ones that yield them in calcium. Published
-# somatic answers stay near linear over the spike counts of a sparsely active neuron: saturation at 30 spikes is our
+# somatic responses stay near linear over the spike counts of a sparsely active neuron: saturation at 30 spikes is our
 # choice, and makes the half decay of fluorescence 3% longer.
 #
 # jGCaMP7f (Dana et al. 2019, Nat Methods 16:649) and jGCaMP8 (Zhang et al. 2023, Nature 615:884): time constants and
 # peak are those of the spike-to-fluorescence models that Zhang et al. fitted to cell-attached recordings in mouse V1
 # (their Supplementary Table 8). Calcium there is (exp(-t / decay) + w exp(-t / slow)) (1 - exp(-t / rise)); with one
 # rise time, ours is within 0.1% of it. Their non-linearity is a logistic curve; ours is the nearest Hill curve, within
-# 8% of every answer up to that of 10 spikes. Its exponent of 2.5 is our choice.
+# 8% of every response up to that of 10 spikes. Its exponent of 2.5 is our choice.
 INDICATORS = {
     "GCaMP6f": Indicator(peak=0.19, rise_s=0.01747, decay_s=0.17835, half_saturation=30.0),
     "GCaMP6s": Indicator(peak=0.23, rise_s=0.07063, decay_s=0.68605, half_saturation=30.0),

@@ -102,7 +102,7 @@ def observe_spikes(
     unit_yield : dict of cell type -> float, optional
         Probability that a unit of this type is found. Types that are not named are found.
     seed : int
-        Of all errors.
+        Seed of all errors.
     notify : callable, optional
         Gets a sentence when units were not found.
 

@@ -34,7 +34,7 @@ class Assemblies(UniformDelays):
     probability : float
         Mean over all pairs of excitatory neurons, whatever `r_ee` is.
     other_probability : float
-        Of a connection from or to an inhibitory neuron.
+        Probability of a connection from or to an inhibitory neuron.
     The others are those of `UniformDelays`.
     """
 

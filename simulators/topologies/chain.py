@@ -25,7 +25,7 @@ class Chain(UniformDelays):
     ----------
     n_layers : int
     probability : float
-        Of a connection from a neuron to one of the next layer.
+        Probability of a connection from a neuron to one of the next layer.
     The others are those of `UniformDelays`.
     """
 

@@ -45,7 +45,7 @@ class DistanceDependent(Topology):
     shortest_delay_ms : float
         At no distance.
     velocity_m_s : float
-        Of conduction: it adds distance over velocity to the delay.
+        Velocity of conduction: it adds distance over velocity to the delay.
     weight_sigma : float
         See `Topology`; by default that of Song et al. The mean is the neuron's, not Song's.
     """

@@ -18,7 +18,7 @@ class ErdosRenyi(UniformDelays):
     Parameters
     ----------
     probability : float
-        Of each ordered pair of neurons.
+        Probability of each ordered pair of neurons.
     The others are those of `UniformDelays`.
     """
 

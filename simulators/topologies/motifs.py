@@ -71,7 +71,7 @@ class Motifs(Topology):
     weight_factor : float
         Factor of the weights: in a motif a few connections stand for the many of a network.
     delay_ms : float
-        Of all connections but the late one of "unequal-delays".
+        Delay of all connections but the late one of "unequal-delays".
     late_delay_ms : float
     weight_sigma : float
         See `Topology`; by default the weights of all copies are equal.

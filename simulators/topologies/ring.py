@@ -36,7 +36,7 @@ class Ring(UniformDelays):
     reach_deg : float
         Angle beyond which there are no excitatory connections.
     probability : float
-        Of a connection within the reach, and of an inhibitory one.
+        Probability of a connection within the reach, and of an inhibitory one.
     The others are those of `UniformDelays`.
     """
 

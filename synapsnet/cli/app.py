@@ -72,7 +72,7 @@ def simulate(
     topology: Annotated[str | None, typer.Option(help="Who is connected to whom; default the network's own.")] = None,
     duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(help="So many seeds, from --seed on, side by side.", min=1)] = 1,
+    seeds: Annotated[int, typer.Option(help="Number of seeds to simulate side by side, from --seed on.", min=1)] = 1,
     parameter: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of the network, topology.NAME or inputs.NAME, NAME=VALUE; repeatable."),

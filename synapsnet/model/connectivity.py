@@ -20,7 +20,7 @@ class StandardErrors:
     information : (N,) tensor
         On the prediction of each postsynaptic neuron, per step.
     variance : (N,) tensor
-        Of what each presynaptic neuron sends.
+        Variance of what each presynaptic neuron sends.
     n_steps : int
     """
 
@@ -76,7 +76,7 @@ class Free(Connectivity):
     ----------
     errors : StandardErrors
     embedding : (N, E) parameter
-        Of the neurons; not used.
+        Embeddings of the neurons; not used.
     """
 
     def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:
@@ -128,7 +128,7 @@ class LowRank(Connectivity):
     ----------
     errors : StandardErrors
     embedding : (N, E) parameter
-        Of the neurons.
+        Embeddings of the neurons.
     """
 
     def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:

@@ -30,9 +30,9 @@ class Likelihood(nn.Module):
     Attributes
     ----------
     modality : {"spikes", "calcium"}
-        Of the recordings that it is for.
+        Modality of the recordings that it is for.
     unit : str
-        Of a weight of `W`.
+        Unit of a weight of `W`.
     linear_current : bool
         The prediction is linear in the current, so that `W` has a scale.
     """

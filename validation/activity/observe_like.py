@@ -44,9 +44,9 @@ def observe_like(
     simulation : Simulation
     recording : Recording
     indicator : str
-        Of calcium; see `simulators.observation.calcium`.
+        Indicator of calcium; see `simulators.observation.calcium`.
     seed : int
-        Of the noise.
+        Seed of the noise.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def jitter(recording: Recording, window_s: float, rng: np.random.Generator) -> R
     Parameters
     ----------
     recording : Recording
-        Of spikes.
+        A recording of spikes.
     window_s : float
         The finest time scale on which rates may differ in the null: structure finer than this is broken. The last
         window of an epoch may be shorter.

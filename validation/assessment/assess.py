@@ -65,12 +65,12 @@ def assess_run(
     n_seeds, fractions, lengths
         Of the matched simulation, see `validation.assessment.expected_recovery`.
     n_surrogates : int
-        Of the null of reliability.
+        Number of surrogates for the null distribution of reliability.
     light : path, optional
         File that the run was fitted to a part of, with pulses of light, see
         `validation.assessment.photostimulation`. Not needed where the run's held-out part has them.
     seed : int
-        Of shifts, permutations and bootstraps.
+        Seed of shifts, permutations and bootstraps.
     device, progress
         See `synapsnet.run.fit_run`.
 

@@ -62,7 +62,7 @@ def matched(
     seeds : sequence of int
         Each is a network and a simulation of its own.
     fractions : sequence of float
-        Of the network that is recorded.
+        Fractions of the network that is recorded.
     lengths : sequence of float
         In durations of the recording. All are used for the first fraction, 1 for the others; those of one seed are
         parts of one simulation.
@@ -123,7 +123,7 @@ def describe(recording: Recording) -> str:
     else:
         noise = "The noise level is the recording's" if is_dff(recording) else "Noise has the recording's share"
         rates = (
-            f"{noise}, beside answers of the recorded size; rates are those at which traces are as skewed as recorded"
+            f"{noise}, beside responses of the recorded size; rates are those at which traces are as skewed as recorded"
         )
     return (
         f"Network {NETWORK} in steps of {DT_MS:g} ms, observed with the recording's {like}. {rates}; noise that all "

@@ -137,7 +137,9 @@ def _knowledge(knowledge: Knowledge) -> str:
 
 
 def _told_apart(signs: Signs, kinds: str) -> str:
-    return f"the sign of what neurons send tells {kinds}, with AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
+    return (
+        f"the sign of what neurons send predicts {kinds}, with AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
+    )
 
 
 def _perturbation(found: Perturbation) -> str:

@@ -42,7 +42,7 @@ def knowledge(connectome: Connectome, neurons: pd.DataFrame, *, seed: int = 0) -
     neurons : DataFrame with N rows
         See `synapsnet.recording.neuron_table`.
     seed : int
-        Of permutations and bootstrap.
+        Seed of permutations and bootstrap.
     """
     found = Knowledge()
     for name, part in PARTS.items():

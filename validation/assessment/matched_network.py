@@ -5,8 +5,8 @@ The network is "lif-random". What a recording says of it is matched:
 - every recorded neuron has a partner with its firing rate, by a drive of its own;
 - the mean correlation of pairs, by noise that all neurons share; without it, where the recording has no more of it;
 - time step, epochs and length;
-- of calcium, the noise level nu (Rupprecht et al. 2021, Nat Neurosci 24:1324), and how large answers are beside it, by
-  the indicator's peak. Where values cannot be dF/F, the noise follows from the peak instead.
+- of calcium, the noise level nu (Rupprecht et al. 2021, Nat Neurosci 24:1324), and how large responses are beside it,
+  by the indicator's peak. Where values cannot be dF/F, the noise follows from the peak instead.
 
 Drives and shared noise are found together by stochastic approximation (Robbins & Monro 1951, Ann Math Stat 22:400):
 short simulations, after each of which every drive moves by what its neuron's log rate lacks, and the shared fraction
@@ -18,7 +18,7 @@ up to 100 neurons; in larger networks weights shrink as 1 / sqrt(N), which keeps
 
 Calcium does not say rates either. They are taken from the skewness of the traces: that of a Poisson process seen
 through a linear indicator falls as 1 / sqrt(rate) (Campbell's theorem; Rice 1944, Bell Syst Tech J 23:282). A burst
-looks like one large answer, so that rates of bursting neurons are those of their bursts.
+looks like one large response, so that rates of bursting neurons are those of their bursts.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class Match:
     visible : (N,) array of indices
         Neurons that are recorded.
     optics : Optics or None
-        Of calcium.
+        Optics of calcium.
     shared_fraction : float
-        Of the noise; 0 where the recording asks for none.
+        Fraction of the noise; 0 where the recording asks for none.
     parameters : dict
-        Of the network, in short.
+        Parameters of the network, in short.
     """
 
     network: LifConnectome
@@ -114,7 +114,7 @@ def match(
     recording : Recording
     visible_fraction : float in (0, 1]
     seed : int
-        Of the connectome and of the search.
+        Seed of the connectome and of the search.
     progress : callable
 
     Raises
@@ -255,7 +255,7 @@ def pair_correlation(recording: Recording) -> FloatArray:
 
 
 def _integrals(indicator: Indicator) -> tuple[float, float]:
-    """Of the square and the cube of an indicator's answer with a peak of 1, over time in seconds."""
+    """Of the square and the cube of an indicator's response with a peak of 1, over time in seconds."""
     time_s = np.arange(0, 20 * indicator.decay_s, 1e-3)
     kernel = indicator.kernel(time_s)
     return float(np.trapezoid(kernel**2, time_s)), float(np.trapezoid(kernel**3, time_s))

@@ -32,7 +32,7 @@ class Lit:
     Attributes
     ----------
     recording : Recording
-        Of the run's neurons.
+        A recording of the run's neurons.
     light : (T,) array
         On its grid; of several lights, each as a share of its maximum, the strongest.
     name : str
@@ -83,7 +83,7 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
     ----------
     recording : Recording
     name : str, optional
-        Of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
+        Name of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
     """
     names = [] if recording.behaviour is None else [str(each) for each in recording.behaviour.columns]
     chosen = [
@@ -108,7 +108,7 @@ def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:
     lit : Lit, optional
         Default the run's own recording.
     seed : int
-        Of shuffles and bootstrap.
+        Seed of shuffles and bootstrap.
 
     Raises
     ------

@@ -174,12 +174,12 @@ def compare(
     ----------
     parts : two names
     duration_s : float
-        Of each part.
+        Duration of each part.
     first, second : Connectome
         With standard errors.
     null : Null
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
     n = first.n_neurons
     counts = draw_counts(n, N_RESAMPLES, seed)

@@ -48,14 +48,14 @@ class Facts(_Result):
     Attributes
     ----------
     duration_s : float
-        Of all epochs together.
+        Duration of all epochs together.
     n_epochs : int
     rate_hz : Quartiles or None
-        Of spikes.
+        Rate of spikes.
     noise_level : Quartiles or None
-        Of dF/F, see `validation.activity.statistics.noise_level`.
+        Noise level of dF/F, see `validation.activity.statistics.noise_level`.
     correlation : Quartiles
-        Of the activity of pairs of neurons, see `validation.activity.statistics`.
+        Correlation of the activity of pairs of neurons, see `validation.activity.statistics`.
     mean_correlation : float
     n_pairs, n_reported : int
         Ordered pairs of different neurons; those reported as connected at a nominal false discovery rate of 5%.
@@ -83,7 +83,7 @@ class Comparison(_Result):
     parts : two names
         For example "odd blocks" and "even blocks".
     duration_s : float
-        Of each part, the mean of both.
+        Duration of each part, the mean of both.
     n_pairs : int
     weight_correlation, score_correlation : Estimate or None
         Pearson correlation of the weights and of the scores; bootstrap over postsynaptic neurons. None where one of
@@ -148,7 +148,7 @@ class TypeSigns(_Result):
         What is known of the type; None if nothing.
     n_neurons : int
     share_excitatory : float
-        Of its neurons, those whose summed outgoing scores are positive.
+        Fraction of its neurons, those whose summed outgoing scores are positive.
     mean_score : float
     """
 
@@ -166,7 +166,7 @@ class Signs(_Result):
     ----------
     n_excitatory, n_inhibitory : int
     auroc : Estimate
-        Of the summed outgoing scores, excitatory against inhibitory neurons; bootstrap over neurons.
+        AUROC of the summed outgoing scores, excitatory against inhibitory neurons; bootstrap over neurons.
     p_value : float
         One-sided, labels dealt out anew.
     types : list of TypeSigns
@@ -233,7 +233,7 @@ class CellTypes(_Result):
     Attributes
     ----------
     types : list of str
-        Of `simulators.networks.v1`, those that were recorded.
+        Types of `simulators.networks.v1`, those that were recorded.
     inferred, measured : matrices, `[post type][pre type]`
         Mean weight over all pairs, inferred; probability times strength in mV, of Campagnola et al. 2022.
     n_blocks : int
@@ -278,7 +278,7 @@ class Rival(_Result):
         Skill of SynapsNet less that of the other, with a paired interval. None where the run was scored by an earlier
         version: `verdict` then compares two intervals that overlap more than a paired one would.
     verdict : {"better", "worse", "undecided"}
-        Of SynapsNet.
+        Verdict of SynapsNet.
     """
 
     method: str
@@ -414,14 +414,14 @@ class Scenario(_Result):
     n_simulated : int
         Neurons, of which the recorded ones are a sample.
     shared_fraction : float
-        Of the neurons' noise that is shared, found by the match.
+        Fraction of the neurons' noise that is shared, found by the match.
     parameters : dict
-        Of the network.
+        Parameters of the network.
     likeness : list of Likeness
         Statistics of the recording and of the first simulation, observed alike.
     weight_reliability : float or None
-        Of the first simulation: correlation of weights from odd and even blocks of time, to be compared with
-        `Reliability.interleaved`. None where it is not defined.
+        Reliability of the first simulation: correlation of weights from odd and even blocks of time, to be compared
+        with `Reliability.interleaved`. None where it is not defined.
     scores : list of MatchedScore
         In order of length.
     """

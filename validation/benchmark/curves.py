@@ -57,7 +57,7 @@ class Curve:
     Attributes
     ----------
     title : str
-        Of the axis, a key of `AXES`.
+        Title of the axis, a key of `AXES`.
     base : str
         The first setting on it, "network, observation".
     units : DataFrame

@@ -49,7 +49,7 @@ class Outcome(BaseModel):
     status : {"ok", "failed", "timeout", "killed", "unrecorded"}
         The method raised ("failed") or ran out of time, its process or worker died, or there was no recording.
     reason : str
-        Of anything but "ok", in one line.
+        Reason for anything but "ok", in one line.
     seconds : float or None
         Wall time of the inference, on one thread; if it ran out of time, how much there was.
     peak_mib : float or None

@@ -103,7 +103,7 @@ class Unit(Parameters):
     method : str
         A name that `validation.methods.find_method` knows, or one of `BOUNDS`.
     seed : int
-        Of the network, the observation and the method.
+        Seed of the network, the observation and the method.
     """
 
     title: ClassVar[str] = "a unit"
@@ -137,7 +137,7 @@ class Suite(Parameters):
     grid : sequence of Grid
         Default: everything by everything.
     time_limit_s : float
-        Of a unit: simulation where it is not cached yet, inference and scoring.
+        Time limit of a unit: simulation where it is not cached yet, inference and scoring.
 
     Raises
     ------

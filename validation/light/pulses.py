@@ -53,7 +53,7 @@ def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
     Parameters
     ----------
     recording : Recording
-        Of spikes.
+        A recording of spikes.
     light : (T,) array
         On the recording's grid. It is on where it exceeds a tenth of its maximum.
 

@@ -54,7 +54,7 @@ class Responses:
         Parameters
         ----------
         effect : (N, N) array, `[post, pre]`
-            Of a presynaptic spike; the diagonal is ignored.
+            Effect of a presynaptic spike; the diagonal is ignored.
         sources : (D,) array of indices, optional
         """
         chosen = self.driven if sources is None else sources
@@ -206,7 +206,7 @@ def score_responses(
     Parameters
     ----------
     effect : (N, N) array, `[post, pre]`
-        Of a presynaptic spike; the diagonal is ignored.
+        Effect of a presynaptic spike; the diagonal is ignored.
     responses : Responses
     n_shuffles, seed : int
         Of the two nulls.

@@ -23,7 +23,7 @@ class _Autoregression:
     Parameters
     ----------
     penalty : float
-        Of the ridge, on z-scored activity.
+        Penalty of the ridge, on z-scored activity.
     """
 
     def __init__(self, penalty: float = 100.0) -> None:
@@ -73,7 +73,7 @@ class VAR(_Autoregression):
     Parameters
     ----------
     penalty : float
-        Of the ridge, on z-scored activity.
+        Penalty of the ridge, on z-scored activity.
     """
 
     def infer(self, recording: Recording) -> Connectome:
@@ -102,7 +102,7 @@ class AR(_Autoregression):
     Parameters
     ----------
     penalty : float
-        Of the ridge, on z-scored activity.
+        Penalty of the ridge, on z-scored activity.
     """
 
     def _coefficients(self, past: Float32Array, after: Float32Array) -> Float32Array:

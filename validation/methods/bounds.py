@@ -32,7 +32,7 @@ class Oracle:
     Parameters
     ----------
     truth : Connectome
-        Of the neurons that are recorded.
+        Connectome of the neurons that are recorded.
     """
 
     def __init__(self, truth: Connectome) -> None:

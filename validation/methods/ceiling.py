@@ -56,9 +56,9 @@ class Ceiling:
     Parameters
     ----------
     truth : Connectome
-        Of the neurons that are recorded.
+        Connectome of the neurons that are recorded.
     seed : int
-        Of the noise.
+        Seed of the noise.
     """
 
     def __init__(self, truth: Connectome, seed: int = 0) -> None:

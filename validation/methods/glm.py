@@ -161,7 +161,7 @@ def standard_error(features: Float32Array, variance: Float32Array, dispersion: f
     ----------
     features : (R, F) array
     variance : (R,) array
-        Of the response by the model with a canonical link: the rate, or p (1 - p).
+        Variance of the response by the model with a canonical link: the rate, or p (1 - p).
     dispersion : float
         How much larger the variance is in truth.
     """

@@ -33,7 +33,7 @@ class NemosGLM:
     window_s : float
         Length of the filters, but at least 2 steps.
     max_iterations : int
-        Of the solver.
+        Limit of the solver's iterations.
     """
 
     def __init__(self, n_bases: int = 3, window_s: float = 0.030, max_iterations: int = 30) -> None:

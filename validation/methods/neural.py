@@ -42,7 +42,7 @@ class NeuralForecaster:
     horizon : int
         Steps that forecasts reach.
     seed : int
-        Of the initial parameters, the order of the windows and dropout.
+        Seed of the initial parameters, the order of the windows and dropout.
     """
 
     n_past: int = 32

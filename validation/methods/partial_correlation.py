@@ -30,7 +30,7 @@ class PartialCorrelation:
     Parameters
     ----------
     penalty : float
-        Of the ridge, on z-scored activity; matters for recordings of few steps only.
+        Penalty of the ridge, on z-scored activity; matters for recordings of few steps only.
     """
 
     def __init__(self, penalty: float = 100.0) -> None:

@@ -43,7 +43,7 @@ def with_z(effect: FloatArray, z: FloatArray, unit: str) -> Connectome:
     effect, z : (N, N) array, `[post, pre]`
         Their diagonals are not used. A pair without an effect, or with z = 0, has no evidence.
     unit : str
-        Of the effect.
+        Unit of the effect.
     """
     known = (effect != 0) & (z != 0) & ~np.eye(len(effect), dtype=bool)
     weight = np.where(known, effect, 0.0)

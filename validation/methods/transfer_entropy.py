@@ -1,4 +1,4 @@
-"""Transfer entropy: what the past of one neuron tells about another beyond the other's own past.
+"""Transfer entropy: what the past of one neuron says about another beyond the other's own past.
 
 Schreiber 2000, Phys Rev Lett 85:461. All of it is counting: how often which states occur together.
 """
@@ -22,7 +22,7 @@ SMALLEST_P = 1e-290
 
 @dataclass(frozen=True)
 class Information:
-    """What each neuron tells about each other one: (N, N) arrays, `[post, pre]`.
+    """What each neuron says about each other one: (N, N) arrays, `[post, pre]`.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Information:
         Degrees of freedom: without any interaction, 2 x steps x nats has about a chi-squared distribution
         with so many (Barnett & Bossomaier 2012, Phys Rev Lett 109:138105), whose mean is the estimate's bias.
     sign : array
-        Of the covariance, given the past: does activity of `pre` go with more or with less of `post`.
+        Sign of the covariance, given the past: does activity of `pre` go with more or with less of `post`.
     steps : int
     """
 

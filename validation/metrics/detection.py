@@ -1,4 +1,4 @@
-"""How well evidence tells those that are from those that are not: ranked, and at a threshold.
+"""How well evidence tells connections from absent pairs: as a ranking, and at a threshold.
 
 All functions take flat or row-wise arrays of pairs (or neurons) and the resamples of `validation.metrics.bootstrap`,
 and return a score on the data, first, and on every resample.

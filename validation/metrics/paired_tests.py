@@ -35,7 +35,7 @@ def seed_interval(values: Sequence[float] | Float64Array, method: Interval = "t"
         bias-corrected and accelerated bootstrap (Efron 1987, J Am Stat Assoc 82:171), which follows skewed scores and
         stays within their range but is too narrow for fewer than about 20.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------

@@ -43,7 +43,7 @@ class Planted:
     modality : {"spikes", "calcium"}
     n_steps : int
     seed : int
-        Of the base rates, the spikes and the noise.
+        Seed of the base rates, the spikes and the noise.
     """
 
     n_neurons: int
