@@ -26,6 +26,7 @@ NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
 EM_STEPS = 30
 RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
+FEWEST_NEURONS = 10  # from which on ranks and scales can be told from chance
 LOG_MAD_VARIANCE = 1.77  # times 1 / m: of the logarithm of a median absolute deviation of m z-scores, with a margin
 
 
@@ -116,7 +117,7 @@ def without_shared_ranks(z: Tensor, pairs: Tensor) -> Tensor:
     """(N, N) z-scores less what is a product of two neurons' loadings; `pairs` are those that count."""
     n = len(z)
     shared = torch.zeros_like(z)
-    if n < MOST_RANKS // 2:
+    if n < FEWEST_NEURONS:
         return z
     clip = CLIP * _spread(z[pairs])
     for _ in range(RANK_STEPS):
@@ -143,6 +144,8 @@ def neuron_scales(z: Tensor, pairs: Tensor) -> Tensor:
     A scale of the postsynaptic times one of the presynaptic neuron. Their logarithms are shrunk to what can be believed
     of them, given the error of a median absolute deviation.
     """
+    if len(z) < FEWEST_NEURONS:
+        return torch.ones_like(z)
     centre = z[pairs].median()
     deviation = torch.where(pairs, (z - centre).abs(), torch.nan)
     count = pairs.sum(1)

@@ -64,12 +64,15 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
 def _without_shared_drive(evidence: Evidence, pairs: Tensor) -> Evidence:
     """Subtract what is of low rank over pairs, and count in what neurons scatter by."""
     error, root_n_steps = evidence.standard_error, evidence.n_steps**0.5
-    z = without_shared_ranks((evidence.estimate / error).fill_diagonal_(0), pairs)
+    z = without_shared_ranks(torch.where(pairs, evidence.estimate / error, 0.0), pairs)
     zero_lag = without_shared_ranks(root_n_steps * evidence.zero_lag, pairs)
     if evidence.has_zero_lag:
         zero_lag = zero_lag / neuron_scales(zero_lag, pairs)
     return replace(
-        evidence, estimate=z * error, standard_error=error * neuron_scales(z, pairs), zero_lag=zero_lag / root_n_steps
+        evidence,
+        estimate=torch.where(pairs, z * error, evidence.estimate),
+        standard_error=error * neuron_scales(z, pairs),
+        zero_lag=zero_lag / root_n_steps,
     )
 
 
