@@ -20,6 +20,7 @@ from reports.leaderboard_tables import (
     PAIRED,
     LossTable,
     difference_table,
+    fidelity_table,
     lead_table,
     loss_table,
     setting_table,
@@ -158,6 +159,11 @@ def write_curves(board: Leaderboard, path: str | Path) -> None:
             "suite that has some, for example `synapsnet benchmark curves`."
         )
     _write(static_curves(board.curves, board.labels), Path(path))
+
+
+def write_markdown(board: Leaderboard, path: str | Path) -> None:
+    """Write settings by methods as a Markdown table: AUPRC / realised FDR, see `fidelity_table`."""
+    write_text(path, fidelity_table(board.results, board.labels))
 
 
 def _write(figure: Figure, path: Path) -> None:

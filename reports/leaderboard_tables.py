@@ -16,6 +16,7 @@ from validation.benchmark.ranking import (
     averages,
     differences,
     scores,
+    settings,
     shares_of_ceiling,
     units,
 )
@@ -132,6 +133,37 @@ def setting_table(results: pd.DataFrame, labels: dict[str, str], metric: Metric)
         rows.append(Row(str(setting), str(setting), _marked(labels, _estimates(found), metric.lower_is_better)))
     columns = [Metric(m, label, metric.meaning, metric.lower_is_better) for m, label in labels.items()]
     return Table(f"{metric.name} by setting, with 95% intervals over seeds", columns, rows)
+
+
+def fidelity_table(results: pd.DataFrame, labels: dict[str, str]) -> str:
+    """Settings by methods in Markdown: AUPRC / realised FDR, what is found and how much of what is reported is false.
+
+    The best AUPRC of a contestant is bold. Where nothing is connected the number of pairs that are reported stands in
+    place of both; a dash where a method took no part, failed, or says nothing of significance. A last row has seconds.
+    """
+    found = {name: scores(results, name) for name in (RANKED, "false_discovery_rate", "n_reported")}
+    by_cell = {
+        name: {(row["setting"], row["method"]): row["value"] for row in rows.to_dict("records")}
+        for name, rows in found.items()
+    }
+    lines = [f"| AUPRC / realised FDR | {' | '.join(labels.values())} |", "|---" * (len(labels) + 1) + "|"]
+    for setting in dict.fromkeys(settings(results)):
+        auprc = {method: by_cell[RANKED].get((setting, method)) for method in labels}
+        able = [value for method, value in auprc.items() if value is not None and method not in BOUNDS]
+        best = max(able, default=None)
+        cells = []
+        for method, value in auprc.items():
+            reported = by_cell["n_reported"].get((setting, method))
+            if value is None:
+                cells.append("–" if reported is None or best is not None else f"{reported:.0f} reported")
+                continue
+            false = by_cell["false_discovery_rate"].get((setting, method))
+            shown = f"**{value:.3f}**" if value == best else f"{value:.3f}"
+            cells.append(f"{shown} / {'–' if false is None or not reported else f'{false:.0%}'}")
+        lines.append(f"| {setting} | {' | '.join(cells)} |")
+    seconds = units(results).groupby("method")["seconds"].mean()
+    lines.append(f"| seconds | {' | '.join(format_number(seconds.get(method)) for method in labels)} |")
+    return "\n".join([*lines, ""])
 
 
 def difference_table(results: pd.DataFrame, labels: dict[str, str], reference: str) -> Table:

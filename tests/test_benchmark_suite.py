@@ -95,11 +95,15 @@ def test_files(tmp_path: Path):
 def test_the_suites_of_the_project(path: Path):
     suite = load_suite(path.stem)
     assert suite.about
-    assert len(suite.seeds) >= 2
+    if suite.recordings:
+        if suite.absent():
+            pytest.skip("recordings of others are not here")
+    else:
+        assert len(suite.seeds) >= 2
     for method in {unit.method for unit in suite.units()} - {*BOUNDS}:
         find_method(method)
     used = {(unit.network_label, unit.observation_label) for unit in suite.units()}
-    assert {network for network, _ in used} == set(suite.networks)
+    assert {network for network, _ in used} == {*suite.networks, *suite.recordings}
     assert {observation for _, observation in used} == set(suite.observations)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyarrow import parquet
@@ -42,14 +43,16 @@ def row(table, **where):
 def test_means_over_seeds_with_their_intervals():
     found = row(scores(results()), setting="random, short", method="glm")
     values = [0.59, 0.60, 0.61]
-    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    angles = stats.ttest_1samp(np.arcsin(np.sqrt(values)), 0).confidence_interval(0.95)
+    low, high = np.sin(angles) ** 2
     assert (found["value"], found["low"], found["high"], found["n"]) == pytest.approx((0.6, low, high, 3))
 
 
 def test_averages_over_settings_have_intervals_over_seeds():
     found = row(averages(results()), method="var")
     values = [(0.69 + 0.79 + 0.79) / 3, (0.7 + 0.8 + 0.8) / 3, (0.71 + 0.81 + 0.81) / 3]
-    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    angles = stats.ttest_1samp(np.arcsin(np.sqrt(values)), 0).confidence_interval(0.95)
+    low, high = np.sin(angles) ** 2
     assert (found["value"], found["low"], found["high"], found["n"]) == pytest.approx((2.3 / 3, low, high, 3))
 
 

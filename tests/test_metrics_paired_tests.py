@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from synapsnet.errors import InputError
-from validation.metrics.paired_tests import holm, paired_tests, rank_stability, seed_interval
+from validation.metrics.paired_tests import holm, paired_tests, rank_stability, seed_interval, share_interval
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -169,3 +169,10 @@ def test_wrong_input() -> None:
         rank_stability(table({"a": [1, np.nan], "b": [np.nan, 1]}), "auprc")
     with pytest.raises(InputError, match="at least 1 resample"):
         rank_stability(good, "auprc", n_resamples=0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_the_interval_of_a_share_stays_within_its_range(values):
+    found = share_interval(values)
+    assert 0 <= found.low <= found.high <= 1
+    assert found.value == pytest.approx(np.mean(values))

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 IN_TERMINAL = ("rank", "auprc", "of_ceiling", "auroc", "weight_correlation", "seconds", "peak_mib", "failed")
 
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for results; what is done there is not repeated.")]
-Results = Annotated[Path, typer.Argument(help="Folder that `synapsnet benchmark` wrote, or its results.parquet.")]
+Results = Annotated[
+    Path, typer.Argument(help="Folder that `synapsnet benchmark` wrote, a .parquet, or a folder of some.")
+]
 Baselines = Annotated[Path, typer.Option("--folder", help="Where baselines are kept, NAME.json each.")]
 
 
 def benchmark(
-    suite: Annotated[str, typer.Argument(help="smoke, recovery, ablation, curves, standard, full, or a TOML file.")],
+    suite: Annotated[
+        str, typer.Argument(help="smoke, away, recovery, ablation, curves, standard, full; or a TOML file")
+    ],
     output: Folder = Path("results"),
     method: Annotated[
         list[str] | None,
@@ -67,6 +71,9 @@ def leaderboard(
     curves: Annotated[
         Path | None, typer.Option(help="Curves over what the suite varies, to write: .svg, .png or .pdf.")
     ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="AUPRC and realised FDR by setting as Markdown, to write: .md.")
+    ] = None,
 ) -> None:
     """Rank methods by what a benchmark found: by setting, with intervals over seeds, and against their cost.
 
@@ -74,8 +81,9 @@ def leaderboard(
     --------
     - `synapsnet leaderboard results/ -o leaderboard.html --figure leaderboard.svg`
     - `synapsnet leaderboard results/ --curves curves.svg`
+    - `synapsnet leaderboard reports/results/away/ --markdown away.md`
     """
-    from reports.leaderboard import FIGURE_SUFFIXES, write_curves, write_figure, write_page
+    from reports.leaderboard import FIGURE_SUFFIXES, write_curves, write_figure, write_markdown, write_page
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.table import read_table
 
@@ -83,12 +91,16 @@ def leaderboard(
     for drawn in (figure, curves):
         if drawn is not None:
             check_output(drawn, *FIGURE_SUFFIXES)
+    if markdown is not None:
+        check_output(markdown, ".md")
     board = ranked(read_table(results))
     write_page(board, output)
     if figure is not None:
         write_figure(board, figure)
     if curves is not None:
         write_curves(board, curves)
+    if markdown is not None:
+        write_markdown(board, markdown)
     _print(board)
     if board.differences is not None:
         print_scores(board.differences, "setting", intervals=True)

@@ -95,7 +95,7 @@ def curves(table: pd.DataFrame) -> Iterator[Curve]:
                     title,
                     base,
                     units[["method", "seed", "x", "value"]],
-                    over_seeds(units, ["method", "x"]),
+                    over_seeds(units, ["method", "x"], share=True),
                     units.groupby("x")["chance"].mean().dropna().rename("value").reset_index(),
                 )
 

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 
 from validation.methods import BOUNDS
-from validation.metrics.paired_tests import paired_tests, rank_stability, seed_interval
+from validation.metrics.paired_tests import paired_tests, rank_stability, seed_interval, share_interval
 
 RANKED = "auprc"
+SHARES = (  # metrics that lie between 0 and 1
+    *("auprc", "auroc", "signed_auprc", "signed_auroc", "precision_at_k", "sign_accuracy", "direction_accuracy", "f1"),
+    *("false_discovery_rate", "false_positive_rate", "p_value_distance", "ei_accuracy", "ei_auroc", "effective_auprc"),
+)
 CEILING = "ceiling"  # of `BOUNDS`, the one that shares are of
 SETTING = ["network", "observation"]
 UNIT = ["network", "observation", "method", "seed"]
@@ -52,14 +56,12 @@ def balanced(table: pd.DataFrame) -> pd.DataFrame:
 
 def scores(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
     """Mean over seeds of a metric, network by network: `setting`, `method`, `value`, `low`, `high`, `n`."""
-    rows = defined(table, metric)
-    rows = rows.iloc[np.argsort(pd.factorize(rows["network"])[0], kind="stable")]
-    return over_seeds(rows.assign(setting=settings(rows)), ["setting", "method"])
+    return _by_setting(defined(table, metric), share=metric in SHARES)
 
 
 def averages(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
     """Mean over settings of a metric, and its interval over seeds: `method`, `value`, `low`, `high`, `n`."""
-    return _over_settings(defined(table, metric))
+    return _over_settings(defined(table, metric), share=metric in SHARES)
 
 
 def shares_of_ceiling(table: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +101,7 @@ def differences(table: pd.DataFrame, of: str) -> pd.DataFrame:
     rows = defined(table, RANKED)
     paired = rows.merge(rows.loc[rows["method"] == of, [*RECORDING, "value"]], on=RECORDING, suffixes=("", "_of"))
     others = paired[paired["method"] != of]
-    return scores(others.assign(value=others["value"] - others["value_of"]))
+    return _by_setting(others.assign(value=others["value"] - others["value_of"]))
 
 
 def units(table: pd.DataFrame) -> pd.DataFrame:
@@ -121,15 +123,22 @@ def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     return units(contestants(table)).merge(found, "left", UNIT).fillna({RANKED: 0.0})
 
 
-def _over_settings(rows: pd.DataFrame) -> pd.DataFrame:
+def _by_setting(rows: pd.DataFrame, *, share: bool = False) -> pd.DataFrame:
+    rows = rows.iloc[np.argsort(pd.factorize(rows["network"])[0], kind="stable")]
+    return over_seeds(rows.assign(setting=settings(rows)), ["setting", "method"], share=share)
+
+
+def _over_settings(rows: pd.DataFrame, *, share: bool = False) -> pd.DataFrame:
     per_seed = rows.groupby(["method", "seed"], sort=False)["value"].mean()
-    return over_seeds(per_seed.reset_index(), ["method"])
+    return over_seeds(per_seed.reset_index(), ["method"], share=share)
 
 
-def over_seeds(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean of each group's values and its interval by Student's t: the columns `by`, `value`, `low`, `high`, `n`."""
+def over_seeds(table: pd.DataFrame, by: list[str], *, share: bool = False) -> pd.DataFrame:
+    """Mean of each group's values and its interval: the columns `by`, `value`, `low`, `high`, `n`.
+
+    By Student's t; of a `share` so that it stays between 0 and 1.
+    """
+    interval = share_interval if share else seed_interval
     groups = table.groupby(by, sort=False)["value"]
-    rows = [
-        dict(zip(by, key, strict=True)) | dict(seed_interval(x.to_numpy(float))) | {"n": len(x)} for key, x in groups
-    ]
+    rows = [dict(zip(by, key, strict=True)) | dict(interval(x.to_numpy(float))) | {"n": len(x)} for key, x in groups]
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])

@@ -100,6 +100,8 @@ def run_suite(
     InputError
         If a method does not exist, the folder cannot be written to, or it holds other settings under the same names.
     """
+    for label, why in suite.absent().items():
+        notify(f"{label} is skipped: {why}")
     units = [(unit, unit_key(unit)) for unit in suite.units(more_methods)]
     folder = Path(folder)
     kept = _folder(folder)

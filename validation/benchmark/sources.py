@@ -34,8 +34,10 @@ def versions() -> dict[str, str]:
 def unit_key(unit: Unit) -> str:
     """Hash of the unit, of the code that it runs and of the versions of the packages which that uses."""
     method = METHODS[unit.method].load() if unit.method in BOUNDS else find_method(unit.method)
-    classes: list[type] = [method, network_class(unit.network["name"])]
-    if unit.network["topology"] is not None:
+    classes: list[type] = [method]
+    if "name" in unit.network:
+        classes.append(network_class(unit.network["name"]))
+    if unit.network.get("topology") is not None:
         classes.append(TOPOLOGIES[unit.network["topology"]["name"]])
     code = code_hash("validation.benchmark.unit", *(each.__module__ for each in classes))
     content = {"unit": unit.content(), "code": code, "versions": versions()}

@@ -16,6 +16,17 @@ A suite is a TOML file::
 
 Every network is then observed in every way by every method. `[[grid]]` tables choose less: each names `networks` and
 `observations`, and `methods` or `seeds` where they differ from the suite's.
+
+Recordings of others with known connections stand beside networks, or in their place (`validation.benchmark.recorded`)::
+
+    [recordings]
+    culture = { recording = "tspe/sim.mat", truth = { file = "tspe/sim.mat", key = "SWM", orientation = "pre-post" } }
+
+    [observations]
+    recorded = { as = "recorded" }                    # as it is
+    calcium = { as = "calcium", duration_s = 600 }    # its spikes, as a microscope would have seen them
+
+Those that are not there are left out.
 """
 
 from __future__ import annotations
@@ -33,6 +44,7 @@ from simulators.networks import network_class
 from simulators.units import Positive
 from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.parameters import Parameters
+from validation.benchmark.recorded import Recorded
 
 SUITES = Path(__file__).parents[1] / "suites"
 OBSERVE: dict[str, Callable[..., Any]] = {"spikes": observe_spikes, "calcium": observe_calcium}
@@ -46,7 +58,8 @@ class Observation(Parameters):
 
     Parameters
     ----------
-    as : {"spikes", "calcium"}
+    as : {"spikes", "calcium", "recorded"}
+        "recorded" is a recording of others as it is.
     duration_s : float
     visible : float
         Fraction of the neurons that is recorded, drawn at random.
@@ -57,7 +70,7 @@ class Observation(Parameters):
     model_config = ConfigDict(extra="allow")
     title: ClassVar[str] = "an observation"
 
-    modality: Literal["spikes", "calcium"] = Field(alias="as")
+    modality: Literal["spikes", "calcium", "recorded"] = Field(alias="as")
     duration_s: Positive = 600.0
     visible: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -76,6 +89,8 @@ class Observation(Parameters):
 
     def complete(self) -> dict[str, Any]:
         """All that it depends on as JSON-serialisable values, defaults included."""
+        if self.modality == "recorded":
+            return {"as": self.modality}
         own = {"as": self.modality, "duration_s": self.duration_s, "visible": self.visible}
         return own | _options(self.modality) | self.options
 
@@ -133,6 +148,8 @@ class Suite(Parameters):
     methods : list of str
     seeds : list of int
     networks : dict of label -> {"name": ..., parameters of the network}
+    recordings : dict of label -> Recorded
+        At least one of both.
     observations : dict of label -> Observation
     grid : sequence of Grid
         Default: everything by everything.
@@ -150,24 +167,33 @@ class Suite(Parameters):
     about: str = ""
     methods: Names
     seeds: Seeds
-    networks: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    networks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    recordings: dict[str, Recorded] = Field(default_factory=dict)
     observations: Annotated[dict[str, Observation], Field(min_length=1)]
     grid: tuple[Grid, ...] = ()
     time_limit_s: Positive = 900.0
 
     @model_validator(mode="after")
     def _known_names(self) -> Suite:
+        if not self.networks and not self.recordings:
+            raise ValueError("It needs networks or recordings")
+        if both := sorted(set(self.networks) & set(self.recordings)):
+            raise ValueError(f"A network and a recording are both called {both[0]!r}; rename one")
         for described in self.networks.values():
             network_of(described)
         for grid in self.grid:
             for kind, names, known in (
-                ("network", grid.networks, self.networks),
+                ("network or recording", grid.networks, {**self.networks, **self.recordings}),
                 ("observation", grid.observations, self.observations),
             ):
                 for name in names:
                     if name not in known:
                         raise unknown_name(f"{kind} of the suite", name, known)
         return self
+
+    def absent(self) -> dict[str, str]:
+        """Recordings that are not there, and why in a sentence."""
+        return {label: each.absent for label, each in self.recordings.items() if each.absent}
 
     def units(self, more_methods: Sequence[str] = ()) -> list[Unit]:
         """All units, each once, the methods one after the other.
@@ -179,7 +205,13 @@ class Suite(Parameters):
         more_methods : sequence of str
             Methods that are compared in every grid besides the suite's own.
         """
-        grids = self.grid or (Grid(networks=list(self.networks), observations=list(self.observations)),)
+        absent = self.absent()
+        if absent and len(absent) == len(self.networks) + len(self.recordings):
+            raise InputError(f"None of the recordings is there: {next(iter(absent.values()))}")
+        labels = [*self.networks, *self.recordings]
+        specs = {label: _complete(described) for label, described in self.networks.items()}
+        specs |= {label: each.complete() for label, each in self.recordings.items() if label not in absent}
+        grids = self.grid or (Grid(networks=labels, observations=list(self.observations)),)
         keys = {
             (method, observation, seed, network)
             for grid in grids
@@ -187,20 +219,21 @@ class Suite(Parameters):
             for observation in grid.observations
             for seed in grid.seeds or self.seeds
             for network in grid.networks
+            if network not in absent
         }
         methods = list(dict.fromkeys([*self.methods, *(m for g in grids for m in g.methods or ()), *more_methods]))
-        observations, networks = list(self.observations), list(self.networks)
+        observations = list(self.observations)
         return [
             Unit(
                 network_label=network,
                 observation_label=observation,
-                network=_complete(self.networks[network]),
+                network=specs[network],
                 observation=self.observations[observation].complete(),
                 method=method,
                 seed=seed,
             )
             for method, observation, seed, network in sorted(
-                keys, key=lambda k: (methods.index(k[0]), observations.index(k[1]), k[2], networks.index(k[3]))
+                keys, key=lambda k: (methods.index(k[0]), observations.index(k[1]), k[2], labels.index(k[3]))
             )
         ]
 
@@ -243,6 +276,8 @@ def _complete(described: dict[str, Any]) -> dict[str, Any]:
 
 def _options(modality: str) -> dict[str, Any]:
     """Default of each option of an observation model."""
+    if modality == "recorded":
+        return {}
     parameters = inspect.signature(OBSERVE[modality]).parameters.values()
     keywords = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
     return {each.name: each.default for each in keywords if each.name not in ("seed", "notify")}

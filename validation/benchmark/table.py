@@ -127,17 +127,31 @@ def _spec(described: dict[str, Any]) -> str:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """The table in a folder that a benchmark wrote, or in a Parquet file.
+    """The table in a folder that a benchmark wrote, in a Parquet file, or in all those of a folder together.
+
+    A unit that is in several files is taken from the first.
 
     Raises
     ------
     InputError
-        If there is none, or it is not a table of results.
+        If there is none, one is no table of results, or files are of different suites: a setting is not the same.
     """
     path = Path(path)
-    file = path / RESULTS if path.is_dir() else path
-    if not file.is_file():
+    own = path if path.is_file() else path / RESULTS
+    files = [own] if own.is_file() else sorted(path.glob("*.parquet"))
+    if not files:
         raise InputError(f"There are no results in {path}; run `synapsnet benchmark SUITE -o {path}` first.")
+    table = pd.concat([_load(file) for file in files], ignore_index=True)
+    if len(files) > 1:
+        specs = table.groupby(["network", "observation"])[["network_spec", "observation_spec"]].nunique().max(axis=1)
+        if (specs > 1).any():
+            label = ", ".join(specs.index[specs > 1][0])
+            raise InputError(f"The files in {path} are of different suites: {label} is not always the same; give one.")
+        table = table.drop_duplicates(["network", "observation", "method", "seed", "metric"], ignore_index=True)
+    return table
+
+
+def _load(file: Path) -> pd.DataFrame:
     with border(f"{file} cannot be read as Parquet; run the benchmark again"):
         table = pd.read_parquet(file)
     if missing := [name for name in COLUMNS if name not in table]:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from simulators import simulate, visible_part
+from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Connectome, Recording
+from validation.benchmark.recorded import Recorded, as_simulation
 from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import OBSERVE, Unit, network_of
 from validation.methods import BOUNDS, METHODS, find_method
@@ -53,11 +55,27 @@ def measure(unit: Unit) -> Outcome:
 def observe(unit: Unit) -> Recording:
     """The recording of a unit, with its ground truth."""
     options = dict(unit.observation)
-    modality, duration_s, visible = (options.pop(name) for name in ("as", "duration_s", "visible"))
-    simulation = simulate(network_of(unit.network), duration_s=duration_s, seed=unit.seed)
+    modality = options.pop("as")
+    recorded = recorded_of(unit)
+    if modality == "recorded":
+        if recorded is None:
+            raise InputError("A network is observed as spikes or calcium, not as recorded.")
+        return recorded.load()
+    duration_s, visible = options.pop("duration_s"), options.pop("visible")
+    if recorded is None:
+        simulation = simulate(network_of(unit.network), duration_s=duration_s, seed=unit.seed)
+    else:
+        simulation = as_simulation(recorded.load(), duration_s)
     if visible < 1:
         simulation = visible_part(simulation, fraction=visible, seed=unit.seed)
     return OBSERVE[modality](simulation, seed=unit.seed, **options)
+
+
+def recorded_of(unit: Unit) -> Recorded | None:
+    """The recording of a unit; None if it is of a simulated network."""
+    if "recording" not in unit.network:
+        return None
+    return Recorded(**{name: value for name, value in unit.network.items() if name != "sha256"})
 
 
 def make_method(name: str, seed: int, truth: Connectome) -> Method:

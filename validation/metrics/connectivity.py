@@ -44,6 +44,7 @@ def score_connectivity(
     At the method's own threshold, if it has standard errors (`Connectome.significant` at 5%):
 
     - `mcc`, `f1`, and `false_discovery_rate`, the share of absent pairs among those found, which should be 5%.
+    - `n_reported`: how many pairs are found; where nothing is connected, all of them are false.
     - `false_positive_rate`, `p_value_distance`: see `validation.metrics.p_values`.
 
     Signs, weights, directions and delays:
@@ -146,6 +147,7 @@ def score_connectivity(
     if inferred.standard_error is not None and n > 1:
         p_values, found = off_diagonal(inferred.p_values), off_diagonal(inferred.significant(LEVEL)) > 0
         values |= decide(found, edge, known, counts)._asdict()
+        values["n_reported"] = np.array([float((found & known).sum())])
         values["false_positive_rate"] = false_positive_rate(p_values, absent, counts)
         values["p_value_distance"] = np.array([p_value_distance(p_values[absent])])
     if truth.delay_s is not None and inferred.delay_s is not None:

@@ -104,6 +104,13 @@ CONNECTIVITY_METRICS = (
         shown=False,
     ),
     Metric(
+        "n_reported",
+        "reported",
+        "How many pairs the method calls significant at a false discovery rate of 5%; all are false where nothing is "
+        "connected.",
+        shown=False,
+    ),
+    Metric(
         "false_positive_rate",
         "realised FPR",
         "Share of the absent pairs with a p-value below 5%: 0.05 if the method's errors are as large as it says.",

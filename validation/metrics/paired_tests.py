@@ -65,6 +65,29 @@ def seed_interval(values: Sequence[float] | Float64Array, method: Interval = "t"
     return Estimate(value=mean, low=float(low), high=float(high))
 
 
+def share_interval(values: Sequence[float] | Array) -> Estimate:
+    """The mean over seeds of a score between 0 and 1, with a 95% confidence interval that lies there, too.
+
+    Student's t of the arcsine of the square root, whose variance does not depend on the mean (Freeman & Tukey 1950, Ann
+    Math Stat 21:607); the limits are transformed back.
+
+    Parameters
+    ----------
+    values : one for each seed
+        NaN are left out.
+
+    Returns
+    -------
+    Estimate
+        NaN without values; NaN limits with only one.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    angle = seed_interval(np.arcsin(np.sqrt(known.clip(0, 1))))
+    low, high = (np.sin(np.clip(limit, 0, np.pi / 2)) ** 2 for limit in (angle.low, angle.high))
+    return Estimate(value=float(known.mean()) if len(known) else float("nan"), low=float(low), high=float(high))
+
+
 def paired_tests(
     scores: pd.DataFrame,
     metric: str,

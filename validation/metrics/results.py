@@ -46,6 +46,7 @@ class ConnectivityScores(BaseModel):
     mcc: Estimate | None = None
     f1: Estimate | None = None
     false_discovery_rate: Estimate | None = None
+    n_reported: Estimate | None = None
     false_positive_rate: Estimate | None = None
     p_value_distance: Estimate | None = None
     ei_accuracy: Estimate | None = None

@@ -1,0 +1,100 @@
+"""Recordings of others in a suite: found, left out, scored as they are and as a microscope would have seen them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.leaderboard import leaderboard
+from reports.leaderboard_tables import fidelity_table
+from synapsnet.errors import InputError
+from validation.benchmark.sources import unit_key, versions
+from validation.benchmark.suite import load_suite
+from validation.benchmark.table import read_table, tidy, write_table
+from validation.benchmark.unit import measure
+
+SUITE = """
+methods = ["lagged-correlation", "random"]
+seeds = [0]
+[recordings.there]
+recording = "there.npz"
+truth = { file = "there.npz", key = "weights", orientation = "post-pre" }
+[recordings.null]
+recording = "null.npz"
+truth = { file = "null.npz", key = "weights", orientation = "post-pre" }
+[recordings.elsewhere]
+recording = "elsewhere.npz"
+truth = { file = "elsewhere.npz" }
+[observations]
+recorded = { as = "recorded" }
+calcium = { as = "calcium", duration_s = 60 }
+[[grid]]
+networks = ["there", "null", "elsewhere"]
+observations = ["recorded"]
+[[grid]]
+networks = ["there"]
+observations = ["calcium"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    rng = np.random.default_rng(0)
+    weight = np.array([[0, 0, 0, -1], [1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0.0]])
+    for name, strength in (("there", weight), ("null", 0 * weight)):
+        trains = [np.sort(rng.uniform(0, 99, 400)) for _ in range(4)]
+        trains[1] = np.sort(np.concatenate([trains[1], trains[0] + 0.005])) if strength.any() else trains[1]
+        np.savez(
+            tmp_path / f"{name}.npz",
+            times=np.concatenate(trains),
+            ids=np.repeat(np.arange(4), [len(train) for train in trains]),
+            duration_s=100.0,
+            weights=strength,
+        )
+    (tmp_path / "suite.toml").write_text(SUITE)
+    monkeypatch.setenv("SYNAPSNET_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_suite_of_recordings(folder):
+    suite = load_suite(str(folder / "suite.toml"))
+    assert list(suite.absent()) == ["elsewhere"]
+    units = suite.units()
+    assert len(units) == 6
+    before = unit_key(units[0])
+    outcomes = [(unit, unit_key(unit), measure(unit)) for unit in units]
+    assert {outcome.status for *_, outcome in outcomes} == {"ok"}
+    table = tidy(outcomes, versions())
+    assert str(folder) not in "".join(table["network_spec"])  # where it lies does not matter
+    board = leaderboard(table)
+    text = fidelity_table(board.results, board.labels)
+    assert text.startswith("| AUPRC / realised FDR |")
+    assert "| null, recorded |" in text
+    assert "reported" in text
+    write_table(table, folder)
+    (folder / "results.parquet").rename(folder / "ours.parquet")
+    (folder / "theirs.parquet").write_bytes((folder / "ours.parquet").read_bytes())
+    assert len(read_table(folder)) == len(table)
+    with (folder / "there.npz").open("ab") as file:
+        file.write(b"\0")
+    assert unit_key(load_suite(str(folder / "suite.toml")).units()[0]) != before
+
+
+def test_results_of_different_suites_are_not_put_together(folder):
+    suite = load_suite(str(folder / "suite.toml"))
+    unit = suite.units()[0]
+    for name, sha256 in (("a", "1"), ("b", "2")):
+        changed = unit.model_copy(update={"network": unit.network | {"sha256": sha256}})
+        write_table(tidy([(changed, name, measure(unit))], versions()), folder)
+        (folder / "results.parquet").rename(folder / f"{name}.parquet")
+    with pytest.raises(InputError, match="are of different suites"):
+        read_table(folder)
+
+
+def test_a_suite_whose_recordings_are_all_absent_says_where_they_are_looked_for(folder, monkeypatch):
+    monkeypatch.setenv("SYNAPSNET_DATA", str(folder / "other"))
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(InputError, match="None of the recordings is there: there.npz is not in"):
+        load_suite(str(folder / "suite.toml")).units()

@@ -1,0 +1,104 @@
+"""Recordings of others with known connections, which suites list beside networks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pynapple as nap
+from pydantic import Field
+
+from synapsnet.errors import InputError
+from synapsnet.io import read
+from synapsnet.io.truth import Truth
+from synapsnet.parameters import Parameters
+from synapsnet.recording import Recording, Simulation
+
+# Where recordings are looked for, after `$SYNAPSNET_DATA`; relative to where the command is called.
+FOLDERS = (".", "data", "../shared/data/external")
+
+
+class Recorded(Parameters):
+    """A recording, and what is known of its connections.
+
+    Parameters
+    ----------
+    recording : str
+        Path of a file or folder that `synapsnet.io.read` takes, in one of `FOLDERS`.
+    truth : Truth
+        Its `file` is beside it, in the same of `FOLDERS`.
+    read : dict
+        Options of reading.
+    """
+
+    title: ClassVar[str] = "a recording of the suite"
+    recording: str
+    truth: Truth
+    read: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def absent(self) -> str:
+        """Why it cannot be used, in a sentence; empty if it is there."""
+        if _folder(self.recording) is not None:
+            return ""
+        places = ", ".join(map(str, _folders()))
+        return f"{self.recording} is not in {places}; put it there, or name its folder in SYNAPSNET_DATA."
+
+    def complete(self) -> dict[str, Any]:
+        """All that it depends on as JSON-serialisable values: what it is called, and the content of its files."""
+        folder = _folder(self.recording)
+        assert folder is not None
+        files = sorted({*_files(folder / self.recording), *_files(folder / self.truth.file)})
+        digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+        return self.parameters() | {"sha256": digest}
+
+    def load(self) -> Recording:
+        """The recording with its ground truth.
+
+        Raises
+        ------
+        InputError
+            If it is absent, or cannot be read.
+        """
+        folder = _folder(self.recording)
+        if folder is None:
+            raise InputError(self.absent)
+        truth = self.truth.model_copy(update={"file": str(folder / self.truth.file)})
+        return read(folder / self.recording, truth=truth, **self.read)
+
+
+def as_simulation(recording: Recording, duration_s: float) -> Simulation:
+    """What was recorded as if it had been simulated, so that it can be observed in another way.
+
+    Raises
+    ------
+    InputError
+        If spike times are not known, or not without breaks.
+    """
+    if recording.spike_times is None or recording.modality != "spikes" or recording.connectome is None:
+        raise InputError("Only spike times of which the connections are known can be observed in another way.")
+    support = recording.spike_times.time_support
+    if len(support) > 1:
+        raise InputError("A recording with breaks cannot be observed in another way; choose a part (from_s, to_s).")
+    start_s, stop_s = float(support.start[0]), float(min(support.end[0], support.start[0] + duration_s))
+    trains = {}
+    for k in range(recording.n_neurons):
+        times = recording.spike_times[k].times()
+        trains[k] = nap.Ts(times[times < stop_s] - start_s)
+    spikes = nap.TsGroup(trains, time_support=nap.IntervalSet(0.0, stop_s - start_s))
+    return Simulation(spikes, recording.neurons, recording.connectome)
+
+
+def _folders() -> list[Path]:
+    own = os.environ.get("SYNAPSNET_DATA")
+    return [Path(each) for each in ((own,) if own else ()) + FOLDERS]
+
+
+def _folder(path: str) -> Path | None:
+    return next((folder for folder in _folders() if (folder / path).exists()), None)
+
+
+def _files(path: Path) -> list[Path]:
+    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
