@@ -102,7 +102,7 @@ def test_where_nothing_is_slow_estimates_stay():
     reference = calibrated(replace(evidence, flank_estimate=torch.zeros_like(noise)))
     assert weight.any()
     torch.testing.assert_close(same.estimate, evidence.estimate, rtol=0, atol=0.1 * STEPS**-0.5)
-    torch.testing.assert_close(same.standard_error, reference.standard_error, rtol=0.02, atol=0)
+    torch.testing.assert_close(same.standard_error, reference.standard_error, rtol=0.025, atol=0)
     torch.testing.assert_close(same.zero_lag, reference.zero_lag, rtol=0, atol=0.1 * STEPS**-0.5)
 
 
