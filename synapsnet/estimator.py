@@ -20,10 +20,12 @@ from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
-from synapsnet.fitted import FittedModel, Material, require_one_decoder, shape_of
+from synapsnet.fitted import FittedModel, Material, connectome_of, require_one_decoder, shape_of
 from synapsnet.inference.delays import transmission_delays
+from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.model.kernels import distance_groups
+from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
@@ -46,7 +48,9 @@ class NotFittedError(InputError, sklearn.exceptions.NotFittedError):
 class SynapsNet(BaseEstimator):
     """Directed functional connectivity and forecasts of a recorded population.
 
-    On spikes one model serves both. On calcium there are two of the same kind: one forecasts the
+    Connectivity of spikes comes from their times, if these are finer than the bins and the neurons few enough
+    (`synapsnet.inference.spike_evidence`): from all of the recording, whatever part of it stops the training. On spikes
+    in bins alone one model forecasts and infers. On calcium there are two of the same kind: one forecasts the
     fluorescence; the other infers the connectivity from the deconvolved drive, which must not
     forecast because deconvolution looks ahead. It is deconvolved as a whole, so that the part on which
     its training is stopped is not quite independent of the part on which it is trained.
@@ -225,6 +229,11 @@ class SynapsNet(BaseEstimator):
         InputError
             As `fit`.
         """
+        if self.settings.connectivity != "none" and resolves(recording):  # it comes from spike times: nothing to train
+            likelihood, *_ = self.check(recording)
+            evidence = spike_evidence(recording, self.device)
+            connectome, _ = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
+            return _with_delays(connectome, recording)
         forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is one model only
         material = Material(recording, recording.values, *self.check(recording)) if forecasts else self.drive(recording)
         (inferrer,) = FittedModel.fit(

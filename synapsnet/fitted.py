@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from synapsnet.devices import add_up
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
-from synapsnet.inference.evidence import SMALLEST_INFORMATION, gather_evidence, mean_gain
+from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_evidence, mean_gain
 from synapsnet.inference.posterior import posterior
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.model import Architecture, SynapsNetModel
@@ -326,18 +326,23 @@ class FittedModel(nn.Module):
             evidence, gain = spike_evidence(recording, x.device), mean_gain(self.model, x, b, todo, fabric)
         else:
             evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
-        if self.shape["prior"] == "none":
-            weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
-            return Connectome(weight, standard_error=error, unit=unit), None
-        if not fine:
+        if not fine and self.shape["prior"] != "none":
             evidence = calibrated(evidence)
-        connections = posterior(evidence if self.shape["prior"] == "learned" else evidence.without_zero_lag())
-        weight, error, p_value, local_fdr = (
-            matrix.cpu().numpy()
-            for matrix in (connections.mean, connections.sd, connections.p_value, connections.p_absent)
-        )
-        connectome = Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
-        return connectome, connections.mean.to(gain) / gain[:, None]
+        connectome, mean = connectome_of(evidence, self.shape["prior"], unit)
+        return connectome, None if mean is None else mean.to(gain) / gain[:, None]
+
+
+def connectome_of(evidence: Evidence, prior: str, unit: str) -> tuple[Connectome, Tensor | None]:
+    """What calibrated evidence says of connections, and the posterior mean of weights; None if there is no `prior`."""
+    if prior == "none":
+        weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
+        return Connectome(weight, standard_error=error, unit=unit), None
+    connections = posterior(evidence if prior == "learned" else evidence.without_zero_lag())
+    weight, error, p_value, local_fdr = (
+        matrix.cpu().numpy() for matrix in (connections.mean, connections.sd, connections.p_value, connections.p_absent)
+    )
+    connectome = Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
+    return connectome, connections.mean
 
 
 def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:
