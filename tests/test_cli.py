@@ -320,8 +320,7 @@ def test_options_that_do_not_apply_are_refused(refused, files, tmp_path):
     printed = refused("observe", files / "sim.nwb", "--as", "spikes", "--noise", 4, "-o", tmp_path / "r.nwb")
     assert "noise_level cannot be chosen for spikes" in printed
     printed = " ".join(refused("fit", files / "calcium.nwb", "--fs", 30, "-o", tmp_path / "run").split())
-    assert "fs_hz (--fs) cannot be used" in printed
-    assert "takes bin_s (--bin)" in printed
+    assert "holds activity on a grid, as we wrote it; leave out fs_hz" in printed
     assert "must be named *.nwb" in refused("observe", files / "sim.nwb", "--as", "spikes", "-o", tmp_path / "r.txt")
 
 

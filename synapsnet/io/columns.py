@@ -120,6 +120,8 @@ def _numbers_rows(name: str, column: npt.NDArray[np.generic], rising: bool) -> b
     """Does a column count: by ones, where few columns only rise, or as its name says."""
     if column.dtype.kind not in "iuf" or len(column) < 2:
         return False
+    if not np.isfinite(column.astype(float)).all():
+        return False
     steps = np.diff(column.astype(float))
     whole = bool((column.astype(float) % 1 == 0).all() and (steps > 0).all())
     named = NUMBERS.fullmatch(name.strip()) is not None

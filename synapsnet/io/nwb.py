@@ -100,15 +100,16 @@ def read(
         option is not for what it holds, or its planes were not imaged at once and none is chosen.
     """
     quality = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
+    clock = {"time_unit": time_unit, "fs_hz": fs_hz}
     scaled = {} if time_unit is None else {"time_unit": time_unit}
     common = {"within": within, "outside": outside, "behaviour": behaviour}
     with opened(path, notify) as file:
         about = facts(file, path)
         if about.get("kind") == "simulation":
-            _refuse(path, "is one of our simulations", {"key": key, "label": label} | quality | common)
+            _refuse(path, "is one of our simulations", {"key": key, "label": label} | clock | quality | common)
             return _binned(own_simulation(file, about), bin_s, notify)
         if about:
-            options = {"bin_s": bin_s, "key": key, "label": label} | quality | common
+            options = {"bin_s": bin_s, "key": key, "label": label} | clock | quality | common
             _refuse(path, "holds activity on a grid, as we wrote it", options)
             return own_recording(file, about)
         if file.units is not None and "spike_times" in file.units.colnames:
