@@ -49,7 +49,7 @@ def settled(values: FloatArray) -> Float64Array:
     order = np.argsort(size, axis=None)
     ranked = size.ravel()[order].astype(np.float64)
     if not ranked.any():
-        return values
+        return values.astype(np.float64)
     slack = ROUNDING * (ranked + np.median(ranked[ranked > 0]))
     new = np.diff(ranked, prepend=0.0) > slack
     start = np.flatnonzero(new | (np.arange(len(ranked)) == 0))
