@@ -1,0 +1,97 @@
+"""Spike times of neurons that share a drive, fire seldom, or are connected within milliseconds: made in a moment.
+
+A neuron is a Poisson process whose rate follows the drive as strongly as is drawn for it; a connection adds or removes
+spikes after a delay. All numbers are our choice.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pynapple as nap
+from scipy.signal import lfilter
+
+from synapsnet.io.units import count_spikes
+from synapsnet.recording import Recording, neuron_table
+
+N_NEURONS, DURATION_S, BIN_S = 10, 120.0, 0.005
+RATES_HZ = (3.0, 15.0)
+DRIVE_STEP_S = 0.001
+SLOW_S = 0.3
+BURST_S, BURSTS_HZ, BURST = 0.1, 0.5, 1.5  # length, rate, and how much they add to the log rate
+RHYTHM_HZ, PHASE_NOISE = 30.0, 0.1  # radians a step
+LOADINGS = (0.3, 1.0)
+FEW_SPIKES, N_SELDOM, SHORT_S = (8, 29), 4, 60.0  # of a neuron that fires seldom; how many do; of so long a recording
+DELAY_S, MEAN_DECAY_S = 0.0015, 0.002
+TRANSMITTED, SUPPRESSED, SUPPRESSED_S = 0.3, 0.7, 0.010  # of spikes that make one; of those removed, for how long
+CONNECTIONS = ((0, 1, 1), (2, 3, 1), (4, 5, -1), (6, 7, 1))  # pre, post, sign: none passes on what another sends
+
+Drive = Literal["slow", "bursts", "rhythm"]
+Array = npt.NDArray[np.float64]
+
+
+def record(trains: list[Array], duration_s: float = DURATION_S, bin_s: float = BIN_S) -> Recording:
+    """A recording of these spike times, in seconds, with them and their counts in bins."""
+    epoch = nap.IntervalSet(0, duration_s)
+    return count_spikes(
+        [np.sort(train) for train in trains], neuron_table(len(trains)), epoch, bin_s, notify=lambda _: None, metadata={}
+    )
+
+
+def driven(kind: Drive, seed: int) -> list[Array]:
+    """Spike times of neurons that follow one drive and are not connected."""
+    rng = np.random.default_rng([seed, 4])
+    shared = _drive(kind, round(DURATION_S / DRIVE_STEP_S), rng)
+    trains = []
+    for rate, loading in zip(rng.uniform(*RATES_HZ, N_NEURONS), rng.uniform(*LOADINGS, N_NEURONS), strict=True):
+        relative = np.exp(loading * shared)
+        counts = rng.poisson(rate * DRIVE_STEP_S * relative / relative.mean())
+        steps = np.repeat(np.arange(len(counts)), counts)
+        trains.append((steps + rng.random(len(steps))) * DRIVE_STEP_S)
+    return trains
+
+
+def _drive(kind: Drive, n_steps: int, rng: np.random.Generator) -> Array:
+    """(T,) in steps of `DRIVE_STEP_S`: a walk that returns within `SLOW_S`, bursts, or a rhythm whose phase diffuses."""
+    noise = rng.standard_normal(n_steps)
+    if kind == "slow":
+        kept = np.exp(-DRIVE_STEP_S / SLOW_S)
+        return np.asarray(lfilter([np.sqrt(1 - kept**2)], [1, -kept], noise))
+    if kind == "bursts":
+        begins = rng.random(n_steps) < BURSTS_HZ * DRIVE_STEP_S
+        return BURST * np.convolve(begins, np.ones(round(BURST_S / DRIVE_STEP_S)))[:n_steps].clip(max=1)
+    return np.sin(2 * np.pi * RHYTHM_HZ * DRIVE_STEP_S * np.arange(n_steps) + PHASE_NOISE * np.cumsum(noise))
+
+
+def independent(seed: int) -> list[Array]:
+    """Spike times of a minute of independent neurons, of which the last fire seldom, in a part of the time."""
+    rng = np.random.default_rng([seed, 5])
+    trains = [rng.uniform(0, SHORT_S, rng.poisson(SHORT_S * rate)) for rate in np.geomspace(1, 50, N_NEURONS)]
+    for n_spikes in rng.integers(*FEW_SPIKES, N_SELDOM):
+        begin, end = np.sort(rng.uniform(0, SHORT_S, 2))
+        trains.append(rng.uniform(begin, end, n_spikes))
+    return trains
+
+
+def connected(seed: int) -> list[Array]:
+    """Spike times of independent neurons but for `CONNECTIONS`."""
+    rng = np.random.default_rng([seed, 6])
+    trains = [np.sort(rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate))) for rate in rng.uniform(*RATES_HZ, 8)]
+    for pre, post, sign in CONNECTIONS:
+        sent, received = trains[pre], trains[post]
+        if sign > 0:
+            chosen = sent[rng.random(len(sent)) < TRANSMITTED]
+            made = chosen + DELAY_S + rng.exponential(MEAN_DECAY_S, len(chosen))
+            trains[post] = np.sort(np.append(received, made[made < DURATION_S]))
+        else:
+            since = received - np.append(-np.inf, sent)[np.searchsorted(sent, received)]
+            hit = (since > DELAY_S) & (since < DELAY_S + SUPPRESSED_S)
+            trains[post] = received[~(hit & (rng.random(len(received)) < SUPPRESSED))]
+    return trains
+
+
+def on_grid(trains: list[Array], grid_s: float) -> list[Array]:
+    """Spike times that are known to be within a step of a grid only, as the middle of the step."""
+    return [(np.floor(train / grid_s) + 0.5) * grid_s for train in trains]
