@@ -144,7 +144,11 @@ WRONG = {
     "no-edges-significance": Overconfident,
     "time-reversal": Backwards,
     "more-data": Confused,
+    "co-modulation": LaggedCorrelation,
+    "few-spikes": LaggedCorrelation,
+    "time-resolution": Overconfident,
 }
+BEYOND_LAGGED_CORRELATION = {"co-modulation", "few-spikes"}  # it takes what is shared, or rare, for connections
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
@@ -155,9 +159,9 @@ def test_every_property_finds_a_method_that_lacks_it(name):
     assert result.message.endswith(".") and "\n" not in result.message
 
 
-def test_lagged_correlation_has_every_property():
+def test_lagged_correlation_has_every_property_but_those_of_shared_drives_and_few_spikes():
     results = check_method(LaggedCorrelation)
-    assert [str(result) for result in results if result.outcome != "passed"] == []
+    assert {result.name for result in results if result.outcome != "passed"} == BEYOND_LAGGED_CORRELATION
     assert {(r.name, r.modality) for r in results} == {(p.name, m) for p in PROPERTIES.values() for m in p.modalities}
 
 
@@ -308,14 +312,14 @@ def test_pytest_fails_where_a_method_does(pytester, monkeypatch):
     result = plugin(
         pytester, monkeypatch, "--synapsnet-method=my_methods:Bad", "--synapsnet-quick", "-k", "well-formed"
     )
-    result.assert_outcomes(failed=2, deselected=36)
+    result.assert_outcomes(failed=2, deselected=39)
     result.stdout.fnmatch_lines(["*infer raised KeyError: 'oh'*", "Why it must: *"])
 
 
 def test_pytest_expects_a_should_to_fail(pytester, monkeypatch):
     name = "--synapsnet-method=correlation"
     result = plugin(pytester, monkeypatch, name, "--synapsnet-quick", "-k", "direction and spikes or mine")
-    result.assert_outcomes(xfailed=1, passed=1, deselected=36)
+    result.assert_outcomes(xfailed=1, passed=1, deselected=39)
 
 
 def test_pytest_without_the_option_is_as_before_and_a_wrong_name_is_a_sentence(pytester, monkeypatch):
@@ -335,4 +339,4 @@ def test_the_command_prints_every_result_and_exits_with_one_if_a_must_fails(tmp_
     assert "failed  spikes  must   well-formed: infer raised KeyError: 'oh'; on 3 neurons" in bad.output
     good = CliRunner().invoke(app, ["my_own:Unsigned", "--quick", "--as", "spikes"])
     assert good.exit_code == 0
-    assert "16 of 18 passed, 1 failed, 0 of them a must." in good.output
+    assert "16 of 21 passed, 1 failed, 0 of them a must." in good.output

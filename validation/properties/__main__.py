@@ -34,15 +34,19 @@ recordings are surrogates of 3 to 8 neurons whose planted connections are strong
 slower than a step; passing says that nothing is broken, not that a method recovers cortex. Most properties are checked
 on two small networks and on eight more that hypothesis draws; a failure is shown on the smallest one that it finds.
 Those marked "recordings" are statistical and checked once over 4 or 12 recordings, with limits that a method which has
-the property exceeds for one choice of seeds in about a thousand. All is deterministic. `--quick` leaves it at the two
-networks and at 2 or 4 recordings.
+the property exceeds for one choice of seeds in about a thousand; `co-modulation`, `few-spikes` and `time-resolution`
+are on spike times, and ask only those that say what is significant. All is deterministic. `--quick` leaves it at the two
+networks and at 1 to 4 recordings.
 
 A method may refuse a modality with an `InputError`; it is then not checked on it. "The same" scores are equal within 5%
 of the largest one or, for a method that takes a seed, within twice of what another seed changes.
 
 """
 FOOTER = "\nWritten by `python -m validation.properties --table docs/properties.md`; do not edit.\n"
-POOLED = ("no-edges-chance", "no-edges-significance", "time-reversal", "more-data")
+POOLED = (
+    "no-edges-chance", "no-edges-significance", "time-reversal", "more-data",
+    "co-modulation", "few-spikes", "time-resolution",
+)  # fmt: skip
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 

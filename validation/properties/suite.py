@@ -15,12 +15,14 @@ from typing import Literal
 
 import hypothesis
 import numpy as np
+import numpy.typing as npt
 import pynapple as nap
 from hypothesis.strategies import SearchStrategy
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
 from synapsnet.recording import Connectome, FloatArray, Modality, Recording
+from validation.properties import trains
 from validation.properties.planted import EXCITATORY, INHIBITORY, STEP_S, Planted, base_rates, networks, random_network
 from validation.properties.subject import NotApplicable, Refusal, Subject, Violation, infer_with, require, well_formed
 
@@ -337,10 +339,7 @@ def _finds_nothing_significant_without_edges(subject: Subject, modality: Modalit
     recordings = _unconnected(modality, quick)
     wrong = 0
     for planted in recordings:
-        inferred = subject.of(planted)
-        if inferred.standard_error is None:
-            raise NotApplicable("it gives no standard errors")
-        wrong += bool(inferred.significant(fdr=0.05).any())
+        wrong += bool(_significant(subject.of(planted)).any())
     limit = int(binom.isf(FALSE_ALARM, len(recordings), 0.05))
     require(
         wrong <= limit,
@@ -367,7 +366,83 @@ def _is_no_worse_with_more_data(subject: Subject, modality: Modality, quick: boo
     _require_no_worse(recordings, long, short, "their first quarters")
 
 
+# Spike times ---------------------------------------------------------------------------------------------------------
+
+
+@_property(
+    "co-modulation",
+    "must",
+    "Neurons that follow one drive, slow, bursting or rhythmic, are not connected.",
+    ("spikes",),
+)
+def _finds_nothing_significant_in_a_shared_drive(subject: Subject, modality: Modality, quick: bool) -> None:
+    """Each recording has a false discovery with probability 0.05 at most, as in `no-edges-significance`."""
+    seeds = range(1 if quick else 4)
+    _require_nothing(
+        subject,
+        {f"{kind}, seed {seed}": trains.record(trains.driven(kind, seed)) for kind in trains.DRIVES for seed in seeds},
+        "of unconnected neurons that follow one drive",
+    )
+
+
+@_property("few-spikes", "must", "A dozen spikes are no evidence, whatever their neighbours do.", ("spikes",))
+def _finds_nothing_significant_in_few_spikes(subject: Subject, modality: Modality, quick: bool) -> None:
+    _require_nothing(
+        subject,
+        {f"seed {seed}": trains.record(trains.independent(seed)) for seed in range(4 if quick else 12)},
+        "of independent neurons, some with few spikes,",
+    )
+
+
+@_property("time-resolution", "should", "The same spikes, known less finely, hold no other connections.", ("spikes",))
+def _says_no_more_than_times_hold(subject: Subject, modality: Modality, quick: bool) -> None:
+    """Spike times as they are, in bins of 5 and 10 ms, and on a grid of 5 ms.
+
+    Connections that are significant have one sign, and of those significant in either 5% are absent, as the false
+    discovery rate promises, or as many as chance makes.
+    """
+    n_found, n_absent = dict.fromkeys(trains.RESOLUTIONS, 0), dict.fromkeys(trains.RESOLUTIONS, 0)
+    for seed in range(1 if quick else 4):
+        spikes, signs = trains.connected(seed), []
+        for resolution, record in trains.RESOLUTIONS.items():
+            inferred = subject.infer(record(spikes))
+            significant = _significant(inferred)
+            signs.append(np.where(significant, np.sign(inferred.scores), 0))
+            n_found[resolution] += significant.sum()
+            n_absent[resolution] += significant[~trains.adjacency()].sum()
+        opposite = np.argwhere((np.max(signs, axis=0) > 0) & (np.min(signs, axis=0) < 0))
+        if len(opposite):
+            post, pre = opposite[0]
+            require(False, f"{pre} -> {post} is significant, but excites or inhibits by how finely time is known")
+    for resolution in trains.RESOLUTIONS:
+        found, absent = n_found[resolution], n_absent[resolution]
+        limit = int(binom.isf(FALSE_ALARM, found, 0.05)) if found else 0
+        require(
+            absent <= limit,
+            f"with {resolution}, {absent} of {found} significant connections are absent; by chance at most {limit} are",
+        )
+
+
 # What the checks share ---------------------------------------------------------------------------------------------
+
+
+def _significant(inferred: Connectome) -> npt.NDArray[np.bool_]:
+    """(N, N) at a false discovery rate of 5%."""
+    if inferred.standard_error is None:
+        raise NotApplicable("it gives no standard errors")
+    return inferred.significant(fdr=0.05)
+
+
+def _require_nothing(subject: Subject, recordings: dict[str, Recording], of: str) -> None:
+    """No more recordings with significant connections than a false discovery rate of 5% makes by chance."""
+    found = {name: int(_significant(subject.infer(recording)).sum()) for name, recording in recordings.items()}
+    wrong = [f"{name}: {n}" for name, n in found.items() if n]
+    limit = int(binom.isf(FALSE_ALARM, len(found), 0.05))
+    require(
+        len(wrong) <= limit,
+        f"{len(wrong)} of {len(found)} recordings {of} have significant connections at a false discovery rate of 5%, "
+        f"by chance at most {limit} have ({'; '.join(wrong)})",
+    )
 
 
 def _unconnected(modality: Modality, quick: bool) -> list[Planted]:

@@ -6,7 +6,8 @@ spikes after a delay. All numbers are our choice.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +17,33 @@ from scipy.signal import lfilter
 from synapsnet.io.units import count_spikes
 from synapsnet.recording import Recording, neuron_table
 
-N_NEURONS, DURATION_S, BIN_S = 10, 120.0, 0.005
+N_NEURONS, DURATION_S, BIN_S, GRID_S = 10, 60.0, 0.005, 0.005
 RATES_HZ = (3.0, 15.0)
 DRIVE_STEP_S = 0.001
 SLOW_S = 0.3
-BURST_S, BURSTS_HZ, BURST = 0.1, 0.5, 1.5  # length, rate, and how much they add to the log rate
-RHYTHM_HZ, PHASE_NOISE = 30.0, 0.1  # radians a step
-LOADINGS = (0.3, 1.0)
-FEW_SPIKES, N_SELDOM, SHORT_S = (8, 29), 4, 60.0  # of a neuron that fires seldom; how many do; of so long a recording
+BURST_S, BURSTS_HZ, BURST = 0.1, 0.5, 2.5  # length, rate, and how much they add to the log rate
+RHYTHM_HZ, PHASE_NOISE = 12.0, 0.05  # radians a step
+LOADINGS = (0.4, 1.2)
+FEW_SPIKES, N_SELDOM = (8, 29), 4  # of a neuron that fires seldom; how many do
 DELAY_S, MEAN_DECAY_S = 0.0015, 0.002
 TRANSMITTED, SUPPRESSED, SUPPRESSED_S = 0.3, 0.7, 0.010  # of spikes that make one; of those removed, for how long
 CONNECTIONS = ((0, 1, 1), (2, 3, 1), (4, 5, -1), (6, 7, 1))  # pre, post, sign: none passes on what another sends
 
 Drive = Literal["slow", "bursts", "rhythm"]
+DRIVES: tuple[Drive, ...] = get_args(Drive)
 Array = npt.NDArray[np.float64]
 
 
-def record(trains: list[Array], duration_s: float = DURATION_S, bin_s: float = BIN_S) -> Recording:
+def record(trains: list[Array], bin_s: float = BIN_S) -> Recording:
     """A recording of these spike times, in seconds, with them and their counts in bins."""
-    epoch = nap.IntervalSet(0, duration_s)
+    epoch = nap.IntervalSet(0, DURATION_S)
     return count_spikes(
-        [np.sort(train) for train in trains], neuron_table(len(trains)), epoch, bin_s, notify=lambda _: None, metadata={}
+        [np.sort(train) for train in trains],
+        neuron_table(len(trains)),
+        epoch,
+        bin_s,
+        notify=lambda _: None,
+        metadata={},
     )
 
 
@@ -54,7 +61,7 @@ def driven(kind: Drive, seed: int) -> list[Array]:
 
 
 def _drive(kind: Drive, n_steps: int, rng: np.random.Generator) -> Array:
-    """(T,) in steps of `DRIVE_STEP_S`: a walk that returns within `SLOW_S`, bursts, or a rhythm whose phase diffuses."""
+    """(T,) in steps of `DRIVE_STEP_S`: a walk that returns within `SLOW_S`, bursts, or a rhythm whose phase drifts."""
     noise = rng.standard_normal(n_steps)
     if kind == "slow":
         kept = np.exp(-DRIVE_STEP_S / SLOW_S)
@@ -66,11 +73,11 @@ def _drive(kind: Drive, n_steps: int, rng: np.random.Generator) -> Array:
 
 
 def independent(seed: int) -> list[Array]:
-    """Spike times of a minute of independent neurons, of which the last fire seldom, in a part of the time."""
+    """Spike times of independent neurons, of which the last fire seldom, in a part of the time."""
     rng = np.random.default_rng([seed, 5])
-    trains = [rng.uniform(0, SHORT_S, rng.poisson(SHORT_S * rate)) for rate in np.geomspace(1, 50, N_NEURONS)]
+    trains = [rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate)) for rate in np.geomspace(1, 50, N_NEURONS)]
     for n_spikes in rng.integers(*FEW_SPIKES, N_SELDOM):
-        begin, end = np.sort(rng.uniform(0, SHORT_S, 2))
+        begin, end = np.sort(rng.uniform(0, DURATION_S, 2))
         trains.append(rng.uniform(begin, end, n_spikes))
     return trains
 
@@ -92,6 +99,21 @@ def connected(seed: int) -> list[Array]:
     return trains
 
 
-def on_grid(trains: list[Array], grid_s: float) -> list[Array]:
-    """Spike times that are known to be within a step of a grid only, as the middle of the step."""
-    return [(np.floor(train / grid_s) + 0.5) * grid_s for train in trains]
+def adjacency() -> npt.NDArray[np.bool_]:
+    """(N, N) `CONNECTIONS`, `[post, pre]`."""
+    matrix = np.zeros((8, 8), dtype=bool)
+    for pre, post, _ in CONNECTIONS:
+        matrix[post, pre] = True
+    return matrix
+
+
+def on_grid(trains: list[Array]) -> list[Array]:
+    """Spike times of which only the step of `GRID_S` is known: its middle."""
+    return [(np.floor(train / GRID_S) + 0.5) * GRID_S for train in trains]
+
+
+RESOLUTIONS: dict[str, Callable[[list[Array]], Recording]] = {
+    "spike times, in bins of 5 ms": record,
+    "spike times, in bins of 10 ms": lambda trains: record(trains, bin_s=2 * BIN_S),
+    "spike times on a grid of 5 ms": lambda trains: record(on_grid(trains)),
+}
