@@ -152,7 +152,7 @@ def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.floa
     for k, lag in enumerate(lags):
         other = (t + lag) % segment
         product = window * window[other]
-        kept[k] = product[other - t == lag].mean()
+        kept[k] = product[other - t == lag].sum() / segment
         # Segments overlap, so two of them share products; those that are wrapped around are others.
         for apart in np.unique(other - t):
             shared = np.bincount(t % hop, np.where(other - t == apart, product, 0), minlength=hop)
