@@ -1,0 +1,185 @@
+"""The evidence of spike times, on spikes that were drawn here: what is known of them, and what other libraries say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pynapple as nap
+import pytest
+import torch
+from scipy.stats import gamma, norm
+
+from synapsnet.inference.correlograms import Correlograms
+from synapsnet.inference.posterior import posterior
+from synapsnet.inference.responses import normal_score, response, responses
+from synapsnet.inference.spectra import cross_spectra, time_resolution_s, welch
+from synapsnet.inference.spike_evidence import resolves, spike_evidence
+from synapsnet.io.units import count_spikes
+from synapsnet.recording import Connectome, neuron_table
+
+CPU = torch.device("cpu")
+DURATION_S, BIN_S = 60.0, 0.005
+
+
+def poisson(rates, seed=0):
+    rng = np.random.default_rng(seed)
+    return [np.sort(rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate))) for rate in rates]
+
+
+def record(trains, epochs=((0.0, DURATION_S),)):
+    support = nap.IntervalSet(*np.transpose(epochs))
+    trains = [np.sort(train) for train in trains]
+    return count_spikes(trains, neuron_table(len(trains)), support, BIN_S, notify=lambda _: None, metadata={})
+
+
+def evidence_of(trains):
+    return spike_evidence(record(trains), CPU)
+
+
+def z_scores(evidence):
+    return (evidence.estimate / evidence.standard_error).numpy()
+
+
+def off_diagonal(n):
+    return ~np.eye(n, dtype=bool)
+
+
+def planted(probability=0.2, seed=0, n=6):
+    """Neurons at 20 Hz; each spike of 0 makes one of 1 two milliseconds later with this probability."""
+    trains = poisson([20.0] * n, seed)
+    sent = trains[0][np.random.default_rng([seed, 1]).random(len(trains[0])) < probability]
+    trains[1] = np.append(trains[1], sent[sent < DURATION_S - 0.002] + 0.002)
+    return trains
+
+
+@pytest.fixture(scope="module")
+def independent():
+    return cross_spectra(record(poisson(np.linspace(5, 25, 10))).spike_times, 0.001, CPU)
+
+
+def test_correlograms_of_independent_trains_are_white_noise(independent):
+    correlograms = Correlograms.learn(independent)
+    everyone = torch.arange(10)
+    values = correlograms(everyone, everyone)[0].numpy()[off_diagonal(10)]
+    # Every pair is there both ways round: 45 pairs of 121 lags, smoothed over 11 of them.
+    assert values.std() == pytest.approx(1, abs=0.05)
+    by_lag = np.convolve((values**2).mean(axis=0), np.full(11, 1 / 11), "valid")
+    assert by_lag == pytest.approx(np.ones(len(by_lag)), abs=0.25)
+    assert abs(values.mean()) < 0.05
+
+
+def test_spectra_of_independent_trains_are_their_rates(independent):
+    """Of a Poisson process counted in n bins of expectation m, the spectrum is n m at all frequencies but 0."""
+    auto = independent.matrices[2:-2].diagonal(dim1=1, dim2=2).real.mean(0) / independent.segment
+    assert auto.numpy() == pytest.approx(independent.rate_hz.numpy() * 0.001, rel=0.05)
+
+
+@pytest.mark.parametrize("lag", [0, 13, 60])
+def test_what_segments_make_of_a_correlation_and_of_noise(lag):
+    """`welch`, against white series that were drawn, one of them `lag` later than its copy, and independent ones."""
+    segment, n_samples, n_series = 256, 256 * 20, 60
+    kept, noise = (part[0] for part in welch(segment, np.array([lag])))
+    window = np.hanning(segment + 1)[:-1]
+    window /= np.sqrt(np.mean(window**2))
+    rng = np.random.default_rng(lag)
+
+    def correlation(x, y):
+        """At the lag, by products in time in place of spectra."""
+        starts = range(0, n_samples - segment + 1, segment // 2)
+        pairs = [(window * x[s : s + segment], window * y[s : s + segment]) for s in starts]
+        return np.mean([np.mean(np.roll(a, lag) * b) for a, b in pairs]), len(pairs)
+
+    seen, chance = [], []
+    for _ in range(n_series):
+        x, other = rng.standard_normal((2, n_samples))
+        seen.append(correlation(x, np.roll(x, lag))[0])
+        value, n_segments = correlation(x, other)
+        chance.append(value * np.sqrt(n_segments * segment / 2))
+    assert np.mean(seen) == pytest.approx(kept, abs=0.03)
+    assert np.std(chance) == pytest.approx(noise, rel=0.3)
+
+
+def test_a_shared_drive_is_taken_out_by_the_other_neurons():
+    rng = np.random.default_rng(0)
+    drive = np.exp(
+        1.2 * np.sin(2 * np.pi * 8 * np.arange(60_000) * 0.001 + 0.1 * np.cumsum(rng.standard_normal(60_000)))
+    )
+    trains = [(np.flatnonzero(rng.random(60_000) < 0.03 * drive) + rng.random()) * 0.001 for _ in range(20)]
+    spectra = cross_spectra(record(trains).spike_times, 0.001, CPU)
+    at_drive = 2  # 8 Hz, in steps of 1 / 0.256 Hz
+    matrix = spectra.matrices[at_drive]
+    size = matrix.diagonal().real.sqrt()
+    plain = (matrix / size[:, None] / size).abs().numpy()[off_diagonal(20)]
+    partial = spectra.partial()[at_drive].abs().numpy()[off_diagonal(20)]
+    assert plain.mean() > 0.4
+    assert partial.mean() < plain.mean() / 4
+
+
+def test_a_planted_connection_is_found_with_its_direction_and_nothing_else():
+    found = posterior(evidence_of(planted()))
+    significant = Connectome(found.mean.numpy(), local_fdr=found.p_absent.numpy()).significant(0.05)
+    assert np.argwhere(significant).tolist() == [[1, 0]]
+    assert found.p_value[1, 0] < 1e-10 and found.p_value[0, 1] > 1e-3
+
+
+def test_its_weight_is_the_change_of_log_rate_per_spike():
+    """p spikes more after each, where r dt are expected in a bin: p / (r dt) over all bins; a fifth for its shape."""
+    weights = [float(evidence_of(planted(0.2, seed)).estimate[1, 0]) for seed in range(3)]
+    assert np.mean(weights) == pytest.approx(0.2 / (24 * BIN_S), rel=0.2)
+
+
+def test_scores_of_few_counts_have_the_tail_of_a_gamma_distribution():
+    """Of a weighted sum of counts: that of the gamma distribution with its skewness, within a tenth of a z-score."""
+    shape = response(20, 0.001, 0.001, 0.001, 0.004)
+    z, coincidences = torch.linspace(-2, 6, 9), torch.tensor(4.0)
+    skewness = float(shape.pow(3).sum()) / 2
+    tail = gamma.sf(z.numpy() * skewness / 2 * (4 / skewness**2) + 4 / skewness**2, 4 / skewness**2)
+    expected = norm.isf(tail)
+    assert normal_score(z, coincidences, shape).numpy() == pytest.approx(expected, abs=0.1)
+
+
+def test_responses_begin_after_their_delay_and_peak_where_they_should():
+    for (delay, rise, decay), shape in responses(30, 0.001).items():
+        assert float(shape.square().sum()) == pytest.approx(1, abs=1e-5)
+        assert (shape >= 0).all() and not shape[: int(delay / 0.001)].any()
+        peak = delay + rise * np.log(1 + decay / rise)  # where the derivative is 0
+        assert abs(int(shape.argmax()) * 0.001 - peak) <= 0.001
+
+
+@pytest.mark.parametrize(("grid", "expected"), [(0.005, 0.005), (0.002, 0.002), (0.001, 0.0), (None, 0.0)])
+def test_the_grid_of_spike_times_is_seen(grid, expected):
+    trains = poisson([10.0] * 4)
+    trains = trains if grid is None else [np.unique(np.floor(train / grid)) * grid + 0.3 * grid for train in trains]
+    recording = record(trains)
+    assert time_resolution_s(recording.spike_times) == expected
+    assert resolves(recording) is (expected <= 0.001)
+
+
+def test_spikes_in_different_epochs_do_not_follow_each_other():
+    """Neuron 1 fires 2 ms after neuron 0, but across a border."""
+    borders = np.arange(0, 60, 0.5)
+    epochs = [(start, start + 0.5 - 1e-3) for start in borders]
+    rng = np.random.default_rng(0)
+    # Each epoch ends with a spike of 0, and the next begins with one of 1; laid end to end they are 2 ms apart.
+    trains = [borders + 0.498, borders + 1e-4]
+    both = [np.sort(np.append(train, rng.uniform(0, 60, 300))) for train in trains]
+    whole = cross_spectra(record(both).spike_times, 0.001, CPU)
+    apart = cross_spectra(record(both, epochs).spike_times, 0.001, CPU)
+    assert apart.n_segments >= len(epochs)
+
+    def after(spectra):
+        return float(torch.fft.irfft(spectra.matrices[:, 1, 0])[1:4].sum())
+
+    assert abs(after(apart)) < 0.2 * after(whole)
+
+
+def test_nothing_is_said_of_a_silent_neuron_and_of_few_spikes():
+    trains = poisson([15.0] * 6)
+    trains[2], trains[4] = np.array([]), np.array([1.0, 20.0, 40.0])
+    evidence = evidence_of(trains)
+    found = posterior(evidence)
+    assert evidence.informative is not None
+    for k in (2, 4):
+        for matrix in (found.p_absent, found.p_value):
+            assert (matrix[k] == 1).all() and (matrix[:, k] == 1).all()
+        assert not evidence.informative[k].any() and not evidence.informative[:, k].any()
+    assert int(evidence.informative.sum()) == 4 * 3
