@@ -36,8 +36,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         from validation.properties import MODALITIES, PROPERTIES, Examiner
 
         examiner = Examiner(find_method(name), quick=config.getoption("synapsnet_quick"))
-    except (InputError, ModuleNotFoundError) as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("validation"):
+            raise pytest.UsageError(
+                "--synapsnet-method needs the package `validation` that SynapsNet installs, and this project hides it "
+                "by one of its own; run pytest where there is none."
+            ) from None
         raise pytest.UsageError(str(sentence(error))) from None
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
     items.extend(
         PropertyItem.from_parent(
             session, name=f"{each.name}[{modality}]", nodeid=f"{name}::{each.name}[{modality}]",
