@@ -6,9 +6,13 @@ import numpy as np
 import pynapple as nap
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import gamma, norm
 
+from synapsnet.inference.background import neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
+from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.inference.responses import normal_score, response, responses
 from synapsnet.inference.spectra import cross_spectra, time_resolution_s, welch
@@ -183,3 +187,68 @@ def test_nothing_is_said_of_a_silent_neuron_and_of_few_spikes():
             assert (matrix[k] == 1).all() and (matrix[:, k] == 1).all()
         assert not evidence.informative[k].any() and not evidence.informative[:, k].any()
     assert int(evidence.informative.sum()) == 4 * 3
+
+
+def test_two_neurons_are_enough():
+    found = posterior(evidence_of(planted(n=2)))
+    assert torch.isfinite(found.mean).all()
+    assert found.p_absent[1, 0] < 0.05 < found.p_absent[0, 1]
+
+
+def test_the_same_every_time_and_with_more_threads():
+    trains, threads = planted(), torch.get_num_threads()
+    first, again = (z_scores(evidence_of(trains)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    torch.set_num_threads(2)
+    try:
+        assert z_scores(evidence_of(trains)) == pytest.approx(first, abs=1e-3)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@given(order=st.permutations(range(6)))
+@settings(max_examples=2)
+def test_relabelling_the_neurons_relabels_the_evidence(order):
+    trains = planted()
+    straight, relabelled = evidence_of(trains), evidence_of([trains[k] for k in order])
+    grid = np.ix_(order, order)
+    assert z_scores(relabelled) == pytest.approx(z_scores(straight)[grid], abs=2e-2)
+    assert relabelled.standard_error.numpy() == pytest.approx(straight.standard_error.numpy()[grid], rel=2e-2)
+
+
+@pytest.mark.parametrize("n", [60, 520])
+def test_what_is_a_product_of_loadings_is_taken_out_and_connections_stay(n):
+    """Of 520 neurons by random directions, of 60 in full."""
+    rng = np.random.default_rng(0)
+    loading, noise = rng.normal(0, 1.5, (2, n)), rng.standard_normal((n, n))
+    shared, connections = np.outer(*loading), 8 * (rng.random((n, n)) < 0.01)
+    pairs = torch.from_numpy(off_diagonal(n))
+    z = torch.from_numpy((shared + noise + connections).astype(np.float32)).fill_diagonal_(0)
+    rest = without_shared_ranks(z, pairs).numpy()
+    left = (rest - noise - connections)[off_diagonal(n)]
+    assert left.std() < 0.15 * shared.std()
+    assert rest[(connections > 0) & off_diagonal(n)].mean() == pytest.approx(8, rel=0.1)
+
+
+def test_neurons_whose_scores_scatter_more_are_told():
+    n = 80
+    scale = np.where(np.arange(n) < 10, 2.0, 1.0)
+    z = torch.from_numpy(np.random.default_rng(0).standard_normal((n, n)) * scale[:, None])
+    pairs = torch.from_numpy(off_diagonal(n))
+    found = neuron_scales(z, pairs).numpy()
+    assert found[:10].mean() == pytest.approx(2, rel=0.15)
+    assert found[10:].mean() == pytest.approx(1, rel=0.1)
+    assert neuron_scales(torch.from_numpy(np.random.default_rng(1).standard_normal((n, n))), pairs).numpy() == (
+        pytest.approx(np.ones((n, n)), abs=0.15)
+    )
+
+
+def test_from_pure_noise_nothing_is_learned():
+    """Of 20 recordings of 30 neurons nothing is reported, but by chance in one."""
+    n, reported = 30, 0
+    pairs = torch.from_numpy(off_diagonal(n))
+    for seed in range(20):
+        z = torch.from_numpy(np.random.default_rng(seed).standard_normal((n, n)).astype(np.float32)).fill_diagonal_(0)
+        found = posterior(Evidence.at_lags(z, torch.ones(n, n), 60_000, pairs))
+        reported += Connectome(found.mean.numpy(), local_fdr=found.p_absent.numpy()).significant(0.05).any()
+    assert reported <= 1
