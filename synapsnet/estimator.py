@@ -231,7 +231,7 @@ class SynapsNet(BaseEstimator):
         """
         if self.settings.connectivity != "none" and resolves(recording):  # it comes from spike times: nothing to train
             likelihood, *_ = self.check(recording)
-            evidence = spike_evidence(recording, self.device)
+            evidence = spike_evidence(recording, self.fabric.device)
             connectome, _ = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
             return _with_delays(connectome, recording)
         forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is one model only

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma, norm
 
+from synapsnet.estimator import SynapsNet
 from synapsnet.inference.background import neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
@@ -123,6 +124,12 @@ def test_a_planted_connection_is_found_with_its_direction_and_nothing_else():
     significant = Connectome(found.mean.numpy(), local_fdr=found.p_absent.numpy()).significant(0.05)
     assert np.argwhere(significant).tolist() == [[1, 0]]
     assert found.p_value[1, 0] < 1e-10 and found.p_value[0, 1] > 1e-3
+
+
+def test_the_estimator_infers_it_on_whatever_device_there_is():
+    found = SynapsNet().infer(record(planted()))
+    assert np.argwhere(found.significant(0.05)).tolist() == [[1, 0]]
+    assert found.delay_s[1, 0] == pytest.approx(0.002, abs=0.001)
 
 
 def test_its_weight_is_the_change_of_log_rate_per_spike():
