@@ -248,7 +248,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch
     def fail(self: Path, *args: Any, **options: Any) -> None:
         raise OSError("No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="no space left"):
         patch.setattr(Path, "write_text", fail)
         write_preview(make_simulation(), path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -26,7 +26,7 @@ NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
 EM_STEPS = 30
 RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
-FEWEST_NEURONS = 10  # from which on ranks and scales can be told from chance
+FEWEST_NEURONS = 20  # from which on ranks and scales can be told from chance, and from connections
 LOG_MAD_VARIANCE = 1.77  # times 1 / m: of the logarithm of a median absolute deviation of m z-scores, with a margin
 
 
