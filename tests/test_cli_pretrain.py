@@ -78,8 +78,8 @@ def test_a_run_has_the_variant_that_is_asked_for_beside_its_ablation(files, tmp_
 def test_refuses_to_pretrain_where_something_is(files, pretrained, tmp_path):
     before = (pretrained / "synapsnet" / "model.safetensors").read_bytes()
     (tmp_path / "file").write_text("mine")
-    for taken in (pretrained, tmp_path / "file"):
-        with pytest.raises(InputError, match=r"is not empty; give a new folder"):
+    for taken, reason in ((pretrained, "is not empty; give a new folder"), (tmp_path / "file", "it is a file; give a")):
+        with pytest.raises(InputError, match=reason):
             pretrain([files / "a.nwb"], taken, epochs=1)
     assert (pretrained / "synapsnet" / "model.safetensors").read_bytes() == before
 

@@ -99,7 +99,7 @@ def posterior(evidence: Evidence) -> Posterior:
     """The posterior of the module's docstring; O(N^2) per iteration. With fewer than 2 neurons nothing is known."""
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
-        return Posterior(certain, nothing, nothing, certain)
+        return Posterior(certain, nothing, nothing, certain.clone())
     device = torch.device("cpu") if evidence.estimate.device.type == "mps" else evidence.estimate.device  # no float64
     error, estimate, correlation_per_weight, zero_lag = (
         matrix.to(device, torch.float32)
@@ -109,7 +109,8 @@ def posterior(evidence: Evidence) -> Posterior:
     if evidence.informative is not None:
         pairs &= evidence.informative.to(device)
     if not pairs.any():
-        return Posterior(certain := torch.ones_like(error).double(), torch.zeros_like(error), error, certain)
+        certain = torch.ones_like(error).double()
+        return Posterior(certain, torch.zeros_like(error), error, certain.clone())
     fit = _Fit(estimate / error, zero_lag, correlation_per_weight * error, evidence.n_steps, pairs)
     if not evidence.has_zero_lag:
         fit.bound_density()
