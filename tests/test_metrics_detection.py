@@ -225,7 +225,7 @@ def test_what_a_method_does_not_give_is_none() -> None:
     scores = values(score_connectivity("m", truth, bare, neurons=neuron_table(N)))
     missing = {name for name, value in scores.items() if value is None}
     assert missing == {
-        "mcc", "f1", "false_discovery_rate", "false_positive_rate", "p_value_distance",
+        "mcc", "f1", "false_discovery_rate", "false_positive_rate", "n_reported", "p_value_distance",
         "delay_error_s", "delay_correlation", "block_correlation", "fooled_by_relay", "fooled_by_unequal_delays",
         "effective_auprc", "effective_weight_correlation",
     }  # fmt: skip
