@@ -222,11 +222,8 @@ class _Fit:
         """
         p_values = self.p_value()[self.pairs].sort().values
         rank = torch.arange(1, self.n_pairs + 1, device=self.device)
-        noticed = (
-            int((p_values * self.n_pairs <= NOTICED_RATE * rank).nonzero().max() + 1)
-            if (p_values * self.n_pairs <= NOTICED_RATE * rank).any()
-            else 0
-        )
+        passing = (p_values * self.n_pairs <= NOTICED_RATE * rank).nonzero()
+        noticed = int(passing.max()) + 1 if len(passing) else 0
         self.most_dense = min(MOST_DENSE, MOST_TO_NOTICED * noticed / self.n_pairs)
 
     def p_value(self) -> Tensor:

@@ -26,7 +26,7 @@ RISE_AND_DECAY_S = (
 )  # fmt: skip
 DELAYS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003)  # of a shared response
 LONG_DELAYS_S = (0.005, 0.008, 0.012, 0.016)
-SLOWEST_LATE_S, SYNCHRONY_S = 0.007, 0.002
+SLOWEST_LATE_S, SYNCHRONY_S = 0.007, 0.002  # longest decay after a long delay; shortest that may begin at once
 OWN_DELAY_SHAPE_S = (0.001, 0.004)  # rise and decay where delays differ
 SURROUND_S = 0.041  # before the background is known, a response stands out from its surround of this width
 CALM, CALM_OF_SHARED = 3.2, 2.0  # z-scores below which a pair is background, of all responses and of the shared one
