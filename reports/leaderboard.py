@@ -23,6 +23,7 @@ from reports.leaderboard_tables import (
     fidelity_table,
     lead_table,
     loss_table,
+    peer_tables,
     setting_table,
     standing_table,
 )
@@ -186,6 +187,7 @@ def render(board: Leaderboard, title: str = "Leaderboard") -> str:
         bounded=any(method in BOUNDS for method in board.labels),
         by_setting=board.by_setting,
         differences=board.differences,
+        peers=peer_tables(results, board.labels),
         losses=board.losses,
         panels=list(_panels(board)),
         failures=board.failures.assign(method=board.failures["method"].map(board.labels)).to_dict("records"),

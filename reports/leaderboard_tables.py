@@ -10,6 +10,7 @@ import pandas as pd
 from reports.numbers import format_interval, format_number, is_defined
 from reports.tables import Cell, Row, Table
 from validation.benchmark.curves import Curve, losses
+from validation.benchmark.published import Peers, peers
 from validation.benchmark.ranking import (
     CEILING,
     RANKED,
@@ -21,7 +22,7 @@ from validation.benchmark.ranking import (
     units,
 )
 from validation.methods import BOUNDS
-from validation.metrics.glossary import Metric
+from validation.metrics.glossary import CONNECTIVITY_METRICS, Metric
 from validation.metrics.results import Estimate
 
 RANK = Metric(
@@ -69,6 +70,7 @@ MORE = Metric(
     "How much more of its AUPRC a method loses than the one it is compared with, paired by seed; above 0 it degrades "
     "faster.",
 )
+SOURCE = Metric("source", "where", "Computed here, or published by others for the same file, with their settings.")
 LESS = Metric(
     "less",
     "AUPRC less that of another",
@@ -163,7 +165,36 @@ def fidelity_table(results: pd.DataFrame, labels: dict[str, str]) -> str:
         lines.append(f"| {setting} | {' | '.join(cells)} |")
     seconds = units(results).groupby("method")["seconds"].mean()
     lines.append(f"| seconds | {' | '.join(format_number(seconds.get(method)) for method in labels)} |")
+    for each in peers(results):
+        values = ", ".join(f"{name} {value:.3f}" for name, value in each.published.values.items())
+        name = _metric(each.published.metric).name
+        lines += [
+            "",
+            f"Published by others for {each.setting}, not computed here: {name} {values} ({each.published.citation}).",
+        ]
     return "\n".join([*lines, ""])
+
+
+def peer_tables(results: pd.DataFrame, labels: dict[str, str]) -> list[Table]:
+    """For each setting of which others published something: their methods and ours by the metric, the best first."""
+    return [_peer_table(results, labels, each) for each in peers(results)]
+
+
+def _peer_table(results: pd.DataFrame, labels: dict[str, str], of: Peers) -> Table:
+    metric = _metric(of.published.metric)
+    found = scores(results, metric.field)
+    ours = _estimates(found[found["setting"] == of.setting])
+    rows = [Row(method, labels[method], [cell, Cell("here")]) for method, cell in ours.items() if method in labels]
+    rows += [
+        Row(f"published-{name}", name, [_number(value), Cell("published")])
+        for name, value in of.published.values.items()
+    ]
+    rows.sort(key=lambda row: row.cells[0].value or 0.0, reverse=not metric.lower_is_better)
+    return Table(f"{of.setting}: {metric.name}, here and published. {of.published.citation}", [metric, SOURCE], rows)
+
+
+def _metric(field: str) -> Metric:
+    return next(metric for metric in CONNECTIVITY_METRICS if metric.field == field)
 
 
 def difference_table(results: pd.DataFrame, labels: dict[str, str], reference: str) -> Table:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.leaderboard import leaderboard
-from reports.leaderboard_tables import fidelity_table
+from reports.leaderboard import leaderboard, render
+from reports.leaderboard_tables import fidelity_table, peer_tables
 from synapsnet.errors import InputError
+from validation.benchmark.published import Published, published
 from validation.benchmark.sources import unit_key, versions
 from validation.benchmark.suite import load_suite
 from validation.benchmark.table import read_table, tidy, write_table
 from validation.benchmark.unit import measure
+from validation.metrics.glossary import CONNECTIVITY_METRICS
 
 SUITE = """
 methods = ["lagged-correlation", "random"]
@@ -98,3 +100,23 @@ def test_a_suite_whose_recordings_are_all_absent_says_where_they_are_looked_for(
     monkeypatch.chdir(folder.parent)
     with pytest.raises(InputError, match="None of the recordings is there: there"):
         load_suite(str(folder / "suite.toml")).units()
+
+
+def test_what_others_published_of_the_same_file_stands_beside_ours_and_is_marked(folder, monkeypatch):
+    theirs = Published(recording="there.npz", metric="auprc", citation="Doe 2020", values={"theirs": 0.5})
+    monkeypatch.setattr("validation.benchmark.published.published", lambda: (theirs,))
+    units = load_suite(str(folder / "suite.toml")).units()
+    board = leaderboard(tidy([(unit, unit_key(unit), measure(unit)) for unit in units], versions()))
+    (table,) = peer_tables(board.results, board.labels)  # of the recording as it is, not of its calcium
+    ours = {row.label: (row.cells[0].value, row.cells[1].text) for row in table.rows}
+    assert ours["theirs"] == (0.5, "published")
+    assert ours["lagged correlation"][1] == "here"
+    assert [value for value, _ in ours.values()] == sorted((value for value, _ in ours.values()), reverse=True)
+    sentence = "Published by others for there, recorded, not computed here: AUPRC theirs 0.500 (Doe 2020)."
+    assert sentence in fidelity_table(board.results, board.labels)
+    assert "theirs" in render(board) and "theirs" not in board.labels.values()
+
+
+def test_published_numbers_are_of_metrics_that_there_are():
+    assert {each.metric for each in published()} <= {metric.field for metric in CONNECTIVITY_METRICS}
+    assert all(0 <= value <= 1 for each in published() for value in each.values.values())
