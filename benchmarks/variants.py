@@ -35,16 +35,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "low-rank-32": {"connectivity": "low-rank", "n_embedding": 32},
     "dale": {"connectivity": "dale"},
     "no-sparsity": {"sparsity": 0.0},
-    "distance": {"kernels": "distance"},
     "gru": {"decoder": "gru"},
     "poisson": {"likelihood": "poisson"},
     "negative-binomial": {"likelihood": "negative-binomial"},
     "gaussian-deconvolved": {"likelihood": "gaussian"},
-    "zero-inflated": {"likelihood": "zero-inflated"},
 }
 ONLY = {  # what is for one kind of recording
     "spikes": {"poisson", "negative-binomial"},
-    "deconvolved": {"gaussian-deconvolved", "zero-inflated"},
+    "deconvolved": {"gaussian-deconvolved"},
 }
 MODALITIES = ("spikes", "calcium", "deconvolved")
 

@@ -24,7 +24,6 @@ from synapsnet.fitted import FittedModel, Material, connectome_of, require_one_d
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.limits import require_memory
-from synapsnet.model.kernels import distance_groups
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
@@ -60,8 +59,8 @@ class SynapsNet(BaseEstimator):
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"32-true", "bf16-mixed"}
         Precision of training. Processes that `torchrun` started share it, see `synapsnet.devices`.
-    connectivity, likelihood, kernels, decoder, n_lags, n_history, n_embedding, n_hidden, sparsity, prior, epochs, \
-    patience, batch_steps, learning_rate, horizon, validation_fraction, seed
+    connectivity, likelihood, decoder, n_lags, n_history, n_embedding, n_hidden, sparsity, prior, epochs, patience, \
+    batch_steps, learning_rate, horizon, validation_fraction, seed
         See `synapsnet.settings.Settings`.
 
     Attributes
@@ -101,8 +100,7 @@ class SynapsNet(BaseEstimator):
         device: Device = "auto",
         precision: Precision = "32-true",
         connectivity: Literal["free", "low-rank", "dale", "none"] = "free",
-        likelihood: Literal["auto", "bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated"] = "auto",
-        kernels: Literal["neuron", "distance"] = "neuron",
+        likelihood: Literal["auto", "bernoulli", "poisson", "negative-binomial", "gaussian"] = "auto",
         decoder: Literal["mlp", "gru"] = "mlp",
         n_lags: int | None = None,
         n_history: int | None = None,
@@ -120,7 +118,7 @@ class SynapsNet(BaseEstimator):
     ) -> None:
         # scikit-learn's `clone` wants arguments as they came, so `Settings` checks them beside.
         self.device, self.precision = device, precision
-        self.connectivity, self.likelihood, self.kernels, self.decoder = connectivity, likelihood, kernels, decoder
+        self.connectivity, self.likelihood, self.decoder = connectivity, likelihood, decoder
         self.n_lags, self.n_history, self.n_embedding, self.n_hidden = n_lags, n_history, n_embedding, n_hidden
         self.sparsity, self.prior, self.epochs, self.patience = sparsity, prior, epochs, patience
         self.batch_steps, self.learning_rate, self.horizon = batch_steps, learning_rate, horizon
@@ -250,8 +248,6 @@ class SynapsNet(BaseEstimator):
     def check(self, recording: Recording) -> tuple[str, int, int]:
         """Refuse at once what `fit` would refuse; the likelihood, kernel length and history that it would use."""
         likelihood = self._likelihood(recording)
-        if self.settings.kernels == "distance":
-            distance_groups(recording.position_um)
         if recording.modality == "spikes":
             n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
         else:
@@ -371,7 +367,7 @@ class SynapsNet(BaseEstimator):
                 f"The model in {folder} has format {found}, this version reads {FORMAT_VERSION}; fit it again."
             )
         try:
-            loaded = cls(device=device, **Settings(**described["settings"]).model_dump())
+            loaded = cls(device=device, **Settings.restore(described["settings"]).model_dump())
             tensors = safetensors.torch.load_file(folder / PARAMETERS)
             loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
                 loaded.fabric.device
@@ -396,23 +392,18 @@ class SynapsNet(BaseEstimator):
     def _likelihood(self, recording: Recording) -> str:
         chosen = self.settings.likelihood
         if recording.modality == "calcium":
-            return _of_calcium(chosen, recording)
+            return _of_calcium(chosen)
         return _of_spikes(chosen, float(recording.values.max()))
 
 
-def _of_calcium(chosen: str, recording: Recording) -> str:
-    if chosen not in ("auto", "gaussian", "zero-inflated"):
-        raise InputError(f"Calcium needs the Gaussian or the zero-inflated likelihood; got {chosen!r}.")
-    if chosen == "zero-inflated" and (not recording.deconvolved or recording.values.min() < 0):
-        raise InputError(
-            "The zero-inflated likelihood needs calcium that is deconvolved and never negative; deconvolve it, or use "
-            "likelihood='gaussian'."
-        )
-    return "gaussian" if chosen == "auto" else chosen
+def _of_calcium(chosen: str) -> str:
+    if chosen not in ("auto", "gaussian"):
+        raise InputError(f"Calcium needs the Gaussian likelihood; got {chosen!r}. Use likelihood='auto'.")
+    return "gaussian"
 
 
 def _of_spikes(chosen: str, most: float) -> str:
-    if chosen in ("gaussian", "zero-inflated"):
+    if chosen == "gaussian":
         raise InputError(f"Spikes need the Bernoulli, the Poisson or the negative binomial likelihood; got {chosen!r}.")
     if chosen == "bernoulli" and most > 1:
         raise InputError(

@@ -23,7 +23,6 @@ from synapsnet.inference.posterior import posterior
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
-from synapsnet.model.kernels import KernelByDistance, distance_groups
 from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
 from synapsnet.multi_step import MultiStep
 from synapsnet.recording import Connectome, Recording
@@ -80,7 +79,6 @@ def shape_of(material: Material, settings: Settings) -> dict[str, Any]:
         n_behaviour=recording.behaviour_values.shape[1],
         sparsity=settings.sparsity,
         connectivity=settings.connectivity,
-        kernels=settings.kernels,
         decoder=settings.decoder,
     )
     return asdict(architecture) | {"prior": settings.prior, "horizon": settings.horizon, "dt_s": recording.dt_s}
@@ -188,8 +186,6 @@ class FittedModel(nn.Module):
         fitted = cls.build(shape_of(material, settings), errors, settings.seed)
         fitted.model.likelihood, fitted.model.offset = likelihood, offset
         fitted.centre, fitted.scale = centre, scale
-        if fitted.model.synapses is not None and isinstance(fitted.model.synapses.kernels, KernelByDistance):
-            fitted.model.synapses.kernels.group = distance_groups(recording.position_um)
         if behaviour.shape[1]:
             fitted.behaviour_centre = behaviour[rows].mean(0)
             fitted.behaviour_scale = scale_of(behaviour[rows])

@@ -229,6 +229,7 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
         recording = read(folder / RECORDING)
         if _hash(recording) != description.recording_hash:
             raise _not_ours(folder, RECORDING)
+        description.settings = Settings.restore(description.settings).model_dump(mode="json")
         training, test = holdout(recording, description.test_fraction, description.gap_steps)
         models = {name: SynapsNet.load(folder / name, device=device) for name in MODELS}
         for name, changed in MODELS.items():
@@ -350,7 +351,10 @@ def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -
     if there.recording_hash != wanted.recording_hash:
         raise InputError(f"The run in {folder} was started with another recording; resume it with the same one.")
     was, now = (
-        {**d.settings, **d.model_dump(include={"test_fraction", "device", "precision", "pretrained"})}
+        {
+            **Settings.restore(d.settings).model_dump(mode="json"),
+            **d.model_dump(include={"test_fraction", "device", "precision", "pretrained"}),
+        }
         for d in (there, wanted)
     )
     for name, value in was.items():

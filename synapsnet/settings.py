@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
 
 
@@ -19,13 +20,9 @@ class Settings(Parameters):
         be read off the embeddings, that all weights a neuron sends have one sign. "none" is the ablation W = 0: every
         neuron by itself. What is reported of connections is the maximum of the likelihood near the trained `W`, and
         not constrained.
-    likelihood : {"auto", "bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated"}
+    likelihood : {"auto", "bernoulli", "poisson", "negative-binomial", "gaussian"}
         See `synapsnet.model.likelihoods`. "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike,
-        else Poisson; the negative binomial is for counts that vary more, the zero-inflated gamma for calcium that is
-        deconvolved already.
-    kernels : {"neuron", "distance"}
-        A synaptic kernel for each presynaptic neuron, or one that changes with the distance of a pair as well, see
-        `synapsnet.model.kernels`.
+        else Poisson; the negative binomial is for counts that vary more.
     decoder : {"mlp", "gru"}
         How the decoder sees a neuron's own past, see `synapsnet.model.decoders`.
     n_lags, n_history : int or None
@@ -51,8 +48,7 @@ class Settings(Parameters):
     title: ClassVar[str] = "SynapsNet"
 
     connectivity: Literal["free", "low-rank", "dale", "none"] = "free"
-    likelihood: Literal["auto", "bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated"] = "auto"
-    kernels: Literal["neuron", "distance"] = "neuron"
+    likelihood: Literal["auto", "bernoulli", "poisson", "negative-binomial", "gaussian"] = "auto"
     decoder: Literal["mlp", "gru"] = "mlp"
     n_lags: int | None = Field(default=None, ge=1)
     n_history: int | None = Field(default=None, ge=1)
@@ -67,3 +63,19 @@ class Settings(Parameters):
     horizon: int = Field(default=16, ge=1)
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @classmethod
+    def restore(cls, saved: dict[str, Any]) -> Self:
+        """The settings that an earlier version may have saved.
+
+        Raises
+        ------
+        InputError
+            If they name a variant of the model that has been removed.
+        """
+        for name, removed in (("kernels", "distance"), ("likelihood", "zero-inflated")):
+            if saved.get(name) == removed:
+                raise InputError(
+                    f"This model was fitted with {name}={removed!r}, which has been removed; fit it again without it."
+                )
+        return cls(**{name: value for name, value in saved.items() if name != "kernels"})

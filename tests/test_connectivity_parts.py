@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapsnet.errors import InputError
 from synapsnet.model.connectivity import CONNECTIVITIES, Dale, Free, LowRank, StandardErrors
-from synapsnet.model.kernels import N_GROUPS, KernelByDistance, KernelPerNeuron, distance_groups
+from synapsnet.model.kernels import KernelPerNeuron
 
 N, E = 6, 3
 
@@ -134,59 +132,8 @@ def test_dale_is_free_but_for_the_constraint():
 # ------------------------------------------------------------------------------------------------ kernels
 
 
-@pytest.mark.parametrize("kind", [KernelPerNeuron, KernelByDistance])
-def test_kernels_have_a_scale_and_start_alike(kind):
-    made = kind(N, 4).requires_grad_(False)
-    assert made.kernel.shape == (N, 4)
-    assert made.kernel == pytest.approx(KernelPerNeuron(N, 4).kernel.detach())
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.normal_()
+def test_kernels_have_a_scale_and_start_as_a_decay():
+    made = KernelPerNeuron(N, 4).requires_grad_(False)
+    assert made.kernel[0].tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15])
+    made.raw_kernel.normal_()
     assert made.kernel.abs().sum(1) == pytest.approx(torch.ones(N), abs=1e-6)
-
-
-def test_kernels_of_all_distances_have_a_scale():
-    made = KernelByDistance(N, 4).requires_grad_(False)
-    made.log_factor.normal_()
-    assert made.kernels().shape == (N_GROUPS, N, 4)
-    assert made.kernels().abs().sum(2) == pytest.approx(torch.ones(N_GROUPS, N), abs=1e-6)
-
-
-def test_a_kernel_by_distance_can_be_a_delay():
-    """A factor that leaves one lag alone: the current of far pairs comes later."""
-    made = KernelByDistance(2, 3).requires_grad_(False)
-    made.group[:] = torch.tensor([[0, 0], [3, 0]])
-    made.log_factor[0] = torch.tensor([0.0, -50.0, -50.0])
-    made.log_factor[3] = torch.tensor([-50.0, -50.0, 0.0])
-    connectivity = Free(StandardErrors.unknown(2), torch.nn.Parameter(torch.zeros(2, 1))).requires_grad_(False)
-    connectivity.set_weight(torch.tensor([[0.0, 2.0], [5.0, 0.0]]))
-    past = torch.arange(6.0).reshape(1, 2, 3)  # oldest first
-    current = made.current(past, connectivity)
-    assert current[0].tolist() == pytest.approx([2 * 5.0, 5 * 0.0])
-
-
-def test_groups_of_distance_hold_as_many_pairs_and_are_in_order():
-    rng = np.random.default_rng(0)
-    position = np.c_[rng.uniform(0, 300, (30, 2)), np.full(30, np.nan)]
-    group = distance_groups(position).numpy()
-    apart = np.linalg.norm(position[:, None, :2] - position[:, :2], axis=-1)
-    pairs = ~np.eye(30, dtype=bool)
-    assert np.array_equal(group, group.T)
-    counts = np.bincount(group[pairs])
-    assert counts.sum() == 30 * 29
-    assert np.ptp(counts) <= 4
-    for k in range(N_GROUPS - 1):
-        assert apart[pairs & (group == k)].max() <= apart[pairs & (group == k + 1)].min()
-
-
-@pytest.mark.parametrize(
-    ("position", "sentence"),
-    [
-        (np.full((4, 3), np.nan), "position of every neuron; 4 of 4 neurons have none"),
-        (np.array([[0, 0, 0], [np.nan] * 3, [1, 1, 1], [2, 2, 2]]), "1 of 4 neurons have none. Use kernels='neuron'"),
-        (np.ones((4, 3)), "all of 4 neurons have the same"),
-    ],
-)
-def test_refuses_kernels_by_distance_without_positions(position, sentence):
-    with pytest.raises(InputError, match=sentence):
-        distance_groups(position)

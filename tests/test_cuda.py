@@ -31,7 +31,6 @@ VARIANTS = [
     {"connectivity": "low-rank"},
     {"connectivity": "dale"},
     {"connectivity": "none"},
-    {"kernels": "distance"},
     {"decoder": "gru"},
     {"likelihood": "poisson"},
     {"likelihood": "negative-binomial"},

@@ -632,7 +632,7 @@ def test_refuses_cuda_where_there_is_none(monkeypatch):
 @pytest.mark.parametrize(
     ("modality", "likelihood", "sentence"),
     [
-        ("calcium", "poisson", "Calcium needs the Gaussian or the zero-inflated likelihood; got 'poisson'"),
+        ("calcium", "poisson", "Calcium needs the Gaussian likelihood; got 'poisson'"),
         ("spikes", "gaussian", "Spikes need the Bernoulli, the Poisson or the negative binomial likelihood"),
         ("spikes", "bernoulli", "at most one spike per bin; there are [2-9]. Use shorter bins or likelihood='poisson'"),
     ],

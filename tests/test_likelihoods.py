@@ -29,7 +29,7 @@ def build(name: str, value: float = 0.3) -> Any:
 
 
 def distribution(name: str, likelihood: Any, eta: Any) -> Any:
-    """What scipy has for it: of the value, or of the amplitude of an event."""
+    """What scipy has for it."""
     eta = eta.numpy()
     if name == "bernoulli":
         return stats.bernoulli(1 / (1 + np.exp(-eta)))
@@ -38,25 +38,16 @@ def distribution(name: str, likelihood: Any, eta: Any) -> Any:
     if name == "negative-binomial":
         size = 1 / likelihood.dispersion.numpy()
         return stats.nbinom(size, size / (size + np.exp(eta)))
-    if name == "gaussian":
-        return stats.norm(eta, np.exp(likelihood.log_noise.numpy()))
-    return stats.gamma(np.exp(likelihood.log_shape.numpy()), scale=np.exp(likelihood.log_scale.numpy()))
+    return stats.norm(eta, np.exp(likelihood.log_noise.numpy()))
 
 
 def draw(name: str, likelihood: Any, eta: Any, n: int, seed: int = 0) -> Any:
-    rng = np.random.default_rng(seed)
-    values = distribution(name, likelihood, eta).rvs((n, N), random_state=rng)
-    if name == "zero-inflated":
-        values = np.where(rng.random((n, N)) < 1 / (1 + np.exp(-eta.numpy())), values, 0.0)
+    values = distribution(name, likelihood, eta).rvs((n, N), random_state=np.random.default_rng(seed))
     return torch.from_numpy(values.astype(float))
 
 
 def log_density(name: str, likelihood: Any, eta: Any, target: Any) -> Any:
     there = distribution(name, likelihood, eta)
-    if name == "zero-inflated":
-        chance = 1 / (1 + np.exp(-eta.numpy()))
-        with np.errstate(divide="ignore"):
-            return np.where(target > 0, np.log(chance) + there.logpdf(target), np.log(1 - chance))
     return there.logpdf(target) if name == "gaussian" else there.logpmf(target)
 
 
@@ -88,13 +79,9 @@ def test_the_information_is_the_variance_of_the_score_whose_mean_is_zero(name, e
 
     def expected(of: Any) -> Any:
         there = distribution(name, likelihood, eta)
-        if name in ("gaussian", "zero-inflated"):
+        if name == "gaussian":
             quantiles = there.ppf((np.arange(5000)[:, None] + 0.5) / 5000)  # equally likely values
-            continuous = of(torch.from_numpy(quantiles)).numpy().mean(0)
-            if name == "gaussian":
-                return continuous
-            chance = torch.sigmoid(eta).numpy()
-            return chance * continuous + (1 - chance) * of(torch.zeros(1, N).double()).numpy()[0]
+            return of(torch.from_numpy(quantiles)).numpy().mean(0)
         return (there.pmf(COUNTS[:, None]) * of(torch.from_numpy(COUNTS[:, None] + 0.0)).numpy()).sum(0)
 
     def score(x: Any) -> Any:
@@ -121,18 +108,14 @@ def test_training_starts_at_the_moments_of_the_data(name):
         assert not centre.any()
         assert offset == pytest.approx(eta, abs=0.06)
         assert errors.information == pytest.approx(truth.fisher_information(eta), rel=0.1)
-    if name == "zero-inflated":
-        assert torch.exp(started.log_shape) == pytest.approx(torch.exp(truth.log_shape), rel=0.1)
-        assert torch.exp(started.log_scale) * scale == pytest.approx(torch.exp(truth.log_scale), rel=0.1)
-    else:
-        assert (scale == 1).all() == (name != "gaussian")
+    assert (scale == 1).all() == (name != "gaussian")
     if name == "negative-binomial":
         assert started.dispersion == pytest.approx(truth.dispersion, rel=0.15)
     assert errors.variance == pytest.approx((values / scale).var(0), rel=0.02)
     assert errors.n_steps == 40_000
 
 
-@pytest.mark.parametrize("name", ["negative-binomial", "gaussian", "zero-inflated"])
+@pytest.mark.parametrize("name", ["negative-binomial", "gaussian"])
 def test_gradient_descent_recovers_the_parameters(name):
     truth, eta = build(name), torch.tensor([-0.5, 0.0, 0.5]).double()
     values = draw(name, truth, eta, 10_000)
@@ -184,15 +167,10 @@ def test_expected_activity():
     bound = float(np.exp(MAX_LOG_RATE))
     for name in ("poisson", "negative-binomial"):
         assert LIKELIHOODS[name](N).mean(eta)[0].tolist() == pytest.approx([0.367879, 1.0, bound], rel=1e-5)
-    one = LIKELIHOODS["zero-inflated"](N)
-    with torch.no_grad():
-        one.log_shape.fill_(np.log(2.0))
-        one.log_scale.fill_(np.log(3.0))
-    assert one.mean(eta).detach()[0].tolist() == pytest.approx([6 * 0.268941, 3.0, 6.0], abs=1e-4)
 
 
 def test_every_likelihood_says_what_it_is_for():
     for name, kind in LIKELIHOODS.items():
         assert issubclass(kind, Likelihood)
-        assert kind.modality == ("calcium" if name in ("gaussian", "zero-inflated") else "spikes")
+        assert kind.modality == ("calcium" if name == "gaussian" else "spikes")
         assert " per " in kind.unit

@@ -10,18 +10,16 @@ import torch
 
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import StandardErrors
-from synapsnet.model.kernels import N_GROUPS
 from synapsnet.training import batch_loss, windows
 
 N, LAGS, STEPS, VARIABLES = 5, 3, 4, 2
-LIKELIHOODS = ("bernoulli", "poisson", "negative-binomial", "gaussian", "zero-inflated")
+LIKELIHOODS = ("bernoulli", "poisson", "negative-binomial", "gaussian")
 VARIANTS: dict[str, dict[str, str]] = {
     **{likelihood: {"likelihood": likelihood} for likelihood in LIKELIHOODS},
     "low-rank": {"connectivity": "low-rank"},
     "dale": {"connectivity": "dale"},
-    "distance": {"kernels": "distance"},
     "gru": {"decoder": "gru"},
-    "all": {"connectivity": "low-rank", "kernels": "distance", "decoder": "gru", "likelihood": "poisson"},
+    "all": {"connectivity": "low-rank", "decoder": "gru", "likelihood": "poisson"},
 }
 MASKABLE = [name for name in VARIANTS if name not in ("low-rank", "all")]  # whose weights can be set one by one
 
@@ -40,9 +38,6 @@ def build(likelihood: str = "bernoulli", *, n_behaviour: int = VARIABLES, **part
             parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
         for parameter in model.in_units():
             parameter.mul_(0.5)
-        if parts.get("kernels") == "distance" and model.synapses is not None:
-            group = torch.randint(0, N_GROUPS, (N, N), generator=generator).triu(1)
-            model.synapses.kernels.group.copy_(group + group.T)
     model.constrain()
     return model.requires_grad_(False)
 
@@ -197,19 +192,6 @@ def test_a_current_is_the_weighted_sum_of_filtered_pasts(variant):
         for pre in range(N):
             for lag in range(1, LAGS + 1):
                 expected[:, post] += weight[post, pre] * kernel[pre, lag - 1] * past[:, pre, STEPS - lag]
-    assert model.current(past) == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_current_is_filtered_by_the_kernel_of_the_distance():
-    model, (past, _) = build(kernels="distance"), inputs()
-    weight, kernels, group = model.synapses.weight, model.synapses.kernels.kernels(), model.synapses.kernels.group
-    assert len(group.unique()) > 2
-    expected = torch.zeros(7, N)
-    for post in range(N):
-        for pre in range(N):
-            for lag in range(1, LAGS + 1):
-                kernel = kernels[int(group[post, pre]), pre, lag - 1]
-                expected[:, post] += weight[post, pre] * kernel * past[:, pre, STEPS - lag]
     assert model.current(past) == pytest.approx(expected, abs=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "low-rank": {"connectivity": "low-rank"},
     "dale": {"connectivity": "dale"},
     "gru": {"decoder": "gru", "n_hidden": 4},
-    "distance": {"kernels": "distance"},
     "negative-binomial": {"likelihood": "negative-binomial"},
-    "zero-inflated": {"likelihood": "zero-inflated"},
-    "all": {"connectivity": "dale", "decoder": "gru", "n_hidden": 4, "kernels": "distance", "likelihood": "poisson"},
+    "all": {"connectivity": "dale", "decoder": "gru", "n_hidden": 4, "likelihood": "poisson"},
 }
 
 
@@ -38,22 +37,18 @@ def network(variant: str, n_steps: int = 3000, seed: int = 0) -> Recording:
     for t in range(1, n_steps):
         eta = np.clip(weight @ np.minimum(values[t - 1], 2) - 1.2, -8, 1)
         chance = 1 / (1 + np.exp(-eta))
-        if variant == "zero-inflated":
-            values[t] = np.where(rng.random(N) < chance, rng.gamma(2.0, 0.5, N), 0)
-        elif variant == "negative-binomial":
+        if variant == "negative-binomial":
             values[t] = rng.poisson(np.exp(eta) * rng.gamma(2.0, 0.5, N))
         elif variant == "all":
             values[t] = rng.poisson(np.exp(eta))
         else:
             values[t] = rng.random(N) < chance
-    zero_inflated = variant == "zero-inflated"
     return Recording.from_array(
         values,
         0.02,
-        "calcium" if zero_inflated else "spikes",
+        "spikes",
         neurons=neuron_table(N, position_um=rng.uniform(0, 100, (N, 3))),
         connectome=Connectome(weight),
-        deconvolved=zero_inflated,
     )
 
 
@@ -95,9 +90,7 @@ def test_forecasts_depend_on_nothing_after_the_step_they_are_made_at(fitted, var
     recording = recording.select_rows([(0, 60)])
     values = recording.values.copy()
     values[40:] = 1 - np.minimum(values[40:], 1)
-    changed = Recording.from_array(
-        values, 0.02, recording.modality, neurons=recording.neurons, deconvolved=recording.deconvolved
-    )
+    changed = Recording.from_array(values, 0.02, "spikes", neurons=recording.neurons)
     before, after = model.forecast(recording, 4), model.forecast(changed, 4)
     for h in range(1, 5):
         assert np.array_equal(before[h - 1, : 40 + h], after[h - 1, : 40 + h], equal_nan=True)
@@ -155,58 +148,34 @@ def test_dale_holds_where_the_best_epoch_lies_in_the_warm_up():
     assert not ((weight > 0).any(0) & (weight < 0).any(0)).any()
 
 
-def test_forecasts_of_deconvolved_calcium_are_never_negative(fitted):
-    model, recording = fitted["zero-inflated"]
-    forecast = model.forecast(recording, 4)
-    assert np.nanmin(forecast) >= 0
-    assert np.nanmean(forecast[0]) == pytest.approx(recording.values.mean(), rel=0.1)
-    assert model.connectivity_.unit == "log odds per SD"
-    assert set(model.history_) == {"forecast", "inference"}
-
-
-def test_a_delay_that_grows_with_distance_is_found():
-    """Near pairs act after one step, far ones after three: so do the kernels, which then forecast better."""
-    rng = np.random.default_rng(1)
-    position = np.zeros((N, 3))
-    position[:, 0] = np.sort(rng.uniform(0, 100, N))
-    apart = np.abs(position[:, None, 0] - position[:, 0])
-    far = apart > np.median(apart[PAIRS])
-    weight = np.where(rng.random((N, N)) < 0.4, 1.5, 0.0) * PAIRS
-    spikes = np.zeros((4000, N), np.float32)
-    for t in range(3, len(spikes)):
-        eta = (weight * ~far) @ spikes[t - 1] + (weight * far) @ spikes[t - 3] - 3.0
-        spikes[t] = rng.random(N) < 1 / (1 + np.exp(-eta))
-    recording = Recording.from_array(spikes, 0.005, "spikes", neurons=neuron_table(N, position_um=position))
-    loss = {}
-    for variant in ("distance", "low-rank"):
-        kernels = {"n_lags": 3, "connectivity": "free", "learning_rate": 0.02, "epochs": 10}
-        model = fit(variant, recording, **kernels)
-        loss[variant] = min(model.history_["forecast"].validation)
-        if variant == "distance":
-            kernel = model._fitted().model.synapses.kernels.kernels().mean(1)
-            assert kernel[0].argmax() == 0
-            assert kernel[3].argmax() == 2
-    assert loss["distance"] < loss["low-rank"]
-
-
 @pytest.mark.parametrize(
-    ("settings", "modality", "deconvolved", "sentence"),
+    ("settings", "modality", "sentence"),
     [
-        ({"likelihood": "zero-inflated"}, "calcium", False, "needs calcium that is deconvolved and never negative"),
-        ({"likelihood": "zero-inflated"}, "spikes", False, "negative binomial likelihood; got 'zero-inflated'"),
-        ({"likelihood": "negative-binomial"}, "calcium", False, "Calcium needs the Gaussian or the zero-inflated"),
-        ({"kernels": "distance"}, "spikes", False, "need the position of every neuron; 3 of 3 neurons have none"),
+        ({"likelihood": "gaussian"}, "spikes", "negative binomial likelihood; got 'gaussian'"),
+        (
+            {"likelihood": "negative-binomial"},
+            "calcium",
+            "Calcium needs the Gaussian likelihood; got 'negative-binomial'",
+        ),
     ],
 )
-def test_refuses_a_variant_that_does_not_fit_the_data(settings, modality, deconvolved, sentence):
+def test_refuses_a_variant_that_does_not_fit_the_data(settings, modality, sentence):
     values = np.random.default_rng(0).poisson(0.3, (600, 3))
-    recording = Recording.from_array(values, 0.02, modality, deconvolved=deconvolved)
     with pytest.raises(InputError, match=sentence):
-        SynapsNet(**settings).check(recording)
+        SynapsNet(**settings).check(Recording.from_array(values, 0.02, modality))
 
 
-def test_refuses_negative_values_as_events():
-    values = np.random.default_rng(0).normal(size=(600, 3))
-    recording = Recording.from_array(values, 0.02, "calcium", deconvolved=True)
-    with pytest.raises(InputError, match="never negative"):
-        SynapsNet(likelihood="zero-inflated").fit(recording)
+@pytest.mark.parametrize(("name", "removed"), [("kernels", "distance"), ("likelihood", "zero-inflated")])
+def test_what_an_earlier_version_saved_loads_unless_its_variant_is_gone(fitted, tmp_path, name, removed):
+    model, recording = fitted["dale"]
+    model.save(tmp_path)
+    saved = json.loads((tmp_path / "model.json").read_text())
+    saved["settings"]["kernels"] = saved["model"]["kernels"] = "neuron"  # as versions up to 0.2.0 wrote it
+    (tmp_path / "model.json").write_text(json.dumps(saved))
+    loaded = SynapsNet.load(tmp_path, device="cpu")
+    assert loaded.settings == model.settings
+    assert np.array_equal(loaded.forecast(recording, 4), model.forecast(recording, 4), equal_nan=True)
+    saved["settings"][name] = removed
+    (tmp_path / "model.json").write_text(json.dumps(saved))
+    with pytest.raises(InputError, match=rf"fitted with {name}='{removed}', which has been removed; fit it again"):
+        SynapsNet.load(tmp_path, device="cpu")

@@ -16,7 +16,6 @@ from synapsnet.recording import Modality
 
 MAX_LOG_RATE = 5.0  # e^5 spikes per bin is never real; without a bound one bad roll-out overflows
 LEAST_DISPERSION, MOST_DISPERSION = 0.01, 10.0  # variances of counts of 1.01 and 11 times a mean of 1
-LEAST_SPREAD = 0.1  # of amplitudes, as a share of their mean
 
 
 class Likelihood(nn.Module):
@@ -80,8 +79,8 @@ class Bernoulli(Likelihood):
 
     def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
         mean, spread = _least_moments(values)
-        offset, information = _log_odds(mean, len(values))
-        return offset, StandardErrors(information, spread.square(), len(values))
+        mean = mean.clamp(max=1 - 1 / len(values))  # a spike in every bin would be infinite log odds
+        return torch.log(mean / (1 - mean)), StandardErrors(mean * (1 - mean), spread.square(), len(values))
 
     def mean(self, eta: Tensor) -> Tensor:
         return torch.sigmoid(eta)
@@ -191,61 +190,11 @@ class Gaussian(Likelihood):
         return torch.exp(-2 * self.log_noise).expand_as(eta)
 
 
-class ZeroInflated(Likelihood):
-    """Deconvolved calcium: often exactly 0, else a gamma distributed amplitude; eta is the log odds of an event.
-
-    After Wei et al. 2020, "A zero-inflated gamma model for post-deconvolved calcium imaging traces", Neurons Behav Data
-    Anal Theory 3; amplitudes start at 0 here, and their shape and scale are a neuron's and do not change with time.
-    """
-
-    modality = "calcium"
-    unit = "log odds per SD"
-
-    def __init__(self, n_neurons: int) -> None:
-        super().__init__(n_neurons)
-        self.log_shape = nn.Parameter(torch.zeros(n_neurons))
-        self.log_scale = nn.Parameter(torch.zeros(n_neurons))
-
-    def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros_like(values[0]), scale_of(values)
-
-    @torch.no_grad()
-    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
-        event = values > 0
-        n_events = event.sum(0).clamp(min=1)
-        amplitude = torch.where(event.any(0), values.sum(0) / n_events, 1.0)
-        variance = torch.where(event, (values - amplitude).square(), 0.0).sum(0) / n_events
-        scale = variance.clamp(min=(LEAST_SPREAD * amplitude).square()) / amplitude
-        self.log_scale.copy_(torch.log(scale))
-        self.log_shape.copy_(torch.log(amplitude / scale))
-        offset, information = _log_odds(_least_moments(event.to(values))[0], len(values))
-        return offset, StandardErrors(information, _least_moments(values)[1].square(), len(values))
-
-    def mean(self, eta: Tensor) -> Tensor:
-        return torch.sigmoid(eta) * torch.exp(self.log_shape + self.log_scale)
-
-    def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
-        event, shape = target > 0, torch.exp(self.log_shape)
-        amplitude = torch.where(event, target, 1.0)
-        density = (shape - 1) * torch.log(amplitude) - amplitude * torch.exp(-self.log_scale)
-        density = density - shape * self.log_scale - torch.lgamma(shape)
-        occurs = nn.functional.binary_cross_entropy_with_logits(eta, event.to(eta))
-        return occurs - torch.where(event, density, 0.0).mean()
-
-    def score(self, eta: Tensor, target: Tensor) -> Tensor:
-        return (target > 0).to(eta) - torch.sigmoid(eta)
-
-    def fisher_information(self, eta: Tensor) -> Tensor:
-        chance = torch.sigmoid(eta)
-        return chance * (1 - chance)
-
-
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "bernoulli": Bernoulli,
     "poisson": Poisson,
     "negative-binomial": NegativeBinomial,
     "gaussian": Gaussian,
-    "zero-inflated": ZeroInflated,
 }
 
 
@@ -264,9 +213,3 @@ def _least_moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and spread of counts; of what was silent in the training part, as if it had no more than one spike there."""
     n_steps = len(values)
     return values.mean(0).clamp(min=1 / n_steps), _spread(values).clamp(min=1 / n_steps**0.5)
-
-
-def _log_odds(mean: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
-    """Of events with this mean number per step, which is not quite 1; the information of a step on them."""
-    mean = mean.clamp(max=1 - 1 / n_steps)
-    return torch.log(mean / (1 - mean)), mean * (1 - mean)

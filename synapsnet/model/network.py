@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from synapsnet.model.connectivity import CONNECTIVITIES, Connectivity, StandardErrors
 from synapsnet.model.decoders import HIDDEN, Decoder
-from synapsnet.model.kernels import KERNELS, KernelPerNeuron
+from synapsnet.model.kernels import KernelPerNeuron
 from synapsnet.model.likelihoods import LIKELIHOODS
 
 
@@ -19,8 +19,8 @@ class Architecture:
 
     Attributes
     ----------
-    likelihood, connectivity, kernels, decoder : str
-        Names in `LIKELIHOODS`, `CONNECTIVITIES`, `KERNELS` and `HIDDEN`. With the connectivity "none" there is no `W`:
+    likelihood, connectivity, decoder : str
+        Names in `LIKELIHOODS`, `CONNECTIVITIES` and `HIDDEN`. With the connectivity "none" there is no `W`:
         the ablation in which neurons are independent.
     n_neurons : int
     n_lags, n_steps : int
@@ -39,7 +39,6 @@ class Architecture:
     n_behaviour: int
     sparsity: float
     connectivity: str = "free"
-    kernels: str = "neuron"
     decoder: str = "mlp"
 
 
@@ -87,7 +86,7 @@ class SynapsNetModel(nn.Module):
             connectivity = CONNECTIVITIES[architecture.connectivity]
             self.synapses = Synapses(
                 connectivity(errors or StandardErrors.unknown(n), self.embedding),
-                KERNELS[architecture.kernels](n, architecture.n_lags),
+                KernelPerNeuron(n, architecture.n_lags),
             )
         self.decoder = Decoder(
             HIDDEN[architecture.decoder](architecture.n_steps, architecture.n_hidden, self.likelihood.linear_current),
