@@ -108,7 +108,7 @@ def datasets_page(datasets: Iterable[Dataset]) -> str:
             "Good for": dataset.good_for,
             "Size": dataset.size,
             "Licence": dataset.licence,
-            "From": f"[{dataset.archive} {dataset.identifier}](https://doi.org/{dataset.doi})",
+            "From": f"[{dataset.archive} {dataset.identifier}]({dataset.address})",
             "Cite": dataset.citation,
             "Read by": f"`synapsnet.io.{dataset.reader}`",
         }

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import validation.benchmark.recorded as recorded_module
 from reports.leaderboard import leaderboard, render
 from reports.leaderboard_tables import fidelity_table, peer_tables
+from synapsnet.datasets import find_dataset
 from synapsnet.errors import InputError
 from validation.benchmark.published import Published, published
+from validation.benchmark.recorded import FOLDERS, Recorded
 from validation.benchmark.sources import unit_key, versions
 from validation.benchmark.suite import load_suite
 from validation.benchmark.table import read_table, tidy, write_table
@@ -100,6 +103,29 @@ def test_a_suite_whose_recordings_are_all_absent_says_where_they_are_looked_for(
     monkeypatch.chdir(folder.parent)
     with pytest.raises(InputError, match="None of the recordings is there: there"):
         load_suite(str(folder / "suite.toml")).units()
+
+
+def test_a_recording_that_is_absent_is_fetched_by_the_name_of_its_data_set(folder, tmp_path, monkeypatch):
+    monkeypatch.delenv("SYNAPSNET_DATA")
+    monkeypatch.chdir(tmp_path)
+    (name,) = find_dataset("donner-2024").files
+    truth = {"file": name, "key": "weights", "orientation": "post-pre"}
+    recorded = Recorded(recording=name, truth=truth, dataset="donner-2024")
+    monkeypatch.setattr(recorded_module, "FOLDERS", tuple(each for each in FOLDERS if "shared" not in each))
+    assert "fetch it with --fetch (`synapsnet datasets`: donner-2024)" in recorded.absent
+    asked = []
+
+    def fetch(dataset, into, **_):
+        asked.append(dataset.name)
+        (into / name).parent.mkdir(parents=True)
+        (into / name).write_bytes((folder / "there.npz").read_bytes())
+
+    monkeypatch.setattr(recorded_module, "fetch", fetch)
+    for _ in range(2):
+        recorded.fetch(notify=print, progress=print)
+    assert asked == ["donner-2024"]  # once
+    assert recorded.load().connectome is not None
+    assert "dataset" not in recorded.complete()
 
 
 def test_what_others_published_of_the_same_file_stands_beside_ours_and_is_marked(folder, monkeypatch):

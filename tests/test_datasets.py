@@ -125,6 +125,7 @@ def server(monkeypatch) -> Iterator[Server]:
     state.url = f"http://127.0.0.1:{running.server_port}"
     monkeypatch.setattr(archives, "FIGSHARE", state.url)
     monkeypatch.setattr(archives, "DANDI", state.url)
+    monkeypatch.setattr(archives, "GITHUB", state.url)
     monkeypatch.setattr(download, "WAIT_S", 0.0)
     monkeypatch.setattr(download, "CHUNK_BYTES", 10_000)
     yield state
@@ -154,19 +155,25 @@ def test_every_data_set_is_read_by_a_reader_and_can_be_cited(name):
     dataset = registry()[name]
     assert f"synapsnet.io.{dataset.reader}" in {reader.__name__ for reader in READERS}
     assert "doi:10." in dataset.citation
-    assert dataset.identifier in dataset.doi
+    assert dataset.identifier in dataset.address
+    assert set(dataset.sha256) <= set(dataset.files)
 
 
 def test_the_registry_has_the_data_sets_of_the_field():
     assert {dataset.identifier for dataset in registry().values()} == {
         *("19448531", "9598406", "6163622"),  # Bugeon, Steinmetz, Stringer
         *("000728", "000021", "000409"),  # Allen two-photon, Allen Neuropixels, IBL
+        *("christiando/spycon", "biomemsLAB/TSPE"),  # simulations of which the connections are known
+        "dimitra-maoutsa/Connectivity_from_event_timing_patterns",
     }
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"doi": "nature"}, {"identifier": "000021/draft"}, {"version": ""}, {"good": "all"}, {"archive": "zenodo"}],
+    [
+        *({"doi": "nature"}, {"doi": ""}, {"identifier": "000021/draft"}, {"version": ""}, {"good": "all"}),
+        *({"archive": "zenodo"}, {"archive": "github"}, {"files": {"a.npz": "data/a.npz"}}),
+    ],
 )
 def test_a_broken_registry_is_refused(change):
     with pytest.raises(InputError, match="data set"):
@@ -192,6 +199,24 @@ def test_figshare_lists_pages_checksums_and_the_licence(server, monkeypatch):
     assert listing.files[0].checksum == f"md5:{hashlib.md5(CONTENT).hexdigest()}"
     assert listing.files[2].checksum is None
     assert listing.licence == "CC BY 4.0"
+
+
+def test_files_of_a_commit_are_checked_and_a_folder_of_the_archives_name_is_not_repeated(server, get, tmp_path):
+    content = tarred(member("Data/weights.dat"), member("Data/spikes.gdf"))
+    paths = {"sim/a.npz": "deep/a.npz", "net.tar.gz": "Data.tar.gz"}
+    known = {"sim/a.npz": hashlib.sha256(CONTENT).hexdigest()}
+    ours = {"identifier": "somebody/net", "version": "c0ffee", "files": paths, "sha256": known, "doi": ""}
+    github = Dataset(**FIGSHARE.parameters() | ours | {"archive": "github"})
+    for there, served in (("deep/a.npz", CONTENT), ("Data.tar.gz", content)):
+        server.files[f"/raw/{there}"] = served
+        listed = {"size": len(served), "download_url": f"{server.url}/raw/{there}"}
+        server.answers[f"/repos/somebody/net/contents/{there}?ref=c0ffee"] = listed
+    assert get(github) == [tmp_path / "net", tmp_path / "sim" / "a.npz"]
+    assert sorted(path.name for path in (tmp_path / "net").iterdir()) == ["spikes.gdf", "weights.dat"]
+    server.files["/raw/deep/a.npz"] = CONTENT[::-1]
+    shutil.rmtree(tmp_path)
+    with pytest.raises(InputError, match="announced by the archive"):
+        get(github)
 
 
 @pytest.fixture

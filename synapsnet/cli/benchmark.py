@@ -37,6 +37,9 @@ def benchmark(
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="Run on Slurm jobs; see dask-jobqueue.")] = False,
     workers: Annotated[int | None, typer.Option(help="How many at once; default one per core.", min=1)] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch recordings of public data sets that are absent, into data/.")
+    ] = False,
 ) -> None:
     """Run a suite of networks, observations, methods and seeds; an interrupted run goes on where it stopped.
 
@@ -44,6 +47,7 @@ def benchmark(
     --------
     - `synapsnet benchmark smoke -o results/`
     - `synapsnet benchmark standard --method mypkg.mymodule:MyMethod -o results/`
+    - `synapsnet benchmark away --fetch -o away/`
     """
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.runner import connect, run_suite
@@ -53,6 +57,10 @@ def benchmark(
     check_folder(output)
     chosen = load_suite(suite)
     try:
+        if fetch:
+            with progress() as steps:
+                for recording in chosen.recordings.values():
+                    recording.fetch(notify=notify, progress=steps)
         with progress() as steps, connect(scheduler=scheduler, slurm=slurm, workers=workers) as client:
             results = run_suite(chosen, output, client, more_methods=method or (), progress=steps, notify=notify)
     except KeyboardInterrupt:

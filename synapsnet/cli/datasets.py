@@ -36,7 +36,7 @@ def list_datasets(context: typer.Context) -> None:
                 "good for": dataset.good_for,
                 "size": dataset.size or "see `synapsnet datasets files`",
                 "licence": dataset.licence or "stated when fetched",
-                "from": f"{dataset.archive} {dataset.identifier} {dataset.version}".rstrip() + f", doi:{dataset.doi}",
+                "from": f"{dataset.archive} {dataset.identifier} {dataset.version}".rstrip() + f", {dataset.address}",
                 "cite": dataset.citation,
                 "read by": dataset.reader,
             },

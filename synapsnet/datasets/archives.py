@@ -1,6 +1,7 @@
 """Which files a data set has, asked of the archive that keeps it.
 
-figshare's interface: https://docs.figshare.com; DANDI's: https://api.dandiarchive.org/swagger.
+figshare's interface: https://docs.figshare.com; DANDI's: https://api.dandiarchive.org/swagger; GitHub's:
+https://docs.github.com/rest/repos/contents.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from synapsnet.errors import InputError
 
 FIGSHARE = "https://api.figshare.com/v2"
 DANDI = "https://api.dandiarchive.org/api"
+GITHUB = "https://api.github.com"
 PAGE = 1000
 TIMEOUT_S = 30.0
 
@@ -61,13 +63,13 @@ def list_files(dataset: Dataset) -> Listing:
     InputError
         If the archive cannot be reached, or its answer is not understood.
     """
-    ask: Callable[[Dataset], Listing] = {"figshare": _figshare, "dandi": _dandi}[dataset.archive]
+    ask: Callable[[Dataset], Listing] = {"figshare": _figshare, "dandi": _dandi, "github": _github}[dataset.archive]
     try:
         found = ask(dataset)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{dataset.archive} answers in another form than expected for {dataset.name} ({error!r}); "
-            f"fetch it by hand from https://doi.org/{dataset.doi}."
+            f"fetch it by hand from {dataset.address}."
         ) from error
     kept = [file for file in found.files if not fnmatch(file.path, dataset.leave_out)]
     for file in kept:
@@ -121,6 +123,16 @@ def _dandi_assets(url: str | None) -> Iterator[dict[str, Any]]:
         page = _json(url)
         yield from page["results"]
         url = page["next"]
+
+
+def _github(dataset: Dataset) -> Listing:
+    """The named files of a commit; a checksum is the registry's, since GitHub's are of another kind."""
+    files = []
+    for path, there in dataset.files.items():
+        found = _json(f"{GITHUB}/repos/{dataset.identifier}/contents/{there}?ref={dataset.version}")
+        checksum = dataset.sha256.get(path)
+        files.append(RemoteFile(path, found["size"], found["download_url"], checksum and f"sha256:{checksum}"))
+    return Listing(tuple(files), dataset.licence)
 
 
 def _json(url: str) -> Any:

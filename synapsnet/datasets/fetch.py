@@ -6,8 +6,9 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -55,7 +56,7 @@ def fetch(dataset: Dataset, folder: Path, *, session: str | None, notify: Notify
     listing = list_files(dataset)
     files = choose(dataset, listing, session)
     licence = listing.licence or dataset.licence or "not stated"
-    notify(f"Licence: {licence}. Cite {dataset.citation}; the data are doi:{dataset.doi}.")
+    notify(f"Licence: {licence}. Cite {dataset.citation}; the data are at {dataset.address}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock").acquire()  # two at once would write into the same partial file
@@ -116,7 +117,7 @@ def _fetch_file(file: RemoteFile, folder: Path, notify: Notify, progress: Progre
     target = unpacked_folder(path)
     if target is None or target.is_dir():
         return target or path
-    return unpack(path)
+    return unpack(path, named=PurePosixPath(urlsplit(file.url).path).name)
 
 
 def _matches(path: Path, size: int, checksum: str | None) -> bool:

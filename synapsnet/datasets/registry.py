@@ -21,13 +21,18 @@ class Dataset(Parameters):
     name, what : str
         What the command line takes, and what it is in words.
     archive : str
-        Who keeps it, "figshare" or "dandi".
+        Who keeps it, "figshare", "dandi" or "github".
     identifier, version : str
-        Its number there, and, of a dandiset, the published version: what is fetched does not change later.
+        Its number there, on GitHub OWNER/REPOSITORY; and of a dandiset the published version, on GitHub the commit:
+        what is fetched does not change later.
     leave_out : str
         Shell pattern of the files that are not fetched.
+    files : dict of path -> str
+        On GitHub what is fetched: its path here, and there.
+    sha256 : dict of path -> str
+        Checksums by path here, where they are known and the archive states none.
     doi, citation : str
-        Of the data, and the paper to cite.
+        Of the data, if they have one, and the paper to cite.
     licence, size : str or None
         None if it could not be verified; `synapsnet.datasets.archives.Listing` has what the archive states.
     good_for : str
@@ -40,11 +45,13 @@ class Dataset(Parameters):
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     what: str = Field(min_length=1)
-    archive: Literal["figshare", "dandi"]
-    identifier: str = Field(pattern=r"^\d+$")
+    archive: Literal["figshare", "dandi", "github"]
+    identifier: str = Field(pattern=r"^(\d+|[\w.-]+/[\w.-]+)$")
     version: str = ""
     leave_out: str = ""
-    doi: str = Field(pattern=r"^10\.\d{4,}/\S+$")
+    files: dict[str, str] = Field(default_factory=dict)
+    sha256: dict[str, str] = Field(default_factory=dict)
+    doi: str = Field(default="", pattern=r"^(10\.\d{4,}/\S+)?$")
     licence: str | None = None
     citation: str = Field(min_length=1)
     size: str | None = None
@@ -52,10 +59,19 @@ class Dataset(Parameters):
     reader: str = Field(pattern=r"^[a-z0-9_]+$")
 
     @model_validator(mode="after")
-    def _dandisets_change(self) -> Dataset:
-        if (self.archive == "dandi") != bool(self.version):
-            raise ValueError("a dandiset needs a published version, and nothing else has one")
+    def _is_found_and_stays(self) -> Dataset:
+        if (self.archive == "figshare") == bool(self.version):
+            raise ValueError("a dandiset needs a published version, GitHub a commit, and nothing else has one")
+        if (self.archive == "github") != bool(self.files) or (self.archive == "github") != ("/" in self.identifier):
+            raise ValueError("of GitHub the repository and its files are named, of other archives a number")
+        if self.archive != "github" and not self.doi:
+            raise ValueError("figshare and DANDI give a DOI")
         return self
+
+    @property
+    def address(self) -> str:
+        """Where a person finds it."""
+        return f"https://doi.org/{self.doi}" if self.doi else f"https://github.com/{self.identifier}"
 
 
 @cache

@@ -18,8 +18,14 @@ def unpacked_folder(path: Path) -> Path | None:
     return None if suffix is None else path.with_name(path.name[: -len(suffix)])
 
 
-def unpack(path: Path) -> Path:
+def unpack(path: Path, *, named: str = "") -> Path:
     """Unpack an archive into the folder of its name and return that.
+
+    Parameters
+    ----------
+    path : path
+    named : str
+        What the archive was called where it came from: a folder of that name which holds all is not repeated inside.
 
     Raises
     ------
@@ -40,7 +46,9 @@ def unpack(path: Path) -> Path:
             _unzip(path, temporary)
         else:
             _untar(path, temporary)
-        temporary.replace(folder)
+        own = unpacked_folder(temporary / named)
+        alone = own is not None and own.is_dir() and len(list(temporary.iterdir())) == 1
+        (own if own is not None and alone else temporary).replace(folder)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise InputError(f"{path} cannot be unpacked ({error}); delete it and fetch it again.") from error
     finally:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pynapple as nap
 from pydantic import Field
 
+from synapsnet.datasets import fetch, find_dataset, registry
 from synapsnet.errors import InputError
 from synapsnet.io import read
 from synapsnet.io.truth import Truth
 from synapsnet.parameters import Parameters
 from synapsnet.recording import Recording, Simulation
 
+DATA = "data"  # where data sets are fetched to, each into a folder of its own
 # Where recordings are looked for, after `$SYNAPSNET_DATA`; relative to where the command is called.
-FOLDERS = (".", "data", "../shared/data/external")
+FOLDERS = (".", DATA, *(f"{DATA}/{name}" for name in registry()), "../shared/data/external")
 
 
 class Recorded(Parameters):
@@ -31,20 +34,35 @@ class Recorded(Parameters):
         Its `file` is beside it, in the same of `FOLDERS`.
     read : dict
         Options of reading.
+    dataset : str, optional
+        The public data set that brings it (`synapsnet datasets`).
     """
 
     title: ClassVar[str] = "a recording of the suite"
     recording: str
     truth: Truth
     read: dict[str, Any] = Field(default_factory=dict)
+    dataset: str | None = None
 
     @property
     def absent(self) -> str:
         """Why it cannot be used, in a sentence; empty if it is there."""
         if _folder(self.recording) is not None:
             return ""
-        places = ", ".join(map(str, _folders()))
-        return f"{self.recording} is not in {places}; put it there, or name its folder in SYNAPSNET_DATA."
+        fetched = f", or fetch it with --fetch (`synapsnet datasets`: {self.dataset})" if self.dataset else ""
+        place = f"put it there, or name its folder in SYNAPSNET_DATA{fetched}"
+        return f"{self.recording} is neither here nor in {DATA}/; {place}."
+
+    def fetch(self, *, notify: Callable[[str], None], progress: Callable[[str, float], None]) -> None:
+        """Fetch the data set that brings it, if it is absent and there is one.
+
+        Raises
+        ------
+        InputError
+            If that fails, see `synapsnet.datasets.fetch`.
+        """
+        if self.absent and self.dataset is not None:
+            fetch(find_dataset(self.dataset), Path(DATA) / self.dataset, session=None, notify=notify, progress=progress)
 
     def complete(self) -> dict[str, Any]:
         """All that it depends on as JSON-serialisable values: what it is called, and the content of its files."""
@@ -52,7 +70,9 @@ class Recorded(Parameters):
         assert folder is not None
         files = sorted({*_files(folder / self.recording), *_files(folder / self.truth.file)})
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
-        return self.parameters() | {"sha256": digest}
+        described = self.parameters()
+        del described["dataset"]  # the content says what it is, wherever it comes from
+        return described | {"sha256": digest}
 
     def load(self) -> Recording:
         """The recording with its ground truth.
