@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from numbers import Integral, Real
 
@@ -19,6 +21,7 @@ from simulators.inputs import STEP_S, Signals
 from simulators.networks import NETWORKS, Network, network_class
 from simulators.observation import observe_calcium, observe_spikes
 from simulators.spike_trains import spike_trains
+from simulators.tuning import tuned_input, with_constant
 from simulators.units import MILLI
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Simulation
@@ -85,25 +88,32 @@ def simulate(
         notify(long)
     n_steps = round(duration_s / model.dt_s)
     # Independent streams: a longer list of initial values must not change the connectome.
-    for_connectome, for_values, for_noise, for_places, for_inputs = np.random.SeedSequence(seed).spawn(5)
+    for_connectome, for_values, for_noise, for_places, for_inputs, for_states, for_rates = np.random.SeedSequence(
+        seed
+    ).spawn(7)
     neurons, connectome = _wiring(network, np.random.default_rng(for_connectome), np.random.default_rng(for_places))
     values = network.neuron_values(np.random.default_rng(for_values))
     signals = None
-    if not network.inputs.off:
-        signals = _signals(network, neurons, values, n_steps * model.dt_s, np.random.default_rng(for_inputs))
-    spikes = engine.run(
-        model,
-        engine.RunInputs(
-            connectome=connectome,
-            neuron_values=values,
-            synapse_values=network.synapse_values(connectome, *engine.edges(connectome)),
-            seed=int(for_noise.generate_state(1)[0]),
-            n_steps=n_steps,
-            signals=signals,
-        ),
-        progress=progress,
-        notify=notify,
+    if not network.inputs.off or network.states or network.rates is not None:
+        signals = _signals(
+            network, neurons, values, n_steps * model.dt_s, np.random.default_rng(for_inputs), for_states
+        )
+    run = engine.RunInputs(
+        connectome=connectome,
+        neuron_values=values,
+        synapse_values=network.synapse_values(connectome, *engine.edges(connectome)),
+        seed=int(for_noise.generate_state(1)[0]),
+        n_steps=n_steps,
+        signals=signals,
     )
+    if network.rates is not None:
+        assert signals is not None
+        rate_hz = network.rates.draw(len(neurons), np.random.default_rng(for_rates))
+        notify("Tuning the input of each neuron to its rate.")
+        tuned_v = tuned_input(model, run, rate_hz, progress=lambda done: progress(done / 2), notify=notify)
+        run = replace(run, signals=with_constant(signals, tuned_v))
+    first_half = 0.0 if network.rates is None else 0.5
+    spikes = engine.run(model, run, progress=lambda done: progress(first_half + (1 - first_half) * done), notify=notify)
     if not len(spikes.neuron) and duration_s >= SILENT_AFTER_S:
         raise InputError(
             f"The network stayed silent: no spike (0 Hz) in {duration_s:g} s; raise its drive, noise or excitation."
@@ -163,17 +173,38 @@ def _wiring(
 
 
 def _signals(
-    network: Network, neurons: pd.DataFrame, values: dict[str, FloatArray], duration_s: float, rng: np.random.Generator
+    network: Network,
+    neurons: pd.DataFrame,
+    values: dict[str, FloatArray],
+    duration_s: float,
+    rng: np.random.Generator,
+    for_states: np.random.SeedSequence,
 ) -> Signals:
-    """Draw the inputs; what they share of the noise is taken from `values`."""
+    """Draw the inputs and states; what the inputs share of the noise is taken from `values`."""
     steps = STEP_S / (network.dt_ms * MILLI)
     if not np.isclose(steps, max(1, round(steps))):
         raise InputError(f"Inputs change every ms, so dt_ms must divide 1 ms; got {network.dt_ms} ms.")
     nothing = np.zeros(len(neurons))
     drive_v, noise_v = values.get("drive", nothing), values.get("noise", nothing)
-    signals = network.inputs.draw(neurons, drive_v, noise_v, duration_s, rng)
+    n_steps = int(np.ceil(duration_s / STEP_S - 1e-6))
+    gain = np.ones(n_steps)
+    drawn: list[tuple[FloatArray, FloatArray, list[str]]] = []
+    for name, state in network.states.items():
+        # named, so that one state more does not change the others
+        for_signal, for_weight = np.random.default_rng(
+            [*for_states.generate_state(2).tolist(), zlib.crc32(name.encode())]
+        ).spawn(2)
+        signal = state.signal(n_steps, for_signal)
+        if state.multiplies:
+            gain += signal[:, 0]
+        names = [name] if signal.shape[1] == 1 else [f"{name}_{k + 1}" for k in range(signal.shape[1])]
+        weight_v = state.weight_mv(drive_v / MILLI, for_weight) * MILLI
+        drawn.append((signal, weight_v, names if state.shown else []))
+    signals = network.inputs.draw(neurons, drive_v, noise_v, duration_s, rng, gain=gain)
     if "noise" in values:
         values["noise"] = np.sqrt(1 - network.inputs.shared_fraction) * noise_v
+    for each in drawn:
+        signals = signals.with_signals(*each)
     return signals
 
 

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from pydantic import field_serializer, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from simulators.inputs import Inputs
+from simulators.rates import Rates
+from simulators.states import State, states
 from simulators.topologies import Topology, topology
 from simulators.units import Positive
 from synapsnet.parameters import Parameters
@@ -72,6 +74,10 @@ class Network(Parameters, ABC):
         Who is connected to whom, instead of the network's own wiring.
     inputs : Inputs or a dict of its parameters
         What varies in time: shared input, stimuli, running, light.
+    states : list of names, or dict of name -> parameters
+        States that the whole network is in, such as "up-down" or "drift"; see `simulators.states`.
+    rates : Rates or a dict of its parameters, optional
+        Rates of the neurons, to which the input of each is tuned; by default they are what the network makes them.
 
     Raises
     ------
@@ -84,6 +90,8 @@ class Network(Parameters, ABC):
     dt_ms: Positive = 0.1
     topology: Topology | None = None
     inputs: Inputs = Inputs()
+    states: dict[str, State] = Field(default_factory=dict)
+    rates: Rates | None = None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -99,6 +107,15 @@ class Network(Parameters, ABC):
     @field_serializer("topology")
     def _described_topology(self, chosen: Topology | None) -> dict[str, Any] | None:
         return None if chosen is None else {"name": chosen.name} | chosen.parameters()
+
+    @field_validator("states", mode="before")
+    @classmethod
+    def _named_states(cls, described: Any) -> Any:
+        return states(described)
+
+    @field_serializer("states")
+    def _described_states(self, chosen: dict[str, State]) -> dict[str, Any]:
+        return {name: {"name": state.name} | state.parameters() for name, state in chosen.items()}
 
     @abstractmethod
     def neurons(self) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from typing import Any
 from simulators.inputs import Inputs
 from simulators.networks import NETWORKS
 from simulators.observation import INDICATORS, observe_calcium, observe_spikes
+from simulators.rates import Rates
+from simulators.states import STATES
 from simulators.topologies import TOPOLOGIES
 from synapsnet.errors import unknown_name
 from synapsnet.parameters import Parameters
@@ -16,6 +18,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "networks (simulate --network)": dict(NETWORKS),
     "topologies (simulate --topology)": dict(TOPOLOGIES),
     "inputs (simulate --set inputs.NAME=VALUE)": {"inputs": Inputs},
+    "states (simulate --state)": dict(STATES),
+    "rates (simulate --set rates.NAME=VALUE)": {"rates": Rates},
     "observation (observe --as)": {"calcium": observe_calcium, "spikes": observe_spikes},
 }
 

@@ -49,6 +49,16 @@ class Signals:
     behaviour: FloatArray
     behaviour_names: list[str]
 
+    def with_signals(self, signal: FloatArray, weight_v: FloatArray, behaviour_names: list[str]) -> Signals:
+        """These and more: (T, M) signals with their (N, M) weights, handed out as behaviour if they have names."""
+        shown = signal[:, : len(behaviour_names)]
+        return Signals(
+            signal=np.concatenate([self.signal, signal], axis=1, dtype=np.float32),
+            weight_v=np.concatenate([self.weight_v, weight_v], axis=1),
+            behaviour=np.concatenate([self.behaviour, shown], axis=1, dtype=np.float32),
+            behaviour_names=[*self.behaviour_names, *behaviour_names],
+        )
+
 
 class Inputs(Parameters):
     """Which inputs there are; by default none.
@@ -106,6 +116,8 @@ class Inputs(Parameters):
         noise_v: FloatArray,
         duration_s: float,
         rng: np.random.Generator,
+        *,
+        gain: FloatArray | float = 1.0,
     ) -> Signals:
         """Draw the signals of one run.
 
@@ -116,6 +128,8 @@ class Inputs(Parameters):
             Constant input and standard deviation of all noise, in volt.
         duration_s : float
         rng : numpy Generator
+        gain : (T,) array, optional
+            What stimuli are multiplied by, beside running.
 
         Raises
         ------
@@ -132,12 +146,12 @@ class Inputs(Parameters):
                 raise InputError("A shared fraction of the noise needs neurons with noise; set noise_mv above 0.")
             slow = ornstein_uhlenbeck(n_steps, STEP_S / (self.shared_time_ms * MILLI), for_shared)
             parts.append((slow, np.sqrt(self.shared_fraction) * noise_v))
-        gain = np.ones(n_steps)
         if self.running_gain:
             speed = running_speed(n_steps, for_running)
             behaviour["running_speed_cm_s"] = speed
-            gain += self.running_gain * speed / TOP_SPEED_CM_S
-            parts.append((gain - 1, drive_v))
+            faster = self.running_gain * speed / TOP_SPEED_CM_S
+            gain = gain + faster
+            parts.append((faster, drive_v))
         if self.stimulus_mv:
             shown = self._stimuli(n_steps, for_stimuli)
             tuned = for_stimuli.random((len(neurons), self.n_stimuli)) < self.stimulus_tuned_fraction
@@ -157,8 +171,8 @@ class Inputs(Parameters):
             behaviour["light"] = light
             parts.append((light, self.light_mv * MILLI * lit))
         return Signals(
-            signal=np.stack([signal for signal, _ in parts], axis=1, dtype=np.float32),
-            weight_v=np.stack([weight for _, weight in parts], axis=1),
+            signal=np.stack([np.zeros(n_steps), *(signal for signal, _ in parts)], axis=1, dtype=np.float32)[:, 1:],
+            weight_v=np.stack([np.zeros(len(neurons)), *(weight for _, weight in parts)], axis=1)[:, 1:],
             behaviour=np.stack([np.zeros(n_steps), *behaviour.values()], axis=1, dtype=np.float32)[:, 1:],
             behaviour_names=list(behaviour),
         )

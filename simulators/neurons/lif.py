@@ -6,12 +6,14 @@ Mean input and private Gaussian noise make each neuron fire::
     dI/dt = -I/tau_syn                                               I jumps when a presynaptic spike arrives
 
 `noise` is the standard deviation that v would have without a threshold. Weights are the peak of the postsynaptic
-potential that a single spike causes.
+potential that a single spike causes. Where neurons adapt, each spike raises a by `adaptation_step`, a decays with
+tau_adaptation, and the drive is less by a.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +26,10 @@ dv/dt = (drive + external - v + I)/tau + noise*sqrt(2/tau)*xi : volt (unless ref
 dI/dt = -I/tau_syn : volt
 drive : volt (constant)
 noise : volt (constant)
+"""
+ADAPTATION = """
+da/dt = -a/tau_adaptation : volt
+adaptation_step : volt (constant)
 """
 
 
@@ -49,6 +55,10 @@ class LifNetwork(Network):
     tau_ms, tau_syn_ms : float
         Time constants of the membrane and of the synaptic current.
     refractory_ms : float
+    adaptation_mv : float
+        How much each spike of a neuron lowers its drive; 0 for neurons that do not adapt.
+    tau_adaptation_ms : float
+        Time constant with which the drive recovers.
     """
 
     noise_mv: NotNegative = 4.0
@@ -56,13 +66,19 @@ class LifNetwork(Network):
     tau_ms: Positive = 20.0
     tau_syn_ms: Positive = 5.0
     refractory_ms: NotNegative = 2.0
+    adaptation_mv: NotNegative = 0.0
+    tau_adaptation_ms: Positive = 150.0
 
     @abstractmethod
     def drive(self) -> FloatArray:
         """(N,) mean input of each neuron: the potential in mV where it would rest without synapses."""
 
+    def adaptation_steps_mv(self) -> FloatArray:
+        """(N,) how much a spike of each neuron lowers its drive."""
+        return np.full(len(self.drive()), self.adaptation_mv)
+
     def model(self) -> Model:
-        return Model(
+        plain = Model(
             equations=EQUATIONS,
             threshold="v > threshold",
             reset="v = 0*volt",
@@ -75,6 +91,14 @@ class LifNetwork(Network):
             refractory=f"{self.refractory_ms}*ms",
             dt_s=self.dt_ms * MILLI,
         )
+        if not self.adaptation_mv:
+            return plain
+        return replace(
+            plain,
+            equations=EQUATIONS.replace("external - v", "external - v - a") + ADAPTATION,
+            reset="v = 0*volt; a += adaptation_step",
+            constants=plain.constants | {"tau_adaptation": (self.tau_adaptation_ms * MILLI, "second")},
+        )
 
     def neuron_values(self, rng: np.random.Generator) -> dict[str, FloatArray]:
         drive = self.drive() * MILLI
@@ -82,7 +106,7 @@ class LifNetwork(Network):
             "v": rng.uniform(0, self.threshold_mv * MILLI, len(drive)),  # so that they do not start in step
             "drive": drive,
             "noise": np.full(len(drive), self.noise_mv * MILLI),
-        }
+        } | ({"adaptation_step": self.adaptation_steps_mv() * MILLI} if self.adaptation_mv else {})
 
     def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
         return {"w": connectome.weight[post, pre] * MILLI / psp_peak(self.tau_ms, self.tau_syn_ms)}

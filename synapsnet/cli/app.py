@@ -70,12 +70,20 @@ def simulate(
     ],
     network: Annotated[str, typer.Option(help="Name of the network; see `synapsnet catalogue`.")] = DEMO_NETWORK,
     topology: Annotated[str | None, typer.Option(help="Who is connected to whom; default the network's own.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="A state that the whole network is in; see `synapsnet catalogue`; repeatable."),
+    ] = None,
     duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
     seed: Seed = 0,
     seeds: Annotated[int, typer.Option(help="Number of seeds to simulate side by side, from --seed on.", min=1)] = 1,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A parameter of the network, topology.NAME or inputs.NAME, NAME=VALUE; repeatable."),
+        typer.Option(
+            "--set",
+            help="A parameter of the network, topology.NAME, inputs.NAME, states.STATE.NAME or rates.NAME, NAME=VALUE; "
+            "repeatable.",
+        ),
     ] = None,
     preview: Annotated[Path | None, typer.Option(help="HTML page to write with what the network does.")] = None,
     beside: Annotated[
@@ -90,6 +98,7 @@ def simulate(
     --------
     - `synapsnet simulate --network lif-random --duration 1200 --seed 1 -o sim.nwb`
     - `synapsnet simulate --network adex --topology small-world --set inputs.shared_fraction=0.3 -o sim.nwb`
+    - `synapsnet simulate --state up-down --set states.up-down.size_mv=8 --set rates.median_hz=1 -o sim.nwb`
     - `synapsnet simulate --seeds 4 -o sim-{seed}.nwb`
     - `synapsnet simulate --duration 300 --preview page.html --beside suite2p/ --fs 6 -o sim.nwb`
     """
@@ -114,6 +123,11 @@ def simulate(
         if not isinstance(more, dict):
             raise InputError("--topology and --set topology exclude each other; give one of them.")
         parameters["topology"] = {"name": topology} | more
+    if state:
+        more = parameters.get("states", {})
+        if not isinstance(more, dict):
+            raise InputError("--state and --set states exclude each other; give one of them.")
+        parameters["states"] = {name: {} for name in state} | more
     chosen = network_class(network)(**parameters)
     real = None if beside is None else read(beside, notify=notify, **reading.keywords())
     if seeds > 1:

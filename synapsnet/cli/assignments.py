@@ -22,18 +22,19 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def nested(assignments: list[str]) -> dict[str, Any]:
-    """The assignments as a dictionary; A.B=VALUE goes into a dictionary named A."""
+    """The assignments as a dictionary; A.B=VALUE goes into a dictionary named A, and A.B.C=VALUE into one named B."""
     found: dict[str, Any] = {}
     for name, value in map(assignment, assignments):
-        owner, dot, inner = name.partition(".")
-        if not dot and isinstance(found.get(name), dict):
+        *owners, last = name.split(".")
+        inner = found
+        for depth, owner in enumerate(owners):
+            inner = inner.setdefault(owner, {})
+            if not isinstance(inner, dict):
+                whole = ".".join(owners[: depth + 1])
+                raise InputError(f"--set {whole} and --set {name} exclude each other; set {whole}.name instead.")
+        if isinstance(inner.get(last), dict):
             raise InputError(f"--set {name} and --set {name}.NAME exclude each other; set {name}.name instead.")
-        if not dot:
-            found[name] = value
-        elif isinstance(found.setdefault(owner, {}), dict):
-            found[owner][inner] = value
-        else:
-            raise InputError(f"--set {owner} and --set {name} exclude each other; set {owner}.name instead.")
+        inner[last] = value
     return found
 
 
