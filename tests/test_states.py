@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import isolated
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,7 +23,6 @@ from simulators.states import STATES, CommonInput, Drift, Episodes, Gamma, Trial
 from simulators.tuning import N_ROUNDS, _seconds_of_round
 from synapsnet.cli.assignments import nested
 from synapsnet.errors import InputError
-from tests import isolated
 
 N = 20
 DRIVE_MV = np.linspace(6, 9, N)
@@ -172,7 +172,11 @@ def test_adaptation_lowers_the_drive_by_its_step_after_each_spike():
 
     crosses.terminal = True
     second = solve_ivp(
-        lambda t, v: (drive_mv - 5.0 * np.exp(-(t + refractory) / tau_a) - v) / tau, (0, 100), [0.0], events=crosses, rtol=1e-9
+        lambda t, v: (drive_mv - 5.0 * np.exp(-(t + refractory) / tau_a) - v) / tau,
+        (0, 100),
+        [0.0],
+        events=crosses,
+        rtol=1e-9,
     )
     first_ms = tau * np.log(2)  # from 0 to 15 of 30 mV
     assert spikes_s[:2] * 1e3 == pytest.approx([first_ms, first_ms + refractory + second.t_events[0][0]], abs=0.25)
