@@ -83,8 +83,7 @@ def simulate(
         )
     if not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"The seed must be a whole number of 0 or more; got {seed}.")
-    n_neurons = getattr(network, "n_neurons", None) or len(network.neurons())  # a table of 1e9 would be too long
-    if (long := require_possible(n_neurons, duration_s, model.dt_s)) is not None:
+    if (long := require_possible(_size(network), duration_s, model.dt_s)) is not None:
         notify(long)
     n_steps = round(duration_s / model.dt_s)
     # Independent streams: a longer list of initial values must not change the connectome.
@@ -156,8 +155,16 @@ def simulate_seeds(
     InputError
         See `simulate`.
     """
+    made = network_class(network)() if isinstance(network, str) else network
+    n_seeds = seeds.stop - seeds.start if isinstance(seeds, range) else len(seeds)  # a range may be too long for len
+    require_possible(_size(made), duration_s, made.model().dt_s, n_seeds)
     parallel = joblib.Parallel(n_jobs=processes or joblib.cpu_count(), return_as="generator")
     return parallel(joblib.delayed(simulate)(network, duration_s=duration_s, seed=seed) for seed in seeds)
+
+
+def _size(network: Network) -> int:
+    """Number of neurons, without a table of them, which could be too long."""
+    return getattr(network, "n_neurons", None) or len(network.neurons())
 
 
 def _wiring(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from synapsnet.devices import add_up, add_up_gradients, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder
+from synapsnet.limits import require_time
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 
@@ -186,8 +188,8 @@ def train(
     Raises
     ------
     InputError
-        If a part has no epoch longer than the window, training diverges with small steps as well, or the checkpoint
-        is damaged, of another fit, or cannot be written.
+        If a part has no epoch longer than the window, training diverges with small steps as well or would take more
+        than a year, or the checkpoint is damaged, of another fit, or cannot be written.
     """
     for task in tasks:
         require_windows(task.training, task.validation, task.model.n_steps)
@@ -207,6 +209,7 @@ def train(
             _restore(checkpoint, state, identity)
     good = state.copy()
     total = schedule.epochs * len(todo)
+    started: float | None = time.monotonic()
 
     while (epoch := len(state.history.train)) < schedule.epochs:
         if epoch - state.history.best_epoch > schedule.patience:
@@ -251,6 +254,14 @@ def train(
         good = state.copy()
         if checkpoint is not None and fabric.is_global_zero:
             _save(checkpoint, good, state.history, identity)
+        if started is not None:
+            at_least = min(schedule.epochs, schedule.patience)
+            require_time(
+                (time.monotonic() - started) * at_least,
+                f"Training for {at_least:.6g} epochs",
+                "use fewer (epochs) or less patience",
+            )
+            started = None
     state.models.load_state_dict(state.best)
     for task in tasks:
         task.model.constrain()  # where the best epoch lies in the warm-up

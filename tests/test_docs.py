@@ -23,7 +23,8 @@ from typer.main import get_command
 
 from reports.docs import pages
 from reports.notebooks import notebook, notebook_name
-from synapsnet.cli import app, main
+from synapsnet.cli import main
+from synapsnet.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -295,6 +295,7 @@ class Bad(LaggedCorrelation):
 
 def plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> pytest.RunResult:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # as if it were installed, whether or not it is
+    monkeypatch.setattr("synapsnet.pytest_plugin.watched", lambda complain: lambda code: None)  # it would fork
     pytester.makepyfile(my_methods=METHOD, test_mine="def test_mine(): pass")
     return pytester.runpytest_inprocess("-p", "synapsnet.pytest_plugin", *arguments)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from synapsnet.cli import app
+from synapsnet.cli.app import app
 from validation.metrics.connectivity import score_connectivity
 
 ROOT = Path(__file__).parents[1]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from simulators import simulate_seeds
+from simulators.networks import LifRandom
 from synapsnet.errors import InputError
+from synapsnet.estimator import SynapsNet
 from synapsnet.io.hdf5 import open_hdf5
 from synapsnet.limits import memory_bytes, require_memory, require_time
 from synapsnet.processes import rank, sizes
 from synapsnet.recording import Recording
 from synapsnet.run import DESCRIPTION, MODELS, RECORDING, RunDescription, _prepared
+from validation.assessment.expected_recovery import require_possible
+from validation.benchmark.runner import connect
 from validation.benchmark.table import COLUMNS, with_earlier
 from validation.properties.subject import Violation, infer_with
 
@@ -59,6 +70,46 @@ def test_a_method_that_ends_the_process_has_failed():
         infer_with(Quits(), None)
 
 
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ("os._exit(0)", 2),
+        ("os.execv('/bin/true', ['true'])", 2),
+        ("ctypes.CDLL(None).exit(0)", 2),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 2),
+        ("sys.exit(0)", 0),  # so ends a command that has come to its end
+        ("sys.exit(1)", 1),
+    ],
+)
+def test_a_check_that_its_method_ends_whichever_way_has_not_passed(ends, code):
+    script = (
+        "import ctypes, os, signal, sys; import synapsnet.cli as cli; sys.argv = ['synapsnet', 'check', 'x']\n"
+        f"def main(): {ends}\n"
+        "cli.main = main; cli.start()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == code
+    assert ("There is no result" in done.stderr) == (code == 2)
+
+
+def test_whoever_ends_a_watched_command_ends_all_of_it():
+    script = "import sys, time; import synapsnet.cli as cli; sys.argv = ['synapsnet', 'check', 'x']\n" + (
+        "def main(): print(cli.os.getpid(), flush=True); time.sleep(1000)\ncli.main = main; cli.start()"
+    )
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+            child = int(process.stdout.readline())
+            process.send_signal(number)
+            process.stdout.read()  # until the child has ended, too
+        assert child != process.pid
+        assert process.returncode != 0
+
+
+def test_the_installed_command_is_the_watched_one():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["scripts"]["synapsnet"] == "synapsnet.cli:start"
+
+
 @pytest.mark.parametrize("size", [1e30, 1e-30])
 def test_numbers_whose_squares_do_not_exist_are_refused(size):
     values = np.random.default_rng(0).normal(size=(50, 3))
@@ -78,6 +129,20 @@ def test_what_the_machine_does_not_have_is_refused():
     with pytest.raises(InputError, match="years"):
         require_time(1e9, "This", "do less")
     assert require_time(7200.0, "This", "do less") == "This takes about 2 hours."
+
+
+@pytest.mark.parametrize("many", [10**9, 10**30])
+def test_counts_that_could_never_be_reached_are_refused(many, spike_recording):
+    with pytest.raises(InputError, match=r"times, takes .* years"):
+        simulate_seeds(LifRandom(n_neurons=20), range(3, 3 + many), duration_s=1.0)
+    for fractions in ((1.0,), (1.0, 1e-320)):
+        with pytest.raises(InputError, match=r"takes .* (years|GiB)"):
+            require_possible(spike_recording, many, fractions, (1.0,), 1.0)
+    for slurm in (False, True):
+        with pytest.raises(InputError, match=r"workers at once takes .* GiB"), connect(workers=many, slurm=slurm):
+            pass
+    with pytest.raises(InputError, match=r"epochs takes .* years"):
+        SynapsNet(epochs=10**6 * many, patience=10**6 * many).fit(spike_recording)
 
 
 def test_a_second_suite_keeps_the_results_of_the_first():

@@ -13,11 +13,32 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before PyTorch is importe
 # A user's folder may hold a random.py or a queue.py: processes of ours do not look for modules in it first.
 os.environ.setdefault("PYTHONSAFEPATH", "1")
 
-from synapsnet.cli.app import app
 from synapsnet.cli.console import complain
 from synapsnet.errors import sentence
+from synapsnet.processes import watched
 
-__all__ = ["app", "main"]
+__all__ = ["main", "start"]
+
+RUN_METHODS = ("check", "score", "benchmark")  # of others, which may do anything
+
+
+class _Ended(BaseException):
+    """Somebody wants this process to end: no error, and nothing that a method's `sys.exit` would be taken for."""
+
+
+def start() -> None:
+    """Run `synapsnet` as a command; what runs methods of others is watched."""
+    if sys.argv[1:2] and sys.argv[1] in RUN_METHODS:
+        report = watched(complain)  # before anything is imported that has threads
+        try:
+            main()
+            code: object = 0
+        except SystemExit as ended:
+            code = ended.code
+        sys.stdout.flush()
+        report(code if isinstance(code, int) else int(code is not None))
+        sys.exit(code)  # type: ignore[arg-type]
+    main()
 
 
 def main() -> None:
@@ -30,11 +51,17 @@ def main() -> None:
             with suppress(ValueError):  # not the main thread
                 signal.signal(number, _end)
     try:
+        from synapsnet.cli.app import app
+
         app()
+    except _Ended as ended:
+        sys.exit(ended.args[0])
     except BrokenPipeError:  # nobody reads on, as in `synapsnet catalogue | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes
         sys.exit(1)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a method of others may raise what is no Exception
         if os.environ.get("SYNAPSNET_TRACEBACK"):
             raise
         complain(str(sentence(error)))
@@ -43,4 +70,4 @@ def main() -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     """End as after Ctrl-C: children are ended and what is unfinished is removed."""
-    sys.exit(128 + number)
+    raise _Ended(128 + number)

@@ -82,7 +82,7 @@ def assess_run(
     _check(n_seeds, fractions, lengths, n_surrogates)
     progress("reading the run", None)
     run = load_run(folder, device=device)
-    require_possible(run.training, fractions, lengths)
+    require_possible(run.training, n_seeds, fractions, lengths, run.description.seconds["synapsnet"])
     check_folder(run.folder)
     with locked(run.folder):
         return _assess(run, n_seeds, fractions, lengths, n_surrogates, light, seed, device, progress)

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulators import cost
 from synapsnet.errors import InputError
-from synapsnet.limits import require_memory
+from synapsnet.limits import require_memory, require_time
 from synapsnet.recording import Connectome, Recording
 from synapsnet.splits import alternating
 from validation.activity.observe_like import is_dff
@@ -105,11 +105,34 @@ def matched(
     return found
 
 
-def require_possible(recording: Recording, fractions: Sequence[float], lengths: Sequence[float]) -> None:
-    """Refuse simulations that this machine could not hold, before anything is computed; InputError."""
-    longest = max(lengths)
-    cost.require_possible(
-        round(recording.n_neurons / min(fractions)), longest * recording.n_steps * recording.dt_s, DT_MS * 1e-3
+def require_possible(
+    recording: Recording, n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], fit_s: float
+) -> None:
+    """Refuse simulations that this machine could not hold, or not in a year, before anything is computed.
+
+    Parameters
+    ----------
+    recording, fractions, lengths
+        See `matched`.
+    n_seeds : int
+    fit_s : float
+        How long SynapsNet took for the recording.
+
+    Raises
+    ------
+    InputError
+        If it takes more memory than there is, or more than a year.
+    """
+    longest, dt_s = max(lengths), DT_MS * 1e-3
+    duration_s = longest * recording.n_steps * recording.dt_s
+    sizes = [round(min(recording.n_neurons / fraction, 1e99)) for fraction in fractions]
+    cost.require_possible(max(sizes), duration_s, dt_s)
+    each_s = sum(cost.seconds(size, duration_s, dt_s) for size in sizes)
+    n_fits = sum(lengths) + len(fractions) - 1
+    require_time(
+        min(n_seeds, 10**99) * (each_s + n_fits * fit_s),
+        f"An assessment with {n_seeds:.6g} seeds for each of {len(fractions)} fractions",
+        "use fewer seeds (--seeds)",
     )
     what = f"A recording {longest:.6g} times as long as yours"
     require_memory(8.0 * longest * recording.values.size, what, "use smaller lengths (--lengths)")

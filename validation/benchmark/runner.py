@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from synapsnet.errors import InputError
 from synapsnet.files import locked, write_text
+from synapsnet.limits import require_memory
 from validation.benchmark.sources import unit_key, versions
 from validation.benchmark.subprocess import Outcome, run_in_child
 from validation.benchmark.suite import Suite, Unit
@@ -31,6 +32,7 @@ from validation.benchmark.table import read_earlier, tidy, with_earlier, write_t
 UNITS = "units"
 RETRIES = 2  # of a unit that could not even be started
 SLURM_MEMORY = "8 GiB"
+WORKER_BYTES, SLURM_WORKER_BYTES = 2**28, 2**20  # here: the worker with a small unit; what the scheduler knows of it
 
 
 @contextmanager
@@ -50,10 +52,14 @@ def connect(*, scheduler: str | None = None, slurm: bool = False, workers: int |
     Raises
     ------
     InputError
-        If the scheduler does not answer, or what Slurm needs is not installed.
+        If the scheduler does not answer, there are more workers than this machine could hold, or what Slurm needs is
+        not installed.
     """
     if scheduler is not None and (slurm or workers is not None):
         raise InputError("A scheduler that is running has its own workers; leave out --slurm and --workers.")
+    if workers is not None:
+        each = SLURM_WORKER_BYTES if slurm else WORKER_BYTES
+        require_memory(each * workers, f"{workers:.6g} workers at once", "start fewer (--workers)")
     with ExitStack() as stack:
         if scheduler is not None:
             try:
