@@ -188,3 +188,61 @@ def test_recordings_of_others_come_with_their_truth(recorded, file, options, edg
     found = read(EXTERNAL / recorded, truth=truth, **({"key": "data.TS_ms"} if recorded.endswith(".mat") else {}))
     assert found.connectome.signed
     assert edges in (None, found.connectome.adjacency.sum())
+
+
+# Electron microscopy: synapses between cells, some of which were recorded
+
+
+def microns(folder: Path) -> None:
+    """Units 1 to 4: cells 100, 200 and 300, and two cells for one unit; 300 was not traced, 900 not recorded."""
+    base = 864691135639556411  # as large as root ids are: floats would confuse them
+    cells = [100, 200, 300, 400, 401]
+    match = {"session": 5, "scan_idx": 7, "unit_id": [1, 2, 3, 4, 4], "pt_root_id": [base + each for each in cells]}
+    other = {"session": 6, "scan_idx": 2, "unit_id": [1], "pt_root_id": [base + 300]}
+    unmatched = {"session": 5, "scan_idx": 7, "unit_id": [9], "pt_root_id": [0]}
+    tables = [pd.DataFrame(each) for each in (match, other, unmatched)]
+    pd.concat(tables, ignore_index=True).to_csv(folder / "coregistration.csv", index=False)
+    synapses = pd.DataFrame({"pre": [100, 100, 100, 200, 900, 401], "post": [200, 200, 900, 100, 300, 100]}) + base
+    named = synapses.rename(columns={"pre": "pre_pt_root_id", "post": "post_pt_root_id"})
+    named.assign(size=[1000, 500, 10, 70, 5, 3]).to_csv(folder / "synapses.csv", index=False)
+
+
+SCAN = {"coregistration": "coregistration.csv", "session": 5, "scan_idx": 7}
+
+
+def test_synapses_of_microns_are_a_truth_of_the_traced_pairs(tmp_path):
+    microns(tmp_path)
+    counts = np.random.default_rng(0).poisson(0.3, (200, 4))
+    units = Recording.from_array(counts, 0.005, "spikes", neurons=neuron_table(4, ids=["1", "2", "3", "4"]))
+    found, said = attached(units, tmp_path / "synapses.csv", **SCAN)
+    expected = np.zeros((4, 4))
+    expected[1, 0], expected[0, 1] = 1500, 70  # [post, pre]; two synapses of a pair are summed
+    np.testing.assert_array_equal(found.weight, expected)
+    known = np.eye(4, dtype=bool)
+    known[:3, :2] = True  # of the outputs of units 1 and 2, to all that are matched
+    np.testing.assert_array_equal(found.known, known)
+    assert not found.signed
+    assert "3 of 4 units are matched to cells in coregistration.csv, of 2 of them the outputs are known" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"session": None}, "is of 2 scans"),
+        ({"session": 8}, "matches none of the recording's units"),
+        ({"coregistration": "synapses.csv"}, "lacks the columns session, scan_idx"),
+    ],
+)
+def test_what_does_not_join_units_and_cells_is_refused(options, message, recording, tmp_path):
+    microns(tmp_path)
+    counts = np.random.default_rng(0).poisson(0.3, (200, 2))
+    units = Recording.from_array(counts, 0.005, "spikes", neurons=neuron_table(2, ids=["1", "2"]))
+    with pytest.raises(InputError, match=message):
+        attached(units, tmp_path / "synapses.csv", **(SCAN | {"scan_idx": None} | options))
+
+
+def test_ids_that_a_missing_one_has_rounded_are_refused(recording, tmp_path):
+    table = pd.DataFrame({"pre": [864691135639556411, None], "post": ["a", "b"]}, dtype=object)
+    table.to_csv(tmp_path / "pairs.csv", index=False)
+    with pytest.raises(InputError, match=r"column pre of pairs\.csv holds ids that were rounded"):
+        attached(recording, tmp_path / "pairs.csv")

@@ -5,7 +5,8 @@
 - a table (.csv, .tsv, .parquet) with a row for each connection: columns `pre` and `post` (ids of neurons), and where
   they are known `weight` and `delay_ms` or `delay_s`; an array of 2 or 3 columns (pre, post, weight) is read alike;
 - a matrix of all neurons in their order (.npy, .npz, .mat, or text: .txt, .dat, .csv), whose orientation is stated;
-- SONATA edges (.h5).
+- SONATA edges (.h5);
+- the synapses of MICrONS, with a table of coregistration (`synapsnet.io.coregistration`).
 
 A weight of NaN says that the pair was not tested.
 """
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
+from synapsnet.io.coregistration import tested_pairs, whole_ids
 from synapsnet.io.hdf5 import opened
 from synapsnet.io.mat import load_mat
 from synapsnet.io.npy import load_npy, load_npz
@@ -61,6 +63,10 @@ class Truth(Parameters):
         What to do with connections of neurons that the recording does not have.
     duplicates : {"refuse", "sum"}
         What to do with pairs that a table lists more than once; synapses are to be summed.
+    coregistration : str, optional
+        Of synapses between cells of an electron microscope: the table that says which of them were recorded.
+    session, scan_idx : int, optional
+        Which scan of that table was recorded, if it is of several.
     """
 
     title: ClassVar[str] = "the ground truth"
@@ -72,6 +78,14 @@ class Truth(Parameters):
     unlisted: Literal["absent", "unknown"] = "absent"
     unrecorded: Literal["refuse", "leave-out"] = "refuse"
     duplicates: Literal["refuse", "sum"] = "refuse"
+    coregistration: str | None = None
+    session: int | None = None
+    scan_idx: int | None = None
+
+    def within(self, folder: Path) -> Truth:
+        """The same with its files in a folder."""
+        other = None if self.coregistration is None else str(folder / self.coregistration)
+        return self.model_copy(update={"file": str(folder / self.file), "coregistration": other})
 
 
 def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Notify) -> Recording:
@@ -97,6 +111,12 @@ def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Noti
     if recording.connectome is not None:
         raise InputError(f"The recording holds its ground truth already; leave out {path} (--truth).")
     found = _load(path, truth, notify)
+    if truth.coregistration is not None:
+        if not isinstance(found, pd.DataFrame):
+            raise InputError(f"{path} must be a table of synapses to go with {truth.coregistration}.")
+        scan, units = (truth.session, truth.scan_idx), [str(name) for name in recording.neurons["id"]]
+        found = tested_pairs(found, folder / truth.coregistration, units, scan, notify=notify)
+        truth = truth.model_copy(update={"unlisted": "unknown"})
     if isinstance(found, pd.DataFrame):
         weight, delay_s = _of_pairs(found, [str(name) for name in recording.neurons["id"]], truth, path, notify)
     else:
@@ -134,7 +154,7 @@ def _load(path: Path, truth: Truth, notify: Notify) -> pd.DataFrame | tuple[Matr
     if path.suffix in (*TEXT, *PARQUET):
         table = load_table(path)
         if _column(table, PRE) is not None and _column(table, POST) is not None:
-            return _named(table)
+            return _named(table, path)
         weight, delay = _numbers(table.to_numpy(), path), None
     elif path.suffix == ".npy":
         weight, delay = _numbers(load_npy(path), path), None
@@ -206,22 +226,15 @@ def _synapses(edges: Any, path: Path, n_edges: int) -> tuple[Matrix, Matrix]:
     return found["syn_weight"] * found["nsyns"], found["delay"] * 1e-3
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
+def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The columns of a table by our names."""
     pre, post, weight = (_column(table, names) for names in (PRE, POST, WEIGHT))
-    pairs = pd.DataFrame({"pre": _ids(table[pre]), "post": _ids(table[post])})
+    pairs = pd.DataFrame({"pre": whole_ids(table[pre], path), "post": whole_ids(table[post], path)})
     pairs["weight"] = 1.0 if weight is None else pd.to_numeric(table[weight], errors="coerce").to_numpy(float)
     delay = _column(table, tuple(DELAY))
     if delay is not None:
         pairs["delay_s"] = table[delay].to_numpy(float) * DELAY[delay.lower()]
     return pairs
-
-
-def _ids(column: pd.Series[Any]) -> npt.NDArray[np.str_]:
-    """Ids as text, also where an empty cell has made whole numbers floats."""
-    if pd.api.types.is_float_dtype(column) and not (column.dropna() % 1 != 0).any():
-        column = column.astype("Int64")
-    return column.astype(str).to_numpy(str)
 
 
 def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
@@ -233,7 +246,9 @@ def _bare_pairs(array: Matrix, truth: Truth, notify: Notify) -> pd.DataFrame:
     pre, post = (0, 1) if truth.orientation != "post-pre" else (1, 0)
     if truth.orientation is None:
         notify(f"The columns of {truth.key or truth.file} are taken to be pre, post, weight (--orientation).")
-    pairs = pd.DataFrame({"pre": _ids(pd.Series(array[:, pre])), "post": _ids(pd.Series(array[:, post]))})
+    file = Path(truth.file)
+    ends = {name: whole_ids(pd.Series(array[:, k]), file) for name, k in (("pre", pre), ("post", post))}
+    pairs = pd.DataFrame(ends)
     return pairs.assign(weight=array[:, 2] if array.shape[1] == 3 else 1.0)
 
 

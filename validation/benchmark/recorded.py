@@ -68,10 +68,12 @@ class Recorded(Parameters):
         """All that it depends on as JSON-serialisable values: what it is called, and the content of its files."""
         folder = _folder(self.recording)
         assert folder is not None
-        files = sorted({*_files(folder / self.recording), *_files(folder / self.truth.file)})
+        truth = [each for each in (self.truth.file, self.truth.coregistration) if each is not None]
+        files = sorted({file for each in (self.recording, *truth) for file in _files(folder / each)})
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
-        described = self.parameters()
-        del described["dataset"]  # the content says what it is, wherever it comes from
+        described = self.model_dump(
+            mode="json", exclude={"dataset"}
+        )  # the content says what it is, not where it comes from
         return described | {"sha256": digest}
 
     def load(self) -> Recording:
@@ -85,8 +87,7 @@ class Recorded(Parameters):
         folder = _folder(self.recording)
         if folder is None:
             raise InputError(self.absent)
-        truth = self.truth.model_copy(update={"file": str(folder / self.truth.file)})
-        return read(folder / self.recording, truth=truth, **self.read)
+        return read(folder / self.recording, truth=self.truth.within(folder), **self.read)
 
 
 def as_simulation(recording: Recording, duration_s: float) -> Simulation:
