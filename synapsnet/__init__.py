@@ -1,4 +1,4 @@
-"""Recordings, SynapsNet and runs: `from synapsnet import Recording, SynapsNet, read`. Nothing is imported before."""
+"""Recordings, SynapsNet and runs: `from synapsnet import Recording, SynapsNet, read`. Each is imported on first use."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from synapsnet.run import fit_run, load_run
     from synapsnet.settings import Settings
 
-__version__ = "0.2.0"  # what the package is built with; a checkout need not be installed
+__version__ = "0.2.0"  # the build reads it here, so that a checkout need not be installed
 _PLACES = {
     "Connectome": "synapsnet.recording",
     "InputError": "synapsnet.errors",
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for; PyTorch takes seconds, and not everybody needs it."""
+    """Import a public name on first use: PyTorch takes seconds to import, and not every command needs it."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,13 +1,12 @@
-"""Spike deconvolution of calcium traces: what drove the fluorescence, frame by frame.
+"""Spike deconvolution of calcium traces: the activity behind the fluorescence, frame by frame.
 
-The solver is OASIS (Friedrich, Zhou & Paninski 2017, PLoS Comput Biol 13:e1005423) for an indicator
-that jumps and then decays exponentially, an AR(1) process. No sparsity is asked for beyond
-non-negativity: for inferring connectivity of densely firing neurons the sparse, noise-constrained
-solution is worse and ten times slower, and a baseline below the resting fluorescence is better than
-one above it, because it keeps the noise around rest linear instead of clipping it.
+The solver is OASIS (Friedrich, Zhou & Paninski 2017, PLoS Comput Biol 13:e1005423) for an indicator that jumps and
+then decays exponentially, an AR(1) process. The only constraint is non-negativity: for inferring connectivity of
+densely firing neurons the sparse, noise-constrained solution is worse and ten times slower, and a baseline below the
+resting fluorescence is better than one above it, because it keeps the noise around rest linear instead of clipping it.
 
-The deconvolved value at a time depends on later samples. It may serve to infer connectivity, never
-to forecast.
+The deconvolved value at a time depends on later samples, so it may be used to infer connectivity, but never to
+forecast.
 """
 
 from __future__ import annotations
@@ -21,34 +20,33 @@ from oasis.oasis_methods import oasisAR1
 from synapsnet.recording import FloatArray, Recording
 
 BASELINE_PERCENTILE = 1.0
-MAX_DECAY_S = 2.0  # no calcium indicator in use decays more slowly: what does is drift
+MAX_DECAY_S = 2.0  # no calcium indicator in use decays more slowly; anything slower is drift
 MIN_DECAY_FACTOR = 0.05
 DECAY_LAGS = range(2, 12)  # lag 0 holds the noise, lag 1 the indicator's rise
-_DRIVES: WeakKeyDictionary[Recording, npt.NDArray[np.float32]] = WeakKeyDictionary()  # several methods take one
+_DECONVOLVED: WeakKeyDictionary[Recording, npt.NDArray[np.float32]] = WeakKeyDictionary()  # several methods use it
 
 
 def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
-    """Non-negative drive behind the fluorescence of every neuron, each epoch by itself.
+    """Non-negative activity behind the fluorescence of every neuron; epochs are deconvolved separately.
 
     Decay and baseline of each neuron are estimated on the recording given.
 
     Parameters
     ----------
     recording : Recording
-        Calcium, T frames of N neurons. If it is deconvolved already, it comes back as it is.
+        Calcium, T frames of N neurons. One that is deconvolved already is returned unchanged.
 
     Returns
     -------
     (T, N) float32 array
-        Increase of fluorescence that each frame brings, in units of the trace; proportional to the
-        expected number of spikes. Constant neurons are zero. It is kept as long as the recording, for whoever asks
-        next: do not write into it.
+        Increase in fluorescence in each frame, in the units of the trace; proportional to the expected number of
+        spikes. Constant neurons are zero. The array is cached for as long as the recording exists: do not modify it.
     """
     if recording.deconvolved:
         return recording.values
-    if recording not in _DRIVES:
-        _DRIVES[recording] = _deconvolve(recording)
-    return _DRIVES[recording]
+    if recording not in _DECONVOLVED:
+        _DECONVOLVED[recording] = _deconvolve(recording)
+    return _DECONVOLVED[recording]
 
 
 def _deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
@@ -61,7 +59,7 @@ def _deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
         factor = float(decay[neuron])
         for start, stop in segments:
             calcium, drive[start:stop, neuron] = oasisAR1(traces[start:stop, neuron] - baseline[neuron], factor)
-            # The first frame's calcium came before the epoch: take the drive that would sustain it.
+            # The first frame's calcium dates from before the epoch: assume the activity that would sustain it.
             drive[start, neuron] = (1 - factor) * max(calcium[0], 0.0)
     return drive.astype(np.float32)
 

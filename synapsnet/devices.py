@@ -1,6 +1,6 @@
 """Where a model is fitted: CPU, CUDA or MPS, in one process or, started by `torchrun`, in several that share the work.
 
-Lightning Fabric knows devices, precisions and how processes talk to each other.
+Lightning Fabric handles devices, precisions and communication between processes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEVICES, PRECISIONS = get_args(Device), get_args(Precision)
 
 @lru_cache
 def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
-    """The device to use, and the processes to share it with: those that `torchrun` started, or this one alone.
+    """The device to use, and the processes that share the work: those that `torchrun` started, or this one alone.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
     Raises
     ------
     InputError
-        If the name is not known, or there is no such device.
+        If the name is unknown, or there is no such device.
     """
     for what, name, known in (("device", device, DEVICES), ("precision", precision, PRECISIONS)):
         if name not in known:
@@ -53,19 +53,19 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
         num_nodes=everywhere // here,
         strategy="ddp" if everywhere > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
-        plugins=[] if everywhere > 1 else [LightningEnvironment()],  # whatever a batch system says of its own job
+        plugins=[] if everywhere > 1 else [LightningEnvironment()],  # ignore what a batch system says about its own job
     )
     fabric.launch()
     return fabric
 
 
 def as_double(value: Tensor) -> Tensor:
-    """In float64; on the CPU where the device has none (MPS)."""
+    """The tensor in float64, on the CPU where the device lacks float64 (MPS)."""
     return (value.cpu() if value.device.type == "mps" else value).double()
 
 
 def add_up(fabric: Fabric, value: Tensor) -> Tensor:
-    """The sum of what all processes have."""
+    """The sum of a tensor over all processes."""
     return value if fabric.world_size == 1 else fabric.all_reduce(value, reduce_op="sum")  # type: ignore[return-value]
 
 

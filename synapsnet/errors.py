@@ -34,9 +34,8 @@ EXTRAS = {
 class InputError(ValueError):
     """Input that cannot be used as given.
 
-    The message is one sentence that says what was expected, what came and what to do. The command
-    line prints it and exits with code 2; Python callers catch it as a `ValueError`. It is made printable, see
-    `synapsnet.printable`.
+    The message is one sentence that says what was expected, what was given and what to do. The command line prints it
+    and exits with code 2; Python callers catch it as a `ValueError`. It is made printable, see `synapsnet.printable`.
     """
 
     def __init__(self, sentence: str = "") -> None:
@@ -44,21 +43,21 @@ class InputError(ValueError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that does not exist; its sentence offers the nearest of those that do."""
+    """The error for an unknown name; its sentence suggests the closest known one."""
     names = list(known)
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
     return InputError(f"There is no {kind} {name!r}; did you mean {nearest!r}? There are: {', '.join(names)}.")
 
 
 def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
-    """The sentence that an error of any library becomes at a border: where a file is read, and at the very end.
+    """Turn an error of any library into a sentence, where a file is read and at the very end of a command.
 
     Parameters
     ----------
     error : exception
     otherwise : str, optional
-        What to say of an error that is about neither memory, room, files nor a missing extra, before its own words.
-        Default: that the fault is SynapsNet's.
+        How to introduce an error that is not about memory, disk space, files or a missing extra. Default: that the
+        fault is SynapsNet's.
     """
     if isinstance(error, InputError):
         return error
@@ -67,7 +66,7 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
         isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _NO_MEMORY)
     ):
         return InputError(
-            "This needs more memory than there is; use fewer neurons, larger time steps or a shorter recording "
+            "This needs more memory than is available; use fewer neurons, larger time steps or a shorter recording "
             f"({words})."
         )
     if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "No space left on device" in str(error):
@@ -91,9 +90,9 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
 
 @contextmanager
 def border(otherwise: str) -> Iterator[None]:
-    """Where files of others, or of other versions, are read: whatever they make a library raise becomes a sentence.
+    """Wrap the reading of files from elsewhere: whatever a library raises becomes a sentence.
 
-    Who reads refuses what is to be expected, and says better what to do.
+    Problems that can be foreseen are refused by the reader itself, which can give better advice.
 
     Parameters
     ----------
@@ -112,7 +111,7 @@ def border(otherwise: str) -> Iterator[None]:
 
 
 def told(error: BaseException) -> str:
-    """An error in its own words: its kind, and the first line of its message."""
+    """The error's own words: its type and the first line of its message."""
     first = (str(error).strip().splitlines() or [""])[0]
     first = first if len(first) <= _LONGEST else f"{first[:_LONGEST]}..."
     return f"{type(error).__name__}: {first}".rstrip(".") if first else type(error).__name__

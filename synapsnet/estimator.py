@@ -37,28 +37,27 @@ PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
 HISTORY_S = 0.050  # own past of spike models: refractoriness and bursts
 CALCIUM_LAGS, CALCIUM_HISTORY = 4, 8  # frames; the indicator, not the synapse, is slow
-DRIVE_HISTORY = 4  # frames, of deconvolved calcium
+DECONVOLVED_HISTORY = 4  # frames
 
 
 class NotFittedError(InputError, sklearn.exceptions.NotFittedError):
-    """What a fit finds was asked for before it; an error of scikit-learn's and of ours."""
+    """A fitted attribute was read before `fit`. Both scikit-learn's NotFittedError and an InputError."""
 
 
 class SynapsNet(BaseEstimator):
     """Directed functional connectivity and forecasts of a recorded population.
 
-    Connectivity of spikes comes from their times, if these are finer than the bins and the neurons few enough
-    (`synapsnet.inference.spike_evidence`): from all of the recording, whatever part of it stops the training. On spikes
-    in bins alone one model forecasts and infers. On calcium there are two of the same kind: one forecasts the
-    fluorescence; the other infers the connectivity from the deconvolved drive, which must not
-    forecast because deconvolution looks ahead. It is deconvolved as a whole, so that the part on which
-    its training is stopped is not quite independent of the part on which it is trained.
+    If spike times are finer than the bins and the neurons few enough, connectivity is inferred from the spike times of
+    the whole recording (`synapsnet.inference.spike_evidence`). From binned spikes, one model both forecasts and infers
+    connectivity. For calcium there are two models of the same kind: one forecasts the fluorescence; the other infers
+    connectivity from the deconvolved activity, and must not forecast, because deconvolution looks ahead. The recording
+    is deconvolved as a whole, so the validation part of that model is not quite independent of its training part.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"32-true", "bf16-mixed"}
-        Precision of training. Processes that `torchrun` started share it, see `synapsnet.devices`.
+        Precision of training. Processes started by `torchrun` share the work, see `synapsnet.devices`.
     connectivity, likelihood, decoder, n_lags, n_history, n_embedding, n_hidden, sparsity, prior, epochs, patience, \
     batch_steps, learning_rate, horizon, validation_fraction, seed
         See `synapsnet.settings.Settings`.
@@ -66,12 +65,12 @@ class SynapsNet(BaseEstimator):
     Attributes
     ----------
     connectivity_ : Connectome
-        See `synapsnet.inference.posterior`: `weight[post, pre]` is its posterior mean, in log odds or log rate per
-        presynaptic spike, or in standard deviations per standard deviation for calcium, and `standard_error` its
-        posterior standard deviation; `local_fdr` is the probability that there is no connection, and `p_value` that
-        of the evidence at a lag alone. With spike times, `delay_s` of those that are more likely there than not, see
-        `synapsnet.inference.delays`. No connections with `connectivity="none"`. It starts from the evidence of the
-        data, whatever the settings assume of the trained `W`.
+        See `synapsnet.inference.posterior`: `weight[post, pre]` is the posterior mean, in log odds or log rate per
+        presynaptic spike, or in standard deviations per standard deviation for calcium, and `standard_error` the
+        posterior standard deviation; `local_fdr` is the probability that there is no connection, and `p_value` is that
+        of the lagged evidence alone. With spike times, `delay_s` is given for connections that are more probable than
+        not, see `synapsnet.inference.delays`. There are no connections with `connectivity="none"`. Constraints on the
+        trained `W` do not apply here.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
         Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.
@@ -116,7 +115,7 @@ class SynapsNet(BaseEstimator):
         validation_fraction: float = 0.1,
         seed: int = 0,
     ) -> None:
-        # scikit-learn's `clone` wants arguments as they came, so `Settings` checks them beside.
+        # scikit-learn's `clone` needs the arguments unchanged, so `Settings` checks a copy of them.
         self.device, self.precision = device, precision
         self.connectivity, self.likelihood, self.decoder = connectivity, likelihood, decoder
         self.n_lags, self.n_history, self.n_embedding, self.n_hidden = n_lags, n_history, n_embedding, n_hidden
@@ -126,7 +125,7 @@ class SynapsNet(BaseEstimator):
         self._check_parameters()
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters, as in scikit-learn; a model that is fitted already stays as it was fitted.
+        """Change parameters, as in scikit-learn; what has been fitted already is not affected.
 
         Raises
         ------
@@ -144,7 +143,7 @@ class SynapsNet(BaseEstimator):
 
     @property
     def fabric(self) -> Fabric:
-        """The device, and the processes that share it."""
+        """The device, and the processes that share the work."""
         return launch(self.device, self.precision)
 
     @property
@@ -155,11 +154,11 @@ class SynapsNet(BaseEstimator):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not name.endswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise NotFittedError(f"This SynapsNet is not fitted, so that it has no {name}; call fit, or load a fitted one.")
+        raise NotFittedError(f"This SynapsNet is not fitted, so it has no {name}; call fit, or load a fitted one.")
 
     @property
     def kernel_(self) -> npt.NDArray[np.float32] | None:
-        """(N, L) synaptic kernel of each presynaptic neuron in the forecasts, over lags of 1 to L steps.
+        """(N, L) synaptic kernel of each presynaptic neuron in the forecasting model, over lags of 1 to L steps.
 
         The sum of its absolute values is 1. None with `connectivity="none"`.
 
@@ -173,9 +172,9 @@ class SynapsNet(BaseEstimator):
 
     @property
     def weight_(self) -> npt.NDArray[np.float32] | None:
-        """(N, N) `W` of the forecasts, `[post, pre]`, with what the settings assume of it.
+        """(N, N) `W` of the forecasting model, `[post, pre]`, subject to the constraint in the settings.
 
-        What can be said about connections is `connectivity_`. None with `connectivity="none"`.
+        The inferred connectivity is `connectivity_`. None with `connectivity="none"`.
 
         Raises
         ------
@@ -194,17 +193,17 @@ class SynapsNet(BaseEstimator):
         resume: bool = False,
         progress: Callable[[float], None] = lambda fraction: None,
     ) -> Self:
-        """Fit to all of `recording`: train on its earlier part, stop on its last.
+        """Fit to all of `recording`: train on its earlier part, and stop early by the loss on its last part.
 
         Parameters
         ----------
         recording : Recording
-            Hold out what you want to test on beforehand (`synapsnet.splits.holdout`).
+            Hold out the data for testing beforehand (`synapsnet.splits.holdout`).
         pretrained : SynapsNet, optional
-            A model fitted to another recording of the kind. Its decoder forecasts here as it is, and only embeddings,
+            A model fitted to another recording of the same kind. Its decoder is used unchanged, and only embeddings,
             kernels and `W` are fitted. The model that infers connectivity from calcium is fitted as a whole.
         checkpoint : Path, optional
-            Folder for the state of training after each epoch.
+            Folder for the state of training after each pass.
         resume : bool
             Continue from `checkpoint`; the result is that of an uninterrupted fit.
         progress : callable
@@ -213,40 +212,42 @@ class SynapsNet(BaseEstimator):
         Raises
         ------
         InputError
-            If epochs are shorter than the history, the likelihood does not fit the data, training
-            diverges, or the pretrained model is of other data or other settings.
+            If epochs are shorter than the history, the likelihood does not suit the data, training diverges, or the
+            pretrained model was fitted to another kind of data or with other settings.
         """
         fit_models([self], [recording], pretrained=pretrained, checkpoint=checkpoint, resume=resume, progress=progress)
         return self
 
     def infer(self, recording: Recording) -> Connectome:
-        """The connectivity that `fit` would find, without what only forecasts need.
+        """The connectivity that `fit` would infer, without training what only forecasts need.
 
         Raises
         ------
         InputError
             As `fit`.
         """
-        if self.settings.connectivity != "none" and resolves(recording):  # it comes from spike times: nothing to train
+        if self.settings.connectivity != "none" and resolves(recording):  # from spike times: nothing to train
             likelihood, *_ = self.check(recording)
             evidence = spike_evidence(recording, self.fabric.device)
             connectome, _ = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
             return _with_delays(connectome, recording)
-        forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is one model only
-        material = Material(recording, recording.values, *self.check(recording)) if forecasts else self.drive(recording)
+        forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is only one model
+        material = (
+            Material(recording, recording.values, *self.check(recording)) if forecasts else self._deconvolved(recording)
+        )
         (inferrer,) = FittedModel.fit(
             [material], self.settings, self.fabric, forecasts=forecasts, connectivity_only=True
         )
         return _with_delays(inferrer.connectivity, recording)
 
-    def drive(self, recording: Recording) -> Material:
+    def _deconvolved(self, recording: Recording) -> Material:
         """Deconvolved calcium, from which connectivity is inferred."""
         likelihood, n_lags, _ = self.check(recording)
-        n_steps = max(n_lags, self.settings.n_history or DRIVE_HISTORY)
+        n_steps = max(n_lags, self.settings.n_history or DECONVOLVED_HISTORY)
         return Material(recording, deconvolve(recording), likelihood, n_lags, n_steps)
 
     def check(self, recording: Recording) -> tuple[str, int, int]:
-        """Refuse at once what `fit` would refuse; the likelihood, kernel length and history that it would use."""
+        """Refuse what `fit` would refuse; return the likelihood, kernel length and history that it would use."""
         likelihood = self._likelihood(recording)
         if recording.modality == "spikes":
             n_lags, n_steps = max(1, round(SYNAPSE_S / recording.dt_s)), round(HISTORY_S / recording.dt_s)
@@ -268,7 +269,7 @@ class SynapsNet(BaseEstimator):
         return likelihood, n_lags, n_steps
 
     def _require_memory(self, recording: Recording, longest: int, n_steps: int) -> None:
-        """Refuse a fit that could not be held, by what is largest in it."""
+        """Refuse a fit that would not fit into memory, judged by its largest arrays."""
         settings, n = self.settings, recording.n_neurons
         at_once = min(settings.batch_steps or 256, longest)
         decoder = settings.n_hidden * (settings.n_embedding + n_steps + at_once * n)
@@ -281,7 +282,7 @@ class SynapsNet(BaseEstimator):
         )
 
     def check_pretrained(self, recording: Recording, pretrained: SynapsNet) -> None:
-        """Refuse at once a model whose decoder does not fit the recording or the settings; InputError."""
+        """Refuse at once a model whose decoder does not suit the recording or the settings; InputError."""
         material = Material(recording, recording.values, *self.check(recording))
         require_one_decoder(pretrained._fitted().shape, shape_of(material, self.settings))
 
@@ -290,13 +291,13 @@ class SynapsNet(BaseEstimator):
     ) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
-        Further ahead than one step they are read out from what the model knows of each neuron, see
+        Forecasts of more than one step are read out from the model's features of each neuron, see
         `synapsnet.multi_step`.
 
         Parameters
         ----------
         recording : Recording
-            T steps of the neurons that were fitted.
+            T steps of the same neurons as in the fit.
         horizon : int
             Steps H.
         progress : callable
@@ -319,7 +320,7 @@ class SynapsNet(BaseEstimator):
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.json` into `folder`.
 
-        What was there before is replaced when all is written, the JSON last.
+        A previous model is replaced only when the new one is completely written, the JSON file last.
 
         Raises
         ------
@@ -347,7 +348,7 @@ class SynapsNet(BaseEstimator):
 
     @classmethod
     def load(cls, folder: str | Path, *, device: Device = "auto") -> SynapsNet:
-        """Read what `save` wrote; its forecasts are those of the saved model.
+        """Read a model written by `save`; it forecasts exactly as the saved one did.
 
         Raises
         ------
@@ -424,7 +425,7 @@ def fit_models(
     resume: bool = False,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> None:
-    """Fit models of the same settings, one to each recording, as `SynapsNet.fit` does; several share their decoder."""
+    """Fit models with the same settings, one to each recording, as `SynapsNet.fit` does; several share one decoder."""
     settings, fabric = models[0].settings, models[0].fabric
     forecast = [
         Material(recording, recording.values, *model.check(recording))
@@ -441,9 +442,9 @@ def fit_models(
         checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
     )  # fmt: skip
     if infers_apart:
-        drives = [model.drive(recording) for model, recording in zip(models, recordings, strict=True)]
+        deconvolved = [model._deconvolved(recording) for model, recording in zip(models, recordings, strict=True)]
         inferrers = FittedModel.fit(
-            drives, settings, fabric, forecasts=False,
+            deconvolved, settings, fabric, forecasts=False,
             checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=part(1),
         )  # fmt: skip
     for model, recording, forecaster, inferrer in zip(models, recordings, forecasters, inferrers, strict=True):
@@ -461,8 +462,8 @@ def fit_models(
 
 
 def _with_delays(connectivity: Connectome, recording: Recording) -> Connectome:
-    """With the delays of likely connections, if the recording has spike times that are finer than its bins."""
+    """The connectome with delays of probable connections, if the recording has spike times finer than its bins."""
     if recording.modality == "calcium" or recording.spike_times is None or connectivity.local_fdr is None:
         return connectivity
-    likely = connectivity.local_fdr < 0.5
-    return replace(connectivity, delay_s=transmission_delays(recording.spike_times, connectivity.scores, likely))
+    probable = connectivity.local_fdr < 0.5
+    return replace(connectivity, delay_s=transmission_delays(recording.spike_times, connectivity.scores, probable))

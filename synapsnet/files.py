@@ -1,6 +1,6 @@
 """Outputs: checked before the work, whole or absent, and written by one process at a time.
 
-What is new is written under a temporary name and renamed; only then is what was there before gone.
+New content is written under a temporary name and then renamed, so the old content survives until the new is complete.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from synapsnet.errors import InputError, told
 
 
 def check_output(path: str | Path, *suffixes: str, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse a file that cannot be written, before the work that it is to hold.
+    """Refuse an output file that cannot be written, before the work starts.
 
     Parameters
     ----------
     path : path
     *suffixes : str
-        What its name may end in; default anything.
+        Permitted endings of its name; by default any.
     inputs : paths
-        What is read: it is not to be replaced by what is made of it.
+        Files that are read, which the output must not replace.
 
     Raises
     ------
     InputError
-        If the name ends otherwise or is too long, `path` is a folder, a device or one of the inputs, may not be written
-        to, or its folder does not exist or may not be written to.
+        If the name has another ending or is too long, `path` is a folder, a device or one of the inputs, or it or its
+        folder is missing or not writable.
     """
     path = Path(path)
     if suffixes and path.suffix not in suffixes:
@@ -44,17 +44,17 @@ def check_output(path: str | Path, *suffixes: str, inputs: Iterable[str | Path] 
         if not (os.access(target.parent, os.W_OK | os.X_OK) and (os.access(target, os.W_OK) or not target.exists())):
             raise InputError(f"Cannot write {path}: permission denied; choose a folder that is writable.")
         if any(target.exists() and os.path.exists(each) and target.samefile(each) for each in inputs):  # noqa: PTH110
-            raise InputError(f"{path} is what is read, and would be replaced; give the output another name.")
+            raise InputError(f"{path} is the input and would be replaced; give the output another name.")
 
 
 def check_folder(folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse a folder that cannot be made or written to, before the work; it is not made yet.
+    """Refuse an output folder that cannot be made or written to, before the work starts; the folder is not made yet.
 
     Parameters
     ----------
     folder : path
     inputs : paths
-        What is read: it must not lie in the folder.
+        Files that are read, which must not lie in the folder.
 
     Raises
     ------
@@ -74,15 +74,15 @@ def check_folder(folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> No
         inside = folder.resolve()
         for each in inputs:
             if inside in Path(each).resolve().parents:
-                raise InputError(f"{each} is what is read, and lies in {folder}; write into another folder.")
+                raise InputError(f"The input {each} lies in {folder}; write into another folder.")
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that becomes `path` if the block succeeds.
 
-    An interruption leaves what was there before, never half a file. The temporary name keeps the
-    suffix, because some writers choose the format by it.
+    An interruption leaves the previous content, never half a file. The temporary name keeps the suffix, because some
+    writers choose the format by it.
 
     Raises
     ------
@@ -96,13 +96,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
-    """`atomic_path` for files that belong together: all are written before the first is replaced, the last one last."""
+    """`atomic_path` for files that belong together: all are written before any is replaced, in the order given."""
     temporary: list[Path] = []
     with ExitStack() as unfinished:
         targets = [_target(Path(path)) for path in paths]
         for path, target in zip(paths, targets, strict=True):
             with _cannot_write(path):
-                # short, so that any name that can be written has a temporary one
+                # short, so that the temporary name is never too long where the name itself is not
                 handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:20]}-", suffix=target.suffix)
             os.close(handle)
             temporary.append(Path(name))
@@ -118,7 +118,7 @@ def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those that it lies in, if it is not there; InputError if that cannot be."""
+    """Make a folder and its parents if they do not exist; InputError if that fails."""
     with _cannot_write(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -131,14 +131,14 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let no other process that asks write into a folder; the system ends the lock of a process that was killed.
+    """Lock a folder against other processes that ask for the same lock; the system releases that of a killed process.
 
     Raises
     ------
     InputError
         If another process is at work in it.
     """
-    handle = os.open(folder, os.O_RDONLY)  # the folder itself: no file of ours is left in it
+    handle = os.open(folder, os.O_RDONLY)  # locks the folder itself, so that no lock file is left behind
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -154,7 +154,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _target(path: Path) -> Path:
-    """The regular file that is to be replaced: of a link, what it points to."""
+    """The regular file that is to be replaced, with links followed."""
     with _cannot_write(path):
         try:
             path.stat()  # which refuses names that are too long, and loops of links
@@ -168,7 +168,7 @@ def _target(path: Path) -> Path:
 
 @contextmanager
 def _cannot_write(path: str | Path) -> Iterator[None]:
-    """What the system, or a library that writes a file, has against it, as a sentence."""
+    """Turn the error of the system, or of a library that writes a file, into a sentence."""
     try:
         yield
     except (OSError, SafetensorError) as error:  # a SafetensorError is no OSError, on a full disk either

@@ -1,4 +1,4 @@
-"""One SynapsNetModel with the normalisation of its data: fit it, forecast with it, read its connectivity."""
+"""A SynapsNetModel together with the normalisation of its data: fitting, forecasts, connectivity."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from synapsnet.training import History, Schedule, Task, mean_loss, share, stretc
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2
-LEAST_UPDATES = 800  # chosen by validation loss on the real recordings that the README names
-DECODED = {  # what a decoder is made for
+LEAST_UPDATES = 800  # chosen by validation loss on real recordings (docs/results.md)
+DECODED = {  # what models must agree in to share a decoder
     "likelihood": "likelihood",
     "dt_s": "time step in s",
     "n_steps": "history in steps",
@@ -46,13 +46,13 @@ DECODED = {  # what a decoder is made for
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a model is fitted to, and the sizes that follow from it.
+    """The data that a model is fitted to, and the sizes that follow from them.
 
     Attributes
     ----------
     recording : Recording
     activity : (T, N) float32 array
-        Takes the place of the recording's own.
+        Used in place of the recording's own.
     likelihood : str
         A name in `synapsnet.model.likelihoods`.
     n_lags, n_steps : int
@@ -67,7 +67,7 @@ class Material:
 
 
 def shape_of(material: Material, settings: Settings) -> dict[str, Any]:
-    """Sizes and options of the model that is fitted to a material, JSON-serialisable."""
+    """Sizes and options of the model for this material, JSON-serialisable."""
     recording = material.recording
     architecture = Architecture(
         likelihood=material.likelihood,
@@ -85,7 +85,7 @@ def shape_of(material: Material, settings: Settings) -> dict[str, Any]:
 
 
 def require_one_decoder(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Refuse shapes of models that cannot have one decoder; InputError."""
+    """Refuse models whose shapes do not permit a common decoder; InputError."""
     for name, meaning in DECODED.items():
         alike = math.isclose(one[name], other[name], rel_tol=0.01) if name == "dt_s" else one[name] == other[name]
         if not alike:
@@ -96,12 +96,12 @@ def require_one_decoder(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 class FittedModel(nn.Module):
-    """A model, what it needs to see a recording's activity as it was trained, and how it forecasts further ahead.
+    """A model, the normalisation it was trained with, and its readout for forecasts of more than one step.
 
     Parameters
     ----------
     shape : dict
-        JSON-serialisable sizes and options of the model; with `state_dict()` all that is to be saved.
+        JSON-serialisable sizes and options of the model; together with `state_dict()` it determines the model.
     model : SynapsNetModel
     """
 
@@ -143,9 +143,9 @@ class FittedModel(nn.Module):
     ) -> list[FittedModel]:
         """Normalise on the training part, build models of the data's size and train them, one for each material.
 
-        Several have one decoder, and one way to read embeddings. That of a `pretrained` model is left as it is, and
-        the rest is fitted. Models that are to give `forecasts` are trained for longer where there is little to train
-        on, and learn to look further ahead, unless it is their `connectivity_only` that is wanted.
+        Several models share one decoder, and one way to read embeddings. The decoder of a `pretrained` model is kept
+        as it is, and the rest is fitted. Models used for `forecasts` are trained for more passes over short
+        recordings, and learn to forecast several steps ahead, unless `connectivity_only` is wanted.
         """
         prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
         first = prepared[0][0]
@@ -156,7 +156,7 @@ class FittedModel(nn.Module):
         spikes = first.model.likelihood.modality == "spikes"
         batch_steps = settings.batch_steps or (512 if spikes else 256)
         schedule = Schedule(
-            epochs=settings.epochs or _epochs(n_rows / batch_steps, spikes, forecasts),
+            epochs=settings.epochs or _n_passes(n_rows / batch_steps, spikes, forecasts),
             patience=settings.patience,
             batch_steps=batch_steps,
             learning_rate=settings.learning_rate,
@@ -172,30 +172,30 @@ class FittedModel(nn.Module):
 
     @classmethod
     def _prepare(cls, material: Material, settings: Settings, device: torch.device) -> tuple[FittedModel, Task]:
-        """A model of the data's size, not yet trained, and the normalised data on the device."""
+        """An untrained model of the right size, and the normalised data on the device."""
         recording = material.recording
         training, validation = split_rows(recording.segments, settings.validation_fraction, gap=material.n_steps)
         values = torch.from_numpy(material.activity)
         behaviour = torch.from_numpy(recording.behaviour_values)
         rows = torch.cat([torch.arange(a, b) for a, b in training])
         likelihood = LIKELIHOODS[material.likelihood](recording.n_neurons)
-        seen = values[rows]
-        centre, scale = likelihood.normalisation(seen)
-        seen.sub_(centre).div_(scale)
-        offset, errors = likelihood.start(seen)
+        train_values = values[rows]
+        centre, scale = likelihood.normalisation(train_values)
+        train_values.sub_(centre).div_(scale)
+        offset, errors = likelihood.start(train_values)
         fitted = cls.build(shape_of(material, settings), errors, settings.seed)
         fitted.model.likelihood, fitted.model.offset = likelihood, offset
         fitted.centre, fitted.scale = centre, scale
         if behaviour.shape[1]:
             fitted.behaviour_centre = behaviour[rows].mean(0)
             fitted.behaviour_scale = scale_of(behaviour[rows])
-        fitted.lowest, fitted.highest = seen.amin(0), seen.amax(0)
+        fitted.lowest, fitted.highest = train_values.amin(0), train_values.amax(0)
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         return fitted, Task(fitted.model, x, b, training, validation)
 
     def _conclude(self, recording: Recording, task: Task, batch_steps: int, fabric: Fabric, forecasts: bool) -> None:
-        """After training: the connectivity and, if it `forecasts`, the weights of forecasts and those further ahead."""
+        """After training: infer the connectivity and, if the model `forecasts`, fit what forecasts need besides."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
         self.connectivity, weight = self._connectivity(recording, x, b, todo, fabric)
         if forecasts:
@@ -207,7 +207,7 @@ class FittedModel(nn.Module):
 
     @classmethod
     def build(cls, shape: dict[str, Any], errors: StandardErrors, seed: int) -> FittedModel:
-        """A model of the given shape, its initial parameters drawn with `seed`."""
+        """A model of the given shape, with initial parameters drawn from `seed`."""
         architecture = Architecture(**{field.name: shape[field.name] for field in fields(Architecture)})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -221,7 +221,7 @@ class FittedModel(nn.Module):
         return fitted
 
     def frozen(self, device: torch.device) -> SynapsNetModel:
-        """A copy of the model that training leaves as it is."""
+        """A copy of the model that training does not change."""
         return copy.deepcopy(self.model).to(device).requires_grad_(False)
 
     def normalise(self, values: Tensor, behaviour: Tensor) -> tuple[Tensor, Tensor]:
@@ -269,7 +269,7 @@ class FittedModel(nn.Module):
 
     @torch.no_grad()
     def _features(self, past: Tensor, context: Tensor) -> Tensor:
-        """(B, N, 2 + M): what the model knows of each neuron, its forecast of the next step first."""
+        """(B, N, 2 + M) features of each neuron: its forecast of the next step, its input current and its past."""
         current = self.model.current(past)
         expected = self.model.mean(self.model.decode(current, past, context))
         return torch.cat([expected.unsqueeze(-1), current.unsqueeze(-1), past], dim=-1)
@@ -280,7 +280,7 @@ class FittedModel(nn.Module):
         return lambda first: self._features(x[first[:, None] + lags].transpose(1, 2), b[first - 1])
 
     def _steps_ahead(self, past: Tensor, context: Tensor, horizon: int) -> Tensor:
-        """(H, B, N) forecasts after each of B windows, within what was seen in the training part."""
+        """(H, B, N) forecasts after each of B windows, clamped to the range of the training part."""
         features = self._features(past, context)
         steps = torch.cat([features[None, ..., 0], self.ahead(features, horizon - 1)])
         return torch.clamp(steps, self.lowest, self.highest)
@@ -289,14 +289,14 @@ class FittedModel(nn.Module):
     def _improve(
         self, weight: Tensor, x: Tensor, b: Tensor, todo: list[Segments], check: list[Segments], fabric: Fabric
     ) -> None:
-        """Forecast with `weight` in the place of the trained `W`, if that forecasts the validation part better."""
+        """Replace the trained `W` by `weight` if that forecasts the validation part better."""
         model = self.model
         assert model.synapses is not None
         assert isinstance(model.synapses.connectivity, Free)
         trained = {name: value.clone() for name, value in model.state_dict().items()}
         loss = mean_loss(model, x, b, check, fabric)
         model.synapses.connectivity.set_weight(weight)
-        for _ in range(NEWTON_STEPS):  # the offsets that belong to it
+        for _ in range(NEWTON_STEPS):  # fit the offsets to the new weights
             score, information = torch.zeros(2, *model.offset.shape, device=x.device)
             for batch in todo:
                 for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
@@ -311,7 +311,7 @@ class FittedModel(nn.Module):
     def _connectivity(
         self, recording: Recording, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
     ) -> tuple[Connectome, Tensor | None]:
-        """Which connections there are, their weights in units of the prediction; and as `W`."""
+        """The inferred connectivity, with weights in units of the prediction; and its posterior mean as a `W`."""
         n = self.shape["n_neurons"]
         unit = self.model.likelihood.unit
         if self.model.synapses is None:
@@ -329,7 +329,7 @@ class FittedModel(nn.Module):
 
 
 def connectome_of(evidence: Evidence, prior: str, unit: str) -> tuple[Connectome, Tensor | None]:
-    """What calibrated evidence says of connections, and the posterior mean of weights; None if there is no `prior`."""
+    """The connectome inferred from calibrated evidence, and the posterior mean of weights (None without `prior`)."""
     if prior == "none":
         weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
         return Connectome(weight, standard_error=error, unit=unit), None
@@ -341,11 +341,11 @@ def connectome_of(evidence: Evidence, prior: str, unit: str) -> tuple[Connectome
     return connectome, connections.mean
 
 
-def _epochs(updates_per_epoch: float, spikes: bool, forecasts: bool) -> int:
-    """Passes over the training part: more of a short recording, whose forecasts would not be learned otherwise.
+def _n_passes(updates_per_pass: float, spikes: bool, forecasts: bool) -> int:
+    """Number of passes over the training part: more for a short recording, so that it gets enough updates.
 
-    Evidence of connections is worked out afterwards and needs few.
+    Evidence for connections is computed after training and needs few passes.
     """
-    epochs = 4 if spikes else 15 if forecasts else 5
-    wanted = math.ceil(LEAST_UPDATES / updates_per_epoch) if forecasts else epochs
-    return min(max(epochs, wanted), 4 * epochs)
+    passes = 4 if spikes else 15 if forecasts else 5
+    wanted = math.ceil(LEAST_UPDATES / updates_per_pass) if forecasts else passes
+    return min(max(passes, wanted), 4 * passes)

@@ -23,27 +23,27 @@ def fit_together(
     progress: Callable[[float], None] = lambda fraction: None,
     **settings: Any,
 ) -> list[SynapsNet]:
-    """Fit a SynapsNet to each recording, all of them with one decoder; `SynapsNet.fit` takes it to another one.
+    """Fit a SynapsNet to each recording, all with one decoder, which `SynapsNet.fit` can reuse for another recording.
 
-    A batch is of one recording, and the batches of all are mixed. Low-rank connectivity is read off the embeddings in
-    the same way in all recordings. One recording is fitted as `SynapsNet.fit` does.
+    Each batch comes from one recording, and the batches of all recordings are mixed. Low-rank connectivity is read off
+    the embeddings in the same way in all recordings. A single recording is fitted as by `SynapsNet.fit`.
 
     Parameters
     ----------
     recordings : sequence of Recording
-        Recordings of one modality and time step, with as many behavioural variables. Neurons may be others in each.
+        Recordings with the same modality, time step and number of behavioural variables. Their neurons may differ.
     device, precision, checkpoint, resume, progress, **settings
         See `SynapsNet` and its `fit`.
 
     Returns
     -------
     list of SynapsNet
-        In the order of the recordings. Their `history_` is that of all recordings together.
+        In the order of the recordings. They share one `history_`, that of the joint training.
 
     Raises
     ------
     InputError
-        If there is no recording, they are not of one kind, or one of them cannot be fitted.
+        If there is no recording, the recordings differ in kind, or one of them cannot be fitted.
 
     Examples
     --------

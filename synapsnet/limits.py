@@ -1,4 +1,4 @@
-"""What this machine can do, so that what it never could is refused before it is begun."""
+"""The limits of this machine, so that a task beyond them is refused before it starts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def memory_bytes() -> int:
 
 
 def require_memory(n_bytes: float, what: str, instead: str) -> None:
-    """Refuse what needs more memory than there is.
+    """Refuse a task that needs more memory than the machine has.
 
     Parameters
     ----------
     n_bytes : number
-        An estimate; rather too little than too much.
+        An estimate; too low is better than too high.
     what, instead : str
-        Of the sentence: what needs it, and what to do.
+        Parts of the sentence: what needs the memory, and what to do instead.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def require_memory(n_bytes: float, what: str, instead: str) -> None:
 
 
 def require_time(seconds: float, what: str, instead: str) -> str | None:
-    """Refuse what takes more than a year; the sentence that says how long, where that is worth it.
+    """Refuse a task of more than a year; for a long one, return a sentence that says how long it takes.
 
     Parameters
     ----------

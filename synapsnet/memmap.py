@@ -28,11 +28,11 @@ Fill = Callable[[Float32, int], None]
 
 
 class _Pages(mmap.mmap):
-    """Memory that is that of a temporary file."""
+    """Memory that is backed by a temporary file."""
 
 
 def filled(shape: tuple[int, int], fill: Fill) -> Float32:
-    """A new array, filled block by block, and in a temporary file if it has more than `LARGE_BYTES`.
+    """A new array, filled block by block; one of more than `LARGE_BYTES` lies in a temporary file.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def filled(shape: tuple[int, int], fill: Fill) -> Float32:
 
 
 def is_large(shape: tuple[int, int]) -> bool:
-    """Would an array of this shape lie in a temporary file."""
+    """Whether an array of this shape would lie in a temporary file."""
     return 4 * shape[0] * shape[1] > LARGE_BYTES
 
 
 def blocks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """The rows of an array block by block, of which a large one has only one in memory at a time."""
+    """The rows of an array, block by block; of a large array only one block is in memory at a time."""
     at_once = _rows_at_once(array.shape[1])
     for start in range(0, len(array), at_once):
         yield array[start : start + at_once]
@@ -73,7 +73,7 @@ def blocks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
 
 
 def give_back(array: npt.NDArray[Any]) -> None:
-    """Let go of the memory of a large array: what is read of it next comes from its file."""
+    """Release the memory of a large array; it is read from its file again when next used."""
     owner: Any = array
     while isinstance(owner, np.ndarray | memoryview):
         owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
@@ -82,7 +82,7 @@ def give_back(array: npt.NDArray[Any]) -> None:
 
 
 def _pages(shape: tuple[int, int], fill: Fill, at_once: int) -> _Pages:
-    """The rows of an array in a temporary file. Errors of `fill` are its own."""
+    """The rows of an array, in a temporary file. Errors that `fill` raises are passed on."""
     n_rows, n_columns = shape
     n_bytes = 4 * n_rows * n_columns
     with _needs_room(shape):
@@ -106,7 +106,7 @@ def _pages(shape: tuple[int, int], fill: Fill, at_once: int) -> _Pages:
 
 @contextmanager
 def _needs_room(shape: tuple[int, int]) -> Iterator[None]:
-    """Say of an OSError what to do about it."""
+    """Turn an OSError about disk space into a sentence that says what to do."""
     try:
         yield
     except OSError as error:

@@ -1,15 +1,16 @@
 r"""Forecasts of more than one step: trained for each horizon, not iterated.
 
 Feeding back expected activity through a nonlinear model biases what comes after, and forgets what one step does not
-need. So the step h after the next is read out from what the model knows now of neuron i alone,
+need. So the step h after the next is read out from the current features of neuron i alone,
 
 .. math::
     \hat x_i(t+h) = c_{ih} + \textstyle\sum_f \beta_{ihf}\, z_{if}(t), \qquad
     z_i = \big(\hat x_i(t),\; I_i(t),\; x_i(t-1), \ldots, x_i(t-M)\big)
 
-its forecast of the next step, its input current, the only way in which others count, and its own past. This is the
-direct strategy of multi-step forecasting (Marcellino, Stock & Watson 2006, J Econometrics 135:499). Coefficients are
-drawn towards those that all neurons share; how strongly, the validation part says, for each horizon.
+namely its forecast of the next step, its input current (the only way in which other neurons enter) and its own past.
+This is the direct strategy of multi-step forecasting (Marcellino, Stock & Watson 2006, J Econometrics 135:499).
+Coefficients are shrunk towards those common to all neurons; how strongly is chosen on the validation part, for each
+horizon.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from synapsnet.devices import as_double
 from synapsnet.splits import Segments
 
 FIT_VALUES = 20_000_000  # windows x neurons to learn from at most
-SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the shared coefficients, as a share of each neuron's information
-SMALLEST_RIDGE = 1e-6  # as a share of the largest feature: constant features, as those of silent neurons, get nothing
+SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the common coefficients, as a fraction of each neuron's information
+SMALLEST_RIDGE = 1e-6  # as a fraction of the largest feature: constant features, such as those of silent neurons, get 0
 
 
 class MultiStep(nn.Module):
-    """Readout of the module's docstring, for steps 2 to H; before it is fitted it forecasts zero.
+    """The readout described in the module's docstring, for steps 2 to H; before it is fitted it forecasts zero.
 
     Parameters
     ----------
@@ -69,13 +70,13 @@ class MultiStep(nn.Module):
         n_steps : int
             Length M of the windows.
         features : callable
-            From the first steps after B windows to (B, N, F).
+            Maps the first steps after B windows to features (B, N, F).
         batch : int
-            Windows at a time.
+            Number of windows at a time.
         """
         n_ahead = len(self.level)
         reach = min(n_ahead, max(stop - start for start, stop in training) - n_steps - 1)
-        if reach < 1:  # epochs too short to look so far ahead
+        if reach < 1:  # all epochs are too short for the horizon
             return
         ours = _Moments.of(values, _origins(training, n_steps, reach), reach, features, batch)
         later = _origins(validation, n_steps, reach)
@@ -87,7 +88,7 @@ class MultiStep(nn.Module):
         eye = torch.eye(size.shape[1], dtype=size.dtype, device=size.device)
         shared = torch.linalg.solve(information.sum(0) + ridge * eye, moment.sum(0))  # (F, H)
         rest = moment - information @ shared
-        candidates = [torch.zeros_like(moment)]  # nothing is known but the mean
+        candidates = [torch.zeros_like(moment)]  # the mean alone
         for strength in SHRINKAGE:
             penalty = torch.diag_embed(strength * size + ridge)
             candidates.append(shared + torch.linalg.solve(information + penalty, rest))
@@ -96,18 +97,18 @@ class MultiStep(nn.Module):
         best = torch.stack(losses).argmin(0)  # (H,)
         chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best.tolist())])  # (H, N, F)
         self.coefficients[:reach] = chosen.to(self.coefficients)
-        self.level[:] = level.T[-1].to(self.level)  # further ahead than any epoch: the mean
+        self.level[:] = level.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
         self.level[:reach] = (level.T - (chosen * centre).sum(2)).to(self.level)
 
 
 def _origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
-    """First steps after the windows that have so many more steps to follow."""
+    """First steps after those windows that at least `reach` more steps follow."""
     return torch.cat([torch.arange(a + n_steps, max(a + n_steps, b - reach)) for a, b in segments])
 
 
 @dataclass(frozen=True)
 class _Moments:
-    """Means over n windows: of features (N, F), targets (N, H), and of their products (N, F, F), (N, F, H)."""
+    """Means over n windows of features (N, F), targets (N, H) and their products (N, F, F), (N, F, H)."""
 
     n: int
     feature: Tensor
@@ -119,7 +120,7 @@ class _Moments:
     def of(
         cls, values: Tensor, origins: Tensor, n_ahead: int, features: Callable[[Tensor], Tensor], batch: int
     ) -> _Moments:
-        """Of the steps 2 to n_ahead + 1 after each window, on evenly spaced windows if there are very many."""
+        """The moments for steps 2 to n_ahead + 1 after each window, from evenly spaced windows if there are many."""
         wanted = max(1, FIT_VALUES // values.shape[1])
         chosen = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
         sums: list[Tensor] = []

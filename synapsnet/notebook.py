@@ -1,4 +1,4 @@
-"""What a notebook shows of a recording and of a connectome: a small table, a picture."""
+"""How notebooks display a recording (a small table) and a connectome (a picture)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 LARGEST = 300  # pixels on a side
-SATURATED = 0.99  # quantile of the absolute weights that has the full colour
+SATURATED = 0.99  # quantile of the absolute weights shown in full colour
 EXCITATORY, INHIBITORY = np.array([178, 24, 43]), np.array([33, 102, 172])  # red and blue, on white
 
 
@@ -28,7 +28,7 @@ def table(caption: str, rows: dict[str, str]) -> str:
 def picture(weight: npt.NDArray[np.floating[Any]], caption: str) -> str:
     """HTML of a (N, N) matrix `[post, pre]`: excitation red, inhibition blue, 0 white.
 
-    A pixel of a large matrix is the largest weight, in size, of a block.
+    In a large matrix, each pixel is the weight of largest magnitude in a block.
     """
     block = -(-len(weight) // LARGEST)
     edge = -len(weight) % block

@@ -1,4 +1,4 @@
-"""Validated, immutable parameters whose errors are sentences: of networks, models and methods."""
+"""Validated, immutable parameters of networks, models and methods, whose errors are sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from synapsnet.errors import InputError
 class Parameters(BaseModel):
     """Base class of everything that is configured.
 
-    A subclass declares its parameters as annotated fields, and what it is in `title`, for example "network 'x'".
+    A subclass declares its parameters as annotated fields, and its own name for error messages, such as "network 'x'",
+    in `title`.
 
     Raises
     ------
@@ -25,7 +26,7 @@ class Parameters(BaseModel):
 
     def __init__(self, **parameters: Any) -> None:
         for name, value in parameters.items():
-            if hasattr(value, "dim"):  # a Brian2 quantity, of which pydantic would take the value in SI units
+            if hasattr(value, "dim"):  # a Brian2 quantity, whose value in SI units pydantic would accept
                 raise InputError(
                     f"Parameter {name!r} of {self.title} is a plain number in the unit of its name; got {value}."
                 )

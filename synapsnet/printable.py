@@ -1,10 +1,10 @@
-"""What may be shown: names and messages come from files, and a terminal obeys what it is sent."""
+"""Text that is safe to show: names and messages come from files, and a terminal obeys control sequences in them."""
 
 from __future__ import annotations
 
 import re
 
-# What a terminal takes as a command, with what follows it, and characters that turn the direction of reading.
+# Control sequences with their arguments, and characters that change the reading direction.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # titles, links, clipboard
@@ -17,11 +17,11 @@ HIDDEN = "***"
 
 
 def printable(text: str) -> str:
-    """A text without what a terminal would obey, without secrets in addresses, and in characters that can be written.
+    """The text without control sequences, without secrets in addresses, and in valid UTF-8.
 
-    Of an address (`https://name:password@host/file?token=...`) the user and the values of the query are hidden.
+    In an address (`https://name:password@host/file?token=...`), the user and the values of the query are masked.
     """
-    text = text.encode("utf-8", "replace").decode("utf-8")  # names of files need not be UTF-8
+    text = text.encode("utf-8", "replace").decode("utf-8")  # file names need not be UTF-8
     return _ADDRESS.sub(_without_secrets, _ESCAPES.sub("", text))
 
 

@@ -1,4 +1,4 @@
-"""Processes: those that `torchrun` started, and one that is watched because it runs code of others."""
+"""Processes: those that `torchrun` started, and one that is watched because it runs foreign code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-_OF_TORCHRUN = "TORCHELASTIC_RUN_ID"  # which nothing else sets; RANK and WORLD_SIZE have many masters
+_OF_TORCHRUN = "TORCHELASTIC_RUN_ID"  # only torchrun sets it; RANK and WORLD_SIZE are set by many programs
 
 
 def rank() -> int:
@@ -18,7 +18,7 @@ def rank() -> int:
 
 
 def sizes() -> tuple[int, int]:
-    """How many processes `torchrun` started on this machine, and on all; 1 and 1 if it started none."""
+    """How many processes `torchrun` started on this machine, and on all machines; 1 and 1 if it started none."""
     if _OF_TORCHRUN not in os.environ:
         return 1, 1
     return int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])

@@ -1,7 +1,7 @@
 """pytest plugin: `pytest --synapsnet-method=mypkg.mymodule:MyMethod` runs the property suite as tests.
 
-One test per property and modality, beside the tests that are there; `-k` selects among them. A "should" property that
-a method lacks is an expected failure. Installed by the entry point `pytest11`; it imports nothing until it is used.
+It adds one test per property and modality to those collected; `-k` selects among them. A method that lacks a "should"
+property gives an expected failure. The entry point `pytest11` installs the plugin, which imports nothing until used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--synapsnet-method",
         metavar="METHOD",
-        help="check this method, a registered name or pkg.module:Class, for all properties of validation.properties",
+        help="check this method (a registered name or pkg.module:Class) for all properties of validation.properties",
     )
     group.addoption("--synapsnet-quick", action="store_true", help="fewer examples, for a slow method")
 
@@ -41,7 +41,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     return code
 
 
-@pytest.hookimpl(tryfirst=True)  # before -k and -m select
+@pytest.hookimpl(tryfirst=True)  # before -k and -m are applied
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     name = config.getoption("synapsnet_method")
     if name is None:
@@ -56,8 +56,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("validation"):
             raise pytest.UsageError(
-                "--synapsnet-method needs the package `validation` that SynapsNet installs, and this project hides it "
-                "by one of its own; run pytest where there is none."
+                "--synapsnet-method needs the package `validation` of SynapsNet, but this project shadows it "
+                "with a package of its own; run pytest in another folder."
             ) from None
         raise pytest.UsageError(str(sentence(error))) from None
     except InputError as error:

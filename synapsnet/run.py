@@ -1,11 +1,11 @@
-"""A run: one recording, SynapsNet and its W = 0 ablation fitted to all but the held-out end of it, in a folder.
+"""A run: a folder with one recording, and SynapsNet and its ablation W = 0 fitted to all but its held-out end.
 
-run.json                the settings, versions, times, checksums of what follows
-recording.nwb           what was fitted and what is held out
+run.json                the settings, versions, times, and checksums of the files below
+recording.nwb           the recording, its fitted and its held-out part
 synapsnet/              the model, see `synapsnet.estimator.SynapsNet.save`
 synapsnet-independent/  the ablation
-checkpoint/             while it is being fitted
-replaced/               meanwhile, the run that was here, if it is being replaced
+checkpoint/             during the fit only
+replaced/               during the fit only: the run that is being replaced
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from synapsnet.splits import holdout
 
 FORMAT_VERSION = 1
 DESCRIPTION, RECORDING, CHECKPOINT, REPLACED = "run.json", "recording.nwb", "checkpoint", "replaced"
-# Each with what it changes of the settings.
+# Each model of a run, with the settings in which it differs.
 MODELS: dict[str, dict[str, str]] = {"synapsnet": {}, "synapsnet-independent": {"connectivity": "none"}}
-SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # what `validation.scoring` adds
+SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # added by `validation.scoring`
 OURS = (DESCRIPTION, *SCORED, CHECKPOINT, *MODELS, RECORDING)
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
 PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "brian2")
 
-Progress = Callable[[str, float | None], None]  # what is being done, and the fraction of it (None: not known)
+Progress = Callable[[str, float | None], None]  # what is being done, and the fraction done (None: unknown)
 
 
 class RunDescription(BaseModel):
@@ -66,7 +66,7 @@ class RunDescription(BaseModel):
     pretrained: str | None = None
     precision: Precision = "32-true"
     recording_hash: str
-    checksums: dict[str, str] = {}  # SHA-256 of files of the run, which older runs do not have
+    checksums: dict[str, str] = {}  # SHA-256 of the run's files; older runs lack them
     versions: dict[str, str]
     seconds: dict[str, float] = {}
 
@@ -84,9 +84,9 @@ class Run:
     folder : Path
     description : RunDescription
     recording : Recording
-        All of it, with its ground truth if it has one.
+        The whole recording, with its ground truth if it has one.
     training, test : Recording
-        What was fitted, and what is held out.
+        The fitted and the held-out part.
     models : dict of name -> SynapsNet
     """
 
@@ -112,26 +112,27 @@ def fit_run(
     overwrite: bool = False,
     progress: Progress = lambda what, fraction: None,
 ) -> None:
-    """Fit SynapsNet and its ablation and keep everything in `folder`.
+    """Fit SynapsNet and its ablation, and save everything in `folder`.
 
     Parameters
     ----------
     recording : Recording
     folder : path
     settings : Settings, optional
-        Their `connectivity` is not "none": that is what the ablation has.
+        `connectivity` must not be "none", which is the ablation.
     device, precision
-        See `synapsnet.devices.launch`. Processes that `torchrun` started share the work; one of them writes.
+        See `synapsnet.devices.launch`. Processes started by `torchrun` share the work; one of them writes.
     test_fraction : float
-        Share of the recording, at its end, that is held out.
+        Fraction of the recording, at its end, that is held out.
     source : str
         Where the recording comes from, for the report.
     pretrained : path, optional
-        Another run, or what `synapsnet pretrain` wrote, whose decoders are kept as they are, see `SynapsNet.fit`.
+        Another run, or a folder written by `synapsnet pretrain`, whose decoders are used unchanged, see
+        `SynapsNet.fit`.
     resume : bool
-        Continue what was interrupted; the result is that of an uninterrupted run.
+        Continue an interrupted fit; the result is that of an uninterrupted one.
     overwrite : bool
-        Replace a run that is there.
+        Replace an existing run.
     progress : callable
 
     Raises
@@ -188,16 +189,16 @@ def _fit(
     resume: bool,
     progress: Progress,
 ) -> None:
-    """Fit and keep the models that are not there yet."""
+    """Fit and save the models that the run does not have yet."""
     description = read_description(folder)
-    hidden = training.without_ground_truth()
+    blind = training.without_ground_truth()
     for name, model in models.items():
         if name in description.seconds:
             continue
         started = time.perf_counter()
         what = "fitting SynapsNet" if name == "synapsnet" else "fitting its W = 0 ablation"
         model.fit(
-            hidden,
+            blind,
             pretrained=teachers[name],
             checkpoint=folder / CHECKPOINT / name,
             resume=resume,
@@ -217,8 +218,7 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
     Raises
     ------
     InputError
-        If the folder holds no run, one that was interrupted, one of another version, or files that are not what was
-        fitted.
+        If the folder holds no run, an interrupted one, one of another version, or files changed since the fit.
     """
     folder = Path(folder)
     with border(f"The run in {folder} is damaged; fit the recording again"):
@@ -239,9 +239,9 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
 
 
 def add_truth(folder: str | Path, truth: Truth, *, notify: Notify = lambda line: None) -> None:
-    """Give the recording of a run the connections that are known among its neurons.
+    """Add known connections among its neurons to the recording of a run.
 
-    Nothing that was fitted depends on them. Raises `InputError` as `synapsnet.io.truth.with_truth` does.
+    The fitted models do not depend on them. Raises `InputError` as `synapsnet.io.truth.with_truth` does.
     """
     folder = Path(folder)
     description = read_description(folder)
@@ -276,15 +276,15 @@ def read_description(folder: Path) -> RunDescription:
 def _prepared(
     folder: Path, description: RunDescription, recording: Recording, resume: bool, overwrite: bool
 ) -> Iterator[None]:
-    """Make the folder ready: with this description, or with that of what is there already if it is to be resumed.
+    """Prepare the folder, with this description or, if a run is resumed, with the one that it has.
 
-    A run that is to be replaced is kept until the new one is complete, and put back if that fails.
+    A run that is being replaced is kept until the new one is complete, and restored if the fit fails.
     """
     ours, replaced = (folder / DESCRIPTION).exists(), folder / REPLACED
     if ours and resume:
         there = read_description(folder)
         _require_same(folder, there, description)
-        if not (folder / RECORDING).is_file():  # interrupted while it was written
+        if not (folder / RECORDING).is_file():  # the run was interrupted while it was being written
             _keep_recording(folder, there, recording)
         yield
     else:
@@ -295,8 +295,8 @@ def _prepared(
                 raise InputError(
                     f"{folder} holds a run already; add --overwrite to replace it or --resume to finish it."
                 )
-            read_description(folder)  # refuses a `run.json` of another program
-        if replaced.exists():  # what is there now was to replace it, and was interrupted
+            read_description(folder)  # refuses the `run.json` of another program
+        if replaced.exists():  # an earlier replacement was interrupted: remove its incomplete run
             _remove(folder)
         elif ours:
             make_folder(replaced)
@@ -314,7 +314,7 @@ def _prepared(
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move what is ours, and nothing else that may lie there; the description first goes and last comes."""
+    """Move our own files and nothing else; the description leaves first and arrives last."""
     for name in OURS if target.name == REPLACED else reversed(OURS):
         if (source / name).exists():
             (source / name).rename(target / name)
@@ -336,7 +336,7 @@ def _keep_recording(folder: Path, description: RunDescription, recording: Record
 
 
 def _require_whole(folder: Path, description: RunDescription) -> None:
-    """Refuse files that were exchanged or damaged after the fit."""
+    """Refuse a run whose files were replaced or damaged after the fit."""
     for name, checksum in description.checksums.items():
         if not (folder / name).is_file() or _checksum(folder / name) != checksum:
             raise _not_ours(folder, name)
@@ -347,7 +347,7 @@ def _not_ours(folder: Path, name: str) -> InputError:
 
 
 def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -> None:
-    """Refuse to continue a run with another recording or other options."""
+    """Refuse to resume a run with another recording or other options."""
     if there.recording_hash != wanted.recording_hash:
         raise InputError(f"The run in {folder} was started with another recording; resume it with the same one.")
     was, now = (

@@ -16,32 +16,32 @@ class Settings(Parameters):
     Attributes
     ----------
     connectivity : {"free", "low-rank", "dale", "none"}
-        What is assumed of `W` in training and in forecasts, see `synapsnet.model.connectivity`: nothing, that it can
-        be read off the embeddings, that all weights a neuron sends have one sign. "none" is the ablation W = 0: every
-        neuron by itself. What is reported of connections is the maximum of the likelihood near the trained `W`, and
-        not constrained.
+        Constraint on `W` in training and in forecasts, see `synapsnet.model.connectivity`: none, low rank in the
+        neurons' embeddings, or one sign for all weights that a neuron sends. "none" is the ablation W = 0, in which
+        neurons are independent. The connectivity that is reported is the maximum of the likelihood near the trained
+        `W`, without the constraint.
     likelihood : {"auto", "bernoulli", "poisson", "negative-binomial", "gaussian"}
         See `synapsnet.model.likelihoods`. "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike,
-        else Poisson; the negative binomial is for counts that vary more.
+        and Poisson otherwise; the negative binomial is for overdispersed counts.
     decoder : {"mlp", "gru"}
         How the decoder sees a neuron's own past, see `synapsnet.model.decoders`.
     n_lags, n_history : int or None
-        Length of the synaptic kernels and of a neuron's own past in steps. None is 30 ms and 50 ms for
-        spikes, 4 and 8 frames for calcium.
+        Length in steps of the synaptic kernels, and of a neuron's own past. By default 30 ms and 50 ms for spikes, 4
+        and 8 frames for calcium.
     n_embedding, n_hidden : int
-        Dimensions of the neurons' embeddings, hidden units of the shared decoder.
+        Dimensions of the neurons' embeddings, and hidden units of the shared decoder.
     sparsity : float
         Strength of the Laplace prior on `W` in training, in nat per standard error; 2 was chosen on seed 1 of the
-        demo's network. What is said about connections does not depend on it.
+        demo's network. The inferred connectivity does not depend on it.
     prior : {"learned", "lags", "none"}
-        "learned" is the posterior of `synapsnet.inference.posterior`; "lags" the same without what is seen within a
-        step; "none" leaves the weights as the evidence at a lag has them, with its standard errors.
+        "learned" is the posterior of `synapsnet.inference.posterior`; "lags" the same without the correlations within
+        a step; "none" reports the lagged estimates themselves, with their standard errors.
     epochs, patience, batch_steps, learning_rate
-        See `synapsnet.training.Schedule`; None chooses by the modality.
+        See `synapsnet.training.Schedule`; `epochs` are passes over the training part. None: chosen by the modality.
     horizon : int
-        Steps that forecasts reach.
+        How many steps ahead forecasts reach.
     validation_fraction : float
-        Share of the recording, at its end, on which training is stopped.
+        Fraction of the recording, at its end, that decides when training stops.
     seed : int
     """
 
@@ -66,7 +66,7 @@ class Settings(Parameters):
 
     @classmethod
     def restore(cls, saved: dict[str, Any]) -> Self:
-        """The settings that an earlier version may have saved.
+        """Settings that this or an earlier version saved.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Contiguous splits in time, with a gap so that no window sees both sides."""
+"""Contiguous splits in time, with a gap so that no window spans both sides."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def split_rows(segments: Segments, fraction: float, gap: int) -> tuple[Segments,
     segments : list of (start, stop)
         Row ranges of the valid epochs, in order of time.
     fraction : float in (0, 1)
-        Share of all steps that goes into the later part.
+        Fraction of all steps that goes into the later part.
     gap : int
-        Steps left out before the later part if the cut falls within an epoch. Two epochs are
-        apart already.
+        Steps left out before the later part if the cut falls within an epoch; between two epochs there is a gap
+        already.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def split_rows(segments: Segments, fraction: float, gap: int) -> tuple[Segments,
         If `fraction` is outside (0, 1) or a part would be empty.
     """
     if not 0 < fraction < 1:
-        raise InputError(f"The share of data held out must lie between 0 and 1; got {fraction:g}.")
+        raise InputError(f"The fraction of data held out must lie between 0 and 1; got {fraction:g}.")
     total = sum(stop - start for start, stop in segments)
     earlier, later = _cut(segments, [total - round(total * fraction)], gap)
     if not earlier or not later:
@@ -51,9 +51,9 @@ def holdout(recording: Recording, fraction: float, gap: int) -> tuple[Recording,
 
 
 def alternating(segments: Segments, n_blocks: int, gap: int) -> tuple[Segments, Segments]:
-    """Two halves of a recording, for split-half reliability: its odd and its even blocks of time.
+    """Two halves of a recording, for split-half reliability: its odd and its even blocks in time.
 
-    Two blocks are its first and its second half. More of them spread slow changes over both halves.
+    With two blocks these are its first and second half; with more, slow changes are spread over both halves.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Fit a SynapsNet to an array: maximum a posteriori, early stopping on validation, checkpoints, resume.
 
-Data stay on the device; a batch is a stretch of consecutive steps, so that windows are views. The
-learning rate is a pure function of the update's number, and everything else that training depends
-on is in the checkpoint: a run that was interrupted continues to the same result, bit for bit.
+Data stay on the device; a batch is a stretch of consecutive steps, so that windows are views. The learning rate is a
+pure function of the update's number, and everything else that training depends on is in the checkpoint: an interrupted
+run continues to the same result, bit for bit.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from synapsnet.limits import require_time
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 
-WARM_UP = 0.1  # share of all updates in which the learning rate rises
+WARM_UP = 0.1  # fraction of all updates in which the learning rate rises
 CONNECTIVITY_STEP = 30.0  # W, in units of its standard error, has further to go than the decoder
-DIVERGED = 1.0  # an epoch whose loss is so much above the one before, in nat and in multiples of it
+DIVERGED = 1.0  # rise of the loss between passes, in nat and relative to the loss, that counts as divergence
 SMALLER_STEPS, MOST_RESTARTS = 0.3, 5
 
 
@@ -43,11 +43,11 @@ class Schedule:
     epochs : int
         Passes over the training part at most.
     patience : int
-        Epochs without a better validation loss after which training stops.
+        Passes without a better validation loss after which training stops.
     batch_steps : int
         Consecutive time steps per update.
     learning_rate : float
-        Peak of a schedule that rises linearly and falls along a cosine.
+        Peak of a schedule that rises linearly and then falls along a cosine.
     """
 
     epochs: int
@@ -58,7 +58,17 @@ class Schedule:
 
 @dataclass(frozen=True)
 class History:
-    """Losses per epoch, in nat per step and neuron, the epoch whose model was kept, and those that were done again."""
+    """The losses of training.
+
+    Attributes
+    ----------
+    train, validation : list of float
+        Loss of each pass over the training part, in nat per step and neuron.
+    best_epoch : int
+        Index of the pass whose model was kept.
+    restarts : list of int
+        Passes that diverged and were repeated.
+    """
 
     train: list[float]
     validation: list[float]
@@ -68,14 +78,14 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A model and what it is to be trained on. Models that are trained together may share parameters.
+    """A model and its training data. Models that are trained together may share parameters.
 
     Attributes
     ----------
     model : SynapsNetModel
         On the same device as the data.
     values : (T, N) tensor
-        Activity, normalised as the model expects it.
+        Normalised activity.
     behaviour : (T, V) tensor
     training, validation : lists of (start, stop)
         Row ranges; no window crosses the border of one.
@@ -88,12 +98,16 @@ class Task:
     validation: Segments
 
     def batches(self, batch_steps: int) -> list[Segments]:
-        """Of the training part, see `batches`."""
+        """Batches of the training part, see `batches`."""
         return batches(self.training, self.model.n_steps, batch_steps)
 
     def checks(self, batch_steps: int) -> list[Segments]:
-        """Of the validation part: larger, since nothing is kept for a gradient."""
+        """Batches of the validation part, which are larger because no gradients are kept."""
         return batches(self.validation, self.model.n_steps, 4 * batch_steps)
+
+    def n_values(self, batch_steps: int) -> int:
+        """The number of values that one pass predicts."""
+        return self.values.shape[1] * sum(n_targets(batch, self.model.n_steps) for batch in self.batches(batch_steps))
 
 
 def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,7 +132,7 @@ def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Te
 
 
 def stretches(segments: Segments, n_steps: int, length: int) -> Segments:
-    """Cut epochs into stretches with up to `length` targets each, overlapping by the M steps of past."""
+    """Cut epochs into stretches with up to `length` targets each, which overlap by the M steps of past."""
     return [
         (first - n_steps, min(first + length, stop))
         for start, stop in segments
@@ -127,7 +141,7 @@ def stretches(segments: Segments, n_steps: int, length: int) -> Segments:
 
 
 def batches(segments: Segments, n_steps: int, batch_steps: int) -> list[Segments]:
-    """Group stretches so that each batch has about `batch_steps` targets: one long stretch, or many short trials."""
+    """Group stretches into batches of about `batch_steps` targets: one long stretch, or many short trials."""
     grouped: list[Segments] = []
     filled = batch_steps
     for start, stop in stretches(segments, n_steps, batch_steps):
@@ -141,7 +155,7 @@ def batches(segments: Segments, n_steps: int, batch_steps: int) -> list[Segments
 
 
 def require_windows(training: Segments, validation: Segments, n_steps: int) -> None:
-    """Refuse parts of which no epoch is longer than the M steps of past; InputError."""
+    """Refuse a part in which no epoch is longer than the M steps of past; InputError."""
     for name, segments in (("training", training), ("validation", validation)):
         longest = max(stop - start for start, stop in segments)
         if longest <= n_steps:
@@ -161,9 +175,9 @@ def train(
     resume: bool = False,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> History:
-    """Fit models in place, their batches mixed, and leave them with the parameters of the best validation loss.
+    """Fit models in place, with their batches mixed, and keep the parameters of the best validation loss.
 
-    An epoch that diverges is taken back, with a warning, and done again with smaller steps.
+    A pass that diverges is undone, with a warning, and repeated with a lower learning rate.
 
     Parameters
     ----------
@@ -172,9 +186,9 @@ def train(
     seed : int
         Order of the batches.
     fabric : Fabric, optional
-        Its precision is used, and its processes share every batch. Default: this process, in float32.
+        Sets the precision, and the processes that share every batch. Default: this process, in float32.
     checkpoint : Path, optional
-        Folder for the state after each epoch.
+        Folder for the state after each pass.
     resume : bool
         Continue from the state in `checkpoint` if there is one. It must be of the same data and settings.
     progress : callable
@@ -183,23 +197,17 @@ def train(
     Returns
     -------
     History
-        Of all tasks together.
+        Losses over all tasks together.
 
     Raises
     ------
     InputError
-        If a part has no epoch longer than the window, training diverges with small steps as well or would take more
+        If a part has no epoch longer than the window, training diverges even at a low learning rate or would take more
         than a year, or the checkpoint is damaged, of another fit, or cannot be written.
     """
     for task in tasks:
         require_windows(task.training, task.validation, task.model.n_steps)
     fabric = fabric or launch("cpu")
-    todo = [(task, batch) for task in tasks for batch in task.batches(schedule.batch_steps)]
-    n_values = {
-        id(task): sum(n_targets(part, task.model.n_steps) for whose, part in todo if whose is task)
-        * task.values.shape[1]
-        for task in tasks
-    }
     state = _State([task.model for task in tasks], seed)
     identity = ""
     if checkpoint is not None:
@@ -208,69 +216,82 @@ def train(
         if resume and (checkpoint / STATE).exists():
             _restore(checkpoint, state, identity)
     good = state.copy()
-    total = schedule.epochs * len(todo)
-    started: float | None = time.monotonic()
-
-    while (epoch := len(state.history.train)) < schedule.epochs:
-        if epoch - state.history.best_epoch > schedule.patience:
-            break
+    started: float | None = time.monotonic()  # of the first pass, by which the time of all is estimated
+    while state.wants_another_pass(schedule):
         peak = schedule.learning_rate * SMALLER_STEPS ** len(state.history.restarts)
-        running = first = torch.zeros((), device=tasks[0].values.device)
-        for done, k in enumerate(torch.randperm(len(todo), generator=state.shuffle).tolist()):
-            task, batch = todo[k]
-            fraction = (epoch * len(todo) + done) / total
-            state.set_rate(peak * _rise_and_fall(fraction))
-            state.optimiser.zero_grad()
-            loss = _our_loss(task.model, task.values, task.behaviour, batch, fabric)
-            # The likelihood is a mean over targets and neurons, the prior a sum over W.
-            posterior = loss + task.model.negative_log_prior() / (n_values[id(task)] * fabric.world_size)
-            posterior.backward()
-            add_up_gradients(fabric, state.models)
-            state.optimiser.step()
-            if fraction >= WARM_UP:
-                task.model.constrain()
-            running = running + loss.detach()
-            first = loss.detach() if done == 0 else first
-            progress((epoch * len(todo) + done + 1) / total)
-        train_loss = float(add_up(fabric, running)) / len(todo)
+        train_loss, first_loss = _one_pass(tasks, schedule, state, peak, fabric, progress)
         validation_loss = _validation_loss(tasks, schedule.batch_steps, fabric)
-        before = state.history.train[-1] if epoch else float(add_up(fabric, first))
-        if not (math.isfinite(validation_loss) and train_loss <= before + DIVERGED * (1 + abs(before))):
+        before = state.history.train[-1] if state.history.train else first_loss
+        if math.isfinite(validation_loss) and train_loss <= before + DIVERGED * (1 + abs(before)):
+            state.note(train_loss, validation_loss)
+            good = state.copy()
+            if checkpoint is not None and fabric.is_global_zero:
+                _save(checkpoint, good, state.history, identity)
+            if started is not None:
+                n_least = min(schedule.epochs, schedule.patience)
+                n_seconds = (time.monotonic() - started) * n_least
+                require_time(n_seconds, f"Training for {n_least:.6g} passes", "use fewer (epochs) or less patience")
+                started = None
+        else:
             state.load(good)
-            if len(state.history.restarts) == MOST_RESTARTS:
-                raise InputError(
-                    f"Training diverged in epoch {epoch + 1} (the loss is {train_loss:g}), with small steps as well; "
-                    f"use a learning rate below {peak:g}, and look for extreme values in the recording."
-                )
-            state.history.restarts.append(epoch)
-            warnings.warn(
-                f"Training diverged in epoch {epoch + 1}; that epoch is done again with a learning rate of "
-                f"{peak * SMALLER_STEPS:g}.",
-                TrainingWarning,
-                stacklevel=2,
-            )
-            continue
-        state.note(train_loss, validation_loss)
-        good = state.copy()
-        if checkpoint is not None and fabric.is_global_zero:
-            _save(checkpoint, good, state.history, identity)
-        if started is not None:
-            at_least = min(schedule.epochs, schedule.patience)
-            require_time(
-                (time.monotonic() - started) * at_least,
-                f"Training for {at_least:.6g} epochs",
-                "use fewer (epochs) or less patience",
-            )
-            started = None
+            _note_divergence(state.history, train_loss, peak)
     state.models.load_state_dict(state.best)
     for task in tasks:
-        task.model.constrain()  # where the best epoch lies in the warm-up
+        task.model.constrain()  # the best pass may lie in the warm-up, which is not constrained
     progress(1.0)
     return state.history
 
 
+def _one_pass(
+    tasks: Sequence[Task],
+    schedule: Schedule,
+    state: _State,
+    peak: float,
+    fabric: Fabric,
+    progress: Callable[[float], None],
+) -> tuple[float, float]:
+    """Update the models on each batch once, in random order; the mean loss, and that of the first batch."""
+    todo = [(task, batch) for task in tasks for batch in task.batches(schedule.batch_steps)]
+    n_values = {id(task): task.n_values(schedule.batch_steps) for task in tasks}
+    n_before, n_updates = len(state.history.train) * len(todo), schedule.epochs * len(todo)
+    total = first = torch.zeros((), device=tasks[0].values.device)
+    for k, chosen in enumerate(torch.randperm(len(todo), generator=state.shuffle).tolist()):
+        task, batch = todo[chosen]
+        fraction = (n_before + k) / n_updates
+        state.set_rate(peak * _rise_and_fall(fraction))
+        state.optimiser.zero_grad()
+        loss = _our_loss(task.model, task.values, task.behaviour, batch, fabric)
+        # The likelihood is a mean over targets and neurons, the prior a sum over W.
+        posterior = loss + task.model.negative_log_prior() / (n_values[id(task)] * fabric.world_size)
+        posterior.backward()
+        add_up_gradients(fabric, state.models)
+        state.optimiser.step()
+        if fraction >= WARM_UP:
+            task.model.constrain()
+        total = total + loss.detach()
+        first = loss.detach() if k == 0 else first
+        progress((n_before + k + 1) / n_updates)
+    return float(add_up(fabric, total)) / len(todo), float(add_up(fabric, first))
+
+
+def _note_divergence(history: History, train_loss: float, peak: float) -> None:
+    """Record a pass that is to be repeated, with a warning; InputError if it was repeated often enough."""
+    number = len(history.train) + 1
+    if len(history.restarts) == MOST_RESTARTS:
+        raise InputError(
+            f"Training diverged in pass {number} (the loss is {train_loss:g}), even at a low learning rate; use a "
+            f"learning rate below {peak:g}, and look for extreme values in the recording."
+        )
+    history.restarts.append(number - 1)
+    warnings.warn(
+        f"Training diverged in pass {number}; that pass is repeated with a learning rate of {peak * SMALLER_STEPS:g}.",
+        TrainingWarning,
+        stacklevel=3,
+    )
+
+
 class TrainingWarning(UserWarning):
-    """Training had to be helped."""
+    """Training diverged and was repeated with a lower learning rate."""
 
 
 class _State:
@@ -288,12 +309,17 @@ class _State:
         self.history = History([], [], -1)
         self.best = {name: value.clone() for name, value in self.models.state_dict().items()}
 
+    def wants_another_pass(self, schedule: Schedule) -> bool:
+        """Whether passes are left, and the validation loss has improved within the schedule's patience."""
+        n_done = len(self.history.train)
+        return n_done < schedule.epochs and n_done - self.history.best_epoch <= schedule.patience
+
     def set_rate(self, rate: float) -> None:
         for group, factor in zip(self.optimiser.param_groups, (1.0, CONNECTIVITY_STEP), strict=False):
             group["lr"] = rate * factor
 
     def note(self, train_loss: float, validation_loss: float) -> None:
-        """An epoch is done."""
+        """Record the losses of a pass."""
         history = self.history
         improved = validation_loss < min(history.validation, default=math.inf)
         if improved:
@@ -306,7 +332,7 @@ class _State:
         )
 
     def copy(self) -> dict[str, Tensor]:
-        """All but the history."""
+        """The state, except for the history."""
         tensors = {f"model.{name}": value for name, value in self.models.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         tensors["shuffle"] = self.shuffle.get_state()
@@ -315,7 +341,7 @@ class _State:
         return {name: value.clone() for name, value in tensors.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Go back to what `copy` gave; the history stays."""
+        """Restore a state made by `copy`; the history stays."""
         self.best = section(tensors, "best.")
         for parameters in (self.best, section(tensors, "model.")):
             self.models.load_state_dict(parameters)
@@ -328,12 +354,12 @@ class _State:
 
 
 def n_targets(batch: Segments, n_steps: int) -> int:
-    """How many steps of a batch are predicted."""
+    """The number of steps of a batch that are predicted."""
     return sum(stop - start - n_steps for start, stop in batch)
 
 
 def share(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
-    """The part of a batch that process `rank` of `count` predicts: an equal part of each stretch where that goes."""
+    """The part of a batch that process `rank` of `count` predicts: an equal part of each stretch, if long enough."""
     ours = []
     for start, stop in batch:
         n = stop - start - n_steps
@@ -344,7 +370,7 @@ def share(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
 
 
 def _validation_loss(tasks: Sequence[Task], batch_steps: int, fabric: Fabric) -> float:
-    """Mean over all values that the validation parts have to predict."""
+    """The mean loss over all targets of the validation parts."""
     checks = [task.checks(batch_steps) for task in tasks]
     losses = [
         mean_loss(task.model, task.values, task.behaviour, check, fabric)
@@ -359,14 +385,14 @@ def _validation_loss(tasks: Sequence[Task], batch_steps: int, fabric: Fabric) ->
 
 @torch.no_grad()
 def mean_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, parts: list[Segments], fabric: Fabric) -> float:
-    """Mean negative log likelihood over all targets of some batches, shared by all processes."""
+    """Mean negative log likelihood over all targets of some batches, computed by all processes together."""
     sizes = [n_targets(part, model.n_steps) for part in parts]
     losses = torch.stack([add_up(fabric, _our_loss(model, values, behaviour, part, fabric)) for part in parts])
     return float(sum(n * loss for n, loss in zip(sizes, losses.tolist(), strict=True)) / sum(sizes))
 
 
 def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:
-    """What this process contributes to the mean over a batch: the contributions of all processes sum up to it."""
+    """The contribution of this process to the mean over a batch; the contributions sum to that mean."""
     ours = share(batch, model.n_steps, fabric.global_rank, fabric.world_size)
     if not ours:
         return 0.0 * model.embedding.sum()
@@ -392,7 +418,7 @@ STATE = "checkpoint.safetensors"
 
 
 def _identity(tasks: Sequence[Task], schedule: Schedule, seed: int) -> str:
-    """Hash of everything that determines the result, so that no other fit is continued by mistake."""
+    """Hash of everything that determines the result, so that no other fit is resumed by mistake."""
     parts = [(asdict(task.model.architecture), task.training, task.validation) for task in tasks]
     digest = hashlib.sha256(json.dumps([vars(schedule), seed, parts]).encode())
     for task in tasks:
@@ -405,7 +431,7 @@ def _identity(tasks: Sequence[Task], schedule: Schedule, seed: int) -> str:
 
 
 def _save(folder: Path, tensors: dict[str, Tensor], history: History, identity: str) -> None:
-    """One file, replaced in one rename, so that a kill at any moment leaves a whole checkpoint."""
+    """Write one file and rename it, so that a kill at any moment leaves a complete checkpoint."""
     facts = {"history": json.dumps(vars(history)), "identity": identity}
     with atomic_path(folder / STATE) as path:
         safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, path, facts)

@@ -214,7 +214,7 @@ def test_too_little_memory_ends_in_a_sentence(spikes):
     try:
         with pytest.raises(torch.OutOfMemoryError) as caught:
             SynapsNet(device=CUDA, epochs=1).fit(wide)
-        assert str(sentence(caught.value)).startswith("This needs more memory than there is; use fewer neurons")
+        assert str(sentence(caught.value)).startswith("This needs more memory than is available; use fewer neurons")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 

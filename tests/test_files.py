@@ -21,7 +21,7 @@ def test_an_output_that_is_an_input_is_refused_by_any_of_its_names(tmp_path):
     (tmp_path / "link.nwb").symlink_to(source)
     (tmp_path / "hard.nwb").hardlink_to(source)
     for name in ("a.nwb", "link.nwb", "hard.nwb", "../" + tmp_path.name + "/a.nwb"):
-        with pytest.raises(InputError, match="is what is read"):
+        with pytest.raises(InputError, match="is the input and would be replaced"):
             check_output(tmp_path / name, ".nwb", inputs=[tmp_path / "absent", source])
     check_output(tmp_path / "b.nwb", ".nwb", inputs=[source])
     with pytest.raises(InputError, match="lies in"):

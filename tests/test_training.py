@@ -279,9 +279,7 @@ def test_refuses_a_checkpoint_folder_that_is_a_file(tmp_path):
 def test_says_so_when_training_diverges_whatever_the_step(tmp_path):
     values = data()[0]
     values[10] = 1e30
-    with pytest.raises(
-        InputError, match=r"Training diverged in epoch 1 .* below 2.43e-05, and look for extreme values"
-    ):
+    with pytest.raises(InputError, match=r"Training diverged in pass 1 .* below 2.43e-05, and look for extreme values"):
         fit(build(likelihood="gaussian"), values=values, checkpoint=tmp_path)
     assert not (tmp_path / STATE).exists()  # nothing to resume from
 
@@ -291,7 +289,7 @@ HASTY = Schedule(epochs=4, patience=4, batch_steps=50, learning_rate=30.0)
 
 def test_an_epoch_that_diverges_is_done_again_with_smaller_steps():
     model = build()
-    with pytest.warns(TrainingWarning, match="Training diverged in epoch 1; that epoch is done again with a learning"):
+    with pytest.warns(TrainingWarning, match="Training diverged in pass 1; that pass is repeated with a learning"):
         history = fit(model, schedule=HASTY)
     assert 0 < len(history.restarts) <= training.MOST_RESTARTS
     assert len(history.train) == HASTY.epochs

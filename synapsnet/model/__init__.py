@@ -10,15 +10,14 @@ neurons and applied to each separately, predicts the neuron's next activity. The
     I_i(t)    &= \textstyle\sum_{j \ne i} W_{ij}\, h_j(t)            && \text{input current of neuron } i \\
     \eta_i(t) &= I_i(t) + D\big(I_i(t),\; x_i(t-1 \ldots t-M),\; e_i,\; b(t-1)\big) && \text{shared decoder}
 
-Each line is a part that can be exchanged for another: `kernels`, `connectivity` and `decoders`. What :math:`\eta`
-says of the next step is a fourth, `likelihoods`: the log odds of a spike (Bernoulli), a log rate (Poisson), or a
-frame's mean (Gaussian), linear in the current then. `network` puts the parts together.
+Each line is a module: `kernels`, `connectivity` and `decoders`. What :math:`\eta` means for the next step is a fourth,
+`likelihoods`: the log odds of a spike (Bernoulli), a log rate (Poisson), or the mean of a frame (Gaussian), in which
+case it is linear in the current. `network` puts the parts together.
 
 `W` has a Laplace prior in training, so that forecasts do not carry the noise of absent connections; afterwards the
-posterior mean takes its place if that forecasts the validation part better. Both the prior and
-the step size of training need the scale of a weight that is worth noticing, so `W` is parametrised in units of its
-standard error. What can be said about connections is worked out from the trained model in `synapsnet.fitted` and
-`synapsnet.inference.posterior`.
+posterior mean replaces it if that forecasts the validation part better. Both the prior and the learning rate need to
+know how large a detectable weight is, so `W` is parametrised in units of its standard error. Connectivity is inferred
+from the trained model in `synapsnet.fitted` and `synapsnet.inference`.
 """
 
 from synapsnet.model.network import Architecture, SynapsNetModel

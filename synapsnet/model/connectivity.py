@@ -1,6 +1,6 @@
-"""The connectivity `W`: who sends currents to whom, and what may be assumed of it. One class per assumption.
+"""The connectivity `W`: which neuron sends current to which. One class per constraint on it.
 
-All are parametrised in units of the standard error that a weight has, see `StandardErrors`.
+All are parametrised in units of the standard error of a weight, see `StandardErrors`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """About how well the data determine each weight of `W`.
+    """Approximate standard errors: how well the data determine each weight of `W`.
 
     Attributes
     ----------
     information : (N,) tensor
-        On the prediction of each postsynaptic neuron, per step.
+        Fisher information on the prediction of each postsynaptic neuron, per step.
     variance : (N,) tensor
-        Variance of what each presynaptic neuron sends.
+        Variance of the activity of each presynaptic neuron.
     n_steps : int
     """
 
@@ -30,7 +30,7 @@ class StandardErrors:
 
     @classmethod
     def unknown(cls, n_neurons: int) -> StandardErrors:
-        """Of a model whose parameters come from elsewhere."""
+        """Placeholder for a model whose parameters are loaded afterwards."""
         return cls(torch.ones(n_neurons), torch.ones(n_neurons), 1)
 
     def matrix(self) -> Tensor:
@@ -38,7 +38,7 @@ class StandardErrors:
         return torch.rsqrt(self.n_steps * torch.outer(self.information, self.variance)).float()
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """(N,) each: the standard error is the product of one of the receiver and one of the sender."""
+        """(N,) and (N,): the postsynaptic and the presynaptic factor whose product is the standard error."""
         return torch.rsqrt(self.n_steps * self.information).float(), torch.rsqrt(self.variance).float()
 
 
@@ -51,22 +51,22 @@ class Connectivity(nn.Module):
         raise NotImplementedError
 
     def forward(self, sent: Tensor) -> Tensor:
-        """(B, N) currents that neurons receive, from what they send, (B, N)."""
+        """(B, N) input currents of neurons, from their filtered activity, (B, N)."""
         return sent @ self.weight.T
 
     def negative_log_prior(self) -> Tensor:
-        """Of the whole of `W`, in nat, for a prior of strength 1, up to a constant."""
+        """The negative log prior of the whole of `W`, in nat, for strength 1, up to a constant."""
         raise NotImplementedError
 
     def in_units(self) -> list[nn.Parameter]:
-        """The parameters that are counted in standard errors of a weight."""
+        """The parameters that are in units of a weight's standard error."""
         raise NotImplementedError
 
     def constrain(self) -> None:
-        """Put the parameters, after an update, back to where they are allowed to be."""
+        """Project the parameters, after an update, back onto the constraint."""
 
     def share(self, other: Connectivity) -> None:
-        """Use those parameters of `other` that are not of single neurons."""
+        """Use the parameters of `other` that do not belong to single neurons."""
 
 
 class Free(Connectivity):
@@ -91,7 +91,7 @@ class Free(Connectivity):
         return self.raw_weight * self.unit
 
     def set_weight(self, weight: Tensor) -> None:
-        """Give `weight` this value, the diagonal aside."""
+        """Set `weight` to this value, except on the diagonal."""
         self.raw_weight.copy_(torch.where(self.unit > 0, weight / self.unit, 0.0))
 
     def negative_log_prior(self) -> Tensor:
@@ -102,10 +102,10 @@ class Free(Connectivity):
 
 
 class Dale(Free):
-    """All weights that a neuron sends have one sign: Dale's principle.
+    """All outgoing weights of a neuron have one sign: Dale's principle.
 
-    The sign is that of their sum, in standard errors, when they are first constrained, and cannot change after that:
-    weights of the other sign are set to 0 after each update (projected gradient descent).
+    The sign is that of their sum, in standard errors, when the constraint is first applied, and cannot change
+    afterwards: weights of the other sign are set to 0 after each update (projected gradient descent).
     """
 
     @torch.no_grad()
@@ -118,11 +118,11 @@ class Dale(Free):
 class LowRank(Connectivity):
     r"""Weights that are read off the neurons' embeddings: :math:`W_{ij} = s_{ij} u_i \cdot v_j / \sqrt{E}`.
 
-    Two linear maps, the same for all neurons, make the receiver's :math:`u_i` and the sender's :math:`v_j` from the E
-    dimensions of an embedding; :math:`s` is the standard error of a weight. There are O(N E) parameters, and currents
-    take O(N E) operations. The prior penalises the singular values of :math:`W / s` as the Laplace prior does weights:
-    their sum is at most half the squares of u and v (Srebro, Rennie & Jaakkola 2004, NeurIPS 17:1329). It is larger by
-    :math:`\sqrt{N}`, as are the singular values of noise.
+    Two linear maps, the same for all neurons, give the postsynaptic :math:`u_i` and the presynaptic :math:`v_j` from
+    the E dimensions of an embedding; :math:`s` is the standard error of a weight. There are O(N E) parameters, and
+    currents take O(N E) operations. The prior penalises the singular values of :math:`W / s` as the Laplace prior does
+    weights: their sum is at most half the squares of u and v (Srebro, Rennie & Jaakkola 2004, NeurIPS 17:1329). It is
+    stronger by :math:`\sqrt{N}`, because so are the singular values of noise.
 
     Parameters
     ----------
@@ -133,7 +133,9 @@ class LowRank(Connectivity):
 
     def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:
         super().__init__()
-        self._of_neurons = (embedding,)  # in a tuple: it is the model's parameter, not another one
+        self._of_neurons = (
+            embedding,
+        )  # in a tuple, so that it stays the model's parameter and is not registered twice
         n_embedding = embedding.shape[1]
         self.receiving = nn.Parameter(torch.randn(n_embedding, n_embedding))
         self.sending = nn.Parameter(torch.zeros(n_embedding, n_embedding))
@@ -144,7 +146,7 @@ class LowRank(Connectivity):
         self.pre_unit: Tensor
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """(N, E) each: u of receivers and v of senders, so that `u @ v.T` are weights in standard errors."""
+        """(N, E) postsynaptic u and presynaptic v, so that `u @ v.T` are weights in standard errors."""
         (embedding,) = self._of_neurons
         scale = embedding.shape[1] ** -0.25
         return scale * embedding @ self.receiving, scale * embedding @ self.sending

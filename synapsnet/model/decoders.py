@@ -1,4 +1,4 @@
-"""The decoder, shared by all neurons and applied to each by itself, and ways in which it may see a neuron's past."""
+"""The decoder, shared by all neurons and applied to each separately, and two ways to take in a neuron's past."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Decoder(nn.Module):
     Parameters
     ----------
     hidden : Feedforward or Recurrent
-        What it makes of a neuron's own past and its current, see `HIDDEN`.
+        Maps a neuron's own past and its current to a prediction, see `HIDDEN`.
     n_embedding, n_behaviour, n_hidden : int
     """
 
@@ -27,18 +27,18 @@ class Decoder(nn.Module):
     def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
         identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
-        tuning = behaviour @ self.behaviour @ embedding.T  # a neuron's tuning to behaviour is read off its embedding
+        tuning = behaviour @ self.behaviour @ embedding.T  # tuning to behaviour is read off the embedding
         prediction: Tensor = self.hidden(current, past, identity[:, :-1])
         return prediction + identity[:, -1] + tuning
 
 
 class Feedforward(nn.Module):
-    """A layer of H hidden units that see a neuron's own past and its current, beside what is linear in these.
+    """A layer of H hidden units driven by a neuron's own past and its current, plus a term linear in both.
 
     Parameters
     ----------
     n_steps : int
-        Steps M of its own past that a neuron sees.
+        Number of steps M of a neuron's own past.
     n_hidden : int
     linear_current : bool
         Keep the prediction linear in the current, so that `W` has a scale.
@@ -66,10 +66,10 @@ class Feedforward(nn.Module):
 class _ReluReadout(torch.autograd.Function):
     """readout . relu(weight u + shift) + linear . u, where u is a neuron's own past, then its current.
 
-    The hidden units, (H, B N), are larger than all else, and passing over them takes most of the time of training. Here
-    they are written once and read three times: what the backward pass sums over them are two matrices, from which the
-    gradients of all parameters follow. What all neurons did m steps ago is a stretch of the recording, so u is copied
-    row by row.
+    The hidden units, (H, B N), are by far the largest array, and passes over them take most of the time of training.
+    Here they are written once and read three times: the backward pass reduces them to two matrices, from which the
+    gradients of all parameters follow. The activity of all neurons m steps ago is a contiguous stretch of the
+    recording, so u is copied row by row.
     """
 
     @staticmethod
@@ -78,22 +78,24 @@ class _ReluReadout(torch.autograd.Function):
     ) -> Tensor:
         """(B, N) from current (B, N), past (B, N, M), weight (H, M + 1), shift (H, N), readout (H,), linear (M + 1)."""
         n_windows, n_neurons, n_steps = past.shape
-        seen = past.new_empty(n_steps + 1, n_windows, n_neurons)
-        seen[:-1] = past.permute(2, 0, 1)
-        seen[-1] = current
-        seen = seen.view(n_steps + 1, -1)
-        hidden = weight @ seen
+        inputs = past.new_empty(n_steps + 1, n_windows, n_neurons)
+        inputs[:-1] = past.permute(2, 0, 1)
+        inputs[-1] = current
+        inputs = inputs.view(n_steps + 1, -1)
+        hidden = weight @ inputs
         hidden.view(-1, n_windows, n_neurons).add_(shift[:, None]).relu_()
-        ctx.save_for_backward(seen, hidden, weight, shift, readout, linear)
-        return (readout @ hidden).addmv_(seen.T, linear).view(n_windows, n_neurons)
+        ctx.save_for_backward(inputs, hidden, weight, shift, readout, linear)
+        return (readout @ hidden).addmv_(inputs.T, linear).view(n_windows, n_neurons)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient by each; by the past only if that is not simply data."""
-        seen, hidden, weight, shift, readout, linear = ctx.saved_tensors
+        """The gradient with respect to each input; to the past only if that is asked for."""
+        inputs, hidden, weight, shift, readout, linear = ctx.saved_tensors
         flat = gradient.reshape(-1)
-        active = torch.ops.aten.threshold_backward(flat.expand_as(hidden), hidden, 0)  # the gradient where a unit is on
-        by_input = (seen @ active.T).T
+        active = torch.ops.aten.threshold_backward(
+            flat.expand_as(hidden), hidden, 0
+        )  # the gradient where a hidden unit is active
+        by_input = (inputs @ active.T).T
         by_neuron = active.view(len(hidden), *gradient.shape).sum(1)
         current = ((weight[:, -1] * readout) @ active).add_(flat * linear[-1]).view_as(gradient)
         past = None
@@ -106,14 +108,14 @@ class _ReluReadout(torch.autograd.Function):
             readout[:, None] * by_input,
             readout[:, None] * by_neuron,
             (weight * by_input).sum(1) + (shift * by_neuron).sum(1),
-            seen @ flat,
+            inputs @ flat,
         )
 
 
 class Recurrent(nn.Module):
-    """The same, with features of a neuron's own past by a gated recurrent unit (Cho et al. 2014, arXiv:1406.1078).
+    """As `Feedforward`, with a gated recurrent unit for a neuron's own past (Cho et al. 2014, arXiv:1406.1078).
 
-    O(M H^2) operations for each prediction, one step after the other, in place of O(M H).
+    It takes O(M H^2) sequential operations per prediction instead of O(M H).
 
     Parameters
     ----------

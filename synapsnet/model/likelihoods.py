@@ -1,7 +1,7 @@
-r"""What a prediction :math:`\eta` of the decoder says of a neuron's next value: one class per likelihood.
+r"""What a prediction :math:`\eta` of the decoder means for a neuron's next value: one class per likelihood.
 
-Each has the same few methods. Evidence of connections needs the derivative of the log likelihood by the prediction
-(`score`) and its variance (`fisher_information`); training needs the density, forecasts the mean.
+Evidence for connections needs the derivative of the log likelihood with respect to the prediction (`score`) and its
+variance (`fisher_information`); training needs the density, and forecasts need the mean.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from synapsnet.model.connectivity import StandardErrors
 from synapsnet.recording import Modality
 
-MAX_LOG_RATE = 5.0  # e^5 spikes per bin is never real; without a bound one bad roll-out overflows
+MAX_LOG_RATE = 5.0  # e^5 spikes per bin is never real; without a bound, one bad prediction overflows
 LEAST_DISPERSION, MOST_DISPERSION = 0.01, 10.0  # variances of counts of 1.01 and 11 times a mean of 1
 
 
@@ -24,16 +24,16 @@ class Likelihood(nn.Module):
     Parameters
     ----------
     n_neurons : int
-        N; a likelihood may have trained parameters of its own for each neuron.
+        N; a likelihood may have trained parameters for each neuron.
 
     Attributes
     ----------
     modality : {"spikes", "calcium"}
-        Modality of the recordings that it is for.
+        Modality of the recordings it applies to.
     unit : str
         Unit of a weight of `W`.
     linear_current : bool
-        The prediction is linear in the current, so that `W` has a scale.
+        Whether the prediction is linear in the current, which fixes the scale of `W`.
     """
 
     modality: ClassVar[Modality]
@@ -44,11 +44,11 @@ class Likelihood(nn.Module):
         super().__init__()
 
     def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """What to subtract from each neuron's values, (T, N), and by what to divide: (N,) each. Counts stay counts."""
+        """(N,) offset to subtract from the values, (T, N), and (N,) scale to divide by. Counts stay counts."""
         return torch.zeros_like(values[0]), torch.ones_like(values[0])
 
     def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
-        """From normalised values of the training part, (T, N): the prediction of their mean, (N,), and its errors.
+        """From normalised training values, (T, N): the prediction of their mean, (N,), and standard errors of weights.
 
         Parameters of the likelihood itself are set to their estimates.
         """
@@ -59,11 +59,11 @@ class Likelihood(nn.Module):
         raise NotImplementedError
 
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
-        """Mean over steps and neurons, in nat, up to a constant that does not depend on parameters."""
+        """The mean over steps and neurons, in nat, up to a constant that does not depend on the parameters."""
         raise NotImplementedError
 
     def score(self, eta: Tensor, target: Tensor) -> Tensor:
-        """(..., N) derivative of the log likelihood of each step and neuron by the prediction `eta`."""
+        """(..., N) derivative of the log likelihood of each step and neuron with respect to the prediction `eta`."""
         raise NotImplementedError
 
     def fisher_information(self, eta: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Likelihood(nn.Module):
 
 
 class Bernoulli(Likelihood):
-    """A spike or none; eta is the log odds."""
+    """At most one spike per bin; eta is the log odds of a spike."""
 
     modality = "spikes"
     unit = "log odds per presynaptic spike"
@@ -120,9 +120,9 @@ class Poisson(Likelihood):
 
 
 class NegativeBinomial(Poisson):
-    """A count that varies more than its mean: variance mean + dispersion mean^2; eta is the log rate per step.
+    """An overdispersed count, with variance mean + dispersion mean^2; eta is the log rate per step.
 
-    The dispersion is a trained number for each neuron (Hilbe 2011, Negative Binomial Regression, Cambridge).
+    Each neuron has a trained dispersion (Hilbe 2011, Negative Binomial Regression, Cambridge).
     """
 
     def __init__(self, n_neurons: int) -> None:
@@ -131,7 +131,7 @@ class NegativeBinomial(Poisson):
 
     @property
     def dispersion(self) -> Tensor:
-        """(N,) not so small that gamma functions of its inverse lose their digits."""
+        """(N,) dispersion, bounded from below, because gamma functions of a large inverse lose precision."""
         return LEAST_DISPERSION + torch.exp(self.log_dispersion)
 
     @torch.no_grad()
@@ -159,7 +159,7 @@ class NegativeBinomial(Poisson):
 
 
 class Gaussian(Likelihood):
-    """A z-scored frame; eta is its mean, and every neuron has its noise."""
+    """A z-scored frame; eta is its mean, and every neuron has its own noise level."""
 
     modality = "calcium"
     unit = "SD per SD"
@@ -199,17 +199,17 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 
 
 def scale_of(values: Tensor) -> Tensor:
-    """Standard deviation of each column of (T, N) that varies; 1 of one that does not, which is only centred."""
+    """Standard deviation of each column of (T, N); 1 for a constant column, which is only centred."""
     spread = _spread(values)
     return torch.where(spread > 0, spread, 1.0)
 
 
 def _spread(values: Tensor) -> Tensor:
-    """Standard deviation of each column; exactly 0 if it is constant, whatever the rounding."""
+    """Standard deviation of each column; exactly 0 if the column is constant, despite rounding."""
     return torch.where(values.amax(0) > values.amin(0), values.std(0), 0.0)
 
 
 def _least_moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread of counts; of what was silent in the training part, as if it had no more than one spike there."""
+    """Mean and standard deviation of counts, at least those of a neuron with one spike in the training part."""
     n_steps = len(values)
     return values.mean(0).clamp(min=1 / n_steps), _spread(values).clamp(min=1 / n_steps**0.5)

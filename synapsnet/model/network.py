@@ -20,8 +20,8 @@ class Architecture:
     Attributes
     ----------
     likelihood, connectivity, decoder : str
-        Names in `LIKELIHOODS`, `CONNECTIVITIES` and `HIDDEN`. With the connectivity "none" there is no `W`:
-        the ablation in which neurons are independent.
+        Names in `LIKELIHOODS`, `CONNECTIVITIES` and `HIDDEN`. With the connectivity "none" there is no `W`: the
+        ablation in which neurons are independent.
     n_neurons : int
     n_lags, n_steps : int
         Synaptic kernel length L and own past M, in steps; L <= M.
@@ -71,7 +71,7 @@ class SynapsNetModel(nn.Module):
     ----------
     architecture : Architecture
     errors : StandardErrors, optional
-        The scale of the weights. It is not needed if all parameters are loaded afterwards.
+        Scale of the weights; not needed if all parameters are loaded afterwards.
     """
 
     def __init__(self, architecture: Architecture, errors: StandardErrors | None = None) -> None:
@@ -104,16 +104,16 @@ class SynapsNetModel(nn.Module):
         return self.synapses.kernels.current(past, self.synapses.connectivity)
 
     def decode(self, current: Tensor, past: Tensor, behaviour: Tensor) -> Tensor:
-        """(B, N) natural parameter of the next step, given the input currents."""
+        """(B, N) prediction `eta` of the next step, given the input currents."""
         return self.offset + self.decoder(current, past, self.embedding, behaviour)
 
     def forward(self, past: Tensor, behaviour: Tensor) -> Tensor:
-        """(B, N) natural parameter of the step after each window.
+        """(B, N) prediction `eta` of the step after each window.
 
         Parameters
         ----------
         past : (B, N, M) tensor
-            Windows of activity, oldest first. Nothing of the step to predict is in them.
+            Windows of activity, oldest step first, without the step to predict.
         behaviour : (B, V) tensor
             Behaviour at the last step of each window.
         """
@@ -124,11 +124,11 @@ class SynapsNetModel(nn.Module):
         return self.likelihood.mean(eta)
 
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
-        """Mean over steps and neurons, in nat, up to a constant that does not depend on parameters."""
+        """The mean over steps and neurons, in nat, up to a constant that does not depend on the parameters."""
         return self.likelihood.negative_log_likelihood(eta, target)
 
     def score(self, eta: Tensor, target: Tensor) -> Tensor:
-        """(B, N) derivative of the log likelihood of each step and neuron by the prediction `eta`."""
+        """(B, N) derivative of the log likelihood of each step and neuron with respect to the prediction `eta`."""
         return self.likelihood.score(eta, target)
 
     def fisher_information(self, eta: Tensor) -> Tensor:
@@ -136,22 +136,22 @@ class SynapsNetModel(nn.Module):
         return self.likelihood.fisher_information(eta)
 
     def negative_log_prior(self) -> Tensor:
-        """Of the whole of `W`, in nat, up to a constant."""
+        """The negative log prior of the whole of `W`, in nat, up to a constant."""
         if self.synapses is None:
             return torch.zeros((), device=self.offset.device)
         return self.sparsity * self.synapses.connectivity.negative_log_prior()
 
     def in_units(self) -> list[nn.Parameter]:
-        """The parameters that are counted in standard errors of a weight, see `synapsnet.model.connectivity`."""
+        """The parameters in units of a weight's standard error, see `synapsnet.model.connectivity`."""
         return [] if self.synapses is None else self.synapses.connectivity.in_units()
 
     def constrain(self) -> None:
-        """Put `W`, after an update, back to where it is allowed to be."""
+        """Project `W`, after an update, back onto its constraint."""
         if self.synapses is not None:
             self.synapses.connectivity.constrain()
 
     def share(self, other: SynapsNetModel) -> None:
-        """Use the decoder of `other`, and its way to read connections off embeddings, from now on."""
+        """From now on use the decoder of `other`, and its maps from embeddings to low-rank weights."""
         self.decoder = other.decoder
         if self.synapses is not None and other.synapses is not None:
             self.synapses.connectivity.share(other.synapses.connectivity)
