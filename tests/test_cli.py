@@ -197,8 +197,8 @@ def test_simulate_refuses_what_does_not_go_together(options, message, refused, t
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--as", "spikes", "--set", "neuropil=1"], "--set knows no 'neuropil' for spikes; it knows neighbourhood_um"),
-        (["--as", "calcium", "--set", "drift=1"], "--set knows no 'drift' for calcium"),
+        (["--as", "spikes", "--set", "neuropil=1"], "--set takes no 'neuropil' for spikes; it takes neighbourhood_um"),
+        (["--as", "calcium", "--set", "drift=1"], "--set takes no 'drift' for calcium"),
         (["--as", "calcium", "--set", "n_planes=two"], "Unusable n_planes: Input should be a valid integer"),
         (["--as", "calcium", "--visible", 2], "got 2"),
         (["--as", "calcium", "--by", "type"], "needs them"),

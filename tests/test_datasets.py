@@ -619,7 +619,7 @@ def test_an_interrupted_command_says_how_to_go_on(command, server, tmp_path, mon
         patch.setattr(Resuming, "_append", interrupt)
         code, printed = command(*arguments)
     assert code == 130
-    assert "The same command goes on where it stopped" in printed
+    assert "The same command continues where it stopped" in printed
     code, printed = command(*arguments)
     assert code == 0
     assert server.downloads() == [None, "bytes=1000-"]

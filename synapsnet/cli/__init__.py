@@ -1,4 +1,4 @@
-"""The command line: the only part that knows all others."""
+"""The command line: the only part that imports all others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
-# Threads that wait by spinning are several times slower as soon as anything else wants a core.
+# Threads that wait by spinning become several times slower as soon as another program needs a core.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before PyTorch is imported
-# A user's folder may hold a random.py or a queue.py: processes of ours do not look for modules in it first.
+# The working directory may hold a random.py or a queue.py, so our processes do not import from it first.
 os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 from synapsnet.cli.console import complain
@@ -42,9 +42,9 @@ def start() -> None:
 
 
 def main() -> None:
-    """Run `synapsnet`; what cannot be done ends in one sentence and exit code 2.
+    """Run `synapsnet`; every error ends in one sentence and exit code 2.
 
-    With SYNAPSNET_TRACEBACK in the environment, in a traceback.
+    If SYNAPSNET_TRACEBACK is set in the environment, the traceback is shown.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:  # not where `nohup` says otherwise

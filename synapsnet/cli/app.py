@@ -1,4 +1,4 @@
-"""The commands of `synapsnet`. What takes long to import is imported where it is used."""
+"""The commands of `synapsnet`. Modules that take long to import are imported where they are used."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def _all_commands(
 ) -> None: ...
 
 
-baseline = typer.Typer(help="Keep a method's scores, and find out when a later version is worse.", no_args_is_help=True)
+baseline = typer.Typer(help="Save a method's scores, and find out when a later version is worse.", no_args_is_help=True)
 baseline.command("save")(baseline_save)
 baseline.command("compare")(baseline_compare)
 
-Seed = Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**63 - 1)]
-Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="What to write.")]
-RunFolder = Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")]
+Seed = Annotated[int, typer.Option(help="Random seed.", min=0, max=2**63 - 1)]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Device to compute on.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Output path.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder written by `synapsnet fit`.")]
 DEMO_NETWORK = "lif-random"
 
 
@@ -66,28 +66,32 @@ DEMO_NETWORK = "lif-random"
 def simulate(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="What to write; with --seeds, a name that holds {seed}."),
+        typer.Option("--output", "-o", help="Output file; with --seeds, its name must contain {seed}."),
     ],
     network: Annotated[str, typer.Option(help="Name of the network; see `synapsnet catalogue`.")] = DEMO_NETWORK,
-    topology: Annotated[str | None, typer.Option(help="Who is connected to whom; default the network's own.")] = None,
+    topology: Annotated[
+        str | None, typer.Option(help="Wiring between the neurons; default: the network's own.")
+    ] = None,
     state: Annotated[
         list[str] | None,
-        typer.Option(help="A state that the whole network is in; see `synapsnet catalogue`; repeatable."),
+        typer.Option(help="State of the whole network, see `synapsnet catalogue`; repeatable."),
     ] = None,
-    duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
+    duration: Annotated[float, typer.Option(help="Simulated time in seconds.")] = 1200.0,
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(help="Number of seeds to simulate side by side, from --seed on.", min=1)] = 1,
+    seeds: Annotated[
+        int, typer.Option(help="Number of seeds to simulate in parallel, starting from --seed.", min=1)
+    ] = 1,
     parameter: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="A parameter of the network, topology.NAME, inputs.NAME, states.STATE.NAME or rates.NAME, NAME=VALUE; "
-            "repeatable.",
+            help="Parameter as NAME=VALUE: of the network, or topology.NAME, inputs.NAME, states.STATE.NAME or "
+            "rates.NAME; repeatable.",
         ),
     ] = None,
-    preview: Annotated[Path | None, typer.Option(help="HTML page to write with what the network does.")] = None,
+    preview: Annotated[Path | None, typer.Option(help="Write an HTML page with the network's activity.")] = None,
     beside: Annotated[
-        Path | None, typer.Option(help="Real recording to show beside it (options of reading: below).")
+        Path | None, typer.Option(help="Real recording to compare with on that page (reading options: below).")
     ] = None,
     *,
     reading: Reading,
@@ -116,7 +120,7 @@ def simulate(
     if beside is not None and preview is None:
         raise InputError("--beside belongs to --preview; say where to write the page.")
     if beside is None and reading != Reading():
-        raise InputError("Options of reading are for the recording to show beside the simulation; name it (--beside).")
+        raise InputError("Reading options apply to the recording shown beside the simulation; name it (--beside).")
     parameters = nested(parameter or [])
     if topology is not None:
         more = parameters.get("topology", {})
@@ -154,16 +158,16 @@ def simulate(
 
 @app.command()
 def observe(
-    simulation: Annotated[Path, typer.Argument(help="File that `synapsnet simulate` wrote.")],
+    simulation: Annotated[Path, typer.Argument(help="File written by `synapsnet simulate`.")],
     output: Output,
-    modality: Annotated[Literal["calcium", "spikes"], typer.Option("--as", help="What is recorded.")],
+    modality: Annotated[Literal["calcium", "spikes"], typer.Option("--as", help="Modality to record.")],
     seed: Seed = 0,
-    bin_ms: Annotated[float | None, typer.Option("--bin", help="Spikes: width of the bins in ms; default 5.")] = None,
-    loss: Annotated[float | None, typer.Option(help="Spikes: probability that one is missed; default 0.")] = None,
+    bin_ms: Annotated[float | None, typer.Option("--bin", help="Spikes: bin width in ms; default 5.")] = None,
+    loss: Annotated[float | None, typer.Option(help="Spikes: probability that a spike is missed; default 0.")] = None,
     contamination: Annotated[
-        float | None, typer.Option(help="Spikes: fraction of a unit's spikes fired by others; default 0.")
+        float | None, typer.Option(help="Spikes: fraction of a unit's spikes that other neurons fired; default 0.")
     ] = None,
-    indicator: Annotated[str | None, typer.Option(help="Calcium: its name; default GCaMP6f.")] = None,
+    indicator: Annotated[str | None, typer.Option(help="Calcium: indicator; default GCaMP6f.")] = None,
     frame_rate: Annotated[float | None, typer.Option(help="Calcium: frames per second; default 30.")] = None,
     noise: Annotated[
         float | None, typer.Option(help="Calcium: noise level nu, % per square root of Hz; default 1.")
@@ -173,15 +177,14 @@ def observe(
     ] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another parameter of the observation, NAME=VALUE; see `synapsnet catalogue`."),
+        typer.Option("--set", help="Another observation parameter as NAME=VALUE; see `synapsnet catalogue`."),
     ] = None,
-    visible: Annotated[float, typer.Option(help="Fraction of the neurons that is recorded at all.")] = 1.0,
+    visible: Annotated[float, typer.Option(help="Fraction of the neurons that are recorded.")] = 1.0,
     by: Annotated[
-        Literal["random", "field", "type"], typer.Option(help="Which: at random, those in a field of view, or by type.")
+        Literal["random", "field", "type"],
+        typer.Option(help="How the recorded neurons are chosen: at random, by field of view, or by type."),
     ] = "random",
-    cell_type: Annotated[
-        list[str] | None, typer.Option(help="With --by type: a type that is kept; repeatable.")
-    ] = None,
+    cell_type: Annotated[list[str] | None, typer.Option(help="With --by type: a type to record; repeatable.")] = None,
 ) -> None:
     """Record a simulation as an experiment would see it.
 
@@ -208,7 +211,7 @@ def observe(
     known = [name for name in keyword_parameters(record) if name not in ("seed", "notify", *own)]
     for name, value in nested(parameter or []).items():
         if name not in known:
-            raise InputError(f"--set knows no {name!r} for {modality}; it knows {', '.join(known)}.")
+            raise InputError(f"--set takes no {name!r} for {modality}; it takes {', '.join(known)}.")
         options[name] = value
     if modality == "spikes":
         options["notify"] = notify
@@ -226,7 +229,9 @@ def observe(
 
 @app.command()
 def catalogue(
-    name: Annotated[str | None, typer.Argument(help="A network, topology or observation; default the list.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A network, topology or observation model; default: list them all.")
+    ] = None,
 ) -> None:
     """List the networks, topologies and observation models, or explain one with its parameters.
 
@@ -243,7 +248,7 @@ def catalogue(
 
 @app.command()
 def export(
-    simulation: Annotated[Path, typer.Argument(help="File that `synapsnet simulate` wrote.")],
+    simulation: Annotated[Path, typer.Argument(help="File written by `synapsnet simulate`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the SONATA files.")],
 ) -> None:
     """Write neurons, connections and spikes of a simulation as SONATA, for other tools.
@@ -261,27 +266,29 @@ def export(
 @app.command()
 @reads_recording
 def fit(
-    recording: Annotated[Path, typer.Argument(help="A file or folder; `synapsnet info` says how it is read.")],
+    recording: Annotated[Path, typer.Argument(help="A file or folder; `synapsnet info` shows how it is read.")],
     output: Output,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[
-        Literal["32-true", "bf16-mixed"], typer.Option(help="Of training; bf16 is for GPUs that have it.")
+        Literal["32-true", "bf16-mixed"], typer.Option(help="Precision of training; bf16 is for GPUs that support it.")
     ] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
-    test_fraction: Annotated[float, typer.Option(help="Share of the recording, at its end, held out.")] = 0.1,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training part at most.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")] = False,
+    test_fraction: Annotated[
+        float, typer.Option(help="Fraction of the recording, at its end, that is held out.")
+    ] = 0.1,
+    epochs: Annotated[int | None, typer.Option(help="Maximum number of passes over the training part.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Another setting of SynapsNet, NAME=VALUE; repeatable.")
+        list[str] | None, typer.Option("--set", help="Another setting of SynapsNet as NAME=VALUE; repeatable.")
     ] = None,
     pretrained: Annotated[
-        Path | None, typer.Option(help="Run, or output of `synapsnet pretrain`, whose decoder is kept as it is.")
+        Path | None, typer.Option(help="Run, or output of `synapsnet pretrain`, whose decoder is used unchanged.")
     ] = None,
     *,
     reading: Reading,
 ) -> None:
-    """Fit SynapsNet and its W = 0 ablation to a recording, simulated or real.
+    """Fit SynapsNet and its ablation W = 0 to a recording, simulated or real.
 
     On several GPUs or computers: `torchrun --nproc-per-node 4 --no-python synapsnet fit rec.nwb -o run/`.
 
@@ -318,7 +325,7 @@ def fit(
                 progress=steps,
             )
     except KeyboardInterrupt:
-        complain("Interrupted. `synapsnet fit` with the same options and --resume goes on, to the same result.")
+        complain("Interrupted. `synapsnet fit` with the same options and --resume continues to the same result.")
         raise typer.Exit(130) from None
     OUT.print(f"Fitted: {output}. Next: synapsnet score {output}", markup=False)
 
@@ -328,7 +335,9 @@ def score(
     run: RunFolder,
     against: Annotated[
         str | None,
-        typer.Option(help="Comparators, separated by commas: names, or pkg.mod:Class; default four.", metavar="NAMES"),
+        typer.Option(
+            help="Comparators, comma-separated: names, or pkg.mod:Class; default: four of them.", metavar="NAMES"
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -336,7 +345,7 @@ def score(
     orientation: Orientation = None,
     truth_read: TruthRead = None,
 ) -> None:
-    """Fit the comparators to the same data and score everybody on what was held out.
+    """Fit the comparators to the same data, and score all methods on the held-out part.
 
     Examples
     --------
@@ -355,7 +364,7 @@ def score(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Scored runs, a section of the page each.")],
+    runs: Annotated[list[Path], typer.Argument(help="Scored runs; each becomes a section of the page.")],
     output: Output = Path("report.html"),
     title: Annotated[str, typer.Option(help="Title of the page.")] = "SynapsNet report",
 ) -> None:
@@ -381,7 +390,7 @@ def info(
     *,
     reading: Reading,
 ) -> None:
-    """Say what a file or folder holds, how it is read, and with which options.
+    """Show what a file or folder holds, how it is read, and which options apply.
 
     Examples
     --------
@@ -403,13 +412,13 @@ def info(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all that is made.")] = Path("demo"),
-    duration: Annotated[float, typer.Option(help="Biological time in seconds.")] = 1200.0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all results.")] = Path("demo"),
+    duration: Annotated[float, typer.Option(help="Simulated time in seconds.")] = 1200.0,
     neurons: Annotated[int, typer.Option(help="Size of the network.")] = 100,
     seed: Seed = 1,
     device: Device = "auto",
 ) -> None:
-    """Do everything once: simulate, record as spikes and as calcium, fit, score, report.
+    """Run everything once: simulate, record as spikes and as calcium, fit, score, report.
 
     Example: `synapsnet demo --seed 1 -o demo`
     """
@@ -425,7 +434,7 @@ def demo(
         fit(recording, run, seed, device, overwrite=True)
         score(run, seed=seed, device=device)
         runs.append(run)
-    report(runs, output / "report.html", "SynapsNet demo: one network, seen as spikes and as calcium")
+    report(runs, output / "report.html", "SynapsNet demo: one network, recorded as spikes and as calcium")
 
 
 for command in (assess, edges, check, pretrain, benchmark, leaderboard):

@@ -1,4 +1,4 @@
-"""`synapsnet assess`: what of a run's connectivity can be believed."""
+"""`synapsnet assess`: how far a run's connectivity can be believed."""
 
 from __future__ import annotations
 
@@ -13,44 +13,46 @@ from synapsnet.errors import InputError
 
 
 def assess(
-    run: Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")],
+    run: Annotated[Path, typer.Argument(help="Folder written by `synapsnet fit`.")],
     seeds: Annotated[
-        int, typer.Option(help="Simulated networks for each fraction: more of them, narrower intervals.", min=1)
+        int, typer.Option(help="Simulated networks per fraction; more networks give narrower intervals.", min=1)
     ] = 3,
     fractions: Annotated[
         str,
         typer.Option(
-            help="Of the network, how much your neurons may be, separated by commas: 1 is all of it, 0.333 a third."
+            help="Fractions of the network that your neurons may be, comma-separated: 1 is all of it, 0.333 a third."
         ),
     ] = "1,0.333",
     lengths: Annotated[
         str,
         typer.Option(
-            help="How long simulated recordings are, in lengths of yours: 4 tells what recording four times as long "
-            "would bring. 1 must be there."
+            help="Lengths of the simulated recordings, relative to yours: 4 shows what a recording four times as long "
+            "would yield. Must include 1."
         ),
     ] = "0.5,1,2,4",
     light: Annotated[
         Path | None,
-        typer.Option(help="Your recording's file, if it has light that was not fitted: are responses predicted?"),
+        typer.Option(
+            help="Your recording's file, if it has light stimulation that was not fitted: are responses predicted?"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**31 - 1)] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=2**31 - 1)] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Device to compute on.")] = "auto",
     truth: TruthFile = None,
     orientation: Orientation = None,
     truth_read: TruthRead = None,
 ) -> None:
-    """Find out what of a run's connectivity can be believed. Prints findings with numbers, then warnings.
+    """Find out how far a run's connectivity can be believed. Prints findings with numbers, then warnings.
 
-    - **Simulations** that are like your recording, of which the truth is known: how much of it SynapsNet finds.
-    - **Reliability**: does another part of the recording, or another state of the animal, say the same.
-    - **Forecasts**: do connections help. Needs a scored run.
-    - **Knowledge** in the neuron table: cell types, widths of spikes, positions, areas.
-    - **Light**: are responses predicted.
-    - **Known connections**, if the run has them or `--truth` names them: what was recovered beside what was expected.
+    - **Matched simulations**, whose connections are known: how many of them does SynapsNet find?
+    - **Reliability**: does another part of the recording, or another state of the animal, give the same result?
+    - **Forecasts**: do connections improve them? Needs a scored run.
+    - **Prior knowledge** in the neuron table: cell types, spike widths, positions, areas.
+    - **Light**: are responses to optogenetic stimulation predicted?
+    - **Known connections**, if the run has them or `--truth` gives them: what was recovered, and what was expected?
 
-    It takes as long as about 30 fits of the run. Ctrl-C at any time: what is done is kept, the same command goes on,
-    and more seeds, fractions or lengths are added to what is there.
+    It takes as long as about 30 fits of the run. It may be stopped with Ctrl-C at any time: finished parts are
+    kept, the same command continues, and more seeds, fractions or lengths are added to them.
 
     Examples
     --------
@@ -76,7 +78,7 @@ def assess(
                 progress=steps,
             )
     except KeyboardInterrupt:
-        complain("Interrupted. `synapsnet assess` with the same options goes on.")
+        complain("Interrupted. `synapsnet assess` with the same options continues.")
         raise typer.Exit(130) from None
     for sentence in findings(found):
         OUT.print(f"- {sentence}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from synapsnet.errors import InputError
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """NAME=VALUE with VALUE as JSON, or as text where it is none."""
+    """NAME=VALUE with VALUE parsed as JSON, or kept as text if it is not JSON."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InputError(f"--set needs NAME=VALUE; got {text!r}.")
@@ -22,7 +22,7 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def nested(assignments: list[str]) -> dict[str, Any]:
-    """The assignments as a dictionary; A.B=VALUE goes into a dictionary named A, and A.B.C=VALUE into one named B."""
+    """The assignments as a nested dictionary: A.B=VALUE sets B in the dictionary A, and so on."""
     found: dict[str, Any] = {}
     for name, value in map(assignment, assignments):
         *owners, last = name.split(".")
@@ -44,7 +44,7 @@ def settings_of_fit(seed: int, epochs: int | None, assignments: list[str] | None
     Raises
     ------
     InputError
-        If one is set that has a flag, or the connectivity "none", which is always fitted beside the other.
+        If a setting is given that has its own flag, or the connectivity "none", which is always fitted as well.
     """
     more = dict(map(assignment, assignments or []))
     for name, flag in (("seed", "--seed"), ("epochs", "--epochs")):

@@ -1,4 +1,4 @@
-"""`synapsnet benchmark`, `leaderboard` and `baseline`: methods side by side on simulated networks."""
+"""`synapsnet benchmark`, `leaderboard` and `baseline`: methods compared on the same networks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from synapsnet.files import check_folder, check_output, make_folder
 if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
 
-# Metrics of a method that fit a terminal; the page has all.
+# The metrics that fit into a terminal; the page has all of them.
 IN_TERMINAL = ("rank", "auprc", "of_ceiling", "auroc", "weight_correlation", "seconds", "peak_mib", "failed")
 
-Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for results; what is done there is not repeated.")]
-Results = Annotated[
-    Path, typer.Argument(help="Folder that `synapsnet benchmark` wrote, a .parquet, or a folder of some.")
+Folder = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="Folder for results; results that it holds already are not computed again."),
 ]
-Baselines = Annotated[Path, typer.Option("--folder", help="Where baselines are kept, NAME.json each.")]
+Results = Annotated[
+    Path, typer.Argument(help="Folder written by `synapsnet benchmark`, a .parquet file, or a folder of them.")
+]
+Baselines = Annotated[Path, typer.Option("--folder", help="Folder of baselines, one NAME.json each.")]
 
 
 def benchmark(
@@ -32,16 +35,16 @@ def benchmark(
     output: Folder = Path("results"),
     method: Annotated[
         list[str] | None,
-        typer.Option(help="Also this method: a registered name, or your own as pkg.module:Class; repeatable."),
+        typer.Option(help="Additional method: a registered name, or your own as pkg.module:Class; repeatable."),
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = None,
-    slurm: Annotated[bool, typer.Option("--slurm", help="Run on Slurm jobs; see dask-jobqueue.")] = False,
-    workers: Annotated[int | None, typer.Option(help="How many at once; default one per core.", min=1)] = None,
-    fetch: Annotated[
-        bool, typer.Option("--fetch", help="Fetch recordings of public data sets that are absent, into data/.")
-    ] = False,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Run as Slurm jobs; see dask-jobqueue.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of parallel workers; default: one per core.", min=1)
+    ] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download missing public recordings into data/.")] = False,
 ) -> None:
-    """Run a suite of networks, observations, methods and seeds; an interrupted run goes on where it stopped.
+    """Run a suite of networks, observations, methods and seeds; an interrupted run continues where it stopped.
 
     Examples
     --------
@@ -64,7 +67,7 @@ def benchmark(
         with progress() as steps, connect(scheduler=scheduler, slurm=slurm, workers=workers) as client:
             results = run_suite(chosen, output, client, more_methods=method or (), progress=steps, notify=notify)
     except KeyboardInterrupt:
-        complain("Interrupted. `synapsnet benchmark` with the same options goes on where it stopped.")
+        complain("Interrupted. `synapsnet benchmark` with the same options continues where it stopped.")
         raise typer.Exit(130) from None
     _print(ranked(results))
     OUT.print(f"Results: {output}. Next: synapsnet leaderboard {output}", markup=False, soft_wrap=True)
@@ -74,16 +77,16 @@ def leaderboard(
     results: Results = Path("results"),
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("leaderboard.html"),
     figure: Annotated[
-        Path | None, typer.Option(help="Scores by setting and against cost, to write: .svg, .png or .pdf.")
+        Path | None, typer.Option(help="Write a figure of scores by setting and against cost: .svg, .png or .pdf.")
     ] = None,
     curves: Annotated[
-        Path | None, typer.Option(help="Curves over what the suite varies, to write: .svg, .png or .pdf.")
+        Path | None, typer.Option(help="Write curves over the quantity that the suite varies: .svg, .png or .pdf.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="AUPRC and realised FDR by setting as Markdown, to write: .md.")
+        Path | None, typer.Option(help="Write AUPRC and realised FDR by setting as Markdown: .md.")
     ] = None,
 ) -> None:
-    """Rank methods by what a benchmark found: by setting, with intervals over seeds, and against their cost.
+    """Rank methods by their benchmark scores: by setting, with intervals over seeds, and against their cost.
 
     Examples
     --------
@@ -119,11 +122,11 @@ def leaderboard(
 
 def baseline_save(
     name: Annotated[str, typer.Argument(help="Name of the baseline.")],
-    method: Annotated[str, typer.Option(help="Whose scores.")],
+    method: Annotated[str, typer.Option(help="Method whose scores are saved.")],
     results: Results = Path("results"),
     folder: Baselines = Path("baselines"),
 ) -> None:
-    """Keep a method's scores on a suite, for later versions to be compared with.
+    """Save a method's scores on a suite, to compare later versions with.
 
     Example: `synapsnet baseline save var-1.0 results/ --method var`
     """
@@ -143,7 +146,7 @@ def baseline_compare(
     results: Results = Path("results"),
     folder: Baselines = Path("baselines"),
 ) -> None:
-    """Compare a method with its baseline, unit by unit; exit 1 if any score is significantly worse.
+    """Compare a method with its baseline, case by case; exit 1 if any score is significantly worse.
 
     Example: `synapsnet baseline compare var-1.0 results/`
     """

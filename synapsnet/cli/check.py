@@ -1,4 +1,4 @@
-"""`synapsnet check`: the property suite on a method, from the command line."""
+"""`synapsnet check`: run the property suite on a method."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ STYLES = {"passed": "green", "failed": "red", "skipped": "dim"}
 
 def check(
     method: Annotated[str, typer.Argument(help="A registered name, or your own as pkg.module:Class.")],
-    modality: Annotated[Literal["spikes", "calcium"] | None, typer.Option("--as", help="Only on this.")] = None,
+    modality: Annotated[
+        Literal["spikes", "calcium"] | None, typer.Option("--as", help="Check on this modality only.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer examples, for a slow method.")] = False,
 ) -> None:
-    """Check a method of inferring connectivity for what any must do; exit 1 if it fails a "must".
+    """Check that a connectivity inference method has the properties any should have; exit 1 if it lacks a "must".
 
     Example: `synapsnet check mypkg.mymodule:MyMethod`
     """

@@ -1,4 +1,4 @@
-"""What the user sees in the terminal: progress, notices, tables."""
+"""Terminal output: progress, notices, tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Safe(Console):
-    """Shows nothing that a terminal would obey: what is printed may come from a file."""
+    """A console that never prints control sequences: printed text may come from a file."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(printable_text(renderable), options):
@@ -31,7 +31,7 @@ class _Safe(Console):
 
 
 def printable_text(renderable: RenderableType) -> RenderableType:
-    """A text made printable as a whole: lines and styles may part an address from its secrets."""
+    """Text made printable as a whole, because line breaks and styles may split an address from its secrets."""
     return printable(renderable) if isinstance(renderable, str) else renderable
 
 
@@ -40,10 +40,10 @@ for _name in ("stdout", "stderr"):
         setattr(sys, _name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     elif hasattr(_stream, "reconfigure"):
         _stream.reconfigure(errors="replace")  # a terminal need not know all letters
-SILENT = rank() > 0  # of the processes that torchrun started, the first one speaks
+SILENT = rank() > 0  # only the first of the processes that torchrun started prints
 OUT = _Safe(highlight=False, quiet=SILENT, width=None if sys.stdout.isatty() else 120)
 ERR = _Safe(stderr=True, quiet=SILENT, highlight=False, soft_wrap=True)
-PLAIN_EVERY_S = 15.0  # without a terminal (a log file, CI) a line now and then
+PLAIN_EVERY_S = 15.0  # seconds between lines where there is no terminal (a log file, CI)
 
 
 def complain(sentence: str) -> None:
@@ -67,7 +67,7 @@ class Steps:
         self._started = self._printed = time.monotonic()
 
     def __call__(self, what: str, fraction: float | None) -> None:
-        """Report that `what` is `fraction` done."""
+        """Report that the step `what` is `fraction` done."""
         if what != self._what:
             self.finish()
             self._what, self._started = what, time.monotonic()

@@ -45,7 +45,7 @@ def list_datasets(context: typer.Context) -> None:
 
 @datasets.command("files")
 def list_dataset_files(name: Name) -> None:
-    """Ask the archive for the files of a data set, their sizes and the licence.
+    """List the files of a data set in its archive, with their sizes and the licence.
 
     Example: `synapsnet datasets files stringer-2019`
     """
@@ -62,11 +62,13 @@ def list_dataset_files(name: Name) -> None:
 def fetch_dataset(
     name: Name,
     session: Annotated[
-        str | None, typer.Option(help="Only files whose path contains this, such as a subject or a date.")
+        str | None, typer.Option(help="Only files whose path contains this text, such as a subject or a date.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default the data set's name.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Output folder; default: the data set's name.")
+    ] = None,
 ) -> None:
-    """Download a data set, or a session of it; what is interrupted goes on where it stopped.
+    """Download a data set, or one session of it; an interrupted download resumes.
 
     Example: `synapsnet datasets fetch allen-neuropixels --session ses-721123822 -o allen/`
     """
@@ -77,7 +79,7 @@ def fetch_dataset(
         with progress() as steps:
             fetched = fetch(find_dataset(name), folder, session=session, notify=notify, progress=steps)
     except KeyboardInterrupt:
-        complain("Interrupted. The same command goes on where it stopped.")
+        complain("Interrupted. The same command continues where it stopped.")
         raise typer.Exit(130) from None
     for path in fetched:
         OUT.print(f"Fetched: {path}. Next: synapsnet info {path}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`synapsnet edges`: what was inferred, for other tools."""
+"""`synapsnet edges`: export the inferred connectivity for other tools."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from synapsnet.files import check_folder
 
 
 def edges(
-    run: Annotated[Path, typer.Argument(help="Folder that `synapsnet fit` wrote.")],
+    run: Annotated[Path, typer.Argument(help="Folder written by `synapsnet fit`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
-    fdr: Annotated[float, typer.Option(help="False discovery rate of the connections that are reported.")] = 0.05,
+    fdr: Annotated[float, typer.Option(help="False discovery rate of the reported connections.")] = 0.05,
     into: Annotated[
         Path | None,
-        typer.Option(help="The NWB file that you fitted; a copy of it gets the results. Default: the run's recording."),
+        typer.Option(
+            help="The NWB file that was fitted; the results go into a copy of it. Default: the run's recording."
+        ),
     ] = None,
 ) -> None:
     """Write inferred connections as a table (CSV), as a graph (GraphML), and into a copy of the recording (NWB).
@@ -36,7 +38,7 @@ def edges(
     write_exports(fitted, output, fdr=fdr, recording=into)
     if few := int(has_little_data(fitted.recording).sum()):
         notify(
-            f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or only in one part of the time, to "
-            f"say anything of their connections: `little_data` in {EDGES} marks these pairs."
+            f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or spike in only one part of the time, "
+            f"to say anything about their connections: `little_data` in {EDGES} marks these pairs."
         )
     OUT.print(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}", markup=False, soft_wrap=True)

@@ -16,18 +16,18 @@ from synapsnet.files import check_folder, locked, make_folder
 
 @reads_recording
 def pretrain(
-    recordings: Annotated[list[Path], typer.Argument(help="Files or folders of one kind, each with its own neurons.")],
+    recordings: Annotated[list[Path], typer.Argument(help="Recordings of one kind, each with its own neurons.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the models.")],
-    seed: Annotated[int, typer.Option(help="Seed of everything that is random.", min=0, max=2**63 - 1)] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training parts at most.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=2**63 - 1)] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Device to compute on.")] = "auto",
+    epochs: Annotated[int | None, typer.Option(help="Maximum number of passes over the training parts.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Another setting of SynapsNet, NAME=VALUE; repeatable.")
+        list[str] | None, typer.Option("--set", help="Another setting of SynapsNet as NAME=VALUE; repeatable.")
     ] = None,
     *,
     reading: Reading,
 ) -> None:
-    """Fit several recordings at once, with one decoder, to be taken to another recording.
+    """Fit several recordings together, with one decoder that other recordings can reuse.
 
     Examples
     --------
@@ -53,5 +53,5 @@ def pretrain(
                 progress=lambda fraction, what=what: steps(what, fraction),  # type: ignore[misc]
                 **settings | changed,
             )
-            models[0].save(output / name)  # the decoder is that of all of them
+            models[0].save(output / name)  # all models have the same decoder
     OUT.print(f"Pretrained: {output}. Next: synapsnet fit REC --pretrained {output} -o run/", markup=False)

@@ -25,7 +25,7 @@ def _truth(help: str, *names: str) -> Any:
 
 
 def truth_of(file: Path | None, orientation: str | None, more: Sequence[str] | None) -> Truth | None:
-    """The ground truth that a user names, if any."""
+    """The ground truth that the user names, if any."""
     if file is None:
         if orientation or more:
             raise InputError("--orientation and --truth-read say how --truth FILE is read; name the file, too.")
@@ -40,18 +40,20 @@ def truth_of(file: Path | None, orientation: str | None, more: Sequence[str] | N
 
 
 TruthFile = Annotated[Path | None, _truth("File of known connections: pairs by id, a matrix, SONATA edges.", "--truth")]
-Orientation = Annotated[str | None, _truth("Of a matrix of connections: post-pre or pre-post.", "--orientation")]
+Orientation = Annotated[
+    str | None, _truth("Order of the axes of a connectivity matrix: post-pre or pre-post.", "--orientation")
+]
 TruthRead = Annotated[
     list[str] | None,
     _truth(
-        "More of how it is read, NAME=VALUE; repeatable: key, delay_key, signed, unlisted, unrecorded, duplicates.",
+        "Option of --truth as NAME=VALUE; repeatable: key, delay_key, signed, unlisted, unrecorded, duplicates.",
         "--truth-read",
     ),
 ]
 
 
 def add_truth_of(run: Path, file: Path | None, orientation: str | None, more: Sequence[str] | None) -> None:
-    """Give a run the ground truth that a user names, if any."""
+    """Add to a run the ground truth that the user names, if any."""
     if (truth := truth_of(file, orientation, more)) is not None:
         from synapsnet.run import add_truth
 
@@ -60,34 +62,38 @@ def add_truth_of(run: Path, file: Path | None, orientation: str | None, more: Se
 
 @dataclass(frozen=True)
 class Reading:
-    """How a recording is read, as a user says it."""
+    """Reading options, as the user gives them."""
 
-    fs: Annotated[float | None, _option("Frame rate in Hz, where the file does not say it.")] = None
-    dt: Annotated[float | None, _option("Time step in seconds, where the file does not say it.")] = None
-    bin_ms: Annotated[float | None, _option("Spike times: width of the bins in ms.", "--bin")] = None
-    key: Annotated[str | None, _option("npz: name of the activity array; NWB: of a series of ROIs, or a plane.")] = None
+    fs: Annotated[float | None, _option("Frame rate in Hz, if the file does not state it.")] = None
+    dt: Annotated[float | None, _option("Time step in seconds, if the file does not state it.")] = None
+    bin_ms: Annotated[float | None, _option("Spike times: bin width in ms.", "--bin")] = None
+    key: Annotated[str | None, _option("npz: name of the activity array; NWB: name of an ROI series or a plane.")] = (
+        None
+    )
     modality: Annotated[str | None, _option("Arrays and tables: calcium or spikes.")] = None
     until: Annotated[
         str | None, _option("npz: trials x bins array; each trial is used up to its first non-zero bin.")
     ] = None
     behaviour: Annotated[
-        str | None, _option("Which behaviour to take (commas between names; none), or the npz's array.")
+        str | None, _option("Behavioural variables to read (comma-separated, or none); npz: name of the array.")
     ] = None
-    transpose: Annotated[bool, _option("Arrays and tables: neurons x time.", "--transpose")] = False
+    transpose: Annotated[bool, _option("Arrays and tables: stored as neurons x time.", "--transpose")] = False
     trace: Annotated[str | None, _option("Imaging: which trace, such as dff or spks.")] = None
     read: Annotated[
         list[str] | None,
-        _option("Another option of the reader, NAME=VALUE; repeatable. `synapsnet info` lists them.", "--read"),
+        _option("Another reader option as NAME=VALUE; repeatable. `synapsnet info` lists them.", "--read"),
     ] = None
     truth: TruthFile = None
     orientation: Orientation = None
     truth_read: TruthRead = None
-    min_rate: Annotated[float, _option("Spikes: drop neurons that fire more slowly, in Hz.")] = 0.0
+    min_rate: Annotated[float, _option("Spikes: drop neurons that fire below this rate, in Hz.")] = 0.0
     area: Annotated[list[str] | None, _option("Only neurons in this area (VIS*); repeatable.", "--area")] = None
     type: Annotated[list[str] | None, _option("Only neurons of this type (Pvalb*); repeatable.", "--type")] = None
-    from_s: Annotated[float | None, _option("Only from this second of its clock on.", "--from")] = None
-    to_s: Annotated[float | None, _option("Only up to this second of its clock.", "--to")] = None
-    neurons: Annotated[int | None, _option("Only so many neurons, drawn at random.")] = None
+    from_s: Annotated[float | None, _option("Start at this time, in seconds of the recording's clock.", "--from")] = (
+        None
+    )
+    to_s: Annotated[float | None, _option("Stop at this time, in seconds of the recording's clock.", "--to")] = None
+    neurons: Annotated[int | None, _option("Use only this many neurons, drawn at random.")] = None
     sample_seed: Annotated[int, _option("Seed of --neurons.", min=0)] = 0
 
     def keywords(self) -> dict[str, Any]:
@@ -104,7 +110,7 @@ class Reading:
         }
 
     def _reader_options(self) -> dict[str, Any]:
-        """None where the user said nothing."""
+        """Options of the reader; None for those that the user did not give."""
         options = {
             "fs_hz": self.fs,
             "dt_s": self.dt,
@@ -127,7 +133,7 @@ class Reading:
 
 
 def reads_recording(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `Reading`, which it receives as its keyword parameter `reading`."""
+    """Add the options of `Reading` to a command, which receives them as its keyword parameter `reading`."""
 
     @functools.wraps(command)
     def with_options(*arguments: Any, **given: Any) -> None:

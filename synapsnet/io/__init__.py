@@ -48,7 +48,7 @@ from synapsnet.recording import Recording, check_varying
 
 __all__ = ["READERS", "describe", "explain", "read", "read_simulation", "write_recording", "write_simulation"]
 
-# The first that recognises a path reads it.
+# The first reader that recognises a path reads it.
 _OF_FOLDERS = (suite2p, alf, kilosort, nest, sonata, spikeinterface, minian, zarr_arrays)
 _OF_FILES = (nwb, caiman, bugeon, stringer, matlab, neo_files, spike_lists, arrays, tables)
 READERS = cast(tuple[Reader, ...], (*_OF_FOLDERS, *_OF_FILES))
@@ -72,20 +72,21 @@ def read(
     notify: Notify = _silent,
     **options: Any,
 ) -> Recording:
-    """Read a recording; the reader is chosen by looking at the path.
+    """Read a recording in any known layout.
 
     Parameters
     ----------
     path : path
-        A file or folder in the layout of one of `READERS`; a TOML file beside it may say more (`synapsnet.io.sidecar`).
+        A file or folder in the layout of one of `READERS`; a TOML file beside it may describe it
+        (`synapsnet.io.sidecar`).
     min_rate_hz : float
-        For spikes: drop neurons that fire more slowly than this, in the time that was selected.
+        For spikes: drop neurons that fire more slowly than this in the selected time.
     areas, cell_types : names, optional
-        Only the neurons in these areas, and of these types; `*` stands for anything.
+        Keep only neurons in these areas, and of these types; `*` matches anything.
     from_s, to_s : float, optional
-        Only this stretch of time, in seconds on the recording's clock.
+        Keep only this stretch of time, in seconds on the recording's clock.
     n_neurons, seed : int, optional
-        Only so many neurons, drawn at random from those that are left.
+        Keep only this many neurons, drawn at random from those left.
     truth : Truth, optional
         A file of known connections.
     notify : callable
@@ -97,8 +98,8 @@ def read(
     Raises
     ------
     InputError
-        If the path is missing or of no known layout, an option is not one of its reader, the data
-        cannot be used (see the reader and `Recording`), or a neuron is constant.
+        If the path is missing or in no known layout, its reader lacks an option, the data cannot be used (see the
+        reader and `Recording`), or a neuron is constant.
 
     Examples
     --------
@@ -164,7 +165,7 @@ def explain(path: str | Path) -> dict[str, str]:
 
 
 def _read_whole(path: Path, truth: Truth | None, notify: Notify, options: dict[str, Any]) -> Recording:
-    """All of a recording, with what its sidecar file says, and with the known connections that were given."""
+    """The whole recording, with the content of its sidecar file and the known connections that were given."""
     recording = _described(path, notify, options)
     if truth is None:
         return recording
@@ -190,7 +191,7 @@ def _read(reader: Reader, path: Path, described: Path | None, notify: Notify, op
 
 
 def _printable_recording(recording: Recording) -> Recording:
-    """With names that can be shown: those of neurons and facts go into tables, pages and terminals."""
+    """The recording with printable names, because names of neurons and facts appear in tables, pages and terminals."""
     neurons = recording.neurons.map(_printable)
     metadata = _printable(recording.metadata)
     if neurons.equals(recording.neurons) and metadata == recording.metadata:
@@ -207,7 +208,7 @@ def _printable(value: Any) -> Any:
 
 
 def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
-    """Where the data are, and the file that describes them."""
+    """The path of the data, and the sidecar file that describes them."""
     described = find_sidecar(path)
     if described is None or not path.is_dir():
         return path, described
@@ -226,5 +227,5 @@ def _reader_of(path: Path) -> Reader:
         close = difflib.get_close_matches(path.name, names, n=1)
         raise InputError(f"{path} does not exist; " + (f"did you mean {close[0]}?" if close else "check the path."))
     raise InputError(
-        f"{path} is of no layout that can be read; expected {'; '.join(reader.LAYOUT for reader in READERS)}."
+        f"{path} is in no layout that can be read; expected {'; '.join(reader.LAYOUT for reader in READERS)}."
     )

@@ -47,14 +47,14 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class _Sites(NamedTuple):
-    """Where the C channels of a probe are: (C,) areas and (C, 3) positions, None where these are not known."""
+    """Location of the C channels of a probe: (C,) areas and (C, 3) positions, None where unknown."""
 
     area: Array
     position_um: FloatArray | None
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a folder with the spikes of a session or a probe, named as in ALF."""
+    """Whether `path` is a folder with the spikes of a session or a probe, named as in ALF."""
     return path.is_dir() and bool(_sortings(path))
 
 
@@ -80,18 +80,18 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds for spike times.
     label : str, optional
-        Units of which labels are kept, separated by commas; `all` for any. Default: where units are labelled, `good`
-        and `unsorted`, which are the annotations 2 and 3 of Steinmetz et al.; in the IBL, where `label` is 1, the
-        unit is `good`, else `failed`.
+        Labels of the units to keep, separated by commas; `all` keeps any. Default: `good` and `unsorted`, where units
+        are labelled. These are the annotations 2 and 3 of Steinmetz et al.; in the IBL a unit is `good` if its `label`
+        is 1, else `failed`.
     min_presence_ratio : float, optional
-        The least share of 100 equal parts of the time in which a unit spikes.
+        Minimum fraction of 100 equal parts of the time in which a unit must spike.
     max_isi_violations : float, optional
-        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
+        Maximum rate of spikes from other neurons, relative to the unit's own, judged by intervals below 1.5 ms.
     within : str, optional
         Only the intervals of this name: `spontaneous` for those in `spontaneous.intervals.npy`.
     behaviour : str, optional
-        Names of the variables, separated by commas, or `none`. Default: all that are found of wheel velocity, pupil
-        area, motion of face and cameras, running speed.
+        Names of the variables, separated by commas, or `none`. Default: wheel velocity, pupil area, motion of face and
+        cameras, running speed, as far as they are there.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def read(
     Raises
     ------
     InputError
-        If files are missing, corrupt, pickled or do not fit each other.
+        If files are missing, corrupt, pickled or are inconsistent with each other.
     """
     session = path / "alf" if (path / "alf").is_dir() else path
     sortings = _sortings(path)
@@ -135,7 +135,7 @@ def read(
 
 
 def _sortings(path: Path) -> dict[str, Path]:
-    """Folders with spikes, by the probe; of several sortings the one in the deepest folder, of revisions the last."""
+    """Folders with spikes, by probe: of several sortings the one in the deepest folder, and its last revision."""
     found = {}
     for base, probe, sorting in product((path, path / "alf"), ("", "probe*/"), SORTINGS):
         for file in sorted(base.glob(f"{probe}{sorting}*spikes.times*.npy")):
@@ -163,7 +163,7 @@ def _quality(folder: Path, n: int, notify: Notify) -> pd.DataFrame:
         metrics = load_table(file)
         table = metrics.set_index("cluster_id" if "cluster_id" in metrics else metrics.index).reindex(range(n))
         if "label" in table:
-            table["label"] = table["label"].fillna(0)  # clusters of which no metrics were worked out
+            table["label"] = table["label"].fillna(0)  # clusters for which no metrics were computed
     if annotation is not None:
         table["_phy_annotation"] = annotation
     known = ("clusters.metrics", "clusters._phy_annotation")
@@ -183,7 +183,7 @@ def _widths_ms(folder: Path, n: int, notify: Notify) -> FloatArray | None:
 
 
 def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, FloatArray | None]:
-    """Area and (n, 3) position of each cluster, None where nothing is known of them."""
+    """Area and (n, 3) position of each cluster, None where unknown."""
     sites = _sites(folder)
     depth = load(folder, "clusters.depths", n)
     position = None
@@ -236,7 +236,7 @@ def _peak_channels(
 
 
 def _first_channel(channels: Array, n_sites: int, depth_um: Array | None, site_um: Array | None) -> int:
-    """Does the count begin at 0 or 1: by its ends, else by where clusters are nearest to their channels, else 1."""
+    """Whether channels are counted from 0 or 1: judged by their range, else by the clusters' depths, else 1."""
     if not len(channels) or channels.min() == 0:
         return 0
     if channels.max() >= n_sites or depth_um is None or site_um is None or len(site_um) != n_sites:

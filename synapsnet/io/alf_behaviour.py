@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def read_signals(session: Path, notify: Notify) -> list[Signal]:
-    """The behaviour that the session has; what lacks a clock is left out."""
+    """The behaviour of the session; variables without a clock are left out."""
     signals = []
     for name, file in SIGNALS.items():
         values = load(session, file)
@@ -54,7 +54,7 @@ def _sample_times(stamps: Array, n_samples: int) -> FloatArray:
 
 
 def _velocity(name: str, times_s: FloatArray, position: Array) -> Signal:
-    """Velocity of a wheel, which is only noted while it turns: where there are no samples, it stands still."""
+    """Velocity of a wheel, which is sampled only while it turns: without samples it stands still."""
     known = np.isfinite(times_s) & np.isfinite(position)
     times_s, position = times_s[known], position[known]
     if len(times_s) < 2:

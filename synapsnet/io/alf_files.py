@@ -1,4 +1,4 @@
-"""Files of ALF folders by the name of their object and attribute, whatever stands before and behind it."""
+"""Files of ALF folders, found by object and attribute, whatever precedes or follows these in the name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Plain NumPy arrays: `time x neurons`, or `trials x neurons x bins`, with the time step as an option.
 
-The trials of a three-dimensional array become valid epochs, so that no window of a model crosses the
-edge of one.
+Trials of a three-dimensional array become epochs, so that no window of a model crosses the border of one.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ DECONVOLVED_NAMES = ("deconvolved", "spks")
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a file of NumPy arrays, judged by its name."""
+    """Whether `path` is a file of NumPy arrays, judged by its name."""
     return path.is_file() and path.suffix in (".npz", ".npy")
 
 
@@ -76,20 +75,20 @@ def read(
         Name of a time x variables array (trials x bins, or trials x variables x bins, beside a
         three-dimensional activity), or `none`. Default: `behaviour` or `behavior` if the file has it.
     transpose : bool
-        The array is neurons x time (trials x bins x neurons). Where another array is as long as the longer axis and so
-        tells which axis is time, this is found by itself.
+        The array is neurons x time (trials x bins x neurons). This is detected automatically if another array has the
+        length of the longer axis, which shows that the longer axis is time.
     deconvolved : bool, optional
-        Of calcium: the activity is deconvolved. Default: if its name is `deconvolved` or `spks`.
+        Whether calcium activity is deconvolved. Default: if its name is `deconvolved` or `spks`.
     time_unit : {"s", "ms", "us"}, optional
-        Of the times of the frames. Default: what the name of the array says, else seconds.
+        Unit of the frame times. Default: as the name of the array says, else seconds.
     label : str, optional
-        Neurons of which labels are kept, where an array labels them (`iscell`, `accepted`...); `all` for any.
+        Labels of the neurons to keep, if an array labels them (`iscell`, `accepted`...); `all` keeps any.
 
     Raises
     ------
     InputError
-        If the file is corrupt or needs pickle, the activity array or the time step is not clear, or
-        shapes do not fit.
+        If the file is corrupt or needs pickle, the activity array or the time step is unclear, or shapes are
+        inconsistent.
     """
     if path.suffix == ".npy":
         arrays: Mapping[str, Array | None] = {path.stem: load_npy(path)}
@@ -129,7 +128,7 @@ def recording_of_arrays(
     label: str | None = None,
     notify: Notify,
 ) -> tuple[str, Recording]:
-    """Name of the activity, and the recording, in arrays from a file at `path`; the others are as in `read`."""
+    """The name of the activity array and the recording, from the arrays of a file; parameters as in `read`."""
     until = None if until == "none" else until
     if behaviour is None:
         behaviour = next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)

@@ -31,7 +31,7 @@ MOST_ZEROS_IN_FLUORESCENCE = 0.1
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a recording, or a session of recordings."""
+    """Whether `path` is a recording, or a session of recordings."""
     return (path / ACTIVITY).is_file() or (path / TYPES).is_file()
 
 
@@ -54,20 +54,20 @@ def read(
     notify : callable
         Receives a line for every assumption made and everything dropped.
     behaviour : str, optional
-        `running`, `pupil`, both, or `none`; default all there is.
+        `running`, `pupil`, both, or `none`; default: all that are there.
     min_type_probability : float, optional
         Interneurons whose most likely type is less probable (`neuron.prob_ttypes`) are of type `IN`.
     matched : bool
-        Only neurons that were found again in the transcriptomics (`neuron.UniqueID`).
+        Keep only neurons that were matched to the transcriptomics (`neuron.UniqueID`).
     deconvolved : bool, optional
-        Is the activity deconvolved. Default: yes if it is never negative and often zero.
+        Whether the activity is deconvolved. Default: yes if it is never negative and often zero.
     um_per_unit : float
         Size in micrometre of a unit of `neuron.stackPosCorrected`.
 
     Raises
     ------
     InputError
-        If files are missing, corrupt or do not fit each other.
+        If files are missing, corrupt or are inconsistent with each other.
     """
     folder = _recording_folder(path)
     session = next((each for each in (folder, *folder.parents[:2]) if (each / TYPES).is_file()), None)

@@ -1,4 +1,4 @@
-"""What CaImAn saves of a CNMF or CNMF-E analysis: HDF5 files with `estimates` and `params`.
+"""CaImAn's results of a CNMF or CNMF-E analysis: HDF5 files with `estimates` and `params`.
 
 `estimates/C`, `F_dff` and `S` are cells x frames; `A` holds the footprints as a sparse matrix of pixels x cells in
 compressed columns, pixels counted along the first image axis first; what is unknown is the text `NoneType`.
@@ -34,7 +34,7 @@ NOTICES = {
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` an HDF5 file, judged by its name."""
+    """Whether `path` is an HDF5 file, judged by its name."""
     return path.is_file() and path.suffix in (".hdf5", ".h5")
 
 
@@ -63,7 +63,7 @@ def read(
     Returns
     -------
     Recording
-        Of the accepted components (`idx_components`); `id` is the number of the component.
+        The accepted components (`idx_components`); `id` is the number of the component.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""Times of their own: behaviour onto the recording's grid, and frames that do not come evenly onto a grid.
+"""Resampling: behaviour with its own clock onto the recording's grid, and uneven frames onto an even grid.
 
-Nothing is invented over more than `LONGEST_HOLE_S`, or a missing sample of a variable that comes regularly but more
-slowly: where a behavioural variable has no values for longer, the recording is cut, and the cut is a border of epochs.
+Gaps are bridged up to `LONGEST_HOLE_S`, or up to one missing sample of a variable that is sampled regularly but more
+slowly. Where a behavioural variable has a longer gap, that time is cut out of the recording, which starts a new epoch
+after it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
 
 LONGEST_HOLE_S = 1.0
-MOSTLY = 0.8  # of the steps are as long as usual, where a slow variable is regular
-ROUNDING_S = 1e-6  # clocks are not written more exactly
-MISSING_FRAME = 1.5  # steps between two frames that have another between them
-MOST_RESTARTS = 5  # more steps back than this are a matter of order,
-FEWEST_OF_A_PART = 10  # and so are fewer times than these from one to the next
-MOST_JITTER = 0.2  # of a step, by which a frame may be moved
+MOSTLY = 0.8  # fraction of steps of the usual length in a slow but regular variable
+ROUNDING_S = 1e-6  # precision with which clocks are stored
+MISSING_FRAME = 1.5  # steps between two frames above which a frame is missing
+MOST_RESTARTS = 5  # more backward steps than this mean unsorted times, not restarts of the clock,
+FEWEST_OF_A_PART = 10  # and so do fewer samples than these between two of them
+MOST_JITTER = 0.2  # fraction of a step by which a frame may be moved
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -49,7 +50,7 @@ class Signal:
 
 
 def choose(signals: Sequence[Signal], names: str | None) -> list[Signal]:
-    """The signals that the user wants: all, or those named (separated by commas), or those of `none`.
+    """The signals that the user wants: all by default, those named (separated by commas), or `none`.
 
     Raises
     ------
@@ -69,10 +70,10 @@ def choose(signals: Sequence[Signal], names: str | None) -> list[Signal]:
 
 
 def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: Notify) -> Recording:
-    """The recording with behaviour, linearly interpolated onto its grid, beside the behaviour that it has.
+    """Add behaviour to the recording, linearly interpolated onto its grid.
 
-    Missing samples (NaN, or a gap in the clock) are bridged over at most `LONGEST_HOLE_S`. Longer holes, and the
-    times before the first and after the last sample of a variable, are cut out of the recording.
+    Missing samples (NaN, or a gap in the clock) are bridged over at most `LONGEST_HOLE_S`. Longer gaps, and the times
+    before the first and after the last sample of a variable, are cut out of the recording.
 
     Parameters
     ----------
@@ -123,9 +124,9 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
 
 
 def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Notify) -> tuple[nap.TsdFrame, float]:
-    """Frames on a uniform grid, each epoch as long as no frame is missing.
+    """Frames on a uniform grid; every missing frame starts a new epoch.
 
-    Frames that come up to `MOST_JITTER` steps early or late are taken to be in time; frames that drift further are
+    Frames that are up to `MOST_JITTER` steps early or late are taken to be on time; frames that drift further are
     interpolated linearly.
 
     Parameters
@@ -138,7 +139,7 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     Returns
     -------
     activity : pynapple.TsdFrame, (T', N) float32
-        Its time support are the epochs. A frame between two missing ones is dropped.
+        Its time support is the epochs. A frame between two missing ones is dropped.
     dt_s : float
         The mean step between neighbours.
 
@@ -199,7 +200,7 @@ def _why_not_increasing(times: FloatArray) -> str:
 
 
 def restarts(times: FloatArray) -> bool:
-    """Do times go on in order and start again, once or a few times, near where they began."""
+    """Whether times increase but start again, once or a few times, near where they began."""
     back = np.flatnonzero(np.diff(times) < 0)
     if not 0 < len(back) <= MOST_RESTARTS or np.diff(back, prepend=-1, append=len(times) - 1).min() < FEWEST_OF_A_PART:
         return False
@@ -254,7 +255,7 @@ def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
 
 
 def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(T, B) values, and how far the two known samples that each lies between are apart (infinite outside)."""
+    """(T, B) interpolated values, and the distance of the two samples around each (infinite outside)."""
     interpolated = np.zeros((len(times), values.shape[1]))
     hole_s = np.full(interpolated.shape, np.inf)
     for k, column in enumerate(values.T):
@@ -280,6 +281,6 @@ def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, longest_s: float, 
 
 
 def _even(times: FloatArray, dt_s: float) -> FloatArray:
-    """The grid with steps of `dt_s` that is nearest to the times."""
+    """The grid with steps of `dt_s` that is closest to the times."""
     grid = np.arange(len(times)) * dt_s
     return grid + (times - grid).mean()

@@ -1,4 +1,4 @@
-"""Columns that are no neurons: times, and numbers of rows. By their names, and because a neuron does not only rise."""
+"""Columns that are times or row numbers, not neurons: found by their names, or because they only increase."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pandas as pd
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 
-MOST_UNNAMED = 2  # columns that are known by nothing but that they only rise
-FEWEST_ROWS = 20  # that a column must rise over to be none of a neuron, whatever its name
+MOST_UNNAMED = 2  # columns that may be recognised only because they increase throughout
+FEWEST_ROWS = 20  # rows over which a column must increase to be recognised without its name
 
 UNITS = {
     "s": 1.0,
@@ -42,16 +42,16 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Clock:
-    """What columns say of time.
+    """The clock in the columns of a table.
 
     Attributes
     ----------
     times_s : (T,) array or None
         In seconds.
     frames : (T,) array or None
-        Numbers of rows that leave some out.
+        Row numbers, some of which are missing.
     columns : names
-        That are no neurons.
+        Columns that are not neurons.
     """
 
     times_s: FloatArray | None
@@ -60,12 +60,12 @@ class Clock:
 
 
 def is_time(name: str) -> bool:
-    """Is a column called something like time."""
+    """Whether the name of a column means time."""
     return TIME.fullmatch(name.strip()) is not None
 
 
 def unit_s(name: str) -> float | None:
-    """Seconds in the unit that the name of a column of times states, as in `Time (ms)`; None without one."""
+    """The unit in a column's name, as in `Time (ms)`, in seconds; None if it has none."""
     unit = _unit(name)
     return None if unit is None else UNITS[unit]
 
@@ -73,20 +73,20 @@ def unit_s(name: str) -> float | None:
 def find_clock(
     columns: Mapping[str, npt.NDArray[np.generic]], time: str | None, time_unit: str | None, notify: Notify
 ) -> Clock:
-    """Which columns are times or number the rows.
+    """Find the columns that are times or row numbers.
 
     Parameters
     ----------
     columns : mapping of name -> (T,) array
     time : str, optional
-        The column of times, or `none`: then no column is times.
+        Name of the column of times, or `none` if there is none.
     time_unit : str, optional
-        Unit of the times, if it is another than the name says, or seconds.
+        Unit of the times. Default: as the name says, else seconds.
     notify : callable
-        Receives what was found and is not used.
+        Receives which columns were recognised, and how they are used.
     """
     rising = [name for name, column in columns.items() if _only_rises(column)]
-    if len(rising) > MOST_UNNAMED or len(columns) - len(rising) < 2:  # such activity is odd, but it is not time
+    if len(rising) > MOST_UNNAMED or len(columns) - len(rising) < 2:  # odd activity, but not time
         rising = []
     counting = [name for name, column in columns.items() if _numbers_rows(name, column, name in rising)]
     if time == "none":
@@ -117,7 +117,7 @@ def _unit(name: str) -> str | None:
 
 
 def _numbers_rows(name: str, column: npt.NDArray[np.generic], rising: bool) -> bool:
-    """Does a column count: by ones, where few columns only rise, or as its name says."""
+    """Whether a column counts the rows: in steps of one, if few columns only increase, or by its name."""
     if column.dtype.kind not in "iuf" or len(column) < 2:
         return False
     if not np.isfinite(column.astype(float)).all():
@@ -133,7 +133,7 @@ def _only_rises(column: npt.NDArray[np.generic]) -> bool:
 
 
 def _seconds(name: str, column: npt.NDArray[np.generic]) -> FloatArray:
-    """Times as numbers; of dates and clock times, the seconds since the first."""
+    """Times as numbers; dates and clock times in seconds since the first."""
     if column.dtype.kind in "iuf":
         return column.astype(float)
     text = pd.Series(column).astype(str)

@@ -1,4 +1,4 @@
-"""What a file or folder holds, by names and shapes, without reading the data."""
+"""The contents of a file or folder: names and shapes, without reading the data."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _matlab(path: Path) -> Iterator[str]:
 
     try:
         variables = whosmat(path)
-    except Exception as error:  # SciPy has many errors for a damaged file
+    except Exception as error:  # SciPy raises many kinds of errors for a damaged file
         raise InputError(f"{path} is not a whole MATLAB file ({error}); copy or download it again.") from error
     yield from (_shaped(name, shape) for name, shape, _ in variables)
 
@@ -74,7 +74,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _datasets(group: Any, prefix: str, levels: int) -> Iterator[str]:
-    """The datasets that are arrays, down to so many levels."""
+    """The datasets that are arrays, down to the given number of levels."""
     for name, item in group.items():
         if hasattr(item, "shape"):
             if item.shape:

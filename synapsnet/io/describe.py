@@ -65,14 +65,14 @@ def _neurons(table: pd.DataFrame) -> str:
 
 
 def _places(table: pd.DataFrame) -> dict[str, str]:
-    """Areas, and which coordinates are known; nothing where nothing is."""
+    """Areas, and which coordinates are known; empty if none are."""
     areas = _counted(table["area"])
     known = [axis for axis in "xyz" if table[f"{axis}_um"].notna().any()]
     return ({} if areas is None else {"areas": areas}) | ({"positions": ", ".join(known)} if known else {})
 
 
 def _widths(table: pd.DataFrame) -> dict[str, str]:
-    """How wide the units' spikes are, and how many of them are narrow; nothing where that is not known."""
+    """Widths of the units' spikes, and the number of narrow ones; empty if unknown."""
     if TROUGH_TO_PEAK not in table or table[TROUGH_TO_PEAK].isna().all():
         return {}
     known = table[TROUGH_TO_PEAK].dropna()

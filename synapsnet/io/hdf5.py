@@ -1,4 +1,4 @@
-"""HDF5 files of others: opened in one place, so that damage ends in a sentence and no file leads to another one."""
+"""HDF5 files from elsewhere, opened in one place: damage ends in a sentence, and no other file is followed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If it is damaged, which may show at once or while reading, or refers to other files.
+        If it is damaged, which may show only while reading, or refers to other files.
     """
     damaged = f"{path} is not a whole HDF5 file (truncated, or of another format); copy or download it again."
     try:
@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def open_hdf5(source: str | Path | IO[bytes], mode: str = "r") -> h5py.File:
-    """Open an HDF5 file that refers to no other: whoever wrote it could have any file of this machine's read.
+    """Open an HDF5 file, unless it refers to another one: it could make us read any file of this machine.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def open_hdf5(source: str | Path | IO[bytes], mode: str = "r") -> h5py.File:
     file = h5py.File(source, mode)
     try:
         found = file.visititems_links(lambda name, link: name if _leads_away(file, name, link) else None)
-    except (RuntimeError, KeyError, ValueError) as error:  # h5py's errors for what is damaged
+    except (RuntimeError, KeyError, ValueError) as error:  # h5py's errors for damaged files
         file.close()
         raise OSError(str(error)) from error
     if found is not None:
@@ -67,14 +67,14 @@ def open_hdf5(source: str | Path | IO[bytes], mode: str = "r") -> h5py.File:
 
 
 def _leads_away(file: h5py.File, name: str, link: Any) -> bool:
-    """Does a link lead to another file, or to a dataset whose data lie in one; nothing of them is read."""
+    """Whether a link leads to another file, or to a dataset stored in one; no data are read."""
     import h5py
 
     if not isinstance(link, h5py.HardLink):
         return isinstance(link, h5py.ExternalLink)
     try:
         item = file[name]
-    except Exception:  # of a kind that HDF5 does not know, or damaged: nobody will read it either
+    except Exception:  # unknown to HDF5 or damaged, so that it cannot be read anyway
         return False
     if not isinstance(item, h5py.Dataset):
         return False

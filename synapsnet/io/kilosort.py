@@ -1,7 +1,7 @@
 """Folders of Kilosort, curated with phy or not: `spike_times.npy`, `spike_clusters.npy`, `params.py`.
 
-Spike times are samples; the sampling rate is read from `params.py`, whose numbers and arithmetic are understood and
-which is never executed.
+Spike times are samples; the sampling rate is read from `params.py`, which is parsed for numbers and arithmetic but
+never executed.
 
 Pachitariu et al. 2024, Spike sorting with Kilosort4, Nat Methods 21:914; Rossant et al. 2016, Spike sorting for large,
 dense electrode arrays, Nat Neurosci 19:634.
@@ -33,8 +33,8 @@ from synapsnet.recording import Recording, neuron_table
 LAYOUT = "a Kilosort or phy folder (with spike_times.npy)"
 
 SPIKES_AT_ONCE = 10_000_000
-TABLES = re.compile(r"cluster_(\w+)\.(tsv|csv)")  # of phy and of programs that write for it
-SPARSE = ("template_ind.npy", "templates_ind.npy")  # of SpikeInterface, and of Kilosort
+TABLES = re.compile(r"cluster_(\w+)\.(tsv|csv)")  # written by phy and for phy
+SPARSE = ("template_ind.npy", "templates_ind.npy")  # names in SpikeInterface and in Kilosort
 
 
 class _Shapes(NamedTuple):
@@ -45,7 +45,7 @@ class _Shapes(NamedTuple):
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a folder with `spike_times.npy`."""
+    """Whether `path` is a folder with `spike_times.npy`."""
     return (path / "spike_times.npy").is_file()
 
 
@@ -71,14 +71,14 @@ def read(
     fs_hz : float, optional
         Samples per second of the raw recording. Default: `sample_rate` in `params.py`.
     label : str, optional
-        Units of which labels are kept, separated by commas; `all` for any. The label of a cluster is that given in
+        Labels of the units to keep, separated by commas; `all` keeps any. The label of a cluster is that given in
         phy (`cluster_group.tsv` or `cluster_info.tsv`), or, where there is none or it is `unsorted`, that of another
         table `cluster_*` (see `synapsnet.io.labels`), such as Kilosort's own (`cluster_KSLabel.tsv`). Default: `good`,
         where clusters are labelled.
     min_presence_ratio : float, optional
-        The least share of 100 equal parts of the time in which a unit spikes.
+        Minimum fraction of 100 equal parts of the time in which a unit must spike.
     max_isi_violations : float, optional
-        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
+        Maximum rate of spikes from other neurons, relative to the unit's own, judged by intervals below 1.5 ms.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def read(
     Raises
     ------
     InputError
-        If files are missing, corrupt, pickled or do not fit each other.
+        If files are missing, corrupt, pickled or are inconsistent with each other.
     """
     samples = _load(path, "spike_times.npy")
     clusters = _load(path, "spike_clusters.npy" if (path / "spike_clusters.npy").is_file() else "spike_templates.npy")
@@ -122,7 +122,7 @@ def read(
 
 
 def _load(path: Path, name: str) -> Array:
-    """The (n,) array of one number for each spike, which may be saved as a column."""
+    """The (n,) array with one number per spike, which may be saved as a column."""
     if not (path / name).is_file():
         raise InputError(f"The Kilosort folder {path} has no {name}; copy the whole folder.")
     return load_npy(path / name).reshape(-1)
@@ -168,7 +168,7 @@ def _table(file: Path) -> pd.DataFrame:
 
 
 def _shapes(path: Path, clusters: Array, ids: Array) -> _Shapes | None:
-    """Of the commonest template of each cluster, where it is largest; None without templates."""
+    """Waveform and channel of the commonest template of each cluster, where it is largest; None without templates."""
     if not (path / "templates.npy").is_file():
         return None
     templates = load_npy(path / "templates.npy")

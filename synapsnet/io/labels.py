@@ -1,7 +1,7 @@
-"""What sources call good of their units and ROIs: one table of names and words for every reader.
+"""Quality labels of units and ROIs: one table of column names and words for all readers.
 
-A column that judges is found by its name, or by its words; names are compared in small letters, without `_`, blanks and
-the like. Of several the first in the table counts, and where that says nothing of a unit (`unsorted`) the next.
+A column that labels units is found by its name, or by its words; names are compared in lower case, without `_`, blanks
+and the like. Of several columns the first in the table counts and, for units that it leaves `unsorted`, the next.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from synapsnet.io.reader import Notify
 
 GOOD, UNSORTED = "good", "unsorted"
 
-# Labels, and the words that mean them. Others stay as they are.
+# Labels, and the words that mean them. Other words are kept unchanged.
 WORDS = {
     GOOD: "good su sua single singleunit isolated wellisolated accept accepted valid cell iscell soma somatic pass "
     "passed true yes unit neuron keep kept ok include included",
@@ -30,9 +30,9 @@ WORDS = {
     UNSORTED: "unsorted unclassified unlabelled unlabeled undecided unknown none nan na null uncurated unrated pending",
 }
 LABEL_OF = {word: label for label, words in WORDS.items() for word in words.split()}
-ANNOTATIONS = {0: "noise", 1: "mua", 2: GOOD, 3: UNSORTED}  # of phy, in numbers
+ANNOTATIONS = {0: "noise", 1: "mua", 2: GOOD, 3: UNSORTED}  # phy's numeric labels
 
-# Columns, the most trusted first: what people decided, then what was computed of quality, then the sorter's opinion.
+# Columns, the most trusted first: manual curation, then computed quality, then the sorter's own label.
 JUDGING = (
     r"(manual|curated|curation|human|phy)(label|group|quality|curation|status|decision)?s?",
     r"(phy)?annotations?",
@@ -48,7 +48,7 @@ JUDGING = (
     r"unittypes?",
     r"(ks|kilosort)\d*(label|group|quality)?s?",
 )
-AGAINST = re.compile(r"rejected|bad|noise|artifact|exclude|notcell")  # flags that are set where a unit is not good
+AGAINST = re.compile(r"rejected|bad|noise|artifact|exclude|notcell")  # flags that mark a unit as not good
 LOOKS_LIKE_QUALITY = re.compile(
     r"qual|label|qc|good|noise|accept|reject|keep|valid|curat|iscell|contam|isolation|isiviol|snr|presence|cutoff|dprime|"
     r"lratio|silhouette|nnhit|nnmiss|refractory|rpviol|slidingrp|exclu|artifact|falsepos|falseneg|probab|confiden|unittype|"
@@ -63,7 +63,7 @@ def label_of(word: object) -> str:
 
 
 def looks_like_quality(name: str) -> bool:
-    """Does a column or file say how good units are, by its name."""
+    """Whether the name of a column or file suggests that it is about the quality of units."""
     return bool(LOOKS_LIKE_QUALITY.search(_plain(name)))
 
 
@@ -73,18 +73,18 @@ def judged(table: pd.DataFrame, what: str, notify: Notify, *, also: Iterable[str
     Parameters
     ----------
     table : DataFrame with N rows
-        All that a source says of them: words, flags, numbers.
+        All columns that the source has on them: words, flags, numbers.
     what : str
         `units` or `ROIs`, for the notices.
     notify : callable
-        Receives which columns were used, and which look like quality and were not.
+        Receives which columns were used, and which look like quality but were not used.
     also : names, optional
-        Of files or columns beside the table that look like quality and are not used.
+        Names of other files or columns that look like quality and are not used.
 
     Returns
     -------
     list of N labels, or None where no column says anything.
-        Those of `WORDS`, and others in the words of the source.
+        Labels of `WORDS`, or else the source's own words.
     """
     found = {str(name): _labels(str(name), table[name]) for name in sorted(table.columns, key=lambda n: _rank(str(n)))}
     label: pd.Series[Any] = pd.Series(np.nan, index=range(len(table)), dtype=object)
@@ -105,7 +105,7 @@ def judged(table: pd.DataFrame, what: str, notify: Notify, *, also: Iterable[str
 
 
 def default_labels(labels: list[str] | None, kept: str, what: str, notify: Notify) -> str | None:
-    """Which labels are kept where the user does not say; None (all) where nothing was judged."""
+    """Labels that are kept by default; None (all) where there are no labels."""
     if labels is None:
         return None
     if GOOD not in labels and UNSORTED in labels:
@@ -117,7 +117,7 @@ def default_labels(labels: list[str] | None, kept: str, what: str, notify: Notif
 def kept_by_label(
     labels: list[str] | None, n: int, label: str | None, what: str, notify: Notify
 ) -> npt.NDArray[np.bool_]:
-    """(n,) which neurons of a recording of calcium are kept: by default those of which nothing bad is said.
+    """(n,) which neurons of a calcium recording are kept: by default those not labelled as bad.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def kept_by_label(
         From `judged`.
     n : int
     label : str, optional
-        What the user wants: labels separated by commas, or `all`.
+        Labels that the user wants, separated by commas, or `all`.
     what : str
         `ROIs` or `neurons`, for the notices.
     notify : callable
@@ -170,26 +170,26 @@ def _labels(name: str, column: pd.Series[Any]) -> pd.Series[Any]:
     meant = set(labels) & set(WORDS) - {UNSORTED}
     if rank < len(JUDGING):
         judges = bool(meant) or set(labels[known]) == {UNSORTED}
-    else:  # a name that is not in the table must have no other words, and more than one opinion
+    else:  # a column of another name must have no other words, and more than one label
         judges = set(labels) <= set(WORDS) and len(meant) > 1
     return labels.where(known) if judges else nothing
 
 
 def _by_numbers(name: str, values: pd.Series[Any]) -> pd.Series[Any]:
-    """Flags, shares of 1 of which 1 is good (IBL), and phy's annotations."""
+    """Labels from flags, fractions of which 1 is good (IBL), or phy's annotations."""
     known = values.dropna()
     if re.fullmatch(JUDGING[1], name) and known.isin(list(ANNOTATIONS)).all():
         return values.map(ANNOTATIONS).astype(object)
     if AGAINST.search(name):
         return values.map({1.0: "failed"} if known.isin([0, 1]).all() else {}).astype(object)
     judges = not re.fullmatch(JUDGING[2], name) and known.between(0, 1).all() and (known == 1).any()
-    if not judges:  # flags that are set nowhere were not filled in
+    if not judges:  # flags that are never set were not filled in
         return pd.Series(np.nan, index=values.index, dtype=object)
     return pd.Series(np.where(values == 1, GOOD, "failed"), index=values.index, dtype=object).where(values.notna())
 
 
 def _rank(name: str) -> int:
-    """The place of a column's name in the table; its length for one that is not there."""
+    """Rank of a column's name in the table; the table's length for other names."""
     plain = _plain(name)
     return next((rank for rank, pattern in enumerate(JUDGING) if re.fullmatch(pattern, plain)), len(JUDGING))
 

@@ -15,7 +15,7 @@ Variables = dict[str, Any]  # arrays, lists of the contents of cells, texts, and
 
 
 def variable_names(path: Path) -> list[str]:
-    """Names of the variables in a file; none of one that is damaged."""
+    """Names of the variables in a file; empty if it is damaged."""
     import h5py
     from scipy.io import whosmat
 

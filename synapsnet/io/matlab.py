@@ -1,7 +1,7 @@
-"""MATLAB files that are no other program's: spike times in cells, lists of spikes, or a matrix of activity.
+"""MATLAB files in no specific program's layout: spike times in cells, lists of spikes, or a matrix of activity.
 
-A cell array (or a field of an array of structs) with the spike times of a unit in each cell is found by its name and
-content, wherever in structs it is. A matrix is read like those of NumPy.
+A cell array (or a field of an array of structs) with the spike times of one unit per cell is found by its name and
+content, at any depth of nested structs. A matrix is read like a NumPy array.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAMES = ("uid", "id", "ids", "unit_id", "unit_ids", "cluid", "cluster_id", "name
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a MATLAB file, judged by its name."""
+    """Whether `path` is a MATLAB file, judged by its name."""
     return path.is_file() and path.suffix == ".mat"
 
 
@@ -64,13 +64,13 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds for spike times.
     time_unit : str, optional
-        Of spike times, `s`, `ms` or `us`. Default: what the name says (`TS_ms`), else seconds.
+        Unit of spike times: `s`, `ms` or `us`. Default: as the name says (`TS_ms`), else seconds.
     label : str, optional
-        Units of which labels are kept, where the file has any.
+        Labels of the units to keep, if the file has labels.
     dt_s, fs_hz, modality
-        Of a matrix, see `synapsnet.io.arrays`.
+        For a matrix, see `synapsnet.io.arrays`.
     transpose : bool
-        A matrix is neurons x time. One with more columns than rows is turned without being asked.
+        A matrix is neurons x time. One with more columns than rows is always taken to be so.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def _spikes(variables: Variables, key: str | None) -> str | None:
 
 
 def _are_trains(cells: list[Any]) -> bool:
-    """Has every cell a list of increasing numbers, and some more than one."""
+    """Whether every cell is a list of increasing numbers, and some list has more than one."""
     try:
         trains = [np.asarray(each, float).reshape(-1) for each in cells]
     except (TypeError, ValueError):
@@ -180,7 +180,7 @@ def _from_cells(
 
 
 def _is_column(value: Any, length: int) -> bool:
-    """Is it one text or number for each of the units."""
+    """Whether it is one text or number per unit."""
     if isinstance(value, list):
         return len(value) == length and all(isinstance(each, str) or np.size(each) == 1 for each in value)
     return isinstance(value, np.ndarray) and value.size == length

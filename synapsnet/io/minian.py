@@ -1,4 +1,4 @@
-"""What minian saves: a Zarr group for each variable (`C.zarr`, `S.zarr`) in a folder, or one group with all of them.
+"""Results of minian: a folder with a Zarr group per variable (`C.zarr`, `S.zarr`), or one group with all of them.
 
 `C` is denoised fluorescence, `S` is deconvolved, both units x frames, as the names of their axes say; `unit_labels` is
 -1 for units that were discarded by hand, and the same for those that were merged.
@@ -32,7 +32,7 @@ NOTICES = {
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a folder of minian's groups, or one of its groups."""
+    """Whether `path` is a folder of minian's groups, or one of its groups."""
     if path.is_dir() and any(is_zarr(path / f"{name}.zarr") for name in VARIABLES.values()):
         return True
     return is_zarr(path) and (path / UNIT).is_dir() and bool({*VARIABLES.values()} & {*array_names(path)})

@@ -1,6 +1,6 @@
 """Files of recording systems (Plexon, Blackrock, Spike2, NeuroExplorer, NIX...) with sorted spikes, through neo.
 
-Spikes that the system detected and nobody sorted are unit 0, and what was sorted out as noise is unit 255 (Blackrock).
+Unit 0 holds detected spikes that were never sorted, and unit 255 those that were rejected as noise (Blackrock).
 
 Garcia et al. 2014, Neo: an object model for handling electrophysiology data in multiple formats, Front Neuroinform
 8:10.
@@ -31,7 +31,7 @@ SORTED_OUT = {0: UNSORTED, 255: "noise"}
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a file that neo reads spikes from, judged by its name."""
+    """Whether `path` is a file that neo reads spikes from, judged by its name."""
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
@@ -54,17 +54,17 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds for spike times.
     label : str, optional
-        Units of which labels are kept, separated by commas; `all` for any. Default: all but those that nobody sorted
-        (`unsorted`) or that are `noise`, where the others are sorted.
+        Labels of the units to keep, separated by commas; `all` keeps any. Default: all except `unsorted` and `noise`,
+        if other units are sorted.
     min_presence_ratio : float, optional
-        The least share of 100 equal parts of the time in which a unit spikes.
+        Minimum fraction of 100 equal parts of the time in which a unit must spike.
     max_isi_violations : float, optional
-        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
+        Maximum rate of spikes from other neurons, relative to the unit's own, judged by intervals below 1.5 ms.
 
     Returns
     -------
     Recording
-        While the file was recorded; segments are epochs.
+        For the time of the recording; segments become epochs.
 
     Raises
     ------
@@ -122,6 +122,6 @@ def _segments(reader: Any, n: int, path: Path, notify: Notify) -> tuple[list[Flo
 
 
 def _label(channel: Any) -> str:
-    """What the number of a unit says; every other unit was sorted."""
+    """The label that the number of a unit implies."""
     number = next((int(found[1]) for field in ("id", "name") if (found := UNIT.search(str(channel[field])))), None)
     return "" if number is None else SORTED_OUT.get(number, "good")

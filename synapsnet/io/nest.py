@@ -27,7 +27,7 @@ NAME = re.compile(r"(.+?)-\d+(-\d+)?$")
 
 
 def recognises(path: Path) -> bool:
-    """Does `path` hold what a spike recorder of NEST writes, judged by suffixes and first lines."""
+    """Whether `path` holds files of a NEST spike recorder, judged by suffixes and first lines."""
     return path.exists() and bool(_files(path))
 
 
@@ -51,7 +51,7 @@ def read(
     duration_s : float, optional
         Simulated time, from 0 on. Default: from the first to the last spike.
     neurons : str, optional
-        Numbers of the neurons that were recorded, `1-100`: the files do not name those without a spike. Default: those
+        Ids of the recorded neurons as a range, `1-100`: the files do not list neurons without spikes. Default: those
         that spike.
 
     Raises
@@ -93,7 +93,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _is_recorder(file: Path) -> bool:
-    """Is it a file of a recorder of NEST 3: a matrix of connections may be called .dat, too."""
+    """Whether it is a file of a NEST 3 recorder; a connectivity matrix may be called .dat, too."""
     if file.suffix != ".dat":
         return False
     with file.open("rb") as stream:
@@ -112,7 +112,7 @@ def _load(file: Path, whole: Path, notify: Notify) -> pd.DataFrame:
         table = pd.DataFrame(columns=columns)
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{file} is no whole file of spikes ({str(error).strip()}); record it again.") from error
-    if list(table.columns) != columns:  # a multimeter, or times in steps
+    if list(table.columns) != columns:  # a multimeter's file, or times in steps
         sentence = f"{file.name} has the columns {', '.join(map(str, table.columns))}; spikes are sender and time_ms"
         if file == whole:
             raise InputError(f"{sentence}. Give the file of a spike recorder with times in milliseconds.")

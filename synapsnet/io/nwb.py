@@ -1,7 +1,7 @@
-"""NWB files, on this machine or at a URL: our own, bit for bit as they were written, and those of others.
+"""NWB files, local or at a URL: our own, read back bit for bit, and those of other programs.
 
-Of a file that SynapsNet did not write, the spike times in `units` are binned (`nwb_units`), or else the dF/F or
-fluorescence in `processing` is read (`nwb_ophys`), with the behaviour (`nwb_behaviour`).
+From a file of another program, the spike times in `units` are binned (`nwb_units`), or else the dF/F or fluorescence
+in `processing` is read (`nwb_ophys`), together with the behaviour (`nwb_behaviour`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LAYOUT = "an NWB file (.nwb, or a URL of one)"
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` an NWB file, judged by its name, or a URL."""
+    """Whether `path` is an NWB file, judged by its name, or a URL."""
     return (path.is_file() and path.suffix == ".nwb") or url_of(path) is not None
 
 
@@ -58,28 +58,29 @@ def read(
     Parameters
     ----------
     path : Path
-        Of a file, or a URL, of which only what is needed is fetched.
+        A file, or a URL, from which only the needed parts are fetched.
     notify : callable
         Receives a line for every assumption made and everything dropped.
     bin_s : float, default 0.005
-        Bin in seconds for spike times. Refused for a file that holds activity on a grid.
+        Bin in seconds for spike times. Refused for a file that holds binned activity.
     key : str, optional
-        Name of the series of fluorescence, or of what holds it, its module or imaging plane. Default: dF/F, or else
-        the first that is no neuropil, background or baseline, nor deconvolved, with those like it of other planes.
+        Name of the fluorescence series, of its container or module, or of its imaging plane. Default: dF/F, or else
+        the first series that is not neuropil, background, baseline or deconvolved, together with those like it of
+        other planes.
     label : str, optional
-        Units or ROIs of which labels are kept, separated by commas; `all` for any. Which columns label them, and with
-        which words, is in `synapsnet.io.labels`. Default: `good`, where they are labelled, and ROIs of which nothing is
-        said.
+        Labels of the units or ROIs to keep, separated by commas; `all` keeps any. The columns and words that count as
+        labels are in `synapsnet.io.labels`. Default: `good`, where they are labelled, and ROIs without a label.
     min_presence_ratio : float, optional
-        The least share of 100 equal parts of the time in which a unit spikes.
+        Minimum fraction of 100 equal parts of the time in which a unit must spike.
     max_isi_violations : float, optional
-        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
+        Maximum rate of spikes from other neurons, relative to the unit's own, judged by intervals below 1.5 ms.
     time_unit : {"s", "ms", "us"}, optional
-        Of spike times, or of the times of frames, where they are not in seconds as NWB wants them.
+        Unit of spike times or frame times, if they are not in seconds as NWB requires.
     fs_hz : float, optional
-        Frame rate of imaging, in the place of the times or rate in the file.
+        Frame rate of imaging, instead of the times or rate in the file.
     observed : {"stated", "spikes"}
-        Units were observed in their `obs_intervals`, where the file has them, or from the first to the last spike.
+        Whether units were observed during their `obs_intervals`, if the file has them, or from the first to the last
+        spike.
     within, outside : str, optional
         Only the time within, or outside, the intervals of this name: `spontaneous`, `optogenetic_stimulation`...
     behaviour : str, optional
@@ -89,15 +90,15 @@ def read(
     Returns
     -------
     Recording
-        One of our recordings comes back exactly. One of our simulations becomes its binned spikes,
-        with the ground truth. Planes that were imaged at once are read together; `id` is then the ROI's, after the
-        name of its plane (`plane1/7`). Values are in the units that series state (`conversion`, `offset`).
+        Our own recordings are returned exactly. Our own simulations become binned spikes with the ground truth. Planes
+        that were imaged simultaneously are read together; `id` is then the ROI's, after the name of its plane
+        (`plane1/7`). Values are in the units stated by the series (`conversion`, `offset`).
 
     Raises
     ------
     InputError
-        If the file is not a whole NWB file, holds nothing that can be read, or comes from a newer version, an
-        option is not for what it holds, or its planes were not imaged at once and none is chosen.
+        If the file is not a complete NWB file, holds nothing that can be read, or comes from a newer version, an
+        option does not apply to it, or its planes were not imaged simultaneously and none is chosen.
     """
     quality = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
     clock = {"time_unit": time_unit, "fs_hz": fs_hz}
@@ -136,7 +137,7 @@ def read(
 
 
 def _refuse(path: Path, what: str, options: dict[str, Any]) -> None:
-    """Refuse options that are not for what a file holds."""
+    """Refuse options that do not apply to the content of the file."""
     if given := [name for name, value in options.items() if value is not None]:
         raise InputError(f"{path} {what}; leave out {', '.join(given)}{' (--bin)' if 'bin_s' in given else ''}.")
 
@@ -155,7 +156,7 @@ def _restricted(file: NWBFile, epochs: nap.IntervalSet, within: str | None, outs
 
 
 def _select_epochs(recording: Recording, epochs: nap.IntervalSet) -> Recording:
-    """The steps whose times lie in the epochs, each run of them an epoch."""
+    """The steps whose times lie in the epochs; each run of consecutive steps becomes an epoch."""
     inside = np.isfinite(epochs.in_interval(recording.activity))
     if inside.all():
         return recording
@@ -166,7 +167,7 @@ def _select_epochs(recording: Recording, epochs: nap.IntervalSet) -> Recording:
 
 
 def read_simulation(path: str | Path) -> Simulation:
-    """Read what `write_simulation` wrote, exactly.
+    """Read back a simulation written by `write_simulation`, exactly.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Behaviour and stimuli in NWB files of other programs: series on clocks of their own, and tables of intervals.
 
-Series are named, and only those that are used are read.
+Only the series that are used are read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from synapsnet.recording import Recording
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
 
-# What is read unless the user names something else.
+# Variables that are read by default.
 USUAL = re.compile(r"speed|velocity|wheel|pupil_?(area|diameter|size)|^pupil$|motion_?energy|whisk", re.IGNORECASE)
 NOT_FILTERED = re.compile(r"unfiltered|raw", re.IGNORECASE)
 NO_STIMULI = ("trials", "epochs", "invalid_times")
@@ -45,8 +45,8 @@ def add_behaviour(recording: Recording, file: NWBFile, names: str | None, notify
     recording : Recording
     file : NWBFile
     names : str, optional
-        Of variables, separated by commas, or `none`. Default: running speed, pupil, wheel, motion energy, whisking,
-        optogenetic series, and the tables of intervals, which are 1 while one lasts.
+        Names of variables, separated by commas, or `none`. Default: running speed, pupil, wheel, motion energy,
+        whisking, optogenetic series, and the tables of intervals, which are 1 while one lasts.
     notify : callable
     """
     stimuli = [
@@ -73,7 +73,7 @@ def _light(file: NWBFile, recording: Recording) -> list[Signal]:
 
 
 def _averaged(signal: Signal, recording: Recording) -> Signal:
-    """A finely sampled signal by its mean in each step, NaN without samples: short pulses lie between two centres."""
+    """The mean of a finely sampled signal in each step, NaN without samples; interpolation would miss short pulses."""
     times_s, values = np.asarray(signal.times_s, float), np.asarray(signal.values, float)
     steps_s = np.diff(times_s)
     if len(times_s) != len(values) or not len(steps_s) or steps_s.min() < 0 or np.median(steps_s) > recording.dt_s / 2:
@@ -135,7 +135,7 @@ def _is_one_variable(data: Any) -> bool:
 
 
 def _coverage(recording: Recording, stimulus: nap.IntervalSet) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(T,) share of each step that lies in the intervals."""
+    """(T,) fraction of each step that lies in the intervals."""
     if not len(stimulus):
         return np.zeros(recording.n_steps)
     lengths = stimulus.end - stimulus.start

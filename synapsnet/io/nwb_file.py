@@ -17,21 +17,21 @@ from synapsnet.io.reader import Notify
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
-BLOCK_S, SILENT_S = 45.0, 15.0  # for a block to come, and for a server to answer at all
-URL = re.compile(r"(https?):/+(.+)")  # a Path has only one slash
+BLOCK_S, SILENT_S = 45.0, 15.0  # time limits for one block, and for the server's first answer
+URL = re.compile(r"(https?):/+(.+)")  # a Path keeps only one slash
 BLOCK_BYTES = 2**20
 DISPENSABLE = ("processing/", "acquisition/", "stimulus/", "intervals/", "analysis/", "scratch/")
 MOST_BROKEN, MOST_REPAIRED_BYTES = 20, 2**31
 
 
 def url_of(path: Path) -> str | None:
-    """The URL that was made into a path; None if it is a path."""
+    """The URL that was converted to a path; None for an ordinary path."""
     found = URL.fullmatch(path.as_posix())
     return None if found is None else f"{found[1]}://{found[2]}"
 
 
 def name_of(path: Path) -> str:
-    """The name of a file, without what a URL asks for beside it: that may be a secret."""
+    """The name of a file, without the query of a URL, which may be secret."""
     url = url_of(path)
     return path.resolve().name if url is None else Path(urlsplit(url).path).name
 
@@ -40,7 +40,7 @@ def name_of(path: Path) -> str:
 def opened(path: Path, notify: Notify | None = None) -> Iterator[NWBFile]:
     """The opened file; damage or a lost connection, found at once or while reading, becomes an InputError.
 
-    Series that break the rules of NWB are left out, and `notify` receives which.
+    Series that break the rules of NWB are left out and reported to `notify`.
     """
     from pynwb import NWBHDF5IO
 
@@ -95,7 +95,7 @@ def _read(stack: ExitStack, path: Path, notify: Notify | None) -> NWBFile:
 
 
 def _cause(path: Path) -> str | None:
-    """What is wrong with a file that is whole; None where it is not, or that cannot be told."""
+    """Why a complete file cannot be read; None if it is damaged or the reason is unknown."""
     try:
         with open_hdf5(path) as file:
             version = file["nwb_version"][()] if "nwb_version" in file else None
@@ -111,7 +111,7 @@ def _cause(path: Path) -> str | None:
 
 
 def _lost_connection(url: str) -> tuple[type[Exception], ...]:
-    """What is raised where a URL is not there, or does not answer."""
+    """The errors raised if a URL does not exist or does not respond."""
     try:
         import aiohttp
         import fsspec  # noqa: F401

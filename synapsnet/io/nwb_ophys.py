@@ -1,4 +1,4 @@
-"""Fluorescence of ROIs in NWB files of other programs, wherever in `processing` it is."""
+"""Fluorescence of ROIs in NWB files of other programs, anywhere in `processing`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UM = {"meters": 1e6, "meter": 1e6, "m": 1e6, "millimeters": 1e3, "mm": 1e3} | di
 
 @dataclass(frozen=True, eq=False)
 class _Plane:
-    """The (T, N) activity of one plane, and of its ROIs the ids, area and positions (None where not known)."""
+    """The (T, N) activity of one plane, with the ids, area and positions of its ROIs (None where unknown)."""
 
     values: npt.NDArray[np.float32]
     ids: list[str]
@@ -48,7 +48,7 @@ def read_ophys(
     fs_hz: float | None = None,
     notify: Notify,
 ) -> Recording:
-    """Read dF/F, or else fluorescence, of all planes that were imaged at once.
+    """Read dF/F, or else fluorescence, of all planes that were imaged simultaneously.
 
     Parameters
     ----------
@@ -56,15 +56,15 @@ def read_ophys(
     source : str
         Name of the file.
     key : str, optional
-        Name of the series, or of what holds it: its module, or imaging plane. Default: the first that is dF/F, or else
-        the first that is no neuropil, background or baseline, nor deconvolved, and those like it of other planes.
+        Name of the series, of its container or module, or of its imaging plane. Default: the first that is dF/F, or
+        else the first that is not neuropil, background, baseline or deconvolved, and those like it of other planes.
     label : str, optional
-        Of the ROIs that are kept, separated by commas; `all` for any. Default: the cells, where the file says which
-        are, and those of which it says nothing.
+        Labels of the ROIs to keep, separated by commas; `all` keeps any. Default: ROIs labelled as cells, and those
+        without a label.
     time_unit : str, optional
-        Of the times of the frames, where it is not seconds.
+        Unit of the frame times, if not seconds.
     fs_hz : float, optional
-        Frame rate, in the place of these times.
+        Frame rate, instead of these times.
     notify : callable
 
     Raises
@@ -157,7 +157,7 @@ def _with_values(values: npt.NDArray[np.float32], notify: Notify) -> npt.NDArray
 
 
 def _origins_um(traces: Sequence[Trace]) -> list[npt.NDArray[np.float64]] | None:
-    """(3,) place of each plane's first pixel, 0 for a single one; None where it is not known of all in one frame."""
+    """(3,) position of each plane's first pixel, 0 for a single plane; None unless known for all in one frame."""
     planes = [trace.series.rois.table.imaging_plane for trace in traces]
     if all(plane is planes[0] for plane in planes):
         return [np.array([0.0, 0.0, np.nan])] * len(planes)
@@ -180,7 +180,7 @@ def _origin_um(plane: ImagingPlane) -> npt.NDArray[np.float64] | None:
 def _positions_um(
     table: PlaneSegmentation, rois: npt.NDArray[Any], origin_um: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64] | None:
-    """(N, 3) centre of each ROI, from its mask and the size of a pixel; None where these are not known."""
+    """(N, 3) centre of each ROI, from its mask and the size of a pixel; None where these are unknown."""
     plane = table.imaging_plane
     scale = UM.get(str(plane.grid_spacing_unit))
     mask = next((name for name in ("pixel_mask", "voxel_mask", "image_mask") if name in table.colnames), None)

@@ -1,4 +1,4 @@
-"""What `nwb_write` wrote, read back exactly."""
+"""Files written by `nwb_write`, read back exactly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def facts(file: NWBFile, path: Path) -> dict[str, Any]:
-    """What `nwb_write` noted about the file; empty for a file of another program."""
+    """The facts that `nwb_write` stored about the file; empty for a file of another program."""
     if MODULE not in file.processing or "about" not in file.processing[MODULE].data_interfaces:
         return {}
     table = file.processing[MODULE]["about"]
@@ -86,7 +86,7 @@ def own_recording(file: NWBFile, about: dict[str, Any]) -> Recording:
 
 
 def _activity(data: Any) -> npt.NDArray[np.float32]:
-    """(T, N) values; by blocks, which reads compressed ones more than once, only where they may not fit in memory."""
+    """(T, N) values, read in blocks only if they may not fit into memory, because that decompresses some twice."""
     if not is_large(data.shape):
         return cast(npt.NDArray[np.float32], data[:])
 

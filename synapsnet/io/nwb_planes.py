@@ -1,7 +1,7 @@
-"""Which series of ROIs of an NWB file are read: one, or one of each plane that was imaged at once with others.
+"""Which ROI series of an NWB file are read: one, or one per plane that was imaged simultaneously with others.
 
-Planes are different neurons: series of other imaging planes, or of other rows of one table of ROIs. All other series
-(raw beside dF/F, neuropil, deconvolved, a second segmentation of a plane) are other accounts of the same neurons.
+Planes hold different neurons: series of other imaging planes, or of other rows of one table of ROIs. All other series
+(raw beside dF/F, neuropil, deconvolved, a second segmentation of a plane) are of the same neurons.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NO_ACTIVITY = re.compile(r"neuropil|background|baseline|surround|(^|[/_])f0($|_)
 CORRECTED = re.compile("correct|subtract|removed", re.IGNORECASE)  # for them
 DFF = re.compile(r"df_?(over)?_?f|dff", re.IGNORECASE)
 DECONVOLVED = re.compile("deconv|event|spike", re.IGNORECASE)
-SAME_OFFSET = 0.5  # of a frame, by which planes that are imaged in turn may come nearer or move apart
+SAME_OFFSET = 0.5  # fraction of a frame by which the offset of planes imaged in turn may vary
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Trace:
     Attributes
     ----------
     name : str
-        With that of what holds it, and of the module where that is needed to tell series apart.
+        Includes the container's name, and the module's where needed to tell series apart.
     module : str
     series : RoiResponseSeries
     is_dff : bool
@@ -52,7 +52,7 @@ class Trace:
 
     @property
     def is_activity(self) -> bool:
-        """Is it of the ROIs themselves, and not of their neuropil, background or baseline."""
+        """Whether it is of the ROIs themselves, not of their neuropil, background or baseline."""
         return not NO_ACTIVITY.search(self.name) or bool(CORRECTED.search(self.name))
 
     @property
@@ -61,7 +61,7 @@ class Trace:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What the traces of planes that are read together have in common."""
+        """The properties that traces of planes read together must share."""
         indicator = self.series.rois.table.imaging_plane.indicator
         return self.is_dff, self.deconvolved, self.is_activity, indicator
 
@@ -71,7 +71,7 @@ class Trace:
         return np.asarray(self.series.rois.data[:], np.int64)
 
     def is_called(self, name: str) -> bool:
-        """Is it the name of the series, or of what holds it, its module or its imaging plane."""
+        """Whether it is the name of the series, its container, its module or its imaging plane."""
         plane = str(self.series.rois.table.imaging_plane.name)
         return name in (self.name, *self.name.split("/"), self.module, plane)
 
@@ -102,7 +102,7 @@ def all_traces(file: NWBFile) -> list[Trace]:
 
 
 def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) -> list[Trace]:
-    """The first series that the key names, or that is activity, and those like it of other planes.
+    """The first series that the key names, or that is activity, and the corresponding ones of other planes.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) ->
 
 
 def plane_names(traces: Sequence[Trace]) -> list[str]:
-    """A name for each plane: of the imaging planes, or else the shortest names that tell them apart."""
+    """Names of the planes: those of the imaging planes, or else the shortest that tell the series apart."""
     naming: list[Callable[[Trace], str]] = [
         lambda trace: str(trace.series.rois.table.imaging_plane.name),
         lambda trace: str(trace.series.name),
@@ -158,21 +158,21 @@ def on_one_clock(
     notify: Notify,
     fs_hz: float | None = None,
 ) -> tuple[npt.NDArray[np.float32], FloatArray]:
-    """All planes frame by frame.
+    """All planes on the same frames.
 
-    Planes whose frames come in turn are taken to be imaged at once, as in suite2p's own folders; others are
-    interpolated linearly onto the frames of the one that has most, where each of these is within one frame of theirs.
+    Planes whose frames alternate are taken to be simultaneous, as in suite2p's own folders; others are interpolated
+    linearly onto the frames of the plane with the most, if each of these is within one frame of theirs.
 
     Parameters
     ----------
     traces : sequence of Trace
     values : sequence of (T_k, N_k) arrays
-        Of each of them.
+        Values of each trace.
     source : str
         Name of the file.
     notify : callable
     fs_hz : float, optional
-        Frame rate, in the place of the times in the file.
+        Frame rate, instead of the times in the file.
 
     Returns
     -------
@@ -224,14 +224,14 @@ def _clock(trace: Trace, n_frames: int) -> FloatArray:
 
 
 def _in_turn(clock: FloatArray, first: FloatArray, frame_s: float) -> bool:
-    """Do the frames of a plane follow those of the first, or come before them, at the same distance below a frame."""
+    """Whether the frames of a plane follow or precede those of the first at a constant offset below one frame."""
     n = min(len(clock), len(first))
     offset = clock[:n] - first[:n]
     return bool(np.ptp(offset) <= SAME_OFFSET * frame_s and np.abs(offset).max() < frame_s)
 
 
 def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) -> bool:
-    """Has every frame of the reference one of the clock at most a frame away."""
+    """Whether every frame of the reference is at most one frame away from one of the clock."""
     if len(clock) < 2 or not (np.diff(clock) > 0).all():
         return False
     after = np.clip(np.searchsorted(clock, reference), 1, len(clock) - 1)
@@ -246,5 +246,5 @@ def _described(name: str, clock: FloatArray) -> str:
 
 
 def _by_number(name: str) -> list[Any]:
-    """A key by which plane10 comes after plane2."""
+    """A sort key that places plane10 after plane2."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

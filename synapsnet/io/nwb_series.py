@@ -1,4 +1,4 @@
-"""Times and values of series in NWB files, in seconds and in the unit that a series states."""
+"""Times and values of series in NWB files, in seconds and in the stated unit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def times_of(series: TimeSeries, n_samples: int | None = None) -> Any:
-    """Times of the samples, by default as many as there are data; those that the file lists are not read yet."""
+    """Times of the samples, by default of all; times listed in the file are not read yet."""
     if series.timestamps is not None:
         return series.timestamps
     if not (series.rate and np.isfinite(series.rate) and series.rate > 0):
@@ -23,10 +23,10 @@ def times_of(series: TimeSeries, n_samples: int | None = None) -> Any:
 
 
 class InUnits:
-    """The data of a series in the unit that it states, read when they become an array.
+    """The data of a series in its stated unit, read on conversion to an array.
 
-    That is `data * conversion * channel_conversion + offset`, as far as the file states these; a conversion that is no
-    number, or 0, is none. Data that need no conversion keep their type.
+    That is `data * conversion * channel_conversion + offset`, as far as the file states these; a conversion that is 0
+    or not a number is ignored. Data that need no conversion keep their type.
     """
 
     def __init__(self, series: TimeSeries) -> None:

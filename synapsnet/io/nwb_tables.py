@@ -24,18 +24,18 @@ def names(column: Any) -> list[str]:
 
 
 def is_ragged(table: DynamicTable, name: str) -> bool:
-    """Does a column hold several values in a row."""
+    """Whether a column holds several values per row."""
     return hasattr(table[name], "target")
 
 
 def ragged(table: DynamicTable, name: str) -> list[npt.NDArray[Any]]:
-    """One array for each row of a column that holds several values in a row."""
+    """One array per row of a column that holds several values per row."""
     index = table[name]
     return np.split(np.asarray(index.target.data[:]), np.asarray(index.data[:])[:-1].astype(np.int64))
 
 
 def intervals(table: DynamicTable) -> nap.IntervalSet:
-    """The intervals of a table; those that overlap or touch are one, and those without length are left out."""
+    """The intervals of a table; overlapping or touching ones are merged, and empty ones are left out."""
     start, stop = np.asarray(table["start_time"][:], float), np.asarray(table["stop_time"][:], float)
     order = np.argsort(start, kind="stable")
     start, stop = start[order], stop[order]
@@ -47,7 +47,7 @@ def intervals(table: DynamicTable) -> nap.IntervalSet:
 
 
 def plain_columns(table: DynamicTable) -> pd.DataFrame:
-    """The columns of words, flags and numbers, one in a row; of those of two numbers the first (`iscell`)."""
+    """The columns with one word, flag or number per row, and the first of two numbers per row (`iscell`)."""
     found = {}
     for name in table.colnames:
         column = table[name]
@@ -63,7 +63,7 @@ def plain_columns(table: DynamicTable) -> pd.DataFrame:
 
 
 def interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
-    """Tables of intervals by name, wherever they are; `_presentations` (Allen) is no part of a name."""
+    """Tables of intervals by name, wherever they are, without the suffix `_presentations` (Allen)."""
     from pynwb.epoch import TimeIntervals
 
     found = dict(file.intervals or {}) | {
@@ -77,7 +77,7 @@ def interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
 
 
 def _as_words(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Values with bytes as text; what is neither text nor number as text."""
+    """Values with bytes, and anything else that is not a number, converted to text."""
     if values.dtype.kind not in "SO":
         return values
     return np.array([v.decode(errors="replace") if isinstance(v, bytes) else v for v in values], dtype=object)

@@ -1,4 +1,4 @@
-"""Sorted units in NWB files of other programs: spike times, where each unit is, and how well it is isolated."""
+"""Sorted units in NWB files of other programs: spike times, location and quality of each unit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.core import DynamicTable
 
-# Names that columns of `units` have in files of the Allen Institute and the IBL.
+# Column names of `units` in files of the Allen Institute and the IBL.
 AREAS = ("area", "brain_area", "brain_region", "location", "structure_acronym")
 WIDTH = "waveform_duration"
 MEASURES = ("presence_ratio", "isi_violations")
@@ -32,24 +32,24 @@ MEASURES = ("presence_ratio", "isi_violations")
 def read_units(
     file: NWBFile, notify: Notify, *, second_s: float = 1.0, stated: bool = True
 ) -> tuple[Units, nap.IntervalSet]:
-    """All units, and while all of them were observed.
+    """All units, and the time during which all of them were observed.
 
-    That is from the first to the last spike, less breaks, where the file has no `obs_intervals`. The width of spikes is
-    `waveform_duration`, as in files of the Allen Institute.
+    Without `obs_intervals` in the file, that is from the first to the last spike, without breaks. The width of spikes
+    is `waveform_duration`, as in files of the Allen Institute.
 
     Parameters
     ----------
     file : NWBFile
     notify : callable
     second_s : float
-        What times of spikes are multiplied with to become seconds.
+        Unit of the spike times, in seconds.
     stated : bool
-        Believe the `obs_intervals` of the file.
+        Whether to use the `obs_intervals` of the file.
 
     Raises
     ------
     InputError
-        If there are fewer than 2 units, or no times from which to tell when they were observed.
+        If there are fewer than 2 units, or the time of observation cannot be determined.
     """
     table = file.units
     if len(table) < 2:
@@ -74,12 +74,12 @@ def read_units(
 
 
 def stated_time(table: DynamicTable, trains: list[FloatArray]) -> nap.IntervalSet:
-    """While all units of a file of ours were observed; where that is not noted, from the first to the last spike."""
+    """The time during which all units of our own file were observed; by default from the first to the last spike."""
     return _all_observed(table, 1.0) if "obs_intervals" in table.colnames else spiking_time(trains)
 
 
 def _all_observed(table: DynamicTable, second_s: float) -> nap.IntervalSet:
-    """The times that the `obs_intervals` of all units have in common."""
+    """The intersection of the `obs_intervals` of all units."""
     every = ragged(table, "obs_intervals")
     distinct = list({rows.tobytes(): rows * second_s for rows in every}.values())
     sets = [nap.IntervalSet(rows[:, 0], rows[:, 1]) for rows in distinct]
@@ -105,7 +105,7 @@ def _quality(table: DynamicTable, notify: Notify) -> pd.DataFrame:
 
 
 def _widths_ms(table: DynamicTable, notify: Notify) -> FloatArray | None:
-    """(N,) time from trough to peak of each unit's waveform; None where it is not known."""
+    """(N,) time from trough to peak of each unit's waveform; None if unknown."""
     if WIDTH not in table.colnames:
         return None
     rates = table["sampling_rate"].data[:] if "sampling_rate" in table.colnames else None
@@ -129,7 +129,7 @@ def _places(file: NWBFile) -> tuple[list[str] | None, FloatArray | None]:
 
 
 def _electrode_rows(file: NWBFile) -> list[npt.NDArray[Any]] | None:
-    """Rows of the electrode table: of each unit's largest channel (Allen), or else of all its electrodes."""
+    """Rows of the electrode table for each unit: its largest channel (Allen), or else all its electrodes."""
     table, electrodes = file.units, file.electrodes
     if electrodes is None:
         return None

@@ -106,22 +106,22 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
 
 
 def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, neurons: pd.DataFrame) -> None:
-    """Write a copy of an NWB file, of whatever origin, that also holds what was inferred from it.
+    """Write a copy of any NWB file that also holds the connectivity inferred from it.
 
-    `processing/synapsnet` gets the table `inferred`, with a row for each connection, and the table `neurons`, to whose
-    rows it points, where it is not there yet; where it is, rows are found by the neurons' ids. What the copy is read as
-    does not change.
+    `processing/synapsnet` gets the table `inferred`, with a row for each connection, and the table `neurons` to whose
+    rows it points, unless that exists already; then rows are matched by the neurons' ids. The copy reads as the same
+    recording.
 
     Parameters
     ----------
     source : path
-        Of an NWB file.
+        An NWB file.
     path : path
-        Of the copy.
+        The copy to write.
     connectome : Connectome
-        Inferred.
+        The inferred connectivity.
     neurons : DataFrame with N rows
-        Of its neurons; their ids say which of the file's units or ROIs they are.
+        Table of its neurons; their ids are those of the file's units or ROIs.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, n
 
 
 def _check_room(source: Path, path: Path, connectome: Connectome) -> None:
-    """Refuse a full disk before HDF5 meets it, which ends the whole process with a segmentation fault."""
+    """Refuse a full disk in advance, because HDF5 would crash the whole process on it."""
     if not source.is_file():
         raise InputError(f"{source} cannot be read as an NWB file: it does not exist; give the one that was fitted.")
     n_bytes = 2**20 + source.stat().st_size + 8 * (3 + len(connectome.matrices)) * connectome.n_neurons**2
@@ -279,7 +279,7 @@ def _add_calcium(file: NWBFile, recording: Recording) -> TimeSeries:
 
 
 def _add_segmentation(file: NWBFile, recording: Recording) -> PlaneSegmentation:
-    """The imaging plane that NWB wants behind fluorescence; NaN where nothing is known of it."""
+    """The imaging plane that NWB requires for fluorescence; NaN where nothing is known about it."""
     from pynwb.ophys import ImageSegmentation, OpticalChannel
 
     plane = file.create_imaging_plane(
@@ -324,7 +324,7 @@ def _add_connectome(
     description: str = "Ground truth: one row for each connection.",
     rows: np.ndarray[Any, np.dtype[np.intp]] | None = None,
 ) -> None:
-    """Add a table of connections between neurons, which are at these rows of the table `neurons`; default all rows."""
+    """Add a table of connections between neurons, given their rows in the table `neurons` (default: all)."""
     from pynwb.core import DynamicTable
 
     written = np.zeros_like(connectome.adjacency)
@@ -374,7 +374,7 @@ def _compressed(data: np.ndarray[Any, Any]) -> Any:
 
 
 def _write(file: NWBFile, path: str | Path) -> None:
-    """Write the file in memory first: HDF5 may end the process on a disk that is full."""
+    """Write the file in memory first, because HDF5 may crash the process on a full disk."""
     import h5py
     from pynwb import NWBHDF5IO
 

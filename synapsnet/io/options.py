@@ -1,4 +1,4 @@
-"""The options of readers: what there is, and whether what was given fits."""
+"""The options of readers: which exist, and whether the given ones are valid."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def validated(reader: Reader, options: dict[str, Any], path: Path) -> dict[str, 
     Raises
     ------
     InputError
-        If the reader has no such option, or the value is of another kind.
+        If the reader has no such option, or the value has the wrong type.
     """
     given = {name: value for name, value in options.items() if value is not None}
     known = options_of(reader)
@@ -56,7 +56,7 @@ def validated(reader: Reader, options: dict[str, Any], path: Path) -> dict[str, 
 
 
 def listing(reader: Reader) -> str:
-    """The options of a reader as they are given on the command line, with their kinds and defaults."""
+    """The options of a reader in command-line form, with their types and defaults."""
     hints = get_type_hints(reader.read)
     parameters = inspect.signature(reader.read).parameters
     return ", ".join(_usage(name, hints[name], parameters[name].default) for name in options_of(reader))

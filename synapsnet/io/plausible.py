@@ -1,6 +1,6 @@
-"""Whether times can be those of neurons: one place for the spikes and frames of every reader.
+"""Whether spike and frame times are plausible, in one place for all readers.
 
-What cannot be is told, with the option that settles it, and refused where going on would fill the disk.
+Implausible times are reported with the option that settles them, and refused where reading on would fill the disk.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from synapsnet.io.reader import Notify
 from synapsnet.memmap import is_large
 from synapsnet.recording import Recording, has_little_data
 
-CELL_S = 5.0  # holes are looked for in cells of time, and are two cells long at least
+CELL_S = 5.0  # gaps are searched on this grid, and span at least two cells
 HOLE_OVER_OTHERS = 20.0  # times as long as other pauses, of which there may be `MANY`: bursts are not blocks
 MANY = 20
-SPIKES_MISSED = 100.0  # that a hole would have at the rate of the rest
-STRAY_SHARE, MOST_STRAY = 0.005, 100  # of the spikes, and of them at most, that errors put far from the others
-SLOWEST_HZ, FASTEST_HZ = 0.02, 500.0  # of the median unit
-QUIET_HZ = 0.2  # of the fastest units, where the median is slow
-FEWEST_SPIKES = 50  # in all, from which something can be said of rates
-FRAMES_HZ = (0.1, 1000.0)  # whole-brain imaging of worms and fish, and of voltage
+SPIKES_MISSED = 100.0  # expected in a gap at the rate of the rest
+STRAY_SHARE, MOST_STRAY = 0.005, 100  # largest fraction and number of spikes that errors place far from the others
+SLOWEST_HZ, FASTEST_HZ = 0.02, 500.0  # rates of the median unit
+QUIET_HZ = 0.2  # rate of the fastest units, if the median is slow
+FEWEST_SPIKES = 50  # in total, for rates to be judged
+FRAMES_HZ = (0.1, 1000.0)  # from whole-brain imaging of worms and fish to voltage imaging
 LONGEST_S = 24 * 3600.0
 UNITS = "the unit of the times (--read time_unit=ms, where the reader takes it) and the sampling rate (--fs)"
 STARTS_AGAIN = (
@@ -38,7 +38,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray]:
-    """Spike trains in their order, without spikes that have no time (NaN or infinite).
+    """Spike trains in increasing order, without spikes that have no time (NaN or infinite).
 
     Parameters
     ----------
@@ -60,10 +60,10 @@ def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray
 
 
 def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "--from, --to") -> nap.IntervalSet:
-    """From the first to the last spike, without breaks: the observed time, where nothing else is known of it.
+    """The observed time where none is stated: from the first to the last spike, without breaks.
 
-    Breaks are times without a spike of any unit that are much longer than other pauses, and in which many spikes
-    would be expected. The few spikes that lie beyond them are errors.
+    Breaks are times without a spike of any unit that are much longer than other pauses, and in which many spikes would
+    be expected. A few spikes far from all others are taken to be errors.
 
     Parameters
     ----------
@@ -103,12 +103,12 @@ def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "-
 
 
 def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, notify: Notify) -> None:
-    """Tell rates and durations that neurons and recordings do not have.
+    """Warn about implausible firing rates and durations.
 
     Raises
     ------
     InputError
-        If they would also take more memory than is kept at once (`synapsnet.memmap`).
+        If the counts would also exceed the memory used at once (`synapsnet.memmap`).
     """
     numbers = np.array([len(train) for train in trains])
     if numbers.sum() < FEWEST_SPIKES or observed_s <= 0:
@@ -132,7 +132,7 @@ def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, no
 
 
 def check_recording(recording: Recording, notify: Notify) -> None:
-    """Tell frames that come too seldom or too often, and neurons with little data."""
+    """Warn about implausible frame rates and about neurons with little data."""
     rate_hz, length_s = 1 / recording.dt_s, recording.n_steps * recording.dt_s
     least, most = FRAMES_HZ
     if recording.modality == "calcium" and (not least <= rate_hz <= most or length_s > LONGEST_S):
@@ -144,13 +144,13 @@ def check_recording(recording: Recording, notify: Notify) -> None:
     if few.any():
         names = recording.neurons["id"][few].astype(str).tolist()
         notify(
-            f"{few.sum()} of {len(few)} neurons have too few spikes, or only in one part of the time, to say anything "
-            f"of their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate leaves out the slowest."
+            f"{few.sum()} of {len(few)} neurons have too few spikes, or spike in only one part of the time, to say "
+            f"anything about their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate leaves out the slowest."
         )
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words that one can picture."""
+    """A duration in a convenient unit."""
     for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"

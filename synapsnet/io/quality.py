@@ -26,17 +26,17 @@ def keep_units(
     max_isi_violations: float | None,
     notify: Notify,
 ) -> Units:
-    """The units that pass the filters, and spike at all while they are observed.
+    """The units that pass the filters and spike during the observed time.
 
-    Presence ratio and violations are those of the source where it states them, else computed from the spikes.
+    Presence ratios and violations are taken from the source if it states them, else computed from the spikes.
 
     Parameters
     ----------
     units : Units
     observed : pynapple.IntervalSet
-        While all units were observed.
+        Time during which all units were observed.
     label : str, optional
-        Labels that are kept, separated by commas. Default, and `all`: any.
+        Labels to keep, separated by commas. Default, and `all`: any.
     min_presence_ratio : float, optional
         See `presence_ratio`.
     max_isi_violations : float, optional
@@ -86,7 +86,7 @@ def keep_units(
 
 
 def presence_ratio(train: FloatArray, observed: nap.IntervalSet) -> float:
-    """Share of 100 equal parts of the observed time in which the unit spikes (Siegle et al. 2021, Nature 592:86)."""
+    """Fraction of 100 equal parts of the observed time in which the unit spikes (Siegle et al. 2021, Nature 592:86)."""
     lengths = observed.end - observed.start
     epoch = np.searchsorted(observed.start, train, side="right") - 1
     elapsed = train - observed.start[epoch] + (np.cumsum(lengths) - lengths)[epoch]
@@ -95,9 +95,9 @@ def presence_ratio(train: FloatArray, observed: nap.IntervalSet) -> float:
 
 
 def isi_violations(train: FloatArray, duration_s: float) -> float:
-    """Rate of the spikes that others must have fired, relative to the unit's own.
+    """Estimated rate of contaminating spikes from other neurons, relative to the unit's own rate.
 
-    With n of N spikes less than r = 1.5 ms after another, in the time T, it is n T / (2 r N^2); it may exceed 1
+    If n of N spikes in a time T follow another within r = 1.5 ms, it is n T / (2 r N^2), which may exceed 1
     (Hill et al. 2011, J Neurosci 31:8699).
     """
     violations = int((np.diff(train) < REFRACTORY_S).sum())
@@ -112,7 +112,7 @@ def _drop(units: Units, kept: Mask, reason: str, notify: Notify) -> Units:
 
 
 def _stated(units: Units, name: str) -> FloatArray | None:
-    """A quality measure as the source states it; None where it states none."""
+    """A quality measure stated by the source; None if it states none."""
     if name not in units.quality or units.quality[name].isna().all():
         return None
     return units.quality[name].to_numpy(float)

@@ -19,9 +19,9 @@ class Reader(Protocol):
     Attributes
     ----------
     LAYOUT : str
-        What it reads, for the message that lists everything understood.
+        Name of the layout, for the message that lists all layouts.
     recognises : callable
-        Is this existing path in the layout? Judged cheaply, by names.
+        Whether this existing path is in the layout, judged cheaply by names.
     read : callable
         `read(path, *, notify, ...options)` returns the Recording, constant neurons included: the
         caller filters and checks. Its keyword-only parameters are the options a user may give, each
@@ -36,5 +36,5 @@ class Reader(Protocol):
 
 
 def border(path: str | Path, layout: str) -> AbstractContextManager[None]:
-    """The border of every reader, see `synapsnet.errors.border`; `layout` says as what the path was read."""
+    """Wraps every reader, see `synapsnet.errors.border`; `layout` is the layout that the path was read as."""
     return errors.border(f"{path} cannot be read as {layout}; it is damaged or holds something else: export it again")

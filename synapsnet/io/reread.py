@@ -1,7 +1,7 @@
-"""The file from which a recording came, read again: whether it is the one, and what else it holds.
+"""Reading the file of a recording again, to verify that it is the same and to get what else it holds.
 
-Readers drop what they are told to: neurons, stretches of time, trials from the light on. What a recording knows of how
-it was read is used again, and what was read is found by the neurons' ids, the clock and the activity.
+The first reading may have dropped neurons, stretches of time, or trials from light onset. The options it used are used
+again, and the recording is located in the file by the neurons' ids, the clock and the activity.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from synapsnet.io.nwb_own import facts
 from synapsnet.io.options import options_of
 from synapsnet.recording import Recording
 
-LEAST_COVERED = 0.99  # of the time that was read
-MOST_COUNTS_APART = (5.0, 0.1)  # spikes, and share of them: bins may lie otherwise within epochs
-LEAST_CORRELATION = 0.1  # of traces: another trace of the same neuron has more, one of another neuron hardly
-REMEMBERED = ("key", "time_unit", "observed")  # what a recording knows of how its file was read
+LEAST_COVERED = 0.99  # fraction of the recording's time that the file must have
+MOST_COUNTS_APART = (5.0, 0.1)  # spikes, and fraction of them: bins may be shifted within epochs
+LEAST_CORRELATION = 0.1  # between two traces of the same neuron; traces of different neurons have less
+REMEMBERED = ("key", "time_unit", "observed")  # reading options that a recording remembers
 ARRAY_OPTIONS = ("key", "until", "transpose")
 
 Indices = npt.NDArray[np.intp]
 
 
 def read_again(path: str | Path, like: Recording, *, behaviour: str | None = None) -> Recording:
-    """Read the file that a recording came from, with all of its neurons and of its time.
+    """Read the file that a recording came from, with all of its neurons and all of its time.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def read_again(path: str | Path, like: Recording, *, behaviour: str | None = Non
     like : Recording
         What was read of it.
     behaviour : str, optional
-        Of NWB files and arrays, see their readers; of others what they have.
+        For NWB files and arrays, see their readers; others read all they have.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
     shared = [_inside(again, like), _inside(like, again)]
     if shared[1].sum() < LEAST_COVERED * like.n_steps:
         raise refuse(f"it lacks {(~shared[1]).sum() * like.dt_s:.4g} s of the run's {like.n_steps * like.dt_s:.4g} s")
-    # ids of two probes may be the same, and then only their order tells
+    # two probes may use the same ids, so that only the order distinguishes them
     chosen = np.arange(len(names)) if names == wanted else np.array([place[name] for name in wanted])
     there, here = again.values[shared[0]][:, chosen], like.values[shared[1]]
     if like.modality == "spikes":
@@ -98,7 +98,7 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
 
 
 def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, Any]:
-    """Of the reader of a file, from what is known of the first reading."""
+    """The reader's options, as far as the first reading is known."""
     reader = next((each for each in READERS if each.recognises(path)), None)
     if reader is None:
         return {}  # `read` says why
@@ -130,7 +130,7 @@ def _inside(recording: Recording, other: Recording) -> npt.NDArray[np.bool_]:
 
 
 def _counts_apart(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """(N,) neurons with other numbers of spikes."""
+    """(N,) which neurons have different numbers of spikes."""
     n_steps = len(here)
     a, b = (each.mean(axis=0, dtype=np.float64) * n_steps for each in (there, here))
     fixed, share = MOST_COUNTS_APART
@@ -138,7 +138,7 @@ def _counts_apart(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32])
 
 
 def _correlation(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32]) -> float:
-    """Median correlation of the traces of the same neurons; 0 where they are not as long."""
+    """Median correlation of the traces of the same neurons; 0 if their lengths differ."""
     if there.shape != here.shape:
         return 0.0
     a, b = (each.astype(np.float64) - each.mean(axis=0, dtype=np.float64) for each in (there, here))

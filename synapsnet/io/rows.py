@@ -1,4 +1,4 @@
-"""Plain numbers, time x neurons, from arrays and tables: which way round, of what, and when."""
+"""Plain numbers from arrays and tables: orientation, modality and clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIME_NAMES = ("times", "time", "t", "timestamps", "timestamp", "times_s", "time_
 
 
 def refuse_transposed(activity: Array, what: str, transpose: bool) -> None:
-    """Refuse more neurons than time steps: such an array is transposed, or nothing can be learned from it.
+    """Refuse an array with more neurons than time steps: it is transposed, or too short to learn from.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def refuse_transposed(activity: Array, what: str, transpose: bool) -> None:
 
 
 def time_step(path: Path, dt_s: float | None, fs_hz: float | None) -> float:
-    """The time step in seconds, from either of the two.
+    """The time step in seconds, from the time step or the frame rate.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A part of a recording: neurons by area, type and rate, a stretch of time, a random sample of the neurons."""
+"""Selecting part of a recording: neurons by area, type or rate, a stretch of time, a random sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def select(
     seed: int = 0,
     notify: Notify,
 ) -> Recording:
-    """A part of a recording, one criterion after the other; the parameters are those of the functions below."""
+    """Apply all criteria, one after the other; the parameters are those of the functions below."""
     recording = select_neurons(recording, areas=areas, cell_types=cell_types, notify=notify)
     recording = select_time(recording, from_s=from_s, to_s=to_s, notify=notify)
     recording = drop_quiet(recording, min_rate_hz, notify=notify)
@@ -44,9 +44,9 @@ def select_neurons(
     ----------
     recording : Recording
     areas, cell_types : names
-        None means all. `*` stands for anything: `Pvalb*`.
+        None means all. `*` matches anything, as in `Pvalb*`.
     notify : callable
-        Receives how many are dropped by which.
+        Receives how many neurons each criterion drops.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def drop_quiet(recording: Recording, min_rate_hz: float, *, notify: Notify) -> R
 
 
 def sample_neurons(recording: Recording, n_neurons: int | None, *, seed: int, notify: Notify) -> Recording:
-    """`n_neurons` at random, in their order; all if it is None or there are no more.
+    """`n_neurons` drawn at random, in their original order; all if None or if there are no more.
 
     Raises
     ------

@@ -1,18 +1,18 @@
-"""A small TOML file beside a recording that says what the recording itself does not.
+"""A small TOML file beside a recording that adds what the recording itself does not state.
 
 `session.toml` beside `session.npz`, or `recording.toml` in a folder. Everything in it is optional:
 
     file = "activity.npy"          # in recording.toml: the file of the folder that is read; default the folder itself
-    unit = "dF/F"                  # of the activity, for the record
-    area = "VISp"                  # of all neurons
+    unit = "dF/F"                  # unit of the activity, for the record
+    area = "VISp"                  # area of all neurons
     cell_type = "excitatory"
     neurons = "neurons.csv"        # a table with columns among id, cell_type, area, x_um, y_um, z_um,
                                    # trough_to_peak_ms
 
-    [read]                         # options of the reader, by name; those given elsewhere come first
+    [read]                         # options of the reader, by name; options given elsewhere take precedence
     fs_hz = 6.0
 
-    [[behaviour]]                  # as often as needed; on the clock of the recording, with samples of its own
+    [[behaviour]]                  # repeatable; on the recording's clock, with its own samples
     file = "running.csv"           # or .tsv, .parquet, .npz, .npy
     times = "time"                 # its column or array of times, or another .npy file; or fs_hz and start_s
     time_unit = "ms"
@@ -20,7 +20,7 @@
 
     [truth]                        # known connections, see `synapsnet.io.truth`
     file = "connections.csv"       # a table of pairs, a matrix or SONATA edges
-    orientation = "post-pre"       # of a matrix
+    orientation = "post-pre"       # if it is a matrix
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class BehaviourFile(Parameters):
 
 
 class Sidecar(Parameters):
-    """What a sidecar file says; see the module."""
+    """Content of a sidecar file; see the module."""
 
     title: ClassVar[str] = "the sidecar file"
     file: str | None = None
@@ -92,7 +92,7 @@ def load_sidecar(path: Path) -> Sidecar:
     Raises
     ------
     InputError
-        If it is no TOML, holds what no sidecar has, or names a file outside its folder.
+        If it is not TOML, has unknown entries, or names a file outside its folder.
     """
     try:
         with border(f"{path} is not valid TOML"):
@@ -104,7 +104,7 @@ def load_sidecar(path: Path) -> Sidecar:
 
 
 def _require_inside(sidecar: Sidecar) -> None:
-    """A sidecar that came with a recording has no file read that the user did not give."""
+    """Refuse files outside the sidecar's folder: it may come from elsewhere, and must not make us read other files."""
     of_behaviour = [name for each in sidecar.behaviour for name in (each.file, each.times)]
     for name in filter(None, (sidecar.file, sidecar.neurons, *of_behaviour)):
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
@@ -119,7 +119,7 @@ def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: No
     recording : Recording
     sidecar : Sidecar
     folder : Path
-        That of the sidecar file, in which the files that it names lie.
+        The folder of the sidecar file and of the files that it names.
     notify : callable
 
     Raises
@@ -141,7 +141,7 @@ def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: No
 
 
 def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFrame:
-    """The neuron table with the columns of a file, whose rows are found by `id` or else taken in order."""
+    """The neuron table with the columns of a file, whose rows are matched by `id` or else by order."""
     table = load_table(path)
     known = [name for name in (*NEURON_COLUMNS, TROUGH_TO_PEAK) if name in table]
     if left_out := [str(name) for name in table if name not in known]:

@@ -1,7 +1,7 @@
-"""Spikes in SONATA, in which simulations are exchanged, with the neurons if they are there, too.
+"""Spikes in SONATA, an exchange format of simulators, with their neurons if these are available.
 
-Dai et al. 2020, PLoS Comput Biol 16:e1007696. Read are `spikes.h5` and, beside it or in a folder `network`, `*nodes.h5`
-with `*node_types.csv`: cell types and positions. Edges are ground truth, see `synapsnet.io.truth`.
+Dai et al. 2020, PLoS Comput Biol 16:e1007696. It reads `spikes.h5` and, beside it or in a folder `network`,
+`*nodes.h5` with `*node_types.csv`: cell types and positions. Edges are ground truth, see `synapsnet.io.truth`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,17 @@ LAYOUT = "SONATA spikes (spikes.h5, or a folder that holds it)"
 
 SPIKES = "spikes.h5"
 UNITS = {"ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0}
-TYPE_NAMES = ("cell_type", "pop_name", "model_name", "ei", "node_type_id")  # the first that nodes have is their type
+TYPE_NAMES = (
+    "cell_type",
+    "pop_name",
+    "model_name",
+    "ei",
+    "node_type_id",
+)  # the first of these attributes gives the cell type
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a SONATA file of spikes, or a folder with one."""
+    """Whether `path` is a SONATA file of spikes, or a folder with one."""
     import h5py
 
     file = _spike_file(path)

@@ -1,4 +1,4 @@
-"""A recording of what a spike sorter found: units are filtered, and counted in bins while they were observed."""
+"""Recordings from sorted spikes: units are filtered, and their spikes counted in bins of the observed time."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def recording_of_units(
     ----------
     units : Units
     observed : pynapple.IntervalSet
-        While all of them were observed.
+        Time during which all of them were observed.
     bin_s, label, min_presence_ratio, max_isi_violations
-        As users give them, see `synapsnet.io.quality.keep_units`.
+        The user's filters, see `synapsnet.io.quality.keep_units`.
     kept : str
-        Labels that are kept where the user gives none.
+        Labels to keep by default.
     notify : callable
     metadata : dict
     """
@@ -72,9 +72,9 @@ def recording_of_trains(
         Times in seconds, increasing.
     ids : N names
     properties : DataFrame with N rows
-        What the source says of the units, perhaps of their quality.
+        Columns that the source has on the units, possibly on their quality.
     duration_s : float, optional
-        Of the recording, which then begins at 0; default from the first to the last spike.
+        Duration of the recording, which then begins at 0; default: from the first to the last spike.
     bin_s, label, notify, metadata
         As in `recording_of_units`.
     """
@@ -98,12 +98,12 @@ def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[A
 def one_behind_the_other(
     segments: Sequence[tuple[list[FloatArray], nap.IntervalSet]], notify: Notify
 ) -> tuple[list[FloatArray], nap.IntervalSet]:
-    """Trains and observed time of segments; those whose clocks start again are shifted behind the one before.
+    """Trains and observed time of segments; those whose clocks start again are shifted to follow the one before.
 
     Parameters
     ----------
     segments : sequence of (N trains, IntervalSet)
-        Each with the time in which it was observed.
+        Each with its observed time.
     notify : callable
     """
     parts: list[list[FloatArray]] = [[] for _ in segments[0][0]]
@@ -117,5 +117,5 @@ def one_behind_the_other(
         starts += list(inside.start + shift_s)
         stops += list(inside.end + shift_s)
     if len(segments) > 1:
-        notify(f"{len(segments)} segments are read as epochs, one behind the other.")
+        notify(f"{len(segments)} segments are read as epochs, one after the other.")
     return [np.concatenate(own) for own in parts], nap.IntervalSet(starts, stops)

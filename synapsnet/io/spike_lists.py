@@ -1,7 +1,7 @@
 """Spikes in a `.npz` file: a list of times beside one of units, or an array of times for each unit.
 
 Files of pynapple (`TsGroup.save`) and SpikeInterface (`NpzSortingExtractor.write_sorting`) are of the first kind, with
-names of their own.
+their own array names.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ OWNERS = (
 UNIT_LISTS = ("nodes", "unit_ids", "keys", "neuron_ids", "node_ids", "cluster_ids", "all_ids")
 DURATIONS = ("duration_s", "duration", "t_stop", "t_stop_s", "recording_length")
 RATES = ("sampling_frequency", "sampling_rate", "sample_rate", "fs")
-SEGMENT = "spike_indexes_seg"  # of SpikeInterface, with a number; `spike_labels_seg` beside it
+SEGMENT = "spike_indexes_seg"  # SpikeInterface's name, followed by a number; beside `spike_labels_seg`
 NOT_SPIKES = ("activity",)
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a `.npz` file whose arrays are spikes, judged by their names and shapes."""
+    """Whether `path` is a `.npz` file whose arrays are spikes, judged by their names and shapes."""
     if not (path.is_file() and path.suffix == ".npz"):
         return False
     try:
         shapes = {name: shape for name, (shape, _) in array_headers(path).items()}
     except InputError:
-        return False  # the reader of arrays says why
+        return False  # the reader of arrays explains why
     return f"{SEGMENT}0" in shapes or list_pair(shapes) is not None or _is_a_train_each(shapes)
 
 
@@ -66,21 +66,21 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds.
     time_unit : str, optional
-        Of the times, `s`, `ms`, `us` or `samples`. Default: seconds, or what the names say (`times_ms`); samples where
-        times are whole numbers and the file has a `sampling_frequency`.
+        Unit of the times: `s`, `ms`, `us` or `samples`. Default: as the names say (`times_ms`), or samples if times
+        are whole numbers and the file has a `sampling_frequency`, else seconds.
     label : str, optional
-        Units of which labels are kept, where the file has any.
+        Labels of the units to keep, if the file has labels.
 
     Returns
     -------
     Recording
-        For the `duration_s` of the file from 0 on, or its `start` and `end` (pynapple), or else from the first to the
-        last spike.
+        From 0 to the `duration_s` of the file, or from its `start` to its `end` (pynapple), or else from the first to
+        the last spike.
 
     Raises
     ------
     InputError
-        If the file is corrupt, or its arrays do not fit each other.
+        If the file is corrupt, or its arrays are inconsistent with each other.
     """
     loaded = load_npz(path)
     if pickled := [name for name, array in loaded.items() if array is None]:
@@ -142,7 +142,7 @@ def recording_of_lists(
 
 
 def list_pair(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, str] | None:
-    """Names of the times and of the unit of each of them; None where no two arrays are these."""
+    """Names of the array of times and of the array of their units; None if there is no such pair."""
     flat = {name: int(np.prod(shape)) for name, shape in shapes.items() if _is_train(shape)}
     lower = {_base(name): name for name in reversed(list(flat))}
     for times in (lower[name] for name in TIMES if name in lower):
@@ -154,7 +154,7 @@ def list_pair(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, str] | None:
 
 
 def _base(name: str) -> str:
-    """A name in small letters without the unit."""
+    """A name in lower case without its time unit."""
     return name.lower().removesuffix("_ms").removesuffix("_s").removesuffix("_us")
 
 
@@ -163,19 +163,19 @@ def _is_train(shape: tuple[int, ...]) -> bool:
 
 
 def _is_a_train_each(shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Are there only lists, of different lengths."""
+    """Whether there are only lists, of different lengths."""
     lengths = [max(shape) for shape in shapes.values() if shape and max(shape) > 1]
     return all(not s or _is_train(s) for s in shapes.values()) and len(lengths) > 1 and len(set(lengths)) > 1
 
 
 def _lists(candidate: Array, owners: Array) -> bool:
-    """Does an array list units, each once, among them all that spike."""
+    """Whether an array lists units, each once, including all that spike."""
     flat = candidate.reshape(-1)
     return len(np.unique(flat)) == len(flat) and bool(np.isin(owners, flat).all())
 
 
 def _seconds(arrays: Mapping[str, Array], name: str, time_unit: str | None, notify: Notify) -> float:
-    """What times are multiplied with."""
+    """The factor that converts times to seconds."""
     times = arrays[name]
     if times.dtype.kind not in "iuf":
         raise InputError(f"The spike times {name} must be numbers; they are {times.dtype}.")
@@ -194,7 +194,7 @@ def _seconds(arrays: Mapping[str, Array], name: str, time_unit: str | None, noti
 
 
 def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[FloatArray], Array, nap.IntervalSet]:
-    """Trains, units and observed times of SpikeInterface's segments, which are laid one behind the other."""
+    """Trains, units and observed times of SpikeInterface's segments, placed one after the other."""
     rate_hz, ids = float(arrays["sampling_frequency"].reshape(-1)[0]), arrays["unit_ids"].reshape(-1)
     if not rate_hz > 0:
         raise InputError(f"sampling_frequency must be a positive number of hertz; it is {rate_hz:g}.")
@@ -210,7 +210,7 @@ def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[FloatAr
 def _observed(
     arrays: Mapping[str, Array], trains: list[FloatArray], notify: Notify
 ) -> tuple[nap.IntervalSet, set[str]]:
-    """The time of the recording, and the names of the arrays that say it."""
+    """The time of the recording, and the names of the arrays that state it."""
     if "start" in arrays and "end" in arrays and arrays["start"].shape == arrays["end"].shape:  # pynapple
         return nap.IntervalSet(arrays["start"].reshape(-1), arrays["end"].reshape(-1)), {"start", "end"}
     name = next((n for n in DURATIONS if n in arrays and arrays[n].size == 1), None)

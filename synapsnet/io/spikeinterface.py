@@ -36,7 +36,7 @@ METRICS = ("quality_metrics/metrics.csv", "template_metrics/metrics.csv")
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a folder of SpikeInterface."""
+    """Whether `path` is a folder of SpikeInterface."""
     folders = (path, path / "sorting")
     return any(
         (folder / INFO).is_file() or (folder / NPZ).is_file() or (is_zarr(folder) and (folder / "spikes").is_dir())
@@ -58,28 +58,28 @@ def read(
     Parameters
     ----------
     path : Path
-        Its folder, or that of an analyzer.
+        Folder of the sorting, or of an analyzer.
     notify : callable
         Receives a line for every assumption made and everything dropped.
     bin_s : float, default 0.005
         Bin in seconds for spike times.
     label : str, optional
-        Units of which labels are kept, separated by commas; `all` for any. Labels are among the properties of units
+        Labels of the units to keep, separated by commas; `all` keeps any. Labels are among the properties of units
         (see `synapsnet.io.labels`). Default: `good`, where units are labelled.
     min_presence_ratio : float, optional
-        The least share of 100 equal parts of the time in which a unit spikes.
+        Minimum fraction of 100 equal parts of the time in which a unit must spike.
     max_isi_violations : float, optional
-        The most that other neurons fire among a unit's spikes, relative to its rate, by intervals below 1.5 ms.
+        Maximum rate of spikes from other neurons, relative to the unit's own, judged by intervals below 1.5 ms.
 
     Returns
     -------
     Recording
-        From the first to the last spike; segments are epochs.
+        From the first to the last spike; segments become epochs.
 
     Raises
     ------
     InputError
-        If files are missing, corrupt, pickled or do not fit each other.
+        If files are missing, corrupt, pickled or are inconsistent with each other.
     """
     folder = path / "sorting" if (path / "sorting").is_dir() else path
     metadata = {"source": path.name, "reader": "spikeinterface"}
@@ -143,7 +143,7 @@ def _properties(folder: Path, notify: Notify) -> dict[str, Array]:
 
 
 def _table(properties: dict[str, Array], folder: Path, path: Path, n: int) -> pd.DataFrame:
-    """What is known of each unit: properties, and metrics beside the sorting of an analyzer."""
+    """Properties of each unit, and the metrics of an analyzer."""
     table = pd.DataFrame({k: a for k, a in properties.items() if a.shape == (n,)}, index=range(n))
     for name in METRICS:
         for metrics in (path / "extensions" / name, folder / "extensions" / name):

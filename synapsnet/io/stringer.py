@@ -28,7 +28,7 @@ BEHAVIOUR = {"running": ("runSpeed",), "pupil": ("pupil", "area"), "face": ("fac
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a MATLAB file with `Fsp`."""
+    """Whether `path` is a MATLAB file with `Fsp`."""
     return path.is_file() and path.suffix == ".mat" and "Fsp" in variable_names(path)
 
 
@@ -50,9 +50,9 @@ def read(
     fs_hz : float
         Frame rate in hertz, which the files do not hold.
     behaviour : str, optional
-        Of `running`, `pupil` and `face`, those wanted, with commas between, or `none`; default all there are.
+        Any of `running`, `pupil` and `face`, separated by commas, or `none`; default: all that are there.
     face_components : int
-        How many principal components of facial motion.
+        Number of principal components of facial motion.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """suite2p output folders: `F.npy`, `Fneu.npy`, `spks.npy` and `iscell.npy`, arrays of cells x frames.
 
 `ops.npy` and `stat.npy` are pickles, which could run any code and are never loaded, not even on request; so the frame
-rate is asked for, and positions come from a neuron table, if at all (`synapsnet.io.sidecar`). `Fall.mat`, which suite2p
+rate must be given, and positions come from a neuron table, if any (`synapsnet.io.sidecar`). `Fall.mat`, which suite2p
 writes for MATLAB, holds the same arrays, and the frame rate.
 
 Pachitariu et al. 2017, Suite2p: beyond 10,000 neurons with standard two-photon microscopy, bioRxiv 061507.
@@ -34,7 +34,7 @@ PLANE = re.compile(r"plane(\d+)")
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` the folder of a plane, the parent of such folders, or a MATLAB file with the arrays of one."""
+    """Whether `path` is the folder of a plane, the parent of such folders, or a MATLAB file with the arrays of one."""
     if path.is_file() and path.suffix == ".mat":
         return {"F", "Fneu", "spks"} <= set(variable_names(path))
     return (path / "F.npy").is_file() or (path.is_dir() and any(PLANE.fullmatch(each.name) for each in path.iterdir()))
@@ -62,14 +62,14 @@ def read(
     trace : {"dff", "spks"}
         Neuropil-corrected dF/F (see `dff`), or suite2p's deconvolved activity.
     min_cell_probability : float, optional
-        Only ROIs that suite2p's classifier, the second column of `iscell.npy`, calls cells with this probability.
+        Keep only ROIs whose probability of being a cell (second column of `iscell.npy`) is at least this.
     plane_spacing_um : float, optional
         Distance between planes: neurons of `plane2` then have a `z_um` of twice that.
 
     Returns
     -------
     Recording
-        Of the ROIs that `iscell.npy` calls cells; `id` is the number of the ROI, after that of its plane if there
+        The ROIs that `iscell.npy` classifies as cells; `id` is the number of the ROI, after that of its plane if there
         are several (`plane1/7`).
 
     Raises
@@ -144,7 +144,7 @@ def dff(fluorescence: Array, neuropil: Array, fs_hz: float) -> tuple[npt.NDArray
     -------
     dff : (N, T) array
     positive : (N,) bool array
-        Is the raw baseline positive throughout; where it is not, dF/F means nothing.
+        Whether the raw baseline is positive throughout; otherwise dF/F is undefined.
     """
     raw = np.asarray(fluorescence, float)
     corrected = raw - NEUROPIL_COEFFICIENT * neuropil
@@ -223,7 +223,7 @@ def _load(plane: Path, name: str) -> Array:
 
 
 def _cells(plane: Path, fluorescence: Array, min_probability: float | None, notify: Notify) -> npt.NDArray[np.intp]:
-    """Rows that `iscell.npy` calls cells: all of them where there is no such file."""
+    """Rows that `iscell.npy` classifies as cells; all of them if there is no such file."""
     n = len(fluorescence)
     labels = _load_any(plane, "iscell.npy")
     if labels is None:

@@ -1,7 +1,8 @@
-"""Tables of other programs: Parquet, and text in whatever dialect.
+"""Tables of other programs: Parquet, and text in any dialect.
 
-Of text the dialect is taken in which most of its head are numbers: separated by commas, semicolons, tabs or bars, with
-decimal points or commas. Lines above the table, and a second row of names (units, the status of cells), are told apart.
+The dialect of a text file is the one in which most of its first cells are numbers: separated by commas, semicolons,
+tabs or bars, with decimal points or commas. Lines above the table, and a second header row (units, the status of
+cells), are recognised.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from synapsnet.io.text import read_text
 TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pqt")
 DIALECTS = ((",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), ("|", "."), (",", ","))
 COMMENTS = ("#", "%", "//")
-HEAD = 40  # lines that are looked at
+HEAD = 40  # lines that are examined
 MOST_HEADERS = 3
 
 
 class Table(NamedTuple):
-    """A table, and what stood around it.
+    """A table, and the text around it in the file.
 
     Attributes
     ----------
     table : DataFrame
-        Its columns are named by texts.
+        Its column names are strings.
     below : list of lists of texts
         Further rows of the header, by column.
     above : list of texts
@@ -54,7 +55,7 @@ def load_table(path: Path) -> pd.DataFrame:
 
 
 def load_whole(path: Path) -> Table:
-    """The table in a file, and what stands around it; InputError as in `load_table`."""
+    """The table in a file, and the text around it; InputError as in `load_table`."""
     if path.suffix in PARQUET:
         table = _load_parquet(path)
         if not isinstance(table.index, pd.RangeIndex) and table.index.name is not None:
@@ -78,7 +79,7 @@ def load_whole(path: Path) -> Table:
         raise InputError(f"{path} is not a whole table ({str(error).strip()}); export it again.") from error
     if isinstance(table.index, pd.MultiIndex):
         raise InputError(f"{path} is not a whole table (its header has fewer columns than its rows); export it again.")
-    if not isinstance(table.index, pd.RangeIndex):  # names of rows, above which there is no name
+    if not isinstance(table.index, pd.RangeIndex):  # row names, which have no header
         table = table.reset_index(names="")
     below = [[cell.strip() for cell in row] for row in head[1 : 1 + n_below]]
     return Table(_named(table), below, [line.strip() for line in lines[:start] if line.strip()])
@@ -105,12 +106,12 @@ def _cells(lines: list[str], separator: str) -> list[list[str]]:
 
 
 def _n_numbers(lines: list[str], separator: str, decimal: str) -> int:
-    """How many cells are numbers; of two dialects with as many, the one with more cells in a row is no better."""
+    """The number of cells that are numbers."""
     return sum(_is_number(cell, decimal) for row in _cells(lines, separator) for cell in row)
 
 
 def _rows_below(head: list[list[str]], decimal: str) -> int:
-    """Rows after the first that are no numbers in most of the columns that are numbers further down."""
+    """Number of header rows after the first: not numeric in most columns that are numeric further down."""
     for n in range(MOST_HEADERS, 0, -1):
         body = [row for row in head[1 + n :] if len(row) == len(head[0])]
         above = head[1 : 1 + n]

@@ -1,4 +1,4 @@
-"""Tables, CSV or Parquet: a row for each time step, a column for each neuron, perhaps one of times.
+"""Tables, CSV or Parquet: a row for each time step, a column for each neuron, possibly a column of times.
 
 Long tables, with a row for each spike (its time and unit) or for each neuron and time, are read as well, and tables
 with the spike times of a unit in each column.
@@ -37,7 +37,7 @@ FEWEST_SPIKES = 20
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a table, judged by its name."""
+    """Whether `path` is a table, judged by its name."""
     return path.is_file() and path.suffix in (*TEXT, *PARQUET)
 
 
@@ -66,21 +66,21 @@ def read(
     dt_s, fs_hz : float, optional
         Time step in seconds or frame rate in hertz, where there is no column of times.
     time : str, optional
-        Name of the column of times, or `none`. Default: one called `time`, `t`, `timestamps` or the like, perhaps with
-        its unit (`Time (ms)`), else one that only rises.
+        Name of the column of times, or `none`. Default: one called `time`, `t`, `timestamps` or the like, possibly
+        with its unit (`Time (ms)`), else one that only increases.
     time_unit : {"s", "ms", "us"}, optional
-        Of the times. Default: what the name of the column says, else seconds.
+        Unit of the times. Default: as the name of the column says, else seconds.
     modality : {"calcium", "spikes"}, optional
         Default: spikes if all values are whole and not negative, else calcium.
     behaviour : str, optional
-        Names of the columns that are behaviour, with commas between. All others are neurons.
+        Names of the columns that are behaviour, separated by commas. All others are neurons.
     transpose : bool
-        A row for each neuron, the first column their names if it is no number.
+        The table has a row for each neuron; the first column holds their names unless it is numeric.
     deconvolved : bool
-        Of calcium: the activity is deconvolved.
+        Whether calcium activity is deconvolved.
     label : str, optional
-        Neurons of which labels are kept, where a second row of the header labels them (Inscopix), or a column of a
-        table of spikes; `all` for any. Default: `good` ones, which others call accepted, and cells that are undecided.
+        Labels of the neurons to keep, if a second header row (Inscopix) or a column of a table of spikes labels them;
+        `all` keeps any. Default: `good` (also called accepted) and undecided ones.
     bin_s : float, default 0.005
         Bin in seconds for tables of spike times.
 
@@ -143,7 +143,7 @@ def read(
 
 
 def _without_empty(table: pd.DataFrame, notify: Notify) -> pd.DataFrame:
-    """The table without rows and columns that are empty, as separators at the ends of lines make them."""
+    """The table without empty rows and columns, such as trailing separators produce."""
     full = table.notna().to_numpy()
     rows: npt.NDArray[np.bool_] = np.any(full, axis=1)
     columns: npt.NDArray[np.bool_] = np.any(full, axis=0)
@@ -156,7 +156,7 @@ def _without_empty(table: pd.DataFrame, notify: Notify) -> pd.DataFrame:
 def _without_headers(
     table: pd.DataFrame, below: list[list[str]], notify: Notify
 ) -> tuple[pd.DataFrame, dict[str, str] | None]:
-    """The table with the units and names in further rows of the header, and the label of each column there."""
+    """The table with units and names from further header rows, and the label of each column given there."""
     labels = None
     for row in below:
         words = dict(zip([str(name) for name in table.columns], row, strict=True))
@@ -172,7 +172,7 @@ def _without_headers(
 
 
 def _compare(times_s: Array, step_s: float, name: str, notify: Notify) -> None:
-    """Tell where the times and the given time step differ."""
+    """Warn if the times and the given time step differ."""
     own = float(np.median(np.diff(times_s))) if len(times_s) > 1 else step_s
     if abs(own / step_s - 1) > 0.01:
         notify(f"Warning: by {name!r} rows are {own:.6g} s apart, and by what was given {step_s:.6g} s, which is used.")
@@ -183,7 +183,7 @@ def _compare(times_s: Array, step_s: float, name: str, notify: Notify) -> None:
 def _spikes(
     table: pd.DataFrame, time: str | None, notify: Notify
 ) -> tuple[list[Array], list[str], pd.DataFrame, str] | None:
-    """Trains, ids and properties of units, and the column of times, of a table of spikes; None of another one."""
+    """Trains, ids and properties of units, and the column of times, of a table of spikes; None for other tables."""
     names = [str(name) for name in table.columns]
     times = [name for name in names if name == time or (time is None and is_time(name))]
     owners = [name for name in names if UNIT.fullmatch(name) and name not in times]
@@ -211,14 +211,14 @@ def _spikes(
 
 
 def _repeats(column: pd.Series[float]) -> bool:
-    """Is a column the units of spikes: words or whole numbers, each more than once on average."""
+    """Whether a column holds the units of spikes: words or whole numbers, each more than once on average."""
     known = column.dropna()
     whole = not pd.api.types.is_numeric_dtype(known) or bool((known % 1 == 0).all())
     return whole and len(known) > 0 and 2 * known.nunique() <= len(known)
 
 
 def _rises_by(table: pd.DataFrame, name: str, owners: list[str]) -> bool:
-    """Are numbers with fractions in order, of all rows or of those of each unit."""
+    """Whether fractional numbers increase, over all rows or over those of each unit."""
     column = table[name]
     if not owners or not pd.api.types.is_numeric_dtype(column) or bool((column % 1 == 0).all()):
         return False
@@ -226,7 +226,7 @@ def _rises_by(table: pd.DataFrame, name: str, owners: list[str]) -> bool:
 
 
 def _columns_are_trains(table: pd.DataFrame) -> bool:
-    """Is every column numbers in order, of different lengths or unevenly spaced."""
+    """Whether every column is increasing numbers, of different lengths or unevenly spaced."""
     if table.shape[1] < 2 or not all(pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes):
         return False
     trains = [table.iloc[:, k].dropna().to_numpy(float) for k in range(table.shape[1])]
@@ -237,14 +237,14 @@ def _columns_are_trains(table: pd.DataFrame) -> bool:
 
 
 def _is_grid(table: pd.DataFrame, owner: str, moment: str) -> bool:
-    """Has every neuron a row for each time."""
+    """Whether every neuron has a row for each time."""
     return (
         len(table) == table[owner].nunique() * table[moment].nunique() and not table[[owner, moment]].duplicated().any()
     )
 
 
 def _pivoted(table: pd.DataFrame, notify: Notify) -> pd.DataFrame | None:
-    """A column for each neuron, of a table with a row for each neuron and time; None of another one."""
+    """A column for each neuron, from a table with a row for each neuron and time; None for other tables."""
     names = [str(name) for name in table.columns]
     owner, moment = (next((n for n in names if test(n)), None) for test in (UNIT.fullmatch, is_time))
     values = [n for n in names if n not in (owner, moment) and pd.api.types.is_numeric_dtype(table[n])]
@@ -258,7 +258,7 @@ def _pivoted(table: pd.DataFrame, notify: Notify) -> pd.DataFrame | None:
 
 
 def _turned(table: pd.DataFrame) -> pd.DataFrame:
-    """A column for each neuron, from a row for each."""
+    """The table with a column for each neuron, from one with a row for each."""
     first = table.columns[0]
     named = table if pd.api.types.is_numeric_dtype(table[first]) else table.set_index(first)
     turned = named.T.reset_index(drop=True)

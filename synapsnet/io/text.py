@@ -19,19 +19,18 @@ ARITHMETIC = {
     ast.Pow: operator.pow,
 }
 NUMBER = re.compile(r"u?int(8|16|32|64)?|float(16|32|64)?")
-LARGEST_POWER = 64.0  # of what is computed: larger ones could take for ever
+LARGEST_POWER = 64.0  # largest exponent that is computed: larger ones could take for ever
 
 
 def assigned_number(source: str, name: str) -> float | str | None:
-    """The number that Python code assigns to a name at last, without executing it.
+    """The last number that Python code assigns to a name, found without executing it.
 
-    Understood are numbers, arithmetic, names that were assigned before, and `float(...)`, `np.float64(...)` and the
-    like.
+    It understands numbers, arithmetic, names assigned before, and `float(...)`, `np.float64(...)` and the like.
 
     Returns
     -------
     float, str or None
-        The line, where it is none of these; None where nothing is assigned to the name.
+        The line itself if it is none of these; None if nothing is assigned to the name.
     """
     try:
         statements = ast.parse(source).body

@@ -1,9 +1,9 @@
-"""Known connections that come from outside: of somebody's simulation, of paired recordings, of electron microscopy.
+"""Known connections from elsewhere: another simulator, paired recordings, electron microscopy.
 
 `--truth FILE` on the command line, `[truth]` in a sidecar file, `truth` of a recording in a suite. A file is one of
 
 - a table (.csv, .tsv, .parquet) with a row for each connection: columns `pre` and `post` (ids of neurons), and where
-  they are known `weight` and `delay_ms` or `delay_s`; an array of 2 or 3 columns (pre, post, weight) is read alike;
+  they are known `weight` and `delay_ms` or `delay_s`; an array of 2 or 3 columns (pre, post, weight) is read likewise;
 - a matrix of all neurons in their order (.npy, .npz, .mat, or text: .txt, .dat, .csv), whose orientation is stated;
 - SONATA edges (.h5);
 - the synapses of MICrONS, with a table of coregistration (`synapsnet.io.coregistration`).
@@ -35,7 +35,7 @@ from synapsnet.recording import Connectome, Recording
 Orientation = Literal["pre-post", "post-pre"]
 Matrix = npt.NDArray[np.float64]
 
-# Names of the columns of tables, of SONATA and of the synapses of MICrONS.
+# Column names in tables, in SONATA and in the synapses of MICrONS.
 PRE = ("pre", "pre_id", "source", "source_id", "source_node_id", "pre_pt_root_id", "pre_root_id", "presynaptic")
 POST = ("post", "post_id", "target", "target_id", "target_node_id", "post_pt_root_id", "post_root_id", "postsynaptic")
 WEIGHT = ("weight", "syn_weight", "w", "size", "n_synapses", "syn_count")
@@ -44,7 +44,7 @@ STATE_IT = "say which axis is the presynaptic one: --orientation post-pre for [p
 
 
 class Truth(Parameters):
-    """Where known connections are, and what the file does not say of them.
+    """The file of known connections, and what it does not state itself.
 
     Parameters
     ----------
@@ -52,15 +52,15 @@ class Truth(Parameters):
     key : str, optional
         Name of the array in a .npz or .mat file (in structs with dots, `data.SWM`), or of the edge population.
     orientation : {"pre-post", "post-pre"}, optional
-        Of a matrix: what its rows and columns are. Of an array of pairs: its first two columns, default pre-post.
+        Order of the axes of a matrix, or of the first two columns of an array of pairs (default pre-post).
     delay_key : str, optional
         Name of another array of the file, with delays in milliseconds.
     signed : bool, optional
-        Whether positive weights say that connections excite. Default: if there are negative ones, too.
+        Whether positive weights mean excitation. Default: if there are negative ones, too.
     unlisted : {"absent", "unknown"}
-        What pairs are that a table does not list: not connected, or not tested.
+        What it means that a table does not list a pair: not connected, or not tested.
     unrecorded : {"refuse", "leave-out"}
-        What to do with connections of neurons that the recording does not have.
+        What to do with connections of neurons that are not in the recording.
     duplicates : {"refuse", "sum"}
         What to do with pairs that a table lists more than once; synapses are to be summed.
     coregistration : str, optional
@@ -89,22 +89,22 @@ class Truth(Parameters):
 
 
 def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Notify) -> Recording:
-    """The recording with the connections that are known among its neurons.
+    """Add the known connections among its neurons to a recording.
 
     Parameters
     ----------
     recording : Recording
-        As its reader returns it: a matrix has a row for each of its neurons.
+        As its reader returns it: a matrix must have a row for each of its neurons.
     truth : Truth
     folder : Path
-        In which its file lies.
+        The folder that the path of the file is relative to.
     notify : callable
-        Receives a line for what is assumed and what is left out.
+        Receives a line for every assumption made and everything dropped.
 
     Raises
     ------
     InputError
-        If the recording has a ground truth already, the file is missing, damaged or of no known layout, or what it says
+        If the recording has a ground truth already, the file is missing, damaged or in no known layout, or its content
         does not fit the recording or contradicts itself.
     """
     path = folder / truth.file
@@ -146,7 +146,7 @@ def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Noti
 
 
 def _load(path: Path, truth: Truth, notify: Notify) -> pd.DataFrame | tuple[Matrix, Matrix | None]:
-    """A table with the columns pre, post, weight and perhaps delay_s, or a matrix of weights and perhaps of delays."""
+    """A table with columns pre, post, weight and possibly delay_s, or a matrix of weights and possibly of delays."""
     if not path.is_file():
         raise InputError(f"The ground truth {path} is no file; check the path (--truth).")
     if path.suffix in (".h5", ".hdf5"):
@@ -176,7 +176,7 @@ def _load(path: Path, truth: Truth, notify: Notify) -> pd.DataFrame | tuple[Matr
 
 
 def _sonata(path: Path, truth: Truth, notify: Notify) -> pd.DataFrame:
-    """Edges of one population or of all, each a synapse: several of a pair are summed."""
+    """Edges of one population or of all; each is a synapse, and those of one pair are summed."""
     tables = []
     with opened(path) as file:
         if "edges" not in file:
@@ -209,7 +209,7 @@ def _population(ids: Any) -> str:
 
 
 def _synapses(edges: Any, path: Path, n_edges: int) -> tuple[Matrix, Matrix]:
-    """Weight and delay of each edge: its own, or else that of its type, as SONATA has it; 1 and NaN if neither says."""
+    """Weight and delay of each edge, or else of its type, as in SONATA; 1 and NaN if neither is given."""
     found: dict[str, Matrix] = {}
     group = edges.get("0", {})
     types_file = path.with_name(path.name.replace("edges", "edge_types")).with_suffix(".csv")
@@ -227,7 +227,7 @@ def _synapses(edges: Any, path: Path, n_edges: int) -> tuple[Matrix, Matrix]:
 
 
 def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The columns of a table by our names."""
+    """The table with our own column names."""
     pre, post, weight = (_column(table, names) for names in (PRE, POST, WEIGHT))
     pairs = pd.DataFrame({"pre": whole_ids(table[pre], path), "post": whole_ids(table[post], path)})
     pairs["weight"] = 1.0 if weight is None else pd.to_numeric(table[weight], errors="coerce").to_numpy(float)
@@ -255,7 +255,7 @@ def _bare_pairs(array: Matrix, truth: Truth, notify: Notify) -> pd.DataFrame:
 def _of_pairs(
     pairs: pd.DataFrame, ids: list[str], truth: Truth, path: Path, notify: Notify
 ) -> tuple[Matrix, Matrix | None]:
-    """Matrices `[post, pre]` of a table of pairs, NaN where a pair was not tested."""
+    """Matrices `[post, pre]` from a table of pairs, NaN where a pair was not tested."""
     if "pre_population" in pairs and any("/" in name for name in ids):  # as the reader of SONATA's spikes names them
         for end in ("pre", "post"):
             pairs[end] = pairs[f"{end}_population"] + "/" + pairs[end]
@@ -297,7 +297,7 @@ def _of_pairs(
 def _oriented(
     weight: Matrix, delay_ms: Matrix | None, n_neurons: int, truth: Truth, path: Path, notify: Notify
 ) -> tuple[Matrix, Matrix | None]:
-    """Matrices `[post, pre]`; their signs must not say that the stated orientation is the wrong one."""
+    """Matrices `[post, pre]`; refused if their signs contradict the stated orientation."""
     for matrix in (weight, *([] if delay_ms is None else [delay_ms])):
         if matrix.shape != (n_neurons, n_neurons):
             raise InputError(
@@ -329,7 +329,7 @@ def _mixed(weight: Matrix) -> int:
 
 
 def _array(arrays: dict[str, Any], key: str | None, path: Path) -> Any:
-    """The array of that name; without one, the only one that can be a matrix."""
+    """The array of that name; without a name, the only one that can be a matrix."""
     able = [name for name, array in arrays.items() if getattr(array, "ndim", 0) == 2 and min(array.shape) > 1]
     if key is None and len(able) == 1:
         return arrays[able[0]]
@@ -340,7 +340,7 @@ def _array(arrays: dict[str, Any], key: str | None, path: Path) -> Any:
 
 
 def _flat(variables: dict[str, Any], prefix: str = "") -> Any:
-    """Fields of structs by names with dots."""
+    """Fields of structs, by dotted names."""
     for name, value in variables.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")

@@ -1,4 +1,4 @@
-"""Sorted units: their spike trains, and the spikes counted in bins. All readers of spikes pass through here."""
+"""Sorted units: their spike trains, and spike counts in bins. All readers of spikes use this module."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from synapsnet.recording import Connectome, Recording
 
 DEFAULT_BIN_S = 0.005
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}  # units that times may have
-ROUNDING = 1e-6  # of a bin
+ROUNDING = 1e-6  # fraction of a bin
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Units as a spike sorter left them.
+    """Units as returned by a spike sorter.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Units:
     neurons : DataFrame with N rows
         See `synapsnet.recording.neuron_table`.
     quality : DataFrame with N rows
-        What the source says of each unit; any of the columns `label`, `presence_ratio` and `isi_violations`.
+        Quality of each unit as stated by the source; any of the columns `label`, `presence_ratio` and `isi_violations`.
     """
 
     trains: list[FloatArray]
@@ -56,7 +56,7 @@ class Units:
 def sort_spikes(
     times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayLike, *, notify: Notify | None = None
 ) -> list[FloatArray]:
-    """Spike trains of the clusters `ids`, from all spikes in any order.
+    """Spike trains of the clusters `ids`, from spikes in any order.
 
     Parameters
     ----------

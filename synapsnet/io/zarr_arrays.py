@@ -17,7 +17,7 @@ LAYOUT = "a Zarr folder with an array time x neurons, or times and ids of spikes
 
 
 def recognises(path: Path) -> bool:
-    """Is `path` a Zarr folder."""
+    """Whether `path` is a Zarr folder."""
     return is_zarr(path)
 
 

@@ -24,7 +24,7 @@ class Group(NamedTuple):
 
 
 def is_zarr(path: Path) -> bool:
-    """Is `path` the folder of a Zarr group or array."""
+    """Whether `path` is the folder of a Zarr group or array."""
     return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
 
 
