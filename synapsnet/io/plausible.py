@@ -144,8 +144,8 @@ def check_recording(recording: Recording, notify: Notify) -> None:
     if few.any():
         names = recording.neurons["id"][few].astype(str).tolist()
         notify(
-            f"{few.sum()} of {len(few)} neurons have too few spikes, or spike in only one part of the time, to say "
-            f"anything about their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate leaves out the slowest."
+            f"{few.sum()} of {len(few)} neurons have too few spikes, or spike in only one part of the time, to "
+            f"say anything about their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate drops the slowest."
         )
 
 
