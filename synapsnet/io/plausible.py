@@ -144,8 +144,9 @@ def check_recording(recording: Recording, notify: Notify) -> None:
     if few.any():
         names = recording.neurons["id"][few].astype(str).tolist()
         notify(
-            f"{few.sum()} of {len(few)} neurons have too few spikes, or spike in only one part of the time, to "
-            f"say anything about their connections: {_listed(names, 'neuron', 'neurons')}; --min-rate drops the slowest."
+            f"{few.sum()} of {len(few)} neurons have too few spikes, or spikes in one part of the time only, "
+            f"to say anything about their connections: {_listed(names, 'neuron', 'neurons')} "
+            "(--min-rate drops the slowest)."
         )
 
 
