@@ -48,11 +48,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 constraints:
 	$(COMPILE) --universal --no-annotate --custom-compile-command "make constraints" --output-file constraints.txt
 
-# oasis-deconv has no wheel for Python 3.14; pip compiles it
+# oasis-deconv has no wheel for Python 3.14, nixio (no C in it) for none; pip makes them
 resolve: $(INSTALLED)
 	for python in $(SUPPORTED); do \
 		$(COMPILE) --python-version $$python --constraint constraints.txt \
-			--only-binary :all: --no-binary oasis-deconv >/dev/null || exit 1; \
+			--only-binary :all: --no-binary oasis-deconv --no-binary nixio >/dev/null || exit 1; \
 	done
 
 picture: $(INSTALLED)

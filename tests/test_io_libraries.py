@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -68,32 +69,63 @@ def test_sortings_of_spikeinterface(tmp_path, trains):
         read(tmp_path / "sorting")
 
 
-def test_minian_and_arrays_in_zarr(tmp_path):
-    zarr = pytest.importorskip("zarr")
+def zarr_formats() -> list[int]:
+    """Those that the installed library writes: 2, and since Zarr 3 also 3."""
+    return [2, 3] if int(version("zarr").split(".")[0]) > 2 else [2]
+
+
+@pytest.mark.parametrize("format", zarr_formats())
+def test_minian_sortings_and_arrays_in_zarr(tmp_path, trains, format):
+    import zarr
+
+    def save(folder, arrays, **attributes) -> None:
+        options = {"zarr_format": format} if 3 in zarr_formats() else {}
+        group = zarr.open_group(str(folder), mode="w", **options)
+        group.attrs.update(attributes)
+        for name, (array, axes) in arrays.items():
+            if format == 3:
+                group.create_array(name, data=array, dimension_names=axes)
+            else:
+                group[name] = array
+                group[name].attrs["_ARRAY_DIMENSIONS"] = axes
+
     values = np.random.default_rng(0).normal(size=(5, 300))
-    group = zarr.open_group(str(tmp_path / "minian" / "C.zarr"), mode="w")
-    for name, array, axes in (
-        ("C", values, ["unit_id", "frame"]),
-        ("unit_id", np.array([0, 2, 3, 5, 7]), ["unit_id"]),
-        ("unit_labels", np.array([0, -1, 3, 5, 7]), ["unit_id"]),
-    ):
-        group[name] = array
-        group[name].attrs["_ARRAY_DIMENSIONS"] = axes
+    numbers = np.array([0, 2, 3, 5, 7]), ["unit_id"]
+    labels = np.array([0, -1, 3, 5, 7]), ["unit_id"]
+    save(
+        tmp_path / "minian" / "C.zarr",
+        {"C": (values, ["unit_id", "frame"]), "unit_id": numbers, "unit_labels": labels},
+    )
     with pytest.raises(InputError, match=r"does not say its frame rate; .*--fs"):
         read(tmp_path / "minian")
     recording = read(tmp_path / "minian", fs_hz=20.0)
     assert list(recording.neurons["id"]) == ["0", "3", "5", "7"]
     assert recording.values == pytest.approx(values[[0, 2, 3, 4]].T, rel=1e-6)
-    arrays = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
-    arrays["activity"] = values.T
-    arrays.attrs["fs"] = 20.0
+    save(tmp_path / "a.zarr", {"activity": (values.T, ["time", "neuron"])}, fs=20.0)
     assert read(tmp_path / "a.zarr").values == pytest.approx(values.T, rel=1e-6)
+    sample, unit = np.concatenate(trains) * RATE_HZ, np.repeat([0, 1, 2], [len(train) for train in trains])
+    save(
+        tmp_path / "sorting.zarr",
+        {
+            "unit_ids": (np.array([3, 5, 8]), ["unit"]),
+            "spikes/sample_index": (sample.astype(np.int64), ["spike"]),
+            "spikes/unit_index": (unit, ["spike"]),
+            "spikes/segment_slices": (np.array([[0, len(unit)]]), ["segment", "end"]),
+            "properties/quality": (np.array([1, 0, 1]), ["unit"]),
+        },
+        sampling_frequency=RATE_HZ,
+    )
+    assert spikes_of(read(tmp_path / "sorting.zarr", label="all")) == [200, 150, 100]
 
 
 def test_pickled_zarr_is_never_opened(tmp_path):
     folder = tmp_path / "p.zarr"
     folder.mkdir()
-    (folder / ".zarray").write_text(json.dumps({"zarr_format": 2, "filters": [{"id": "pickle"}]}))
-    pytest.importorskip("zarr")
-    with pytest.raises(InputError, match="is pickled, which could run any code"):
-        read(folder)
+    for name, described in {
+        ".zarray": {"zarr_format": 2, "filters": [{"id": "pickle"}]},
+        "zarr.json": {"zarr_format": 3, "node_type": "array", "codecs": [{"name": "numcodecs.pickle"}]},
+    }.items():
+        (folder / name).write_text(json.dumps(described))
+        with pytest.raises(InputError, match="is pickled, which could run any code"):
+            read(folder)
+        (folder / name).unlink()

@@ -19,14 +19,14 @@ import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import restarts
-from synapsnet.io.labels import judged, looks_like_quality
+from synapsnet.io.labels import looks_like_quality
 from synapsnet.io.npy import Array, load_npy
-from synapsnet.io.plausible import STARTS_AGAIN, observed_time
+from synapsnet.io.plausible import STARTS_AGAIN
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import recording_of_units
+from synapsnet.io.sorting import recording_of_trains
 from synapsnet.io.table_files import load_table
 from synapsnet.io.text import assigned_number, read_text
-from synapsnet.io.units import Units, sort_spikes
+from synapsnet.io.units import sort_spikes
 from synapsnet.io.waveforms import trough_to_peak_ms
 from synapsnet.recording import Recording, neuron_table
 
@@ -108,10 +108,12 @@ def read(
         position_um=None if shapes is None else _positions(path, shapes.channel),
         trough_to_peak_ms=None if shapes is None else trough_to_peak_ms(shapes.waveform, rate_hz),
     )
-    units = Units(sort_spikes(times_s, clusters, ids, notify=notify), neurons, _quality(path, ids, notify))
-    return recording_of_units(
-        units,
-        observed_time(units.trains, notify),
+    properties, beside = _properties(path, ids)
+    return recording_of_trains(
+        sort_spikes(times_s, clusters, ids, notify=notify),
+        neurons,
+        properties,
+        beside=beside,
         bin_s=bin_s,
         label=label,
         min_presence_ratio=min_presence_ratio,
@@ -143,8 +145,8 @@ def _sample_rate(path: Path, fs_hz: float | None) -> float:
     return fs_hz
 
 
-def _quality(path: Path, ids: Array, notify: Notify) -> pd.DataFrame:
-    """Label of each cluster, from all tables of clusters in the folder."""
+def _properties(path: Path, ids: Array) -> tuple[pd.DataFrame, list[str]]:
+    """What all tables of clusters in the folder say, and the files beside them that look like quality."""
     columns: dict[str, pd.Series[Any]] = {}
     files = {file: TABLES.fullmatch(file.name) for file in sorted(path.iterdir())}
     for file in (each for each, named in files.items() if named):
@@ -152,8 +154,7 @@ def _quality(path: Path, ids: Array, notify: Notify) -> pd.DataFrame:
             columns[str(name) if name not in columns else f"{name} ({file.name})"] = column
     beside = [file.name for file, named in files.items() if not named and looks_like_quality(file.stem)]
     table = pd.DataFrame({name: column.reindex(ids).to_numpy() for name, column in columns.items()})
-    labels = judged(table.reindex(range(len(ids))), "units", notify, also=beside)
-    return pd.DataFrame(index=range(len(ids))) if labels is None else pd.DataFrame({"label": labels})
+    return table.reindex(range(len(ids))), beside
 
 
 def _table(file: Path) -> pd.DataFrame:

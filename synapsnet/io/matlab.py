@@ -23,7 +23,7 @@ from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import recording_of_trains
 from synapsnet.io.spike_lists import list_pair, recording_of_lists
 from synapsnet.io.units import SECONDS
-from synapsnet.recording import Modality, Recording
+from synapsnet.recording import Modality, Recording, neuron_table
 
 LAYOUT = "a MATLAB file (.mat) with spike times in cells, or a matrix of activity"
 
@@ -169,9 +169,9 @@ def _from_cells(
     ids = next((beside[n] for n in beside if n.lower() in NAMES and len(set(map(str, beside[n]))) == len(cells)), None)
     return recording_of_trains(
         trains,
-        [str(k) for k in (range(len(cells)) if ids is None else ids)],
+        neuron_table(len(cells), ids=[str(k) for k in (range(len(cells)) if ids is None else ids)]),
         pd.DataFrame({n: values for n, values in beside.items() if values is not ids}, index=range(len(cells))),
-        duration_s=_duration(variables, trains, notify),
+        observed=_duration(variables, trains, notify),
         bin_s=bin_s,
         label=label,
         notify=notify,

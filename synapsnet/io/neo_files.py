@@ -16,11 +16,11 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.labels import UNSORTED, judged
+from synapsnet.io.labels import UNSORTED
 from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import one_behind_the_other, recording_of_units
-from synapsnet.io.units import FloatArray, Units
+from synapsnet.io.sorting import one_behind_the_other, recording_of_trains
+from synapsnet.io.units import FloatArray
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "a file of sorted spikes that neo reads (.plx, .nev, .smr, .smrx, .nex, .nix)"
@@ -78,11 +78,11 @@ def read(
     trains, observed = _segments(reader, len(channels), path, notify)
     names = [str(name) for name in channels["name" if len(set(channels["name"])) == len(channels) else "id"]]
     numbered = [_label(channel) for channel in channels]
-    labels = judged(pd.DataFrame({"group": numbered}), "units", notify) if any(numbered) else None
-    quality = pd.DataFrame(index=range(len(names))) if labels is None else pd.DataFrame({"label": labels})
-    return recording_of_units(
-        Units(trains, neuron_table(len(names), ids=names), quality),
-        observed,
+    return recording_of_trains(
+        trains,
+        neuron_table(len(names), ids=names),
+        pd.DataFrame({"group": numbered}) if any(numbered) else None,
+        observed=observed,
         bin_s=bin_s,
         label=label,
         min_presence_ratio=min_presence_ratio,

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.plausible import observed_time
+from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import by_unit, recording_of_units
-from synapsnet.io.units import Units, increasing
+from synapsnet.io.sorting import by_unit, recording_of_trains
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "spikes that NEST recorded (.gdf, .dat), a file or a folder of them"
@@ -71,17 +69,11 @@ def read(
     several = label.nunique() > 1
     types = [str(label.get(each, "unknown")) if several else "unknown" for each in ids]
     times_s = spikes["time_ms"].to_numpy(float) * 1e-3
-    trains = [increasing(train) for train in by_unit(times_s, spikes["sender"].to_numpy(), ids)]
-    observed = observed_time(trains, notify) if duration_s is None else nap.IntervalSet(0.0, duration_s)
-    return recording_of_units(
-        Units(
-            trains,
-            neuron_table(len(ids), ids=[str(each) for each in ids], cell_type=types),
-            pd.DataFrame(index=range(len(ids))),
-        ),
-        observed,
+    return recording_of_trains(
+        in_order(by_unit(times_s, spikes["sender"].to_numpy(), ids), notify),
+        neuron_table(len(ids), ids=[str(each) for each in ids], cell_type=types),
+        observed=duration_s,
         bin_s=bin_s,
-        label=None,
         notify=notify,
         metadata={"source": path.name, "reader": "nest"},
     )

@@ -15,7 +15,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.nwb_tables import ragged
 from synapsnet.io.nwb_units import stated_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
-from synapsnet.io.units import increasing
+from synapsnet.io.plausible import increasing
 from synapsnet.memmap import filled, is_large
 from synapsnet.recording import (
     MATRICES,

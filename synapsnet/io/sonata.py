@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.io.hdf5 import opened
-from synapsnet.io.plausible import in_order, observed_time
+from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import by_unit, recording_of_units
-from synapsnet.io.units import FloatArray, Units
+from synapsnet.io.sorting import by_unit, recording_of_trains
+from synapsnet.io.units import FloatArray
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "SONATA spikes (spikes.h5, or a folder that holds it)"
@@ -93,13 +92,11 @@ def read(
         ids = table["id"].astype(np.int64).to_numpy()
         trains += in_order(by_unit(times_s, owners, ids), notify)
         tables.append(table if len(spikes) == 1 else table.assign(id=f"{name}/" + table["id"]))
-    neurons = pd.concat(tables, ignore_index=True)
-    observed = observed_time(trains, notify) if duration_s is None else nap.IntervalSet(0.0, duration_s)
-    return recording_of_units(
-        Units(trains, neurons, pd.DataFrame(index=range(len(neurons)))),
-        observed,
+    return recording_of_trains(
+        trains,
+        pd.concat(tables, ignore_index=True),
+        observed=duration_s,
         bin_s=bin_s,
-        label=None,
         notify=notify,
         metadata={"source": path.name, "reader": "sonata"},
     )

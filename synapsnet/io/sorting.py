@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from synapsnet.io.plausible import observed_time
 from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, count_spikes
-from synapsnet.recording import Recording, neuron_table
+from synapsnet.recording import Recording
 
 BETWEEN_S = 1.0  # segments whose clocks start again
 
@@ -55,34 +55,51 @@ def recording_of_units(
 
 def recording_of_trains(
     trains: list[FloatArray],
-    ids: list[str],
-    properties: pd.DataFrame,
+    neurons: pd.DataFrame,
+    properties: pd.DataFrame | None = None,
     *,
-    duration_s: float | None = None,
+    beside: Iterable[str] = (),
+    observed: nap.IntervalSet | float | None = None,
     bin_s: float | None,
-    label: str | None,
+    label: str | None = None,
+    min_presence_ratio: float | None = None,
+    max_isi_violations: float | None = None,
     notify: Notify,
     metadata: dict[str, Any],
 ) -> Recording:
-    """A recording of bare spike trains.
+    """A recording of spike trains, of units that are labelled by whatever the source says of them.
 
     Parameters
     ----------
     trains : N arrays
         Times in seconds, increasing.
-    ids : N names
-    properties : DataFrame with N rows
+    neurons : DataFrame with N rows
+    properties : DataFrame with N rows, optional
         Columns that the source has on the units, possibly on their quality.
-    duration_s : float, optional
-        Duration of the recording, which then begins at 0; default: from the first to the last spike.
-    bin_s, label, notify, metadata
+    beside : names, optional
+        Names of files that look like quality and are not among the properties.
+    observed : pynapple.IntervalSet or float, optional
+        While all of them were observed; of a duration in seconds, from 0 on. Default: from the first to the last spike.
+    bin_s, label, min_presence_ratio, max_isi_violations, notify, metadata
         As in `recording_of_units`.
     """
-    labels = judged(properties, "units", notify)
-    quality = pd.DataFrame(index=range(len(trains))) if labels is None else pd.DataFrame({"label": labels})
-    observed = observed_time(trains, notify) if duration_s is None else nap.IntervalSet(0.0, float(duration_s))
-    units = Units(trains, neuron_table(len(trains), ids=ids), quality)
-    return recording_of_units(units, observed, bin_s=bin_s, label=label, notify=notify, metadata=metadata)
+    n = len(trains)
+    labels = judged(pd.DataFrame(index=range(n)) if properties is None else properties, "units", notify, also=beside)
+    quality = pd.DataFrame(index=range(n)) if labels is None else pd.DataFrame({"label": labels})
+    if observed is None:
+        observed = observed_time(trains, notify)
+    elif not isinstance(observed, nap.IntervalSet):
+        observed = nap.IntervalSet(0.0, float(observed))
+    return recording_of_units(
+        Units(trains, neurons, quality),
+        observed,
+        bin_s=bin_s,
+        label=label,
+        min_presence_ratio=min_presence_ratio,
+        max_isi_violations=max_isi_violations,
+        notify=notify,
+        metadata=metadata,
+    )
 
 
 def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> list[FloatArray]:

@@ -15,12 +15,11 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.labels import judged
 from synapsnet.io.npy import Array, array_headers, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import by_unit, one_behind_the_other, recording_of_units
-from synapsnet.io.units import SECONDS, FloatArray, Units
+from synapsnet.io.sorting import by_unit, one_behind_the_other, recording_of_trains
+from synapsnet.io.units import SECONDS, FloatArray
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "a .npz file of spikes (with times and ids, of pynapple or of SpikeInterface)"
@@ -130,15 +129,18 @@ def recording_of_lists(
     properties = pd.DataFrame(
         {n: a.reshape(-1) for n, a in arrays.items() if n not in used and a.size == len(ids)}, index=range(len(ids))
     )
-    labels = judged(properties, "units", notify)
     if unused := [n for n in arrays if n not in used and n not in (*DURATIONS, *RATES, "type", *properties.columns)]:
         notify(f"Not used: {', '.join(unused)}.")
-    units = Units(
+    return recording_of_trains(
         trains,
         neuron_table(len(ids), ids=[str(k) for k in ids]),
-        pd.DataFrame(index=range(len(ids))) if labels is None else pd.DataFrame({"label": labels}),
+        properties,
+        observed=observed,
+        bin_s=bin_s,
+        label=label,
+        notify=notify,
+        metadata=metadata,
     )
-    return recording_of_units(units, observed, bin_s=bin_s, label=label, notify=notify, metadata=metadata)
 
 
 def list_pair(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, str] | None:

@@ -17,15 +17,15 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.labels import judged, looks_like_quality
+from synapsnet.io.labels import looks_like_quality
 from synapsnet.io.npy import Array, PickledArrayError, load_npy, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import one_behind_the_other, recording_of_units
+from synapsnet.io.sorting import one_behind_the_other, recording_of_trains
 from synapsnet.io.spike_lists import recording_of_lists
 from synapsnet.io.table_files import load_table
 from synapsnet.io.text import read_text
-from synapsnet.io.units import FloatArray, Units, sort_spikes
+from synapsnet.io.units import FloatArray, sort_spikes
 from synapsnet.io.zarr_groups import is_zarr, load_zarr
 from synapsnet.recording import Recording, neuron_table
 
@@ -105,11 +105,11 @@ def read(
     if not rate_hz > 0:
         raise InputError(f"{folder} does not say its sampling_frequency; save the sorting again.")
     trains, observed = _segments(sample / rate_hz, unit, segment, len(ids), notify)
-    labels = judged(_table(properties, folder, path, len(ids)), "units", notify)
-    quality = pd.DataFrame(index=range(len(ids))) if labels is None else pd.DataFrame({"label": labels})
-    return recording_of_units(
-        Units(trains, neuron_table(len(ids), ids=[str(k) for k in ids]), quality),
-        observed,
+    return recording_of_trains(
+        trains,
+        neuron_table(len(ids), ids=[str(k) for k in ids]),
+        _table(properties, folder, path, len(ids)),
+        observed=observed,
         bin_s=bin_s,
         label=label,
         min_presence_ratio=min_presence_ratio,

@@ -102,7 +102,13 @@ def read(
         trains = in_order([factor * train for train in trains], notify)
         scaled = {} if time_unit is None else {"time_unit": time_unit}
         return recording_of_trains(
-            trains, ids, properties, bin_s=bin_s, label=label, notify=notify, metadata=metadata | scaled
+            trains,
+            neuron_table(len(ids), ids=ids),
+            properties,
+            bin_s=bin_s,
+            label=label,
+            notify=notify,
+            metadata=metadata | scaled,
         )
     elif (wide := _pivoted(table, notify)) is not None:
         table = wide

@@ -13,7 +13,7 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.plausible import check_rates
+from synapsnet.io.plausible import check_rates, increasing
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import filled, is_large
 from synapsnet.recording import Connectome, Recording
@@ -94,11 +94,6 @@ def sort_spikes(
     by_unit = times[np.argsort(unit, kind="stable")]
     borders = np.cumsum(np.bincount(unit, minlength=len(wanted)))[:-1]
     return [increasing(train) for train in np.split(by_unit, borders)]
-
-
-def increasing(train: FloatArray) -> FloatArray:
-    """Spike times in their order; the same array where they are in order already."""
-    return train if (np.diff(train) >= 0).all() else np.sort(train)
 
 
 def spiking_time(trains: Sequence[FloatArray]) -> nap.IntervalSet:

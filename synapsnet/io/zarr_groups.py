@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.npy import Array
 from synapsnet.io.text import read_text
 
-UNSAFE = ("pickle",)  # codecs that unpickle
+UNSAFE = re.compile(r'"(numcodecs\.)?pickle"')  # the codec that unpickles, as formats 2 and 3 name it
 MARKS = (".zgroup", ".zarray", "zarr.json")
 
 
@@ -55,7 +56,7 @@ def load_zarr(path: Path, *, at_most: int = 2**34) -> Group:
     try:
         for mark in _marks(path):
             name = mark.parent.relative_to(path).as_posix().removeprefix(".") or path.stem
-            if any(f'"{codec}"' in read_text(mark) for codec in UNSAFE):  # before zarr opens it
+            if UNSAFE.search(read_text(mark)):  # before zarr opens it
                 raise InputError(f"{name} in {path} is pickled, which could run any code; save it as a plain array.")
             item = zarr.open_array(str(mark.parent), mode="r")
             if item.nbytes <= at_most:
