@@ -70,6 +70,10 @@ BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matr
 CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which a processor keeps at hand
 GPU_AT_ONCE = 64  # times as much of both on a GPU, which has thousands of cores to fill
 FIXED = 2.0**32  # sums over pairs in whole parts of this: exact, so the same in whatever order a device adds
+SPURIOUS_PAIRS = 500.0  # pseudo-counts of each sign, of the rate of spurious weights of both signs
+# Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; less than so
+# many pairs of weights cannot tell.
+MOST_RANDOM, FEWEST_MIXED = 0.7, 10.0
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -119,6 +123,8 @@ def posterior(evidence: Evidence) -> Posterior:
         fit.update()
         if (fit.p_absent - before).abs().mean() < TOLERANCE:
             break
+    fit.discount_spurious()
+    fit.update()
     sd = torch.where(pairs, fit.variance.clamp(min=0).sqrt(), 1.0)
     return Posterior(fit.p_absent.double(), fit.mean * error, sd * error, fit.p_value())
 
@@ -166,6 +172,8 @@ class _Fit:
         excites[self.zero + 1 :] = PRIOR_DENSITY / N_SIZES
         excites /= excites.sum()
         self.prior = torch.stack([excites, excites.flip(0)])  # (2, G)
+        self.spurious = torch.zeros_like(self.prior)  # of each type and size, the fraction that is no connection
+        self.spurious[:, self.zero] = 1
         sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.p_type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
         self.zero_lag_gain = self.reverse_leak = self._full((2,), 0.0)
@@ -190,7 +198,8 @@ class _Fit:
         log_evidence, counts, (p_absent, mean, variance), product = self._expectations()
         log_prior = torch.log(self.p_type.mean(0).clamp(min=1 / (2 * self.n)))
         self.p_type = torch.softmax(log_evidence.T + log_prior, dim=1)
-        counts = torch.einsum("jt,tgj->tg", self.p_type, counts)
+        self.sent = torch.einsum("jt,tgj->gj", self.p_type, counts)
+        counts = self.counts = torch.einsum("jt,tgj->tg", self.p_type, counts)
         pseudo_counts = torch.full_like(self.weights, PRIOR_PAIRS * PRIOR_DENSITY / (2 * N_SIZES))
         pseudo_counts[self.zero] = PRIOR_PAIRS * (1 - PRIOR_DENSITY)
         self.prior = (counts + pseudo_counts) / (counts + pseudo_counts).sum(1, keepdim=True)
@@ -203,6 +212,41 @@ class _Fit:
         self.variance += one * other * (mean[0] - mean[1]).square_()
         del p_absent, mean, variance  # which take as much memory as three more matrices
         self._update_effects(product.addcmul_(self.mean, self.mean.T, value=-1))
+
+    def discount_spurious(self) -> None:
+        """Expect as many spurious weights of a neuron's own sign as it has of the other one.
+
+        A neuron sends one sign (Dale's principle), so weights of the other one are made by something else, such as an
+        input that neither the recording nor its background shows, and that makes weights of either sign. Weights that
+        are sent by the type of the other sign remain connections as far as `MOST_MIXED` allows. Where signs are mixed
+        as if they had been dealt at random, Dale's principle does not hold and nothing is discounted.
+        """
+        sizes = slice(0, self.zero), slice(self.zero + 1, None)  # negative and positive
+        negative, positive = self.sent[sizes[0]], self.sent[sizes[1]]  # (S, N)
+        inhibits, excites = negative.sum(0), positive.sum(0)
+        sent = inhibits + excites
+        p_excites = excites.sum() / sent.sum().clamp(min=1e-300)
+        at_random = p_excites * (1 - p_excites) * (sent * (sent - 1).clamp(min=0)).sum()
+        if (inhibits * excites).sum() >= MOST_RANDOM * at_random.clamp(min=FEWEST_MIXED):
+            return
+        is_excitatory = torch.sign(excites - inhibits) / 2 + 0.5  # half if neither
+        tested = self.sent.sum(0)
+        spurious, pairs = [], []
+        for weights, of_other_sign in ((negative, is_excitatory), (positive, 1 - is_excitatory)):
+            spurious.append(weights @ of_other_sign)
+            pairs.append(tested @ of_other_sign)
+        # Of either sign by size, from the largest or the smallest on; pooled as far as pairs are few.
+        pooled = (spurious[0] + spurious[1].flip(0)) / tested.sum()
+        rates = [
+            (count + SPURIOUS_PAIRS * both) / (n + SPURIOUS_PAIRS)
+            for count, both, n in zip(spurious, (pooled, pooled.flip(0)), pairs, strict=True)
+        ]
+        for kind, counts in enumerate(self.counts):
+            of_sign = torch.stack([counts[size].sum() for size in sizes])
+            own = int(of_sign.argmax())
+            self.spurious[kind, sizes[own]] = (rates[own] / self.prior[kind, sizes[own]]).clamp(max=1)
+            allowed = MOST_MIXED * of_sign[own] / of_sign[1 - own].clamp(min=1e-300)
+            self.spurious[kind, sizes[1 - own]] = (1 - allowed).clamp(min=0)
 
     def _bound_prior(self) -> None:
         """Keep offsets from passing for connections: see `MOST_MIXED` and `MOST_DENSE`."""
@@ -290,6 +334,7 @@ class _Fit:
         product = torch.zeros_like(self.lag)
         for i, j, evidence, possible in self._chunks():
             weights, prior = self.weights[possible, None], self.prior[:, possible, None]
+            spurious = self.spurious[:, possible, None]
             prior_ji, prior_ij = size_prior[possible][:, i], size_prior[possible][:, j]
             direct = torch.full_like(evidence[0], 1 / self.lag_sd)
             # What a weight of 1, from j to i (forth) or from i to j (back), adds to each of the three observations.
@@ -308,11 +353,13 @@ class _Fit:
                 p_size /= p_evidence[:, None]
                 log_evidence.index_add_(1, pre, p_evidence.log().mul_(FIXED).long())
                 counts[:, possible].index_add_(2, pre, (p_size * FIXED).long())
+                p_connected = p_size * (1 - spurious)
+                p_absent = 1 - p_connected.sum(1)
                 estimate = self.lag_sd * z - leak[post] * self.mean[pre, post]
                 centre = weights + shrinkage[possible] * (estimate - weights)
-                mean = (p_size * centre).sum(1)
-                square = (p_size * (centre.square() + shrinkage[possible] * self.lag_sd**2)).sum(1)
-                moments[:, :, post, pre] = torch.stack([p_size[:, len(weights) // 2], mean, square - mean**2]).float()
+                mean = (p_connected * centre).sum(1)
+                square = (p_connected * (centre.square() + shrinkage[possible] * self.lag_sd**2)).sum(1)
+                moments[:, :, post, pre] = torch.stack([p_absent, mean, square - mean**2]).float()
         return log_evidence.double() / FIXED, counts.double() / FIXED, moments, product
 
     def _update_effects(self, covariance: Tensor) -> None:

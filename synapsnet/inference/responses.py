@@ -232,5 +232,7 @@ def normal_score(z: Tensor, coincidences: Tensor, response: Tensor) -> Tensor:
     """
     skewness = response.pow(3).sum() / coincidences.clamp(min=0.02).sqrt()
     shape = 4 / skewness.square()
-    ratio = (1 + z / shape.sqrt()).clamp(min=1e-3)
-    return 3 * shape.sqrt() * (ratio.pow(1 / 3) - 1 + 1 / (9 * shape))
+    # There are no fewer coincidences than none: what is further down is noise of other kinds.
+    counted = torch.maximum(z, -1 / skewness)
+    ratio = 1 + counted / shape.sqrt()
+    return 3 * shape.sqrt() * (ratio.pow(1 / 3) - 1 + 1 / (9 * shape)) + z - counted
