@@ -244,7 +244,7 @@ class _Fit:
         for kind, counts in enumerate(self.counts):
             of_sign = torch.stack([counts[size].sum() for size in sizes])
             own = int(of_sign.argmax())
-            self.spurious[kind, sizes[own]] = (rates[own] / self.prior[kind, sizes[own]]).clamp(max=1)
+            self.spurious[kind, sizes[own]] = (rates[own] / self.prior[kind, sizes[own]].clamp(min=1e-300)).clamp(max=1)
             allowed = MOST_MIXED * of_sign[own] / of_sign[1 - own].clamp(min=1e-300)
             self.spurious[kind, sizes[1 - own]] = (1 - allowed).clamp(min=0)
 
