@@ -246,3 +246,34 @@ def test_indirect_effects_by_hand():
     zero_lag[1, 3] = zero_lag[3, 1] = -(0.2 * 0.5 * 2.0) * (0.6 * 0.5 * -4.0)
     torch.testing.assert_close(fit.indirect_lag, lag)
     torch.testing.assert_close(fit.indirect_zero_lag, zero_lag)
+
+
+def contaminated(seed, signs):
+    """Estimates of 60 neurons' connections in standard errors, and others as large between pairs without one."""
+    rng = np.random.default_rng(seed)
+    sign = signs(rng)
+    connected, disturbed = rng.random((60, 60)) < 0.1, rng.random((60, 60)) < 0.04
+    weight = connected * sign * rng.uniform(4, 8, (60, 60))
+    np.fill_diagonal(weight, 0)
+    spurious = disturbed * ~connected * rng.choice([-1, 1], (60, 60)) * rng.uniform(4, 8, (60, 60))
+    z = torch.from_numpy(weight + spurious + rng.normal(0, 1, (60, 60))).float()
+    pairs = ~torch.eye(60, dtype=torch.bool)
+    return weight, Evidence.at_lags(z, torch.ones(60, 60), STEPS, pairs)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_neurons_send_of_the_other_sign_tells_how_much_of_their_own_is_spurious(seed):
+    """About a sixth of what stands out with a neuron's own sign is made by something else."""
+    weight, evidence = contaminated(seed, lambda rng: np.where(rng.random(60) < 0.7, 1.0, -1.0))
+    of_own_sign = np.sign(evidence.estimate.numpy()) == np.sign(weight.sum(0))
+    clear = (np.abs(evidence.estimate.numpy()) > 5) & of_own_sign & ~np.eye(60, dtype=bool)
+    true = (weight[clear] != 0).mean()
+    assert true < 0.9
+    assert (1 - posterior(evidence).p_absent.numpy()[clear]).mean() == pytest.approx(true, abs=0.06)
+
+
+def test_signs_dealt_at_random_are_no_evidence_against_connections():
+    """Dale's principle is not assumed of a network that breaks it."""
+    weight, evidence = contaminated(0, lambda rng: rng.choice([-1.0, 1.0], (60, 60)))
+    clear = np.abs(evidence.estimate.numpy()) > 5
+    assert (1 - posterior(evidence).p_absent.numpy()[clear & (weight != 0)]).mean() > 0.9

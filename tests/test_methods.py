@@ -7,9 +7,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from simulators import observe_spikes
+from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
+from synapsnet.inference.scores import calibrated_connectome
 from synapsnet.recording import Connectome, Recording
-from validation.methods import AR, GLM, METHODS, STANDARD, VAR, CopyLast, LaggedCorrelation, Mean, find_method
+from validation.methods import AR, GLM, METHODS, STANDARD, VAR, CopyLast, LaggedCorrelation, Mean, find_method, label
 from validation.methods.base import Forecaster, Method, lagged, targets
 
 HEAVY = ("synapsnet", "nemos", "netformer")  # whose tests are their own
@@ -229,3 +231,40 @@ def test_the_registry_says_what_the_classes_can():
     assert len({entry.label for entry in METHODS.values()}) == len(METHODS)
     assert set(STANDARD) <= set(METHODS)
     assert isinstance(SynapsNet(device="cpu"), Forecaster)
+
+
+def test_a_calibrated_threshold_reports_what_stands_out_from_what_neurons_share():
+    """Scores of 50 neurons that share an input: their errors call most pairs significant, few are connected."""
+    rng = np.random.default_rng(0)
+    loading = rng.uniform(0, 3, (2, 50))
+    connected = rng.random((50, 50)) < 0.06
+    weight = np.outer(*loading) + rng.normal(0, 1, (50, 50)) + 10 * connected
+    np.fill_diagonal(weight, 0)
+    np.fill_diagonal(connected, False)
+    found = Connectome(weight, standard_error=np.ones((50, 50)))
+    assert (~connected[found.significant()]).mean() > 0.5
+    better = calibrated_connectome(found)
+    assert (~connected[better.significant()]).mean() < 0.1
+    assert better.significant()[connected].mean() > 0.6
+    np.testing.assert_array_equal(better.weight, weight)
+
+
+def test_a_calibrated_threshold_of_nothing_is_nothing():
+    noise = np.random.default_rng(1).normal(0, 3, (30, 30))  # three times its errors
+    np.fill_diagonal(noise, 0)
+    assert Connectome(noise, standard_error=np.ones((30, 30))).significant().any()
+    for weight in (noise, np.zeros((30, 30))):
+        calibrated = calibrated_connectome(Connectome(weight, standard_error=np.ones((30, 30))))
+        assert not calibrated.significant().any()
+
+
+def test_any_method_takes_a_calibrated_threshold_by_its_name(spike_recording):
+    assert label("granger+calibrated") == "Granger causality, calibrated"
+    blind = spike_recording.without_ground_truth()
+    own, calibrated = (find_method(name)().infer(blind) for name in ("granger", "granger+calibrated"))
+    np.testing.assert_array_equal(own.weight, calibrated.weight)
+    assert own.local_fdr is None and calibrated.local_fdr is not None
+    with pytest.raises(InputError, match="There is no method 'grange'"):
+        find_method("grange+calibrated")
+    with pytest.raises(InputError, match="forecasts and does not infer"):
+        find_method("ar+calibrated")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, cast
 
@@ -35,6 +35,8 @@ class Entry:
         Takes minutes where others take seconds.
     bound : bool
         Made with the truth, so it is no contestant; suites may list it.
+    calibrated : bool
+        Reports what stands out from most pairs' scores, in place of its own threshold.
     """
 
     label: str
@@ -43,6 +45,7 @@ class Entry:
     forecasts: tuple[Modality, ...] = ()
     slow: bool = False
     bound: bool = False
+    calibrated: bool = False
 
     def load(self) -> Any:
         """Its class; InputError if there is none."""
@@ -58,6 +61,10 @@ class Entry:
             raise InputError(
                 f"The module {module_name!r} has no class {class_name!r}; name a method as 'pkg.module:Class'."
             )
+        if self.calibrated:
+            from validation.methods.calibrated import calibrated  # it imports PyTorch
+
+            return calibrated(cast(type[Method], found))
         return found
 
 
@@ -107,6 +114,7 @@ METHODS: dict[str, Entry] = {
     "ceiling": _ours("attainable ceiling", "ceiling:Ceiling", BOTH, bound=True),
 }
 BOUNDS = tuple(name for name, entry in METHODS.items() if entry.bound)
+CALIBRATED = "+calibrated"  # after a method's name: with a threshold that is calibrated on the recording
 # What `synapsnet score` compares with, unless it is told; the others are for benchmarks.
 STANDARD = ("lagged-correlation", "var", "glm", "ar")
 ENTRY_POINTS = "synapsnet.methods"
@@ -124,6 +132,8 @@ def __getattr__(name: str) -> Any:
 
 def label(name: str) -> str:
     """A method's name in tables and figures: a class of another package is called by its own."""
+    if name.endswith(CALIBRATED):
+        return f"{label(name.removesuffix(CALIBRATED))}, calibrated"
     return METHODS[name].label if name in METHODS else name.rpartition(":")[2]
 
 
@@ -134,7 +144,8 @@ def find_entry(name: str) -> Entry:
     ----------
     name : str
         A name in `METHODS`, bounds excluded; an entry point of the group "synapsnet.methods" of an installed package;
-        or where the class is, "pkg.module:Class".
+        or where the class is, "pkg.module:Class". With `CALIBRATED` after it, it reports by a threshold that is
+        calibrated on the recording itself (`synapsnet.inference.scores`).
 
     Raises
     ------
@@ -142,6 +153,9 @@ def find_entry(name: str) -> Entry:
         If there is no such name, module or class, the class has neither `infer` nor `fit` and `forecast`, or it needs
         arguments.
     """
+    if name.endswith(CALIBRATED):
+        entry = find_entry(name.removesuffix(CALIBRATED))
+        return replace(entry, label=label(name), forecasts=(), calibrated=True)
     if name in METHODS and name not in BOUNDS:
         return METHODS[name]
     plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}

@@ -14,6 +14,9 @@ What connectivity and forecasts are compared by. A name is what the command line
 number of steps of a recording, N that of its neurons, p that of lags; "per pass" is over the data, in training. A dash
 says that there is none. To infer from calcium, most methods see the deconvolved drive in place of spike counts.
 
+`+calibrated` after a name, as in `granger+calibrated`, replaces the method's own threshold by one that the recording
+itself gives ([what both report](variants.md#a-calibrated-threshold-for-any-method)).
+
 The docstring of a class, in a module of `validation.methods`, says more, also where it differs from its source.
 SynapsNet is ours, and its estimator forecasts as well; `synapsnet/model/` has its equations. Which method has which
 property: [properties.md](properties.md).

@@ -1,0 +1,48 @@
+"""Which pairs to report by the scores of any method: those that stand out from what most pairs have.
+
+A method's own errors take the neurons' activity for independent but for what it models. Where neurons share more,
+scores of all pairs scatter further than the errors say. How far is seen in the scores themselves, since most pairs are
+not connected: their spread, what is a product of two neurons' loadings, and which neurons scatter further than others
+(`synapsnet.inference.background`). What then stands out is told by the posterior that SynapsNet's own evidence passes
+through (`synapsnet.inference.posterior`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from synapsnet.inference.background import NORMAL_MEDIAN, neuron_scales, without_shared_ranks
+from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.posterior import posterior
+from synapsnet.recording import Connectome
+
+MANY_STEPS = 10**9  # there is nothing at zero lag, whose error this is
+
+
+def calibrated_connectome(inferred: Connectome) -> Connectome:
+    """The same weights with a `p_value` and a `local_fdr` by which connections are reported and ranked.
+
+    Parameters
+    ----------
+    inferred : Connectome
+        Pairs with a score of 0 in both directions are taken for not tested. One that has a `local_fdr` already comes
+        back as it is.
+    """
+    if inferred.local_fdr is not None:
+        return inferred
+    scores = torch.from_numpy(np.array(inferred.scores, dtype=np.float64))
+    tested = ((scores != 0) | (scores.T != 0)).fill_diagonal_(False)
+    if not tested.any():
+        nothing = np.ones(inferred.weight.shape)
+        return replace(inferred, p_value=nothing, local_fdr=nothing)
+    centre = scores[tested].median()
+    spread = ((scores[tested] - centre).abs().median() / NORMAL_MEDIAN).clamp(min=torch.finfo(torch.float64).tiny)
+    z = torch.where(tested, ((scores - centre) / spread).clamp(-1e6, 1e6), 0.0).float()
+    z = without_shared_ranks(z, tested)
+    found = posterior(Evidence.at_lags(z, neuron_scales(z, tested), MANY_STEPS, tested))
+    # A score of the other sign is less than what neurons share would make.
+    agrees = (z * torch.from_numpy(np.sign(inferred.weight)).float() > 0).numpy()
+    return replace(inferred, p_value=found.p_value.numpy(), local_fdr=np.where(agrees, found.p_absent.numpy(), 1.0))
