@@ -73,7 +73,7 @@ FIXED = 2.0**32  # sums over pairs in whole parts of this: exact, so the same in
 SPURIOUS_PAIRS = 500.0  # pseudo-counts of each sign, of the rate of spurious weights of both signs
 # Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; less than so
 # many pairs of weights cannot tell.
-MOST_RANDOM, FEWEST_MIXED = 0.7, 10.0
+MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
