@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators import Network, engine, simulate
+from simulators import Network, simulate
 from simulators.networks import LifRandom
 from synapsnet.recording import Simulation
 
@@ -64,8 +64,7 @@ def measure_plain(n_neurons: int, duration_s: float, seed: int, target: str) -> 
 
     drawn: Network = network(n_neurons)
     connectome = drawn.connect(np.random.default_rng(seed))
-    post, pre = engine.edges(connectome)
-    assert connectome.delay_s is not None
+    edges = connectome.edges
     folder = tempfile.mkdtemp()
     if target == "cpp":
         b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
@@ -84,9 +83,9 @@ def measure_plain(n_neurons: int, duration_s: float, seed: int, target: str) -> 
         namespace=namespace | {"external": 0 * b2.volt},
     )
     synapses = b2.Synapses(neurons, neurons, "w : volt", on_pre="I_post += w")
-    synapses.connect(i=pre, j=post)
-    synapses.w = drawn.synapse_values(connectome, post, pre)["w"] * b2.volt
-    synapses.delay = connectome.delay_s[post, pre] * b2.second
+    synapses.connect(i=edges.pre, j=edges.post)
+    synapses.w = drawn.synapse_values(edges)["w"] * b2.volt
+    synapses.delay = edges.delay_s * b2.second
     for name, value in drawn.neuron_values(np.random.default_rng(seed)).items():
         setattr(neurons, name, value * b2.volt)
     monitor = b2.SpikeMonitor(neurons)

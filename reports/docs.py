@@ -35,8 +35,8 @@ results and in Python (`validation.metrics.results`). Self-connections are never
 bootstrap within one run, or Student's t over the seeds of a benchmark. How to read them:
 [How far can I trust it?](tutorials/trust.md). What a method must do, whatever its scores:
 [Properties](properties.md)."""
-CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, states, observation models and indicators. What
-they are good for, with examples, is told in [Simulators](simulators.md); how like cortex they are, in
+CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, states, observation models and
+indicators. What they are good for, with examples, is told in [Simulators](simulators.md); how like cortex they are, in
 [Realism](realism.md)."""
 DATASETS = """Public recordings that SynapsNet fetches by name and reads:
 

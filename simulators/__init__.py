@@ -97,10 +97,12 @@ def simulate(
         signals = _signals(
             network, neurons, values, n_steps * model.dt_s, np.random.default_rng(for_inputs), for_states
         )
+    edges = connectome.edges
     run = engine.RunInputs(
-        connectome=connectome,
+        n_neurons=connectome.n_neurons,
+        edges=edges,
         neuron_values=values,
-        synapse_values=network.synapse_values(connectome, *engine.edges(connectome)),
+        synapse_values=network.synapse_values(edges),
         seed=int(for_noise.generate_state(1)[0]),
         n_steps=n_steps,
         signals=signals,
@@ -174,7 +176,7 @@ def _wiring(
     neurons = network.neurons()
     neurons[["x_um", "y_um", "z_um"]] = network.place(rng_places)
     if network.topology is None:
-        return neurons, network.connect(rng)
+        return neurons, network.wire(neurons, rng)
     neurons = network.topology.arrange(neurons, rng_places)
     return neurons, network.topology.connect(neurons, network.strength_mv(), rng)
 

@@ -16,7 +16,7 @@ from simulators.states import State, states
 from simulators.topologies import Topology, topology
 from simulators.units import Positive
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Connectome, FloatArray, IndexArray
+from synapsnet.recording import Connectome, Edges, FloatArray
 
 SHEET_UM_PER_NEURON = 25.0
 SHEET_THICKNESS_UM = 100.0
@@ -129,6 +129,10 @@ class Network(Parameters, ABC):
     def connect(self, rng: np.random.Generator) -> Connectome:
         """Draw the network's own connectome: weights in `[post, pre]` with a delay for each."""
 
+    def wire(self, neurons: pd.DataFrame, rng: np.random.Generator) -> Connectome:
+        """The connectome of neurons that have their places; by default `connect`, which does not ask where they are."""
+        return self.connect(rng)
+
     def place(self, rng: np.random.Generator) -> FloatArray:
         """(N, 3) positions in micrometre: at random in a sheet as thick as what a microscope sees of a layer."""
         n = len(self.neurons())
@@ -148,5 +152,5 @@ class Network(Parameters, ABC):
         """
 
     @abstractmethod
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
-        """(E,) values in SI units of the model's synaptic parameters, for the edges `pre[k]` -> `post[k]`."""
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
+        """(E,) values in SI units of the model's synaptic parameters, for these connections."""

@@ -28,7 +28,7 @@ from simulators import cache
 from simulators.base import Model
 from simulators.inputs import Signals
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.recording import Edges, FloatArray
 
 _CODEGEN = Path(__file__).with_name("codegen.py")
 _LEAST_SPACE = 2**20  # bytes: with less, a complaint cannot be written either
@@ -49,7 +49,9 @@ class RunInputs:
 
     Attributes
     ----------
-    connectome : Connectome
+    n_neurons : int
+    edges : Edges
+        The connections, ordered by the presynaptic neuron.
     neuron_values : dict of variable -> (N,) array in SI units
     synapse_values : dict of variable -> (E,) array in SI units
         For the connections in the order of `edges`.
@@ -60,7 +62,8 @@ class RunInputs:
         Inputs that vary in time.
     """
 
-    connectome: Connectome
+    n_neurons: int
+    edges: Edges
     neuron_values: dict[str, FloatArray]
     synapse_values: dict[str, FloatArray]
     seed: int
@@ -69,9 +72,7 @@ class RunInputs:
 
     def files(self) -> dict[str, bytes]:
         """Content of the files that `codegen` documents, by name."""
-        post, pre = edges(self.connectome)
-        borders = np.searchsorted(pre, np.arange(self.connectome.n_neurons + 1)).astype(np.int32)
-        delay_s = np.zeros(len(post)) if self.connectome.delay_s is None else self.connectome.delay_s[post, pre]
+        borders = np.searchsorted(self.edges.pre, np.arange(self.n_neurons + 1)).astype(np.int32)
         values = {f"neurons.{name}": value for name, value in self.neuron_values.items()}
         values |= {f"synapses.{name}": value for name, value in self.synapse_values.items()}
         inputs = {}
@@ -86,17 +87,11 @@ class RunInputs:
                 "run": f"{self.seed} {self.n_steps}".encode(),
                 "first_edge": borders[:-1].tobytes(),
                 "end_edge": borders[1:].tobytes(),
-                "edge_post": post.astype(np.int32).tobytes(),
-                "edge_delay": delay_s.astype(np.float64).tobytes(),
+                "edge_post": self.edges.post.astype(np.int32).tobytes(),
+                "edge_delay": self.edges.delay_s.astype(np.float64).tobytes(),
             }
             | {name: np.asarray(value, np.float64).tobytes() for name, value in values.items()}
         )
-
-
-def edges(connectome: Connectome) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Postsynaptic and presynaptic neuron of each connection, ordered by the presynaptic one."""
-    pre, post = np.nonzero(connectome.adjacency.T)
-    return post, pre
 
 
 def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], notify: Callable[[str], None]) -> Spikes:
@@ -117,7 +112,7 @@ def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], n
         If the network explodes, Brian2 refuses its model, or there is no writable cache.
     """
     files = inputs.files()
-    described = asdict(model) | {"n_neurons": inputs.connectome.n_neurons, "has_inputs": inputs.signals is not None}
+    described = asdict(model) | {"n_neurons": inputs.n_neurons, "has_inputs": inputs.signals is not None}
     files["model.json"] = json.dumps(described, sort_keys=True).encode()
     compiler = _compiler()
     if compiler is None:

@@ -25,15 +25,19 @@ from typing import Literal, get_args
 
 import numpy as np
 from scipy.linalg import solve_toeplitz
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import eigs
 
 from simulators.positions import positions_um
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import FloatArray, IndexArray, Simulation
+from synapsnet.recording import Edges, FloatArray, IndexArray, Simulation
 
-By = Literal["random", "field", "type"]
+By = Literal["random", "field", "depth", "rate", "type"]
 
 GAIN_BIN_S = 0.005
 GAIN_WINDOW_S = 0.1  # five time constants of a membrane of 20 ms
+MOST_OF_A_TYPE = 150  # of more neurons of one type, so many are looked at, and the others have their mean
+MOST_FOR_ALL_EIGENVALUES = 500
 
 
 def visible_part(
@@ -51,9 +55,9 @@ def visible_part(
     simulation : Simulation
     fraction : float
         Fraction of all neurons that is visible; not used by "type".
-    by : {"random", "field", "type"}
+    by : {"random", "field", "depth", "rate", "type"}
         Which neurons are visible: drawn at random; those nearest to the middle of all neurons, seen from above (x and
-        y); or those of `cell_types`.
+        y); those nearest to their middle in depth (z), as a thin plane; those that fire most; or those of `cell_types`.
     cell_types : tuple of str
         For "type".
     seed : int
@@ -85,7 +89,9 @@ def visible_part(
     hidden = np.setdiff1d(np.arange(simulation.n_neurons), visible)
     gain = np.zeros(simulation.n_neurons)
     gain[hidden] = response_gain(simulation, hidden)
-    effective = effective_weight(simulation.connectome.weight, gain, visible)
+    edges = simulation.connectome.edges
+    weight = csr_array((edges.weight, (edges.post, edges.pre)), shape=(simulation.n_neurons, simulation.n_neurons))
+    effective = effective_weight(weight, gain, visible)
     part = simulation.select_neurons(visible)
     return replace(
         part,
@@ -104,12 +110,12 @@ def visible_part(
     )
 
 
-def effective_weight(weight: FloatArray, gain: FloatArray, visible: IndexArray) -> FloatArray:
+def effective_weight(weight: FloatArray | csr_array, gain: FloatArray, visible: IndexArray) -> FloatArray:
     """Connectivity of the visible neurons, with what passes through the others.
 
     Parameters
     ----------
-    weight : (N, N) array, `[post, pre]`
+    weight : (N, N) array or sparse array, `[post, pre]`
         Usually in mV.
     gain : (N,) array
         Spikes that a neuron fires in addition per unit of weight received; only those of hidden neurons are used.
@@ -125,19 +131,34 @@ def effective_weight(weight: FloatArray, gain: FloatArray, visible: IndexArray) 
     InputError
         If the hidden neurons excite each other so strongly that they have no stationary response.
     """
-    hidden = np.setdiff1d(np.arange(len(weight)), visible)
-    among_hidden = weight[np.ix_(hidden, hidden)] * gain[hidden]
-    growth = max(np.linalg.eigvals(among_hidden).real, default=0.0)
+    weight = csr_array(weight)
+    hidden = np.setdiff1d(np.arange(weight.shape[0]), visible)
+
+    def between(post: IndexArray, pre: IndexArray) -> FloatArray:
+        return np.asarray(weight[post][:, pre].toarray())
+
+    among_hidden = between(hidden, hidden) * gain[hidden]
+    growth = _growth(among_hidden)
     if growth >= 1:
         raise InputError(
             f"The {len(hidden)} hidden neurons excite each other so strongly, {growth:.2g} spikes per spike where less "
             "than 1 is needed, that no effective connectivity exists; make more or other neurons visible."
         )
-    through_hidden = np.linalg.solve(np.eye(len(hidden)) - among_hidden, weight[np.ix_(hidden, visible)])
-    onto_visible = weight[np.ix_(visible, hidden)] * gain[hidden]
-    effective = weight[np.ix_(visible, visible)] + onto_visible @ through_hidden
+    np.negative(among_hidden, out=among_hidden)
+    np.einsum("ii->i", among_hidden)[:] += 1.0
+    through_hidden = np.linalg.solve(among_hidden, between(hidden, visible))
+    effective = between(visible, visible) + between(visible, hidden) * gain[hidden] @ through_hidden
     np.fill_diagonal(effective, 0.0)
     return effective
+
+
+def _growth(matrix: FloatArray) -> float:
+    """The largest real part of an eigenvalue; 0 of an empty matrix."""
+    if len(matrix) <= MOST_FOR_ALL_EIGENVALUES:
+        return float(max(np.linalg.eigvals(matrix).real, default=0.0))
+    start = np.ones(len(matrix))  # not a random one
+    found = eigs(csr_array(matrix), k=1, which="LR", v0=start, tol=1e-3, return_eigenvectors=False)
+    return float(found[0].real)
 
 
 def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
@@ -170,21 +191,30 @@ def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
             f"How hidden neurons respond is estimated from the spikes, which takes more than {2 * GAIN_WINDOW_S:g} s; "
             f"got {simulation.duration_s:g} s: simulate for longer, a minute or more."
         )
-    estimates = np.array([_regressed_gain(simulation, neuron) for neuron in neurons.tolist()]).reshape(-1, 2)
+    edges = simulation.connectome.edges
+    order = np.argsort(edges.post, kind="stable")
+    borders = np.searchsorted(edges.post[order], np.arange(simulation.n_neurons + 1))
     cell_type = simulation.neurons["cell_type"].to_numpy()[neurons]
     gain = np.zeros(len(neurons))
     for name in np.unique(cell_type):
-        gain[cell_type == name] = _shrunk(*estimates[cell_type == name].T)
+        members = np.flatnonzero(cell_type == name)
+        asked = members[np.linspace(0, len(members) - 1, min(len(members), MOST_OF_A_TYPE)).round().astype(int)]
+        estimates = []
+        for neuron in neurons[asked].tolist():
+            own = order[borders[neuron] : borders[neuron + 1]]
+            inputs = Edges(edges.post[own], edges.pre[own], edges.weight[own], edges.delay_s[own])
+            estimates.append(_regressed_gain(simulation, neuron, inputs))
+        shrunk = _shrunk(*np.array(estimates).T)
+        gain[members] = shrunk.mean()
+        gain[asked] = shrunk
     return gain
 
 
-def _regressed_gain(simulation: Simulation, neuron: int) -> tuple[float, float]:
+def _regressed_gain(simulation: Simulation, neuron: int, inputs: Edges) -> tuple[float, float]:
     """Gain of one neuron and the variance of this estimate: infinite if the neuron receives nothing."""
-    connectome, trains = simulation.connectome, simulation.spike_times
-    presynaptic = np.flatnonzero(connectome.weight[neuron])
-    delay_s = np.zeros(len(presynaptic)) if connectome.delay_s is None else connectome.delay_s[neuron, presynaptic]
-    arrival_s = [trains[k].times() + delay for k, delay in zip(presynaptic.tolist(), delay_s, strict=True)]
-    weight = np.repeat(connectome.weight[neuron, presynaptic], [len(times_s) for times_s in arrival_s])
+    trains = simulation.spike_times
+    arrival_s = [trains[k].times() + delay for k, delay in zip(inputs.pre.tolist(), inputs.delay_s, strict=True)]
+    weight = np.repeat(inputs.weight, [len(times_s) for times_s in arrival_s])
     n_bins, n_lags = int(simulation.duration_s / GAIN_BIN_S + 1e-6), round(GAIN_WINDOW_S / GAIN_BIN_S)
     received = _binned(np.concatenate([np.zeros(0), *arrival_s]), weight, n_bins)
     if not received.any():
@@ -245,6 +275,10 @@ def _chosen(simulation: Simulation, fraction: float, by: str, cell_types: tuple[
     n_visible = round(fraction * simulation.n_neurons)
     if by == "random":
         return np.sort(np.random.default_rng(seed).choice(simulation.n_neurons, n_visible, replace=False))
-    lateral_um = positions_um(simulation, "A field of view")[:, :2]
-    distance_um = np.linalg.norm(lateral_um - lateral_um.mean(axis=0), axis=1)
+    if by == "rate":
+        silence = -np.array([len(simulation.spike_times[k]) for k in range(simulation.n_neurons)])
+        return np.sort(np.argsort(silence, kind="stable")[:n_visible])
+    axes = slice(0, 2) if by == "field" else slice(2, 3)
+    place_um = positions_um(simulation, "A field of view")[:, axes]
+    distance_um = np.linalg.norm(place_um - place_um.mean(axis=0), axis=1)
     return np.sort(np.argsort(distance_um, kind="stable")[:n_visible])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, cast, get_args
 
@@ -19,6 +20,7 @@ from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from synapsnet.errors import InputError
+from synapsnet.limits import require_memory
 from synapsnet.memmap import blocks, filled, give_back
 from synapsnet.notebook import picture, table
 
@@ -46,6 +48,26 @@ MATRICES = {
 }
 NEURON_COLUMNS = ("id", "cell_type", "x_um", "y_um", "z_um", "area")
 TROUGH_TO_PEAK = "trough_to_peak_ms"  # one more column, where it is known of any neuron
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The connections of a network as a list, ordered by the presynaptic neuron.
+
+    Attributes
+    ----------
+    post, pre : (E,) int32 arrays
+        Indices of the neurons that connection k leads to and comes from.
+    weight : (E,) array
+        Not zero.
+    delay_s : (E,) array
+        0 where none is known.
+    """
+
+    post: npt.NDArray[np.int32]
+    pre: npt.NDArray[np.int32]
+    weight: Float64Array
+    delay_s: Float64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +157,14 @@ class Connectome:
         return self.weight != 0
 
     @property
+    def edges(self) -> Edges:
+        """The connections as a list."""
+        pre, post = np.nonzero(self.adjacency.T)
+        delay_s = np.zeros(len(post)) if self.delay_s is None else np.asarray(self.delay_s[post, pre], np.float64)
+        weight = np.asarray(self.weight[post, pre], np.float64)
+        return Edges(post.astype(np.int32), pre.astype(np.int32), weight, delay_s)
+
+    @property
     def pairs(self) -> npt.NDArray[np.bool_]:
         """(N, N) bool array, `[post, pre]`: pairs of different neurons of which is known whether they are connected."""
         different = ~np.eye(self.n_neurons, dtype=bool)
@@ -222,6 +252,68 @@ class Connectome:
         chosen = np.asarray(indices, dtype=int)
         grid = np.ix_(chosen, chosen)
         return replace(self, **{name: matrix[grid] for name, matrix in self.matrices.items()})
+
+
+class SparseConnectome(Connectome):
+    """The connectome of a network so large that its matrices are made only when someone asks for them.
+
+    Parameters
+    ----------
+    n_neurons : int
+    edges : Edges
+        At most one connection of each ordered pair of neurons.
+    unit : str
+
+    Raises
+    ------
+    InputError
+        When a matrix is asked for, and there is too little memory.
+    """
+
+    def __init__(self, n_neurons: int, edges: Edges, unit: str = "mV") -> None:
+        self.__dict__.update(_n_neurons=n_neurons, _edges=edges, unit=unit)
+
+    def __repr__(self) -> str:
+        return f"SparseConnectome({self.n_neurons} neurons, {len(self.edges.post):,} connections, in {self.unit})"
+
+    def _repr_html_(self) -> str:
+        return table(repr(self), {})
+
+    @property
+    def n_neurons(self) -> int:
+        return int(self.__dict__["_n_neurons"])
+
+    @property
+    def edges(self) -> Edges:
+        found: Edges = self.__dict__["_edges"]
+        return found
+
+    @cached_property
+    def weight(self) -> FloatArray:
+        return self._matrix(0.0, self.edges.weight)
+
+    @cached_property
+    def delay_s(self) -> FloatArray:
+        return self._matrix(np.nan, self.edges.delay_s)
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
+        """The connectome among the neurons at `indices`, in that order, as matrices."""
+        chosen = np.asarray(indices, dtype=int)
+        place = np.full(self.n_neurons, -1, np.int32)
+        place[chosen] = np.arange(len(chosen))
+        post, pre = place[self.edges.post], place[self.edges.pre]
+        inside = (post >= 0) & (pre >= 0)
+        edges = self.edges
+        part = Edges(post[inside], pre[inside], edges.weight[inside], edges.delay_s[inside])
+        small = SparseConnectome(len(chosen), part, self.unit)
+        return Connectome(small.weight, delay_s=small.delay_s, unit=self.unit)
+
+    def _matrix(self, nothing: float, values: FloatArray) -> FloatArray:
+        n = self.n_neurons
+        require_memory(16.0 * n**2, f"The connectivity matrix of {n} neurons", "take the part of it that is recorded")
+        matrix = np.full((n, n), nothing)
+        matrix[self.edges.post, self.edges.pre] = values
+        return matrix
 
 
 @dataclass(frozen=True, eq=False)

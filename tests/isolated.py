@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators import Network
-from synapsnet.recording import Connectome
+from synapsnet.recording import Edges
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,7 +37,6 @@ def run(
 ) -> Traces:
     """Run the given neurons with `values` in place of the network's own; spikes of `pre` arrive at all of them."""
     model = network.model()
-    n = len(network.neurons())
     b2.prefs.codegen.target = "numpy"
     b2.defaultclock.dt = model.dt_s * b2.second
     namespace = {name: value * getattr(b2, unit) for name, (value, unit) in model.constants.items()}
@@ -58,10 +57,9 @@ def run(
     source = b2.SpikeGeneratorGroup(1, np.zeros(len(arrivals_s), int), np.array(arrivals_s) * b2.second)
     synapses = b2.Synapses(source, group, model.synapse, on_pre=model.on_pre, namespace=namespace)
     synapses.connect()
-    weight = np.zeros((n, n))
-    weight[neurons, pre] = weight_mv
-    edges = network.synapse_values(Connectome(weight), np.array(neurons), np.full(len(neurons), pre))
-    for name, value in edges.items():
+    k = len(neurons)
+    edges = Edges(np.array(neurons, np.int32), np.full(k, pre, np.int32), np.full(k, weight_mv), np.zeros(k))
+    for name, value in network.synapse_values(edges).items():
         setattr(synapses, f"{name}_", value)
 
     recorded = ["v", "I"] if "I" in group.variables else ["v"]

@@ -44,8 +44,8 @@ def test_the_weight_is_the_peak_of_the_potential(weight_mv):
 def test_the_weights_of_the_benchmark_are_the_published_conductances():
     """6 and 67 nS, with a leak of 10 nS."""
     connectome = Connectome(np.array([[0, Coba().epsp_mv], [-Coba().ipsp_mv, 0]]))
-    values = Coba().synapse_values(connectome, np.array([0, 1]), np.array([1, 0]))
-    assert values["w"] == pytest.approx([0.6, -6.7], rel=1e-3)
+    values = Coba().synapse_values(connectome.edges)
+    assert values["w"] == pytest.approx([-6.7, 0.6], rel=1e-3)
 
 
 @given(st.floats(1, 50), st.floats(1, 50), st.floats(0.01, LARGEST))
@@ -95,9 +95,8 @@ def test_any_topology_and_its_lognormal_weights_become_conductances():
     network = CobaSmall()
     rng = np.random.default_rng(0)
     connectome = ErdosRenyi(probability=0.5).connect(network.neurons(), network.strength_mv(), rng)
-    post, pre = np.nonzero(connectome.weight)
-    opened = network.synapse_values(connectome, post, pre)["w"]
-    assert (np.sign(opened) == np.sign(connectome.weight[post, pre])).all()
+    opened = network.synapse_values(connectome.edges)["w"]
+    assert (np.sign(opened) == np.sign(connectome.edges.weight)).all()
     assert (np.abs(opened) <= LARGEST).all()
 
 

@@ -159,9 +159,10 @@ def fire(connectome: Connectome, values: dict[str, Any], duration_s: float, seed
     spikes = engine.run(
         network.model(),
         engine.RunInputs(
-            connectome=connectome,
+            n_neurons=connectome.n_neurons,
+            edges=connectome.edges,
             neuron_values=values,
-            synapse_values=network.synapse_values(connectome, *engine.edges(connectome)),
+            synapse_values=network.synapse_values(connectome.edges),
             seed=seed,
             n_steps=round(duration_s / STEP_S),
         ),

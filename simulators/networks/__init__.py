@@ -8,6 +8,7 @@ from simulators.networks.brunel import Brunel
 from simulators.networks.cell_types import LifCellTypes
 from simulators.networks.coba import Coba, CobaSmall
 from simulators.networks.cobahh import Cobahh, CobahhSmall
+from simulators.networks.cortex import Cortex
 from simulators.networks.izhikevich import Izhikevich
 from simulators.networks.lif import LifConnectome, LifRandom
 from simulators.networks.microcircuit import Microcircuit
@@ -20,6 +21,7 @@ _ALL: tuple[type[Network], ...] = (
     Adex,
     Izhikevich,
     V1Layer23,
+    Cortex,
     Microcircuit,
     Brunel,
     Coba,
@@ -37,6 +39,7 @@ __all__ = [
     "CobaSmall",
     "Cobahh",
     "CobahhSmall",
+    "Cortex",
     "Izhikevich",
     "LifCellTypes",
     "LifConnectome",

@@ -39,7 +39,7 @@ from pydantic import Field, model_validator
 from simulators.base import Model, Network
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from simulators.wiring import lowest, weigh
-from synapsnet.recording import Connectome, FloatArray, IndexArray, neuron_table
+from synapsnet.recording import Connectome, Edges, FloatArray, neuron_table
 
 EXCITATORY_FRACTION = 0.8
 
@@ -147,8 +147,8 @@ class Brunel(Network):
             "external_rate": np.full(self.n_neurons, self.external_ratio * threshold / (epsp * tau)),
         }
 
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
-        return {"w": connectome.weight[post, pre] * MILLI}
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
+        return {"w": edges.weight * MILLI}
 
     def _sizes(self) -> tuple[int, int]:
         """Numbers of excitatory and inhibitory neurons."""

@@ -17,7 +17,7 @@ from simulators.base import Model
 from simulators.neurons.lif import LifNetwork
 from simulators.units import MILLI, NotNegative, Probability
 from simulators.wiring import cell_type_blocks
-from synapsnet.recording import Connectome, FloatArray, IndexArray, neuron_table
+from synapsnet.recording import Connectome, Edges, FloatArray, neuron_table
 
 # All tables are [postsynaptic type][presynaptic type]
 CELL_TYPES = ("excitatory", "Pvalb", "Sst", "Vip")
@@ -165,15 +165,15 @@ class V1Layer23(LifNetwork):
     def model(self) -> Model:
         return replace(super().model(), synapse=SYNAPSE, on_pre=ON_PRE)
 
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
         table = np.array([[SHORT_TERM[to][of] for of in CELL_TYPES] for to in CELL_TYPES])
         index = np.array([CELL_TYPES.index(kind) for kind in self._types()])
-        use, recovery_ms, facilitation_ms = table[index[post], index[pre]].T
-        return super().synapse_values(connectome, post, pre) | {
+        use, recovery_ms, facilitation_ms = table[index[edges.post], index[edges.pre]].T
+        return super().synapse_values(edges) | {
             "use": use,
             "recovery": recovery_ms * MILLI,
             "facilitation": facilitation_ms * MILLI,
-            "x": np.ones(len(pre)),
+            "x": np.ones(len(edges.pre)),
         }
 
     def _mean_over_median(self) -> float:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from simulators.base import Model, Network
 from simulators.neurons.lif import psp_peak
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray, IndexArray
+from synapsnet.recording import Edges, FloatArray
 
 NANO, PICO = 1e-9, 1e-12
 
@@ -111,5 +111,5 @@ class AdexNetwork(Network):
             "noise": np.full(len(drive), self.noise_mv * MILLI),
         }
 
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
-        return {"w": connectome.weight[post, pre] * MILLI / psp_peak(self.tau_ms, self.tau_syn_ms)}
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
+        return {"w": edges.weight * MILLI / psp_peak(self.tau_ms, self.tau_syn_ms)}

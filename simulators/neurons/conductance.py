@@ -21,7 +21,7 @@ from scipy.integrate import solve_ivp
 
 from simulators.base import Network
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray, IndexArray
+from synapsnet.recording import Edges, FloatArray
 
 LARGEST = 50.0  # leak conductances; steps of 0.1 ms are stable while less than 8 such synapses are open
 
@@ -141,8 +141,8 @@ class ConductanceNetwork(Network):
             "noise": np.full(n, self.noise_mv * MILLI),
         }
 
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
-        weight = connectome.weight[post, pre]
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
+        weight = edges.weight
         excitation = conductance(
             np.maximum(weight, 0), self.excitatory_reversal_mv - self.rest_mv, self.tau_ms, self.tau_e_ms
         )

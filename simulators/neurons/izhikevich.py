@@ -18,7 +18,7 @@ import numpy as np
 
 from simulators.base import Model, Network
 from simulators.units import MILLI
-from synapsnet.recording import Connectome, FloatArray, IndexArray
+from synapsnet.recording import Edges, FloatArray
 
 EQUATIONS = """
 dv/dt = (0.04*v**2/mV + 5*v + 140*mV - u)/ms + leak*(drive + external) + noise*sqrt(2*leak)*xi : volt
@@ -99,5 +99,5 @@ class IzhikevichNetwork(Network):
             "noise": self.thalamic_noise() / np.sqrt(2 * cells.leak) * MILLI,
         }
 
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
-        return {"w": connectome.weight[post, pre] * MILLI}
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
+        return {"w": edges.weight * MILLI}

@@ -19,7 +19,7 @@ import numpy as np
 
 from simulators.base import Model, Network
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray, IndexArray
+from synapsnet.recording import Edges, FloatArray
 
 EQUATIONS = """
 dv/dt = (drive + external - v + I)/tau + noise*sqrt(2/tau)*xi : volt (unless refractory)
@@ -108,5 +108,5 @@ class LifNetwork(Network):
             "noise": np.full(len(drive), self.noise_mv * MILLI),
         } | ({"adaptation_step": self.adaptation_steps_mv() * MILLI} if self.adaptation_mv else {})
 
-    def synapse_values(self, connectome: Connectome, post: IndexArray, pre: IndexArray) -> dict[str, FloatArray]:
-        return {"w": connectome.weight[post, pre] * MILLI / psp_peak(self.tau_ms, self.tau_syn_ms)}
+    def synapse_values(self, edges: Edges) -> dict[str, FloatArray]:
+        return {"w": edges.weight * MILLI / psp_peak(self.tau_ms, self.tau_syn_ms)}

@@ -181,8 +181,8 @@ def observe(
     ] = None,
     visible: Annotated[float, typer.Option(help="Fraction of the neurons that are recorded.")] = 1.0,
     by: Annotated[
-        Literal["random", "field", "type"],
-        typer.Option(help="How the recorded neurons are chosen: at random, by field of view, or by type."),
+        Literal["random", "field", "depth", "rate", "type"],
+        typer.Option(help="How the recorded neurons are chosen: at random, by field of view, depth, rate, or type."),
     ] = "random",
     cell_type: Annotated[list[str] | None, typer.Option(help="With --by type: a type to record; repeatable.")] = None,
 ) -> None:
