@@ -22,7 +22,7 @@ FARTHEST = 3.0  # in ranges: 1% of the connections would be longer
 LARGEST_MV = 8.0  # connections of more have hardly been seen
 BLOCK = 40  # presynaptic neurons that are wired at a time: their distances fit into the cache
 # The potential in mV where a neuron would rest without synapses; our choice, for the rates of `Cortex`
-DRIVE_MV = {"excitatory": 11.0, "Pvalb": 6.8, "Sst": 9.9, "Vip": 4.0}
+DRIVE_MV = {"excitatory": 11.0, "Pvalb": 6.2, "Sst": 9.9, "Vip": 3.0}
 
 
 class Cortex(V1Layer23):
@@ -32,8 +32,8 @@ class Cortex(V1Layer23):
     types, times exp(-d^2 / (2 range_um^2)); the patch has no border, its left side joins its right side. Weights are
     lognormal with the measured medians; the sigma of Song et al. 2005, PLoS Biol 3:e68, gives one in a hundred
     excitatory connections several mV. Drives are normally distributed, which makes rates skewed (Roxin et al. 2011,
-    J Neurosci 31:16217). Excitatory neurons fire at about 1.3 Hz on average, half of them below 0.9; Pvalb neurons at
-    about 10, Sst neurons at 5 and Vip neurons at 7 Hz. To have rates from 0.1 to 20 Hz exactly, set `rates`: at least
+    J Neurosci 31:16217). Excitatory neurons fire at about 1.4 Hz on average, half of them below 0.9; Pvalb neurons at
+    about 12, Sst neurons at 5 and Vip neurons at 9 Hz. To have rates from 0.1 to 20 Hz exactly, set `rates`: at least
     two minutes of simulation more.
 
     Parameters
