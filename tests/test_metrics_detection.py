@@ -279,6 +279,13 @@ def test_lookalikes_by_hand() -> None:
     assert not found["relay"].any() and not found["unequal-delays"].any()
 
 
+def test_pairs_without_effective_connectivity_are_never_strong() -> None:
+    """Where paths that cancel leave fewer effective connections than direct ones, not all pairs tie with the least."""
+    weight, effective = np.zeros((3, 3)), np.zeros((3, 3))
+    weight[1, 0] = weight[2, 0] = effective[1, 0] = 1.0
+    assert members(strong_effective(Connectome(weight, effective=effective))) == {(1, 0)}
+
+
 def test_relays_are_the_strong_effective_connections() -> None:
     weight, effective = np.zeros((4, 4)), np.full((4, 4), 0.01)
     weight[1, 0] = weight[2, 0] = 1.0

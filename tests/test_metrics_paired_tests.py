@@ -141,6 +141,14 @@ def test_ranking_by_hand() -> None:
     assert list(errors["method"]) == ["a", "b"]
 
 
+def test_the_rank_is_that_of_the_data_and_not_of_a_resample() -> None:
+    scores = table({"a": [0.9, 0.1, 0.1], "b": [0.0, 0.3, 0.3]})  # a third of the resamples prefer b
+    for seed in range(10):
+        found = rank_stability(scores, "auprc", n_resamples=5, seed=seed)
+        assert list(found["method"]) == ["a", "b"]
+        assert list(found["rank"]) == [1, 2]
+
+
 def test_ranking_of_equals_is_shared() -> None:
     found = rank_stability(table({"a": [0.1, 0.2, 0.7], "b": [0.7, 0.1, 0.2]}), "auprc", n_resamples=4000)
     assert list(found["rank"]) == [1.5, 1.5]

@@ -1,0 +1,72 @@
+"""Formulas of the inference against an independent computation: delays, flanks, skewed errors, scales of neurons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import optimize
+from test_inference_posterior import PAIRS, STEPS, draw
+
+from synapsnet.inference import delays, evidence
+from synapsnet.inference.calibration import FARTHEST, calibrated, centre_and_spread
+
+
+@pytest.mark.parametrize("expected", [0.02, 3.0])
+def test_the_amplitude_and_base_rate_of_each_delay_maximise_the_posterior(expected):
+    """Newton's method by hand against scipy's minimiser, also where there is hardly a spike and the prior decides."""
+    rng = np.random.default_rng(0)
+    response = delays._responses(0.001, 0.005)[[1, 5]]
+    counts = rng.poisson(expected * np.exp(1.5 * response)).astype(float)
+    found = delays._log_likelihood(counts, np.full(2, expected), response)
+
+    def negative(parameters, row, shape):
+        a, b = parameters
+        log_rate = a * shape + b
+        prior = 0.5 * ((a / delays.AMPLITUDE_SD) ** 2 + (b / delays.BASE_SD) ** 2)
+        return -(row @ log_rate - expected * np.exp(log_rate).sum() - prior)
+
+    for row, values in zip(counts, found, strict=True):
+        best = [-optimize.minimize(negative, np.zeros(2), (row, shape)).fun for shape in response]
+        assert values == pytest.approx(best, abs=1e-4)
+
+
+def test_a_flank_weight_is_the_same_covariance_as_a_weight_at_the_lags():
+    """Of neurons that are independent: covariances are diagonal, and everything is a division."""
+    variance, flank_variance = torch.tensor([0.5, 2.0, 4.0]).double(), torch.tensor([0.1, 0.3, 0.2]).double()
+    information = torch.tensor([[10.0], [20.0], [40.0]]).double()
+    gradient = torch.arange(9.0).double().view(3, 3)
+    estimate, error = evidence._flank_estimate(
+        gradient, torch.diag(flank_variance), torch.diag(1 / variance), information
+    )
+    expected = (gradient / information / variance).fill_diagonal_(0)
+    assert estimate == pytest.approx(expected, rel=1e-5)
+    assert error == pytest.approx((flank_variance * information).rsqrt() * flank_variance / variance, rel=1e-4)
+
+
+def test_skewed_errors_by_hand():
+    """Errors grow on the side of the long tail: by a sixth of the skewness for each standard deviation."""
+    _, drawn = draw(3, density=0.0, excess=1.5, n=12)
+    skewness = 0.3
+    found = calibrated(replace(drawn, skewness=torch.full_like(drawn.estimate, skewness)))
+    pairs = ~torch.eye(12, dtype=torch.bool)
+    z = (drawn.estimate / drawn.standard_error)[pairs]
+    centre, spread = centre_and_spread(z)
+    assert spread > 1.2
+    correction = 1 + skewness / spread**3 * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
+    assert (found.standard_error / drawn.standard_error)[pairs] == pytest.approx(correction, rel=0.05)
+
+
+def test_a_neuron_that_scatters_more_within_a_step_counts_for_less():
+    """Coincidences of one of 40 neurons scatter three times as much: most of that is taken away, the others stay."""
+    _, drawn = draw(4, density=0.0)
+    scale = torch.ones(len(drawn.estimate)).double()
+    scale[7] = 3.0
+    zero_lag = drawn.zero_lag * torch.outer(scale, scale)
+    found = calibrated(replace(drawn, zero_lag=zero_lag)).zero_lag.double() * STEPS**0.5
+    spread = torch.stack([row[pairs].std() for row, pairs in zip(found, torch.from_numpy(PAIRS), strict=True)])
+    others = torch.cat([spread[:7], spread[8:]])
+    assert 0.8 < spread[7] < 2.0
+    assert float(others.mean()) == pytest.approx(1.0, rel=0.1)
