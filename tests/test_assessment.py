@@ -135,7 +135,7 @@ def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording
     assert set(found.skipped) == {"reliability", "states", "forecasts", "perturbation"}
     assert "not scored" in found.skipped["forecasts"]
     assert re.search(
-        r"From [\d.]+ s of such a recording nothing is inferred|too short to be cut", found.skipped["reliability"]
+        r"From [\d.]+ s of such a recording nothing can be inferred|too short to be cut", found.skipped["reliability"]
     )
     assert found.knowledge is not None and found.knowledge.signs is None
 
@@ -146,8 +146,8 @@ def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording
         ({"n_seeds": 0}, "At least 1 seed"),
         ({"fractions": (1.2,)}, "Fractions"),
         ({"fractions": ()}, "Fractions"),
-        ({"lengths": (0.5, 2.0)}, "and 1, its own, is one of them"),
-        ({"lengths": (1.0, float("nan"))}, "Lengths are positive"),
+        ({"lengths": (0.5, 2.0)}, "and include 1, its own"),
+        ({"lengths": (1.0, float("nan"))}, "Lengths must be positive"),
     ],
 )
 def test_options_out_of_range_are_refused_at_once(options: dict[str, Any], sentence: str, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_signs_by_the_width_of_spikes_are_said_beside_those_by_cell_type() -> No
     both = signs(0.001).model_copy(update={"waveform": signs(0.002).signs})
     said = findings(good(knowledge=both))[4]
     assert "80 with broad spikes from 20 with narrow ones (interneurons), with AUROC 0.90" in said
-    assert said.startswith("The sign of what neurons send predicts 80 excitatory") and "(p = 0.002)" in said
+    assert said.startswith("The sign of outgoing connections tells 80 excitatory") and "(p = 0.002)" in said
 
 
 def test_numbers_have_a_minus_sign_and_p_values_no_exponent() -> None:
@@ -151,10 +151,10 @@ def test_nothing_to_warn_of() -> None:
         ({"facts": facts(n_neurons=10, n_pairs=90, n_reported=8)}, "Too few neurons: with 10"),
         ({"facts": facts(modality="calcium", dt_s=1 / 6)}, "A frame of 167 ms"),
         ({"facts": facts(dt_s=0.05)}, "A bin of 50 ms"),
-        ({"facts": facts(mean_correlation=0.3)}, "Strong shared drive: pairs are correlated with 0.30"),
+        ({"facts": facts(mean_correlation=0.3)}, "Strong common input: pairs are correlated at 0.30"),
         ({"facts": facts(n_reported=20)}, "fewer or weaker than in the matched simulation"),
         ({"matched": matched(matched_score(0.4), matched_score(0.7, 4.0))}, "Record longer: .* 0.70 in 80 min"),
-        ({"matched": matched(hidden_fdr=0.3)}, "30% in matched simulations of which 33%"),
+        ({"matched": matched(hidden_fdr=0.3)}, "30% in simulations with 33%"),
         (
             {"matched": matched(simulated_skewness=-0.1)},
             r"differs .* in skewness \(2, simulated −0.1\)",
@@ -164,7 +164,7 @@ def test_nothing_to_warn_of() -> None:
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),
         ({"forecasts": forecasts("worse")}, "W = 0 forecasts better"),
         ({"knowledge": signs(0.4)}, "do not follow the cell types"),
-        ({"knowledge": Knowledge(waveform=signs(0.4).signs)}, "do not follow the widths of spikes"),
+        ({"knowledge": Knowledge(waveform=signs(0.4).signs)}, "do not follow spike widths"),
     ],
 )
 def test_one_warning_for_one_problem(changes: dict[str, object], expected: str) -> None:
@@ -194,9 +194,9 @@ def test_parts_that_do_not_apply_are_replaced_by_the_reason() -> None:
     assert "in 442 epochs" in said[0]
     assert said[1:] == [
         "No simulation matches: It is deconvolved.",
-        "Reliability is not known: Too short.",
-        "Forecasts are not compared: Not scored.",
-        "Cell types, spike widths, positions and areas are not known, so nothing else can be compared.",
+        "Reliability is unknown: Too short.",
+        "Forecasts were not compared: Not scored.",
+        "Cell types, spike widths, positions and areas are unknown, so there is no prior knowledge to compare with.",
     ]
     assert warnings(bare) == []
 

@@ -124,7 +124,7 @@ def test_states_are_told_apart_by_the_behaviour() -> None:
 
 @pytest.mark.parametrize("behaviour", [None, np.ones(600)])
 def test_states_need_a_behaviour_that_changes(behaviour: np.ndarray | None) -> None:
-    with pytest.raises(InputError, match=r"no behaviour|no two states"):
+    with pytest.raises(InputError, match=r"no behaviour|does not define two states"):
         states(ring(4, 600, behaviour=behaviour), infer, 10, NO_NULL)
 
 

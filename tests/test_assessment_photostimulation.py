@@ -158,7 +158,7 @@ def test_true_connectivity_predicts_and_shuffled_one_does_not(lit_recording: Rec
     assert shuffled.correlation.value < 0.5 * found.correlation.value
     assert max(shuffled.p_targets, shuffled.p_sources) > 0.05
     assert "do not predict" not in " ".join(warnings(Assessment(key="", options={}, perturbation=found)))
-    assert "does not predict what light does" in " ".join(
+    assert "does not predict responses to light" in " ".join(
         warnings(Assessment(key="", options={}, perturbation=shuffled))
     )
     said = findings(Assessment(key="", options={}, perturbation=found))
@@ -176,7 +176,7 @@ def test_a_recording_without_light_says_so_only_where_it_is_asked(lit_recording:
         perturbation(run_of(dark, weight), None)
     assert findings(Assessment(key="", options={}, skipped={"perturbation": NO_LIGHT})) == []
     said = findings(Assessment(key="", options={}, skipped={"perturbation": "There are 3 pulses."}))
-    assert said == ["Responses to light are not predicted: There are 3 pulses."]
+    assert said == ["Responses to light were not predicted: There are 3 pulses."]
 
 
 def test_the_whole_file_beside_a_run_of_its_dark_part(

@@ -1,8 +1,8 @@
-"""Score a run: SynapsNet and its ablation beside the comparators, on the same training and held-out parts.
+"""Score a run: SynapsNet, its ablation and the comparators, on the same training and held-out parts.
 
-scores.json              `validation.metrics.results.Scores`
-inferred.safetensors     what each method inferred: `method.weight` and whatever else its `Connectome` has
-example.safetensors      forecasts of a few neurons, drawn in the report
+scores.json              `validation.metrics.results.Scores` inferred.safetensors     the connectivity that each method
+inferred: the matrices of its `Connectome`, as `method.weight` example.safetensors      forecasts of a few neurons,
+drawn in the report
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from validation.metrics.results import ForecastExample, RunResults, Scores
 
 SCORES, INFERRED, EXAMPLE = SCORED
 HORIZONS = (1, 2, 4, 8, 16)
-REFERENCES = ("copy-last", "mean")  # always there: skills are measured against them
+REFERENCES = ("copy-last", "mean")  # always included, because skills are measured against them
 EXAMPLE_NEURONS, EXAMPLE_STEPS, EXAMPLE_HORIZONS = 4, 600, (1, 4, 16)
 N_RESAMPLES = 200
 
@@ -47,7 +47,7 @@ def score_run(
     device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
 ) -> RunResults:
-    """Fit the comparators to the training part of a run, score everybody, and keep that in its folder.
+    """Fit the comparators to the training part of a run, score all methods, and save the scores in its folder.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def score_run(
     Returns
     -------
     RunResults
-        What `load_results` reads from the folder afterwards.
+        As `load_results` reads them from the folder.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def _example(test: Recording, forecasts: dict[str, Float32Array], horizons: list
 
 
 def _save(folder: Path, scores: Scores, inferred: dict[str, Connectome], example: dict[str, npt.NDArray[Any]]) -> None:
-    """All is written before the first of the scores that were there is replaced."""
+    """Write all files before any of the previous scores is replaced."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, connectome in inferred.items():
         arrays |= {f"{name}.{key}": matrix for key, matrix in connectome.matrices.items()}

@@ -1,4 +1,4 @@
-"""A simulation seen as a recording was, so that a difference between the two is one of the neurons."""
+"""Observing a simulation as a recording was observed, so that differences are due to the neurons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Recording, Simulation
 from validation.activity.statistics import noise_level, noise_share
 
-MAX_NOISE_LEVEL = 30.0  # in % per square root of Hz; data sets of CASCADE have 1 to 9: more is not dF/F
+MAX_NOISE_LEVEL = 30.0  # in % per square root of Hz; data sets of CASCADE have 1 to 9, and larger values cannot be dF/F
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ComparablePair:
     ----------
     simulated, real : Recording
     how : str
-        What was made equal, in a sentence.
+        A sentence that says what was equated.
     """
 
     simulated: Recording
@@ -35,9 +35,9 @@ def observe_like(
 ) -> ComparablePair:
     """Observe `simulation` with the step, epochs, length and noise of `recording`.
 
-    Both are cut to the shorter of the two. Spikes are counted in the recording's bins, of the neurons that fire: a
-    sorter never finds the others. Calcium has the median noise level of the recording's neurons or, where its unit
-    cannot be dF/F, the median share of noise in their variance.
+    Both are cut to the shorter of the two. Spikes are counted in the recording's bins, for neurons that fire, because
+    a sorter never finds the others. Calcium gets the median noise level of the recording's neurons or, if its unit
+    cannot be dF/F, the median fraction of noise in their variance.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ def observe_like(
         how = f"Spikes are in bins of {recording.dt_s * 1e3:g} ms; simulated neurons that never fire are left out."
     else:
         level = float(np.nanmedian(noise_level(recording)))
-        how = f"Both have {1 / recording.dt_s:.3g} frames per second; the simulation is seen with {indicator}"
+        how = f"Both have {1 / recording.dt_s:.3g} frames per second; the simulation is imaged with {indicator}"
         if is_dff(recording):
             how += f" at the recording's median noise level, {level:.2g}%/√Hz."
         else:
             share = float(np.nanmedian(noise_share(recording)))
             level = _level_of_share(simulation, share, 1 / recording.dt_s, indicator)
             how += (
-                f". The recording is not dF/F, so its noise level means nothing; the simulation has the same share of "
+                f". The recording is not dF/F, so its noise level is undefined; the simulation has the same part of "
                 f"noise in its variance instead, {share:.1%}."
             )
         seen = observe_calcium(
@@ -98,7 +98,7 @@ def is_dff(recording: Recording) -> bool:
 
 
 def _level_of_share(simulation: Simulation, share: float, frame_rate_hz: float, indicator: str) -> float:
-    """Noise level at which noise is `share` of the variance of the median neuron's trace."""
+    """Noise level at which noise makes up the fraction `share` of the variance of the median neuron's trace."""
     silent = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=0.0)
     unit = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=1.0)
     signal, noise = silent.values.var(axis=0), (unit.values - silent.values).var(axis=0)

@@ -1,7 +1,7 @@
-"""Summary statistics of activity: what tells the regimes of a network apart, and a simulation from the real thing.
+"""Summary statistics of activity, which distinguish the regimes of a network, and simulations from recordings.
 
-All are of single neurons or of pairs of different neurons, so that a figure can show how they are distributed. What is
-not defined is NaN: the intervals of a neuron that hardly fires, the correlation with one that never changes.
+All are for single neurons or for pairs of different neurons, so that a figure can show their distribution. Undefined
+values are NaN: the intervals of a neuron that hardly fires, the correlation with one that never changes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from scipy import stats
 from synapsnet.errors import InputError
 from synapsnet.recording import FloatArray, Recording
 
-MIN_INTERVALS = 10  # with fewer, the CV of a Poisson train comes out more than 5% too low
+MIN_INTERVALS = 10  # with fewer, the estimated CV of a Poisson train is more than 5% too low
 COUNT_BIN_S = 0.1
-MAX_LAG_S = 10.0  # an autocorrelation that falls more slowly is drift, not an indicator
+MAX_LAG_S = 10.0  # a slower fall of the autocorrelation is drift, not an indicator
 LAG_S = 1.0
-_MEDIAN_ABSOLUTE_DEVIATION = stats.norm.ppf(0.75)  # of a standard normal distribution
+_MEDIAN_ABSOLUTE_DEVIATION = stats.norm.ppf(0.75)  # that of a standard normal distribution
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def cv_isi(spike_times: nap.TsGroup) -> FloatArray:
 
 
 def local_variation(spike_times: nap.TsGroup) -> FloatArray:
-    """LV: like the CV, but of neighbouring intervals only, so that a slow change of the rate leaves it as it is.
+    """LV: like the CV, but of neighbouring intervals only, so that slow changes of the rate do not affect it.
 
     Shinomoto, Shima & Tanji 2003, Neural Computation 15:2823: the mean of 3 (a - b)^2 / (a + b)^2 over intervals a and
     b that follow each other; 0 for a clock, 1 for a Poisson process.
@@ -132,7 +132,7 @@ def synchrony(spike_times: nap.TsGroup, bin_s: float) -> float:
     ----------
     spike_times : TsGroup
     bin_s : float
-        Width of the bins; what is left at the end of an epoch is dropped.
+        Width of the bins; an incomplete bin at the end of an epoch is dropped.
 
     Returns
     -------
@@ -188,14 +188,14 @@ def noise_level(recording: Recording) -> FloatArray:
 
 
 def noise_share(recording: Recording) -> FloatArray:
-    """(N,) share of a trace's variance that white noise of its `noise_level` would have; no unit matters to it."""
+    """(N,) fraction of a trace's variance due to white noise of its `noise_level`; independent of units."""
     sd = noise_level(recording) / 100 / np.sqrt(recording.dt_s) / (_MEDIAN_ABSOLUTE_DEVIATION * np.sqrt(2))
     variance = recording.values.var(axis=0, dtype=np.float64)
     return np.divide(sd**2, variance, out=np.full(len(sd), np.nan), where=variance > 0)
 
 
 def autocorrelation(recording: Recording, max_lag_s: float = MAX_LAG_S) -> FloatArray:
-    """Correlation of each trace with itself, later.
+    """Autocorrelation of each trace.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def autocorrelation(recording: Recording, max_lag_s: float = MAX_LAG_S) -> Float
 def decay_s(autocorrelation: FloatArray, dt_s: float) -> FloatArray:
     """Time in which an autocorrelation falls to 1/e, interpolated between frames.
 
-    White noise makes it short: it takes its share within the first frame.
+    White noise shortens it, because the noise decorrelates within the first frame.
 
     Parameters
     ----------
@@ -240,9 +240,9 @@ def decay_s(autocorrelation: FloatArray, dt_s: float) -> FloatArray:
 
 
 def binned_spike_times(recording: Recording) -> nap.TsGroup:
-    """Spike times of a recording of counts: the spikes of a bin, evenly spread over it.
+    """Approximate spike times of binned counts: the spikes of a bin, spread evenly over it.
 
-    Statistics of intervals are right as far as few intervals are shorter than a bin.
+    Interval statistics are accurate only if few intervals are shorter than a bin.
     """
     times, dt_s, epochs = recording.activity.times(), recording.dt_s, recording.epochs
     trains = {}

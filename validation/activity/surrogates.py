@@ -1,6 +1,6 @@
-"""Surrogates: recordings in which there is nothing to find, made from the recording at hand.
+"""Surrogates: recordings without connections, made from a given recording.
 
-Each surrogate keeps some of the structure and breaks the rest; what a method still finds in it, it would find anyway.
+Each surrogate preserves some of the structure and destroys the rest; connections still found in it are false.
 
 ==================  =============================================  ==============================================
 surrogate           keeps                                          breaks
@@ -9,7 +9,7 @@ surrogate           keeps                                          breaks
 `circular_shift`    each neuron's activity, its autocorrelation    timing between neurons
 ==================  =============================================  ==============================================
 
-The surrogate recordings come without connectome and spike times, which are not theirs.
+Surrogates have no connectome and no spike times, since those of the recording no longer apply.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import pynapple as nap
 from synapsnet.errors import InputError
 from synapsnet.recording import FloatArray, Recording
 
-ROUNDING = 1e-12  # scores that are equal but for it are ties
+ROUNDING = 1e-12  # scores that differ by less are ties
 
 
 def p_value(found: float, null: FloatArray) -> float:
-    """Share of a null's scores that reach the one found (one-sided).
+    """One-sided p-value: fraction of the null's scores that reach the observed one.
 
-    The data count as one of the shuffles, so that it is never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
+    The data count as one of the shuffles, so it is never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
     """
     return float((1 + np.count_nonzero(null >= found - ROUNDING)) / (1 + len(null)))
 
@@ -38,14 +38,14 @@ def jitter(recording: Recording, window_s: float, rng: np.random.Generator) -> R
     """Move every spike to a random bin of its window: the interval jitter.
 
     Amarasingham, Harrison, Hatsopoulos & Geman 2012, J Neurophysiol 107:517. Windows are fixed, not centred on the
-    spikes; only so is a test against it exact (Platkiewicz, Stark & Amarasingham 2017, Neural Comput 29:783).
+    spikes, which makes a test against it exact (Platkiewicz, Stark & Amarasingham 2017, Neural Comput 29:783).
 
     Parameters
     ----------
     recording : Recording
         A recording of spikes.
     window_s : float
-        The finest time scale on which rates may differ in the null: structure finer than this is broken. The last
+        The finest time scale on which rates may differ in the null: finer structure is destroyed. The last
         window of an epoch may be shorter.
     rng : numpy Generator
 
@@ -71,14 +71,14 @@ def jitter(recording: Recording, window_s: float, rng: np.random.Generator) -> R
 
 
 def circular_shift(recording: Recording, min_shift_s: float, rng: np.random.Generator) -> Recording:
-    """Shift each neuron in time by an amount of its own within each epoch; what leaves at the end enters at the start.
+    """Shift each neuron in time by a different amount, circularly within each epoch.
 
     Parameters
     ----------
     recording : Recording
     min_shift_s : float
-        Each neuron is at least so far from where it was, either way round. Two neurons may still, by chance, be shifted
-        by nearly the same.
+        Smallest shift of each neuron, in either direction. Two neurons may still, by chance, be shifted by nearly the
+        same amount.
     rng : numpy Generator
 
     Raises

@@ -1,1 +1,1 @@
-"""What of the connectivity inferred from a recording without ground truth can be believed."""
+"""How far connectivity inferred from a recording without ground truth can be believed."""

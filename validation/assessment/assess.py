@@ -1,4 +1,4 @@
-"""Assess a run: every part is kept in its folder as soon as it is there, and not computed again.
+"""Assess a run: every part is saved in its folder as soon as it is done, and not computed again.
 
 assessment.json         `validation.assessment.results.Assessment`
 assessment.safetensors  connectivity from parts of the recording, see `validation.assessment.reliability`
@@ -53,22 +53,22 @@ def assess_run(
     device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
 ) -> Assessment:
-    """Find out what of a run's connectivity can be believed, and keep that in its folder.
+    """Find out how far a run's connectivity can be believed, and save that in its folder.
 
-    What an interrupted call with the same options has done is used again; more seeds, fractions or lengths of the
-    matched simulation are added to what is there.
+    Results of an interrupted call with the same options are reused; more seeds, fractions or lengths of the matched
+    simulation are added to them.
 
     Parameters
     ----------
     folder : path
         A complete run; its ground truth, if it has one, is not used.
     n_seeds, fractions, lengths
-        Of the matched simulation, see `validation.assessment.expected_recovery`.
+        Options of the matched simulation, see `validation.assessment.expected_recovery`.
     n_surrogates : int
         Number of surrogates for the null distribution of reliability.
     light : path, optional
-        File that the run was fitted to a part of, with pulses of light, see
-        `validation.assessment.photostimulation`. Not needed where the run's held-out part has them.
+        The file that the run was fitted to part of, with pulses of light, see
+        `validation.assessment.photostimulation`. Not needed if the run's held-out part has them.
     seed : int
         Seed of shifts, permutations and bootstraps.
     device, progress
@@ -116,9 +116,9 @@ def _assess(
             )
         except InputError as error:
             length = minutes(recording.n_steps * recording.dt_s)
-            raise InputError(f"From {length} of such a recording nothing is inferred ({error})") from error
+            raise InputError(f"From {length} of such a recording nothing can be inferred ({error})") from error
 
-    progress("comparing with what is known", None)
+    progress("comparing with prior knowledge", None)
     found.facts = _facts(run)
     found.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
     if lit is not None or found.perturbation is None:
@@ -147,7 +147,7 @@ def _assess(
 
 
 def load_assessment(folder: str | Path) -> Assessment | None:
-    """The assessment of the run in a folder, as far as it has come; None if there is none, or one of another run.
+    """The assessment of the run in a folder, possibly incomplete; None if there is none for this run.
 
     Raises
     ------
@@ -186,12 +186,12 @@ def _check(n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], n
         raise InputError(f"At least 1 seed and 1 surrogate are needed; got {n_seeds} and {n_surrogates}.")
     if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
         raise InputError(
-            "Fractions of the network that is recorded lie above 0 and up to 1, 0.5 for half of it; got "
+            "The recorded fractions of the network must lie above 0 and up to 1, such as 0.5 for half of it; got "
             f"{list(fractions)}."
         )
     if not all(np.isfinite(length) and length > 0 for length in lengths) or 1 not in lengths:
         raise InputError(
-            f"Lengths are positive, 2 for twice the recording, and 1, its own, is one of them; got {list(lengths)}."
+            f"Lengths must be positive, such as 2 for twice the recording, and include 1, its own; got {list(lengths)}."
         )
 
 
@@ -204,7 +204,7 @@ def _key(description: RunDescription, options: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> Assessment | None:
-    """What is there; None if nothing that can be used."""
+    """The saved assessment; None if there is none that can be used."""
     try:
         return Assessment.model_validate_json((folder / ASSESSMENT).read_text(encoding="utf-8"))
     except (OSError, ValidationError, ValueError):
@@ -212,7 +212,7 @@ def _read(folder: Path) -> Assessment | None:
 
 
 def _resumed(folder: Path, new: Assessment) -> Assessment:
-    """The assessment that is there if it is of the same run and options, else the new one."""
+    """The saved assessment if it is of the same run and options, else a new one."""
     there = _read(folder)
     if there is not None and there.key == new.key:
         return there

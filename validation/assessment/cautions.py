@@ -1,4 +1,4 @@
-"""What speaks against believing a connectivity, in sentences. Pure functions of `Assessment`."""
+"""Reasons to doubt a connectivity, in sentences. Pure functions of `Assessment`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TWICE = 2.0  # the nominal rate of false discoveries, or the expected number of 
 
 
 def warnings(assessment: Assessment) -> list[str]:
-    """What speaks against believing the connectivity, most general first."""
+    """Reasons to doubt the connectivity, the most general first."""
     found = [
         _few_neurons(assessment),
         _long_steps(assessment),
@@ -36,7 +36,7 @@ def _few_neurons(assessment: Assessment) -> str | None:
         return None
     return (
         f"Too few neurons: with {facts.n_neurons} there are only {facts.n_pairs} pairs, of which a handful are "
-        "connected, and most of what drives each neuron is not recorded."
+        "connected, and most of each neuron's input comes from neurons that were not recorded."
     )
 
 
@@ -47,7 +47,7 @@ def _long_steps(assessment: Assessment) -> str | None:
     names: dict[Modality, str] = {"calcium": "A frame", "spikes": "A bin"}
     return (
         f"{names[facts.modality]} of {facts.dt_s * 1e3:.0f} ms is longer than a spike takes to act on another neuron: "
-        "who drives whom is seen within one step, where the direction is not."
+        "interactions fall within one step, where their direction cannot be seen."
     )
 
 
@@ -57,8 +57,8 @@ def _shared_drive(assessment: Assessment) -> str | None:
         return None
     of_noise = f" ({scenario.shared_fraction:.0%} of the noise in the matched simulation)" if scenario else ""
     return (
-        f"Strong shared drive: pairs are correlated with {facts.mean_correlation:.2f} on average{of_noise}; input that "
-        "nobody recorded looks like connections."
+        f"Strong common input: pairs are correlated at {facts.mean_correlation:.2f} on average{of_noise}; unrecorded "
+        "common input looks like connections."
     )
 
 
@@ -82,7 +82,7 @@ def _no_better_than_chance(scores: list[MatchedScore]) -> str | None:
         return None
     return (
         f"Data like these do not tell connections from chance: AUPRC {written(best.auprc)} in matched simulations, "
-        f"where guessing reaches {best.density:.2f}. What repeats here need not be connections."
+        f"where guessing reaches {best.density:.2f}. Reproducible weights need not be connections."
     )
 
 
@@ -103,8 +103,8 @@ def _false_discoveries(scores: list[MatchedScore]) -> str | None:
     if not rate > TWICE * LEVEL:
         return None
     return (
-        f"More of what is reported may be false than the nominal {LEVEL:.0%}: {rate:.0%} in matched simulations of "
-        f"which {share(worst)} of the neurons are recorded."
+        f"More of the reported connections may be false than the nominal {LEVEL:.0%}: {rate:.0%} in simulations "
+        f"with {share(worst)} of the neurons recorded."
     )
 
 
@@ -115,7 +115,7 @@ def _fewer_than_matched(assessment: Assessment, scores: list[MatchedScore]) -> s
         return None
     return (
         f"Connections here are fewer or weaker than in the matched simulation, where {least:.2%} of the pairs are "
-        f"reported instead of {facts.n_reported / facts.n_pairs:.2%}: expect less than it reaches."
+        f"reported instead of {facts.n_reported / facts.n_pairs:.2%}: expect lower recovery than there."
     )
 
 
@@ -126,7 +126,7 @@ def _less_reliable_than_matched(assessment: Assessment, matched: Matched) -> str
         return None
     return (
         f"Two halves of the recording agree less (r = {written(here)}) than those of matched simulations do (r = "
-        f"{rounded(min(known))} or more): connections here are weaker, or change; expect less than what they reach."
+        f"{rounded(min(known))} or more): connections here are weaker, or change; expect lower recovery than there."
     )
 
 
@@ -148,7 +148,7 @@ def _unreliable(assessment: Assessment) -> str | None:
     correlation = pair.weight_correlation
     if correlation is not None and correlation.low > max(pair.null_weight_correlation):
         return None
-    return "Not reliable: two halves of the recording agree no better than neurons that were shifted in time may do."
+    return "Not reliable: two halves of the recording agree no better than with neurons shifted in time."
 
 
 def _ablation(assessment: Assessment) -> str | None:
@@ -159,7 +159,7 @@ def _ablation(assessment: Assessment) -> str | None:
     if verdict == "better":
         return None
     how = "better" if verdict == "worse" else "as well"
-    return f"W = 0 forecasts {how}: nothing in the held-out activity asks for connections."
+    return f"W = 0 forecasts {how}: the held-out activity gives no evidence for connections."
 
 
 def _signs(knowledge: Knowledge | None) -> str | None:
@@ -172,8 +172,8 @@ def _widths(knowledge: Knowledge | None) -> str | None:
     if knowledge is None or knowledge.waveform is None or knowledge.waveform.p_value < LEVEL:
         return None
     return (
-        "Inferred signs do not follow the widths of spikes: units with narrow ones, mostly fast-spiking interneurons, "
-        "do not inhibit more than those with broad ones."
+        "Inferred signs do not follow spike widths: units with narrow spikes, mostly fast-spiking interneurons, "
+        "do not inhibit more than units with broad ones."
     )
 
 
@@ -181,6 +181,6 @@ def _unpredicted(found: Perturbation | None) -> str | None:
     if found is None or max(found.p_targets, found.p_sources) < LEVEL:
         return None
     return (
-        "Connectivity does not predict what light does: predictions dealt out anew among the targets, or from as many "
-        "random neurons in place of the driven ones, agree as well with the responses."
+        "Connectivity does not predict responses to light: predictions permuted among targets, or made from as many "
+        "random neurons instead of the driven ones, agree with the responses just as well."
     )

@@ -1,6 +1,6 @@
-"""What a method reaches on data like a recording: it is given simulations that match it.
+"""How well a method recovers connections from data like a recording: it is scored on matched simulations.
 
-Every result is of one simulation (`MatchedFit`) and is handed over as soon as it is there, so that nothing is computed
+Each result is of one simulation (`MatchedFit`) and is passed on as soon as it is done, so that nothing is computed
 twice after an interruption.
 """
 
@@ -24,8 +24,8 @@ from validation.metrics.connectivity import score_connectivity
 from validation.metrics.paired_tests import seed_interval
 from validation.metrics.results import Estimate
 
-FRACTIONS = (1.0, 0.333)  # of the network that is recorded
-LENGTHS = (0.5, 1.0, 2.0, 4.0)  # in durations of the recording; of the first fraction, of others 1 only
+FRACTIONS = (1.0, 0.333)  # recorded fractions of the network
+LENGTHS = (0.5, 1.0, 2.0, 4.0)  # in durations of the recording, for the first fraction; for others only 1
 SCORES = {  # name in `validation.metrics.results.ConnectivityScores`, and range
     "auprc": ("auprc", 0.0, 1.0),
     "lift": ("auprc_lift", 0.0, np.inf),
@@ -54,15 +54,15 @@ def matched(
     Parameters
     ----------
     recording : Recording
-        What the method was fitted to.
+        The recording that the method was fitted to.
     infer : callable
-        From a recording to its connectivity, as it was done for this one.
+        Maps a recording to its connectivity, with the options used for this one.
     gap : int
         See `validation.assessment.reliability`.
     seeds : sequence of int
-        Each is a network and a simulation of its own.
+        Each gives a different network and simulation.
     fractions : sequence of float
-        Fractions of the network that is recorded.
+        Recorded fractions of the network.
     lengths : sequence of float
         In durations of the recording. All are used for the first fraction, 1 for the others; those of one seed are
         parts of one simulation.
@@ -108,7 +108,7 @@ def matched(
 def require_possible(
     recording: Recording, n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], fit_s: float
 ) -> None:
-    """Refuse simulations that this machine could not hold, or not in a year, before anything is computed.
+    """Refuse simulations that exceed this machine's memory, or a year, before anything is computed.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def require_possible(
         See `matched`.
     n_seeds : int
     fit_s : float
-        How long SynapsNet took for the recording.
+        Time that SynapsNet took for the recording.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def require_possible(
 
 
 def describe(recording: Recording) -> str:
-    """What the match makes equal, and what it assumes."""
+    """What the match equates, and what it assumes."""
     like = "bins and epochs" if recording.modality == "spikes" else f"frame rate, epochs and {INDICATOR}"
     if recording.modality == "spikes":
         rates = "Each neuron has the rate of a recorded one"
@@ -150,8 +150,9 @@ def describe(recording: Recording) -> str:
         )
     return (
         f"Network {NETWORK} in steps of {DT_MS:g} ms, observed with the recording's {like}. {rates}; noise that all "
-        "neurons share makes pairs as correlated as recorded ones. What a recording does not say is assumed: a tenth "
-        "of the pairs is connected, at random, with the network's lognormal weights, and nothing changes in time."
+        "neurons share makes pairs as correlated as recorded ones. What a recording does not determine is "
+        "assumed: a tenth of the pairs are connected, at random, with the network's lognormal weights, and nothing "
+        "changes in time."
     )
 
 
@@ -224,7 +225,7 @@ def _scenario(
 
 
 def _summarise(found: Matched, recording: Recording) -> None:
-    """Means over seeds of what there is so far."""
+    """Means over the seeds done so far."""
     for scenario in found.scenarios:
         fits = [fit for fit in found.fits if fit.visible_fraction == scenario.visible_fraction]
         scenario.scores = [

@@ -1,4 +1,4 @@
-"""What an assessment says, in sentences with numbers. Pure functions of `Assessment`."""
+"""The findings of an assessment, in sentences with numbers. Pure functions of `Assessment`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from validation.metrics.results import Estimate
 
 MISSING: dict[Part, str] = {
     "matched": "No simulation matches",
-    "reliability": "Reliability is not known",
-    "forecasts": "Forecasts are not compared",
-    "perturbation": "Responses to light are not predicted",
+    "reliability": "Reliability is unknown",
+    "forecasts": "Forecasts were not compared",
+    "perturbation": "Responses to light were not predicted",
 }
 
 
 def findings(assessment: Assessment) -> list[str]:
-    """What was reported, what simulations like it allow, reliability, forecasts, independent knowledge, light.
+    """What was reported, what matched simulations recover, reliability, forecasts, prior knowledge, light.
 
-    A sentence each. A part that does not apply is replaced by the reason; one that is not computed yet is left out, and
-    so is light where there was none.
+    One sentence each. A part that does not apply is replaced by the reason; one that is not computed yet is left out,
+    as is light if there was none.
     """
     parts: dict[Part, str | None] = {
         "facts": _facts(assessment),
@@ -56,7 +56,7 @@ def _facts(assessment: Assessment) -> str | None:
         return None
     epochs = f" in {facts.n_epochs:,} epochs" if facts.n_epochs > 1 else ""
     return (
-        f"Of {facts.n_neurons:,} neurons, recorded for {minutes(facts.duration_s)}{epochs}, SynapsNet reports "
+        f"Among {facts.n_neurons:,} neurons, recorded for {minutes(facts.duration_s)}{epochs}, SynapsNet reports "
         f"{facts.n_reported:,} of {facts.n_pairs:,} pairs ({facts.n_reported / facts.n_pairs:.2%}) as connected, at a "
         f"nominal false discovery rate of {LEVEL:.0%}."
     )
@@ -71,7 +71,7 @@ def _matched(matched: Matched | None) -> str | None:
         false = each.false_discovery_rate.value
         said.append(
             f"{'' if k else 'AUPRC '}{written(each.auprc)} if {share(each)} of the network is recorded "
-            f"(chance {each.density:.2f}{'' if math.isnan(false) else f'; {false:.0%} of what is reported is false'})"
+            f"(chance {each.density:.2f}{'' if math.isnan(false) else f'; {false:.0%} false discoveries'})"
         )
     return f"On simulated data like these SynapsNet reaches {', and '.join(said)}."
 
@@ -84,7 +84,7 @@ def _agreement(comparison: Comparison) -> str | None:
     overlap = "neither reports any pair"
     if comparison.overlap is not None:
         overlap = (
-            f"{comparison.overlap.value:.0%} of the pairs that either reports are reported by both "
+            f"{comparison.overlap.value:.0%} of the pairs reported from either are reported from both "
             f"({comparison.expected_overlap:.1%} by chance)"
         )
     return (
@@ -131,14 +131,16 @@ def _knowledge(knowledge: Knowledge) -> str:
             f"measured in slices ({p_text(types.p_value)})"
         )
     if not said:
-        return "Cell types, spike widths, positions and areas are not known, so nothing else can be compared."
+        return (
+            "Cell types, spike widths, positions and areas are unknown, so there is no prior knowledge to compare with."
+        )
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _told_apart(signs: Signs, kinds: str) -> str:
     return (
-        f"the sign of what neurons send predicts {kinds}, with AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
+        f"the sign of outgoing connections tells {kinds}, with AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
     )
 
 
@@ -147,6 +149,6 @@ def _perturbation(found: Perturbation) -> str:
     return (
         f"{found.n_pulses} pulses of light ({found.light}) drive {len(found.driven)} neurons directly; responses of "
         f"the {len(found.targets)} others, {first} to {last} ms after its onset, have rank correlation "
-        f"{written(found.correlation)} with what connectivity predicts ({p_text(found.p_targets)} among targets, "
+        f"{written(found.correlation)} with the prediction from connectivity ({p_text(found.p_targets)} among targets, "
         f"{p_text(found.p_sources)} among sources; a perfect prediction would reach about {found.ceiling:.2f})."
     )

@@ -1,4 +1,4 @@
-"""Does connectivity help to forecast held-out activity: SynapsNet against its ablation and the comparators of a run."""
+"""Whether connectivity helps to forecast held-out activity: SynapsNet against its ablation and the comparators."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Does inferred connectivity agree with what is known of the neurons independently of their activity.
+"""Whether inferred connectivity agrees with what is known about the neurons independently of their activity.
 
-Tests deal out the neurons' labels or positions anew: pairs of one neuron are not independent, neurons about are.
+Tests permute the labels or positions of neurons: pairs that share a neuron are not independent, neurons nearly are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from validation.metrics.detection import rank
 
 N_PERMUTATIONS = 999
 N_RESAMPLES = 200
-N_BINS = 8  # of distance
+N_BINS = 8  # distance bins
 LEAST_OF_WIDTH = 5
 
 # How names of cell types start: markers and classes of Tasic et al. 2018, Nature 563:72, and mouse lines of the Allen
@@ -54,7 +54,7 @@ def knowledge(connectome: Connectome, neurons: pd.DataFrame, *, seed: int = 0) -
 
 
 def excites(cell_type: str) -> bool | None:
-    """Whether neurons of this type excite others, by its name; None if that does not say."""
+    """Whether neurons of this type excite others, judged by its name; None if unclear."""
     name = cell_type.strip().lower()
     return False if name.startswith(INHIBITORY) else True if name.startswith(EXCITATORY) else None
 
@@ -85,10 +85,10 @@ def signs(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Signs
 
 
 def waveform(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Signs:
-    """The same by the width of spikes: narrow ones are of fast-spiking neurons, which inhibit.
+    """The same by spike width: narrow spikes are those of fast-spiking neurons, which inhibit.
 
-    Broad ones are of excitatory neurons for the most part; those inhibitory neurons that have them too, and the few
-    excitatory ones with narrow spikes, keep the AUROC below 1 however right the connectivity is.
+    Broad spikes are mostly those of excitatory neurons; inhibitory neurons with broad spikes, and the few excitatory
+    ones with narrow spikes, keep the AUROC below 1 even for the true connectivity.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def areas(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Areas
 
 
 def cell_types(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> CellTypes:
-    """Mean weights between cell types beside those measured in slices, see `CellTypes`.
+    """Mean weights between cell types, compared with those measured in slices, see `CellTypes`.
 
     Raises
     ------
@@ -226,7 +226,7 @@ PARTS: dict[str, Callable[[Connectome, pd.DataFrame, int], Signs | Distance | Ar
 
 
 def _signs(connectome: Connectome, types: pd.Series, kind: list[bool | None], seed: int) -> Signs:
-    """Of neurons of N types, which excite (True), inhibit (False), or of which that is not known."""
+    """For each of N types, whether its neurons excite (True), inhibit (False), or this is unknown (None)."""
     known = np.flatnonzero([each is not None for each in kind])
     excitatory = np.array([kind[k] for k in known], dtype=bool)
     outgoing = connectome.scores.sum(axis=0)

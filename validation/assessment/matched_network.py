@@ -1,9 +1,9 @@
-"""A network of the catalogue whose recording is like a given one: as many neurons, the same rates, noise and epochs.
+"""A network of the catalogue whose recording resembles a given one: neurons, rates, noise and epochs.
 
-The network is "lif-random". What a recording says of it is matched:
+The network is "lif-random". What a recording determines is matched:
 
-- every recorded neuron has a partner with its firing rate, by a drive of its own;
-- the mean correlation of pairs, by noise that all neurons share; without it, where the recording has no more of it;
+- every recorded neuron has a partner with its firing rate, set by its own external drive;
+- the mean correlation of pairs, by noise that all neurons share, unless the recording is no more correlated without it;
 - time step, epochs and length;
 - of calcium, the noise level nu (Rupprecht et al. 2021, Nat Neurosci 24:1324), and how large responses are beside it,
   by the indicator's peak. Where values cannot be dF/F, the noise follows from the peak instead.
@@ -12,11 +12,11 @@ Drives and shared noise are found together by stochastic approximation (Robbins 
 short simulations, after each of which every drive moves by what its neuron's log rate lacks, and the shared fraction
 by what the correlation lacks. Neurons that are not recorded have rates drawn from those of the recorded ones.
 
-What a recording does not say is assumed: how many pairs are connected, and how strongly. Both are those of "lif-random"
-up to 100 neurons; in larger networks weights shrink as 1 / sqrt(N), which keeps the fluctuations of the summed input
-(van Vreeswijk & Sompolinsky 1996, Science 274:1724).
+What a recording does not determine is assumed: how many pairs are connected, and how strongly. Both are those of
+"lif-random" up to 100 neurons; in larger networks weights shrink as 1 / sqrt(N), which keeps the fluctuations of the
+summed input (van Vreeswijk & Sompolinsky 1996, Science 274:1724).
 
-Calcium does not say rates either. They are taken from the skewness of the traces: that of a Poisson process seen
+Calcium does not determine rates either. They are taken from the skewness of the traces: that of a Poisson process seen
 through a linear indicator falls as 1 / sqrt(rate) (Campbell's theorem; Rice 1944, Bell Syst Tech J 23:282). A burst
 looks like one large response, so that rates of bursting neurons are those of their bursts.
 """
@@ -50,10 +50,10 @@ from validation.activity.statistics import (
 NETWORK = "lif-random"
 INDICATOR = "GCaMP6s"
 DT_MS = 0.5  # delays and time constants are longer; five times as fast as the default
-LARGE = 100  # neurons, from which on weights shrink
-RATE_RANGE_HZ = (0.02, 50.0)  # that can be asked for
-CALCIUM_RATE_RANGE_HZ = (0.02, 10.0)  # beyond it, skewness tells little
-NOISE_SHARE_RANGE = (1e-4, 0.95)  # of a trace's variance
+LARGE = 100  # number of neurons above which weights shrink
+RATE_RANGE_HZ = (0.02, 50.0)  # rates that can be matched
+CALCIUM_RATE_RANGE_HZ = (0.02, 10.0)  # outside it, skewness is uninformative
+NOISE_SHARE_RANGE = (1e-4, 0.95)  # fraction of a trace's variance
 DRIVE_RANGE_MV = (-10.0, 60.0)
 SHARED_RANGE = (1e-3, 0.9)  # never without an input, so that one program serves all
 LEAST_SHARED = 0.02  # less is none
@@ -66,7 +66,7 @@ Advance = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Optics:
-    """How calcium is seen; see `simulators.observe_calcium`."""
+    """Parameters of calcium imaging; see `simulators.observe_calcium`."""
 
     indicator: Indicator
     noise_level: float
@@ -74,7 +74,7 @@ class Optics:
 
 @dataclass(frozen=True)
 class Match:
-    """A network like a recording.
+    """A network that matches a recording.
 
     Attributes
     ----------
@@ -82,11 +82,11 @@ class Match:
     visible : (N,) array of indices
         Neurons that are recorded.
     optics : Optics or None
-        Optics of calcium.
+        Imaging parameters, for calcium.
     shared_fraction : float
-        Fraction of the noise; 0 where the recording asks for none.
+        Fraction of the noise that is shared; 0 if the recording requires none.
     parameters : dict
-        Parameters of the network, in short.
+        The main parameters of the network.
     """
 
     network: LifConnectome
@@ -107,7 +107,7 @@ def match(
     seed: int = 0,
     progress: Advance = lambda fraction: None,
 ) -> Match:
-    """Find a network like `recording`, of which so large a fraction is recorded.
+    """Find a network that matches `recording` if the given fraction of it is recorded.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def observe_as(
     length : float
         In durations of the recording.
     optics, seed
-        Of calcium.
+        Imaging parameters and seed of the noise, for calcium.
 
     Returns
     -------
@@ -255,14 +255,14 @@ def pair_correlation(recording: Recording) -> FloatArray:
 
 
 def _integrals(indicator: Indicator) -> tuple[float, float]:
-    """Of the square and the cube of an indicator's response with a peak of 1, over time in seconds."""
+    """Integrals over time, in seconds, of the square and the cube of an indicator's response with a peak of 1."""
     time_s = np.arange(0, 20 * indicator.decay_s, 1e-3)
     kernel = indicator.kernel(time_s)
     return float(np.trapezoid(kernel**2, time_s)), float(np.trapezoid(kernel**3, time_s))
 
 
 def _repeated(lengths: list[int], n_steps: int) -> list[int]:
-    """Lengths of epochs, again and again, until they hold `n_steps`."""
+    """Lengths of epochs, repeated until they hold `n_steps`."""
     ends = np.cumsum(np.tile(lengths, -(-n_steps // sum(lengths))))
     ends = np.append(ends[ends < n_steps], n_steps)
     return np.diff(ends, prepend=0).tolist()

@@ -1,4 +1,4 @@
-"""Does the connectivity of a run predict what light does, where the recording has light that was not fitted."""
+"""Whether the connectivity of a run predicts responses to light that was not part of the fit."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Lit:
     recording : Recording
         A recording of the run's neurons.
     light : (T,) array
-        On its grid; of several lights, each as a share of its maximum, the strongest.
+        Light on its grid; the strongest of several, each relative to its maximum.
     name : str
     apart : bool
-        Its clock is not the run's, and the run's part ends where light comes on.
+        Whether its clock differs from the run's, which ends at light onset.
     """
 
     recording: Recording
@@ -52,15 +52,15 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     Parameters
     ----------
     path : path
-        Of trials that were read until the light, or of a session with optogenetic stimulation or any other variable
-        whose name is of light (`validation.light.pulses.is_light`).
+        A file of trials that were read until the light, or of a session with optogenetic stimulation or another
+        variable whose name means light (`validation.light.pulses.is_light`).
     like : Recording
-        That of the run.
+        The recording of the run.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is another recording, or says nowhere when light was on.
+        If the file cannot be read, is another recording, or does not state when light was on.
     """
     until = like.metadata.get("until")
     name = until if until is not None or not arrays.recognises(Path(path)) else _array_of_light(Path(path))
@@ -71,7 +71,7 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     if found is None:
         raise InputError(
             f"{path} does not say when light was on: no variable that is ever above 0 has a name that holds light, "
-            "laser, opto, ogen, photostim or LED; rename the one that says it."
+            "laser, opto, ogen, photostim or LED; rename the variable that does."
         )
     return replace(found, apart=until is not None)
 
@@ -100,7 +100,7 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
 
 
 def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:
-    """Predict what light does from the connectivity of a run.
+    """Predict responses to light from the connectivity of a run.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:
             raise InputError(NO_LIGHT)
         raise InputError(
             f"Trials were read until {until}; `synapsnet assess {run.folder} --light FILE`, with the recording's file, "
-            "asks whether connectivity predicts what it does."
+            "tests whether connectivity predicts the responses."
         )
     _refuse_fitted(run, lit)
     pulses = find_pulses(lit.recording, lit.light)
@@ -162,7 +162,7 @@ def _spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int) -> Estimate:
 
 
 def _refuse_fitted(run: Run, lit: Lit) -> None:
-    """Refuse light, and responses to it, in the part that was fitted: it would come from what it is to predict."""
+    """Refuse light, and responses to it, in the fitted part: the prediction would use what it is to predict."""
     if lit.apart:
         return
     times_s, epochs = lit.recording.activity.times(), run.training.epochs.values
@@ -180,7 +180,7 @@ def _refuse_fitted(run: Run, lit: Lit) -> None:
 
 
 def _array_of_light(path: Path) -> str | None:
-    """The array of a file whose name is of light; None if there is none."""
+    """The array of a file whose name means light; None if there is none."""
     if path.suffix != ".npz":
         return None
     return next((name for name, array in load_npz(path).items() if array is not None and is_light(name)), None)

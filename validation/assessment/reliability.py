@@ -1,8 +1,8 @@
-"""Does another part of a recording, or another state of the animal, lead to the same connectivity.
+"""Whether another part of a recording, or another state of the animal, gives the same connectivity.
 
-What two parts agree on need not be right: shared input that is always there, or the firing rates, make the same errors
-in both. What they do not agree on cannot be right. The null are recordings in which each neuron is shifted in time by
-an amount of its own, so that rates and autocorrelations agree and connections do not.
+Connections on which two parts agree need not be right: constant common input, or the firing rates, cause the same
+errors in both. Connections on which they disagree cannot be right. The null shifts each neuron in time by a different
+amount, so that rates and autocorrelations agree and connections do not.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from validation.metrics.connectivity import off_diagonal
 
 N_BLOCKS = 10
 STATE_BLOCK_S = 20.0
-LEAST_SHIFT_S = 10.0  # longer than what a calcium indicator remembers; less where epochs are short
+LEAST_SHIFT_S = 10.0  # longer than the decay of any calcium indicator; less if epochs are short
 N_RESAMPLES = 200
-RUNNING = ("run", "speed", "wheel")  # what the name of such a variable holds
+RUNNING = ("run", "speed", "wheel")  # parts of the names of running variables
 
 Infer = Callable[[Recording], Connectome]
 Advance = Callable[[float], None]
@@ -56,7 +56,7 @@ def null_correlations(
     ----------
     recording : Recording
     infer : callable
-        From a recording to its connectivity.
+        Maps a recording to its connectivity.
     gap : int
         Steps left out where a block starts within an epoch.
     n_surrogates, seed : int
@@ -100,7 +100,7 @@ def reliability(
     recording, infer, gap, seed, progress
         See `null_correlations`; the seed is that of the bootstrap.
     null : Null
-        Serves both, since surrogates hold no connections that could change in time.
+        Used for both, since surrogates have no connections that could change in time.
 
     Returns
     -------
@@ -126,12 +126,12 @@ def reliability(
 
 
 def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: int = 0) -> tuple[States, Arrays]:
-    """Connectivity from the blocks of time with the lower against those with the higher mean of a behaviour.
+    """Connectivity from the blocks of time with a lower mean of a behavioural variable against those with a higher one.
 
     Parameters
     ----------
     recording : Recording
-        The variable is the first whose name is of running, else the first one.
+        The variable is the first whose name means running, else the first one.
     infer, gap, null, seed
         See `reliability`.
 
@@ -153,7 +153,9 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
     blocks = _blocks(recording.segments, max(1, round(STATE_BLOCK_S / recording.dt_s)))
     means = np.array([values[start:stop].mean() for start, stop in blocks])
     if len(blocks) < 4 or np.ptp(means) == 0:
-        raise InputError(f"Of {names[chosen]} there are no two states: fewer than 4 blocks of time, or no change.")
+        raise InputError(
+            f"{names[chosen]} does not define two states: there are fewer than 4 blocks of time, or it does not change."
+        )
     high = np.zeros(len(blocks), dtype=bool)
     high[np.argsort(means, kind="stable")[len(blocks) // 2 :]] = True
     parts = _of_state(blocks, ~high, gap), _of_state(blocks, high, gap)

@@ -1,4 +1,4 @@
-"""What an assessment is: how far the connectivity of a run without ground truth can be believed, in numbers.
+"""The numbers of an assessment: how far the connectivity of a run without ground truth can be believed.
 
 Every part is None until it is computed; one that does not apply stays None, with the reason in `Assessment.skipped`.
 Matrices are `[post, pre]`; NaN where nothing is defined.
@@ -43,7 +43,7 @@ class Quartiles(_Result):
 
 
 class Facts(_Result):
-    """What was recorded, and what was reported of it.
+    """What was recorded, and how many connections were reported.
 
     Attributes
     ----------
@@ -92,11 +92,11 @@ class Comparison(_Result):
         Pairs reported in both parts over pairs reported in any (Jaccard). None without reported pairs.
     n_reported : two ints
     expected_overlap : float
-        That of as many pairs drawn at random.
+        Overlap of as many pairs drawn at random.
     null_weight_correlation, null_score_correlation : list of float
-        The same between parts in which each neuron was shifted in time by an amount of its own.
+        The same between parts in which each neuron was shifted in time by a different amount.
     p_weight, p_score : float
-        Share of the null that reaches the correlation; never below 1 / (1 + length of the null).
+        Fraction of the null that reaches the correlation; never below 1 / (1 + length of the null).
     """
 
     parts: tuple[str, str]
@@ -114,14 +114,14 @@ class Comparison(_Result):
 
 
 class Reliability(_Result):
-    """Does another part of the recording say the same."""
+    """Whether another part of the recording gives the same connectivity."""
 
     interleaved: Comparison
     halves: Comparison
 
 
 class States(_Result):
-    """Is the connectivity the same in two states, of low and of high values of a behavioural variable.
+    """Whether connectivity is the same in two states, with low and with high values of a behavioural variable.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class TypeSigns(_Result):
     Attributes
     ----------
     excites : bool or None
-        What is known of the type; None if nothing.
+        Whether the type is known to excite; None if unknown.
     n_neurons : int
     share_excitatory : float
         Fraction of its neurons, those whose summed outgoing scores are positive.
@@ -160,7 +160,7 @@ class TypeSigns(_Result):
 
 
 class Signs(_Result):
-    """Do neurons that are known to excite or to inhibit do so in the inferred connectivity.
+    """Whether neurons known to excite or to inhibit do so in the inferred connectivity.
 
     Attributes
     ----------
@@ -168,7 +168,7 @@ class Signs(_Result):
     auroc : Estimate
         AUROC of the summed outgoing scores, excitatory against inhibitory neurons; bootstrap over neurons.
     p_value : float
-        One-sided, labels dealt out anew.
+        One-sided, from permuted labels.
     types : list of TypeSigns
     """
 
@@ -180,7 +180,7 @@ class Signs(_Result):
 
 
 class Distance(_Result):
-    """Does evidence for connections fall off with the distance between the two neurons.
+    """Whether evidence for connections falls off with the distance between neurons.
 
     Attributes
     ----------
@@ -189,9 +189,9 @@ class Distance(_Result):
     correlation : float
         Spearman, of distance and absolute score; negative where near neurons are connected more.
     p_value : float
-        Two-sided, positions dealt out anew.
+        Two-sided, from permuted positions.
     distance_um, mean_score, share_reported : lists of float
-        Of bins of equally many pairs: mean distance, mean absolute score, share of pairs reported.
+        For bins of equally many pairs: mean distance, mean absolute score, fraction of pairs reported.
     """
 
     n_neurons: int
@@ -211,11 +211,11 @@ class Areas(_Result):
     areas : list of str
     n_neurons : list of int
     mean_score, share_reported : matrices, `[post area][pre area]`
-        Mean absolute score, and share of pairs reported.
+        Mean absolute score, and fraction of pairs reported.
     within, between : float
         Mean absolute score of all pairs of one area, and of different areas.
     p_value : float
-        Two-sided for their difference, areas dealt out anew.
+        Two-sided for their difference, from permuted areas.
     """
 
     areas: list[str]
@@ -228,7 +228,7 @@ class Areas(_Result):
 
 
 class CellTypes(_Result):
-    """Mean weights between cell types beside what was measured in slices of mouse cortex.
+    """Mean weights between cell types, compared with measurements in slices of mouse cortex.
 
     Attributes
     ----------
@@ -240,7 +240,7 @@ class CellTypes(_Result):
     correlation : float
         Spearman, over blocks.
     p_value : float
-        One-sided, types dealt out anew.
+        One-sided, from permuted types.
     """
 
     types: list[str]
@@ -252,9 +252,9 @@ class CellTypes(_Result):
 
 
 class Knowledge(_Result):
-    """Agreement with what is known independently of the recording.
+    """Agreement with prior knowledge that is independent of the recording.
 
-    Each is None where the neuron table does not hold what it takes; `skipped` has the reason by the field's name.
+    Each is None if the neuron table lacks the information; `skipped` has the reason by the field's name.
     `signs` goes by the names of cell types, `waveform` by how narrow spikes are.
     """
 
@@ -273,7 +273,7 @@ class Rival(_Result):
     ----------
     method : str
     skill : Estimate
-        Over the mean, of the other method.
+        Skill over the mean of the other method.
     difference : Estimate or None
         Skill of SynapsNet less that of the other, with a paired interval. None where the run was scored by an earlier
         version: `verdict` then compares two intervals that overlap more than a paired one would.
@@ -297,23 +297,23 @@ class ForecastsAt(_Result):
 
 
 class Forecasts(_Result):
-    """Does connectivity help to forecast held-out activity. "synapsnet-independent" is the ablation W = 0."""
+    """Whether connectivity helps to forecast held-out activity. "synapsnet-independent" is the ablation W = 0."""
 
     horizons: list[ForecastsAt]
 
 
 class Perturbation(_Result):
-    """Does connectivity predict what light does, see `validation.light.responses`.
+    """Whether connectivity predicts responses to light, see `validation.light.responses`.
 
     Attributes
     ----------
     light : str
-        What says when it was on.
+        Name of the variable that states when it was on.
     n_pulses : int
     response_s : two floats
-        From the onset of light, in which responses were measured.
+        Window after the onset of light in which responses were measured.
     driven, targets : lists of ids
-        Of the D neurons that light drives directly, and the M others.
+        Ids of the D neurons that light drives directly, and of the M others.
     predicted, measured : lists of M floats
         Sum of the effects, in log rate or relative change, of the extra spikes of driven neurons; modulation
         (rate - baseline) / (rate + baseline).
@@ -322,7 +322,7 @@ class Perturbation(_Result):
     given_rate, p_targets, p_sources, reliability : float
         See `validation.light.responses.PerturbationScore`.
     ceiling : float
-        What a perfect prediction would reach about: the square root of the reliability.
+        What a perfect prediction would reach approximately: the square root of the reliability.
     """
 
     light: str
@@ -366,7 +366,7 @@ class MatchedFit(_Result):
     seed : int
     n_neurons, n_edges : int
     density : float
-        Share of pairs that are connected: the chance level of AUPRC.
+        Fraction of pairs that are connected: the chance level of AUPRC.
     n_reported : int
     auprc, lift, false_discovery_rate, sign_accuracy, weight_correlation : float or None
         See `validation.metrics.connectivity.score_connectivity`; None where not defined.
@@ -440,7 +440,7 @@ class Scenario(_Result):
 
 
 class Matched(_Result):
-    """What the method reaches on simulations like the recording, for which the truth is known.
+    """What the method recovers from simulations like the recording, for which the truth is known.
 
     Attributes
     ----------
@@ -465,12 +465,12 @@ class Matched(_Result):
 
 
 class Assessment(_Result):
-    """Everything that `synapsnet assess` found out about a run.
+    """All results of `synapsnet assess` for a run.
 
     Attributes
     ----------
     key : str
-        Hash of the run and of the options: results of another one are not used again.
+        Hash of the run and of the options: results of others are not reused.
     skipped : dict of part -> str
         Why a part does not apply.
     """
@@ -488,5 +488,5 @@ class Assessment(_Result):
     skipped: dict[Part, str] = {}
 
     def done(self, part: Part) -> bool:
-        """Is the part computed, or known not to apply."""
+        """Whether the part is computed, or known not to apply."""
         return getattr(self, part) is not None or part in self.skipped

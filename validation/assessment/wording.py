@@ -38,7 +38,7 @@ def written(estimate: Estimate, digits: int = 2) -> str:
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """With a minus sign and no minus zero; a dash where the value is not defined."""
+    """A number with a true minus sign and without negative zero; a dash where the value is not defined."""
     return "–" if math.isnan(value) else f"{value:z.{digits}f}".replace("-", "−")
 
 
@@ -53,7 +53,7 @@ def or_zero(value: float) -> float:
 
 
 def minutes(duration_s: float) -> str:
-    """In minutes, or in seconds where that is less than one."""
+    """A duration in minutes, or in seconds below one minute."""
     if duration_s < 60:
         return f"{duration_s:.3g} s"
     return f"{duration_s / 60:.3g} min" if duration_s < 60_000 else f"{duration_s / 60:,.0f} min"

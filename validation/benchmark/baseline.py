@@ -1,6 +1,6 @@
 """Regression baselines: a method's scores on a suite, which a later version must not fall below.
 
-A later version is worse if its scores are significantly lower, unit by unit: the same network, observation and seed.
+A later version is worse if its scores are significantly lower on the same networks, observations and seeds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from synapsnet.recording import Float64Array
 from validation.metrics.paired_tests import seed_interval
 from validation.metrics.results import Estimate
 
-# What a baseline guards, and whether more of it is better (1) or worse (-1). Others say the same in another way.
+# Metrics that a baseline guards, and whether higher is better (1) or worse (-1). Other metrics are redundant.
 GUARDED = {
     "auprc": 1,
     "auroc": 1,
@@ -178,7 +178,7 @@ def _judged(changes: list[tuple[str, str, Float64Array]]) -> list[Change]:
 
 
 def _p_value(gained: Float64Array) -> float:
-    """Of a one-sided paired t-test against a loss; a score that is gone is one, a single unit proves nothing."""
+    """P-value of a one-sided paired t-test for a loss: 0 if a score is gone, 1 for a single unit."""
     if np.isinf(gained).any():
         return 0.0
     if len(gained) < 2:

@@ -3,8 +3,8 @@
 FOLDER/units/HASH.json    `validation.benchmark.subprocess.Outcome` of each unit that is done
 FOLDER/results.parquet    the table (`validation.benchmark.table`)
 
-Dask schedules the units and repeats those whose worker died. What is done is kept as it comes in, so a run that was
-interrupted goes on where it stopped, and only what has changed is computed again.
+Dask schedules the units and repeats those whose worker died. Results are saved as they come in, so an interrupted run
+continues where it stopped, and only what has changed is computed again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from validation.benchmark.suite import Suite, Unit
 from validation.benchmark.table import read_earlier, tidy, with_earlier, write_table
 
 UNITS = "units"
-RETRIES = 2  # of a unit that could not even be started
+RETRIES = 2  # for a unit that could not even be started
 SLURM_MEMORY = "8 GiB"
 WORKER_BYTES, SLURM_WORKER_BYTES = 2**28, 2**20  # here: the worker with a small unit; what the scheduler knows of it
 

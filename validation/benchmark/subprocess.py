@@ -1,4 +1,4 @@
-"""One unit in a process of its own, which may raise, hang or be killed without harm to anything else.
+"""One unit of a benchmark in a separate process, which may raise, hang or be killed without harming anything else.
 
 This module imports little: it is what the workers load.
 """
@@ -42,7 +42,7 @@ class Score(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What became of a unit.
+    """The outcome of a unit of a benchmark.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def run_in_child(unit: str, time_limit_s: float) -> str:
                 env=os.environ
                 | ONE_THREAD
                 | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-                start_new_session=True,  # Ctrl-C is for the runner, not for the unit
+                start_new_session=True,  # Ctrl-C stops the runner, which then ends the unit
             )
         assert process.stdin is not None
         try:

@@ -1,4 +1,4 @@
-"""A suite: which networks are observed how, by which methods their connectivity is inferred, for which seeds.
+"""A suite: networks, observations, methods that infer their connectivity, and seeds.
 
 A suite is a TOML file::
 

@@ -12,12 +12,14 @@ from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
 from synapsnet.recording import FloatArray, Recording
 
-LONGEST_LIGHT_S = 0.02  # so that most of what follows is not the light itself
+LONGEST_LIGHT_S = 0.02  # so that most responses come after the light itself
 RESPONSE_S = 0.04  # after the light, in which the others respond
 BASELINE_S = 0.3
-ON = 0.1  # of the strongest light: less is noise, or a sliver of a bin
+ON = 0.1  # fraction of the strongest light; less is noise, or a partly covered bin
 FEWEST_PULSES = 20
-NAMES = re.compile(r"light|laser|opto|ogen|photo_?stim|(^|_)led(_|$)", re.IGNORECASE)  # of what says when light was on
+NAMES = re.compile(
+    r"light|laser|opto|ogen|photo_?stim|(^|_)led(_|$)", re.IGNORECASE
+)  # names of variables that state when light was on
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +42,12 @@ class Pulses:
 
 
 def is_light(name: str) -> bool:
-    """Does a variable, by its name, say when light was on."""
+    """Whether the name of a variable means that it states when light was on."""
     return NAMES.search(name) is not None
 
 
 def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
-    """The pulses of light after which responses can be told from the light itself.
+    """The pulses of light whose responses can be distinguished from the light itself.
 
     They last at most `LONGEST_LIGHT_S`, and there is no other light in `BASELINE_S` before them and until the responses
     to them are over, `RESPONSE_S` after the longest of them.
@@ -65,7 +67,7 @@ def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
     longest = int(LONGEST_LIGHT_S / recording.dt_s + 1e-6)
     if recording.modality != "spikes":
         raise InputError(
-            "Responses to light are scored on spikes: calcium is too slow to tell whom light itself drives."
+            "Responses to light are scored on spikes: calcium is too slow to show which neurons are driven directly."
         )
     if longest < 1:
         raise InputError(

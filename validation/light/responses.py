@@ -1,4 +1,4 @@
-"""Whether connectivity inferred from spontaneous activity predicts what a perturbation does.
+"""Whether connectivity inferred from spontaneous activity predicts the effect of a perturbation.
 
 Light drives some units directly. Each other unit's response is predicted from its connections from them, and compared
 with the measured one. Trials are split: the even ones say which units are driven and how strongly, the odd ones what
@@ -143,7 +143,7 @@ def relative_effect(connectome: Connectome, mean: FloatArray, spread: FloatArray
         In log rate or log odds per spike, which is that already for small effects, or in standard deviations per
         standard deviation ("SD per SD", "correlation"), which is rescaled.
     mean, spread : (N,) arrays
-        Of the counts per bin from which it was inferred.
+        Counts per bin from which it was inferred.
     """
     if connectome.unit.startswith("log"):
         return connectome.weight

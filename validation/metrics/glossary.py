@@ -44,7 +44,7 @@ CONNECTIVITY_METRICS = (
     Metric(
         "sign_accuracy",
         "sign accuracy",
-        "Share of the true connections whose score has the right sign; a score of 0 counts as wrong.",
+        "Fraction of the true connections whose score has the right sign; a score of 0 counts as wrong.",
     ),
     Metric(
         "weight_correlation",
@@ -76,7 +76,7 @@ CONNECTIVITY_METRICS = (
     Metric(
         "precision_at_k",
         "precision at k",
-        "Share of true connections among the k pairs with the largest absolute score, k being the number of true "
+        "Fraction of true connections among the k pairs with the largest absolute score, k being the number of true "
         "connections; chance is the share of pairs that are connected.",
         shown=False,
     ),
@@ -98,22 +98,22 @@ CONNECTIVITY_METRICS = (
     Metric(
         "false_discovery_rate",
         "realised FDR",
-        "Share of absent pairs among the connections called significant at a false discovery rate of 5%: 0.05 if the "
-        "method's errors are as large as it says.",
+        "Fraction of absent pairs among the connections called significant at a false discovery rate of 5%: 0.05 if "
+        "the method's errors are as large as it says.",
         lower_is_better=True,
         shown=False,
     ),
     Metric(
         "n_reported",
         "reported",
-        "How many pairs the method calls significant at a false discovery rate of 5%; all are false where nothing is "
-        "connected.",
+        "Number of pairs that the method calls significant at a false discovery rate of 5%; all are false where "
+        "nothing is connected.",
         shown=False,
     ),
     Metric(
         "false_positive_rate",
         "realised FPR",
-        "Share of the absent pairs with a p-value below 5%: 0.05 if the method's errors are as large as it says.",
+        "Fraction of the absent pairs with a p-value below 5%: 0.05 if the method's errors are as large as it says.",
         lower_is_better=True,
         shown=False,
     ),
@@ -128,7 +128,7 @@ CONNECTIVITY_METRICS = (
     Metric(
         "ei_accuracy",
         "E/I accuracy",
-        "Share of the neurons whose outgoing scores sum to the sign of their true outgoing weights; calling all "
+        "Fraction of the neurons whose outgoing scores sum to the sign of their true outgoing weights; calling all "
         "neurons excitatory is right for as many as are.",
         shown=False,
     ),

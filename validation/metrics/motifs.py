@@ -1,4 +1,4 @@
-"""Pairs that are not connected but related, and therefore look connected.
+"""Unconnected pairs that look connected because they are related otherwise.
 
 ==================  =======================================================  =================================
 motif               pre and post                                             looks connected because
@@ -21,15 +21,15 @@ from synapsnet.recording import BoolArray, Connectome
 
 
 def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> dict[str, BoolArray]:
-    """Which absent connections belong to which motif.
+    """The unconnected pairs of each motif.
 
     Parameters
     ----------
     truth : Connectome
         "relay" needs its effective connectivity.
     neurons : DataFrame with N rows, optional
-        Where their ids are those of the topology "motifs", the pairs that it was built for count, too: the only way to
-        know of "unequal-delays", and of a "relay" without effective connectivity.
+        If their ids are those of the topology "motifs", the pairs that it was built for count as well;
+        "unequal-delays", and "relay" without effective connectivity, cannot be identified otherwise.
 
     Returns
     -------
@@ -51,9 +51,9 @@ def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> d
 
 
 def strong_effective(truth: Connectome) -> BoolArray:
-    """(N, N) the pairs with the largest effective connectivity in size, as many as there are direct connections.
+    """(N, N) pairs with the largest absolute effective connectivity, as many as there are direct connections.
 
-    Through hidden neurons nearly every pair is connected a little; ties with the smallest of these count as well.
+    Through hidden neurons nearly every pair is weakly connected; ties with the weakest of these count as well.
     """
     if truth.effective is None or not truth.adjacency.any():
         return np.zeros_like(truth.adjacency)

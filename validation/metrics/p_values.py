@@ -1,7 +1,7 @@
-"""Are a method's errors as large as it says: what its p-values do where there is no connection.
+"""Calibration of a method's p-values on pairs without a connection.
 
-Pairs that are not connected are not independent in a connected network, and a method may rightly find that B follows
-A through others. So these scores ask whether "significant" can be read as "connected", not whether a test is exact.
+Unconnected pairs are not independent in a connected network, and a method may correctly find that B follows A through
+other neurons. So these scores test whether "significant" means "connected", not whether a test is exact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LEVEL = 0.05
 
 
 def false_positive_rate(p_values: Float64Array, absent: BoolArray, counts: Float64Array) -> Float64Array:
-    """(R,) share of the absent pairs with a p-value below 5%, which is what it should be.
+    """(R,) fraction of unconnected pairs with a p-value below 5%; should be 5%.
 
     Parameters
     ----------

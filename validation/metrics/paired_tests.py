@@ -1,7 +1,7 @@
-"""Which method is better, over many simulations: intervals, paired tests and how stable a ranking is.
+"""Comparing methods over many simulations: intervals, paired tests and the stability of a ranking.
 
-The table that all functions take has a row for each method and unit, where a unit is what is drawn anew: a network, how
-it is observed and a seed. Methods are compared on the same units only, so that a hard network counts against all.
+All functions take a table with a row for each method and unit, where a statistical unit is one network, observation
+and seed. Methods are compared on the same units only, so that a hard network counts against all.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def seed_interval(values: Sequence[float] | Float64Array, method: Interval = "t"
 
 
 def share_interval(values: Sequence[float] | Float64Array) -> Estimate:
-    """The mean over seeds of a score between 0 and 1, with a 95% confidence interval that lies there, too.
+    """The mean over seeds of a score between 0 and 1, with a 95% confidence interval that stays between 0 and 1.
 
     Student's t of the arcsine of the square root, whose variance does not depend on the mean (Freeman & Tukey 1950, Ann
     Math Stat 21:607); the limits are transformed back.
@@ -154,7 +154,7 @@ def rank_stability(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How a ranking of methods by their mean score would vary with other simulations: a bootstrap over units.
+    """How much a ranking of methods by mean score would vary with other simulations: a bootstrap over units.
 
     Parameters
     ----------
@@ -167,8 +167,8 @@ def rank_stability(
     -------
     DataFrame
         A row for each method, the best first: "method", "n" (units), "mean", "rank" (1 is the best; ties share the
-        mean of their ranks), "rank_low", "rank_high" (95% percentile interval), "first" (share of resamples in which
-        it ranks first, shared in ties).
+        mean of their ranks), "rank_low", "rank_high" (95% percentile interval), "first" (fraction of resamples in
+        which it ranks first, split in ties).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a scored run is: the numbers that `score` writes and that reports and the command line read."""
+"""The results of a scored run, which `score` writes and which reports and the command line read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Estimate(BaseModel):
     NaN where it is not defined; only the limits are NaN if there are no resamples.
     """
 
-    model_config = ConfigDict(ser_json_inf_nan="constants")  # NaN: the correlation of a constant, say
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # keep NaN, such as the correlation of a constant
 
     value: float
     low: float
@@ -87,8 +87,8 @@ class ForecastScores(BaseModel):
 class Scores(BaseModel):
     """Everything that `score` computed for one run.
 
-    `edge_density` (chance level of AUPRC) is None without ground truth. `interval` says in one
-    sentence how the confidence intervals were made, `n_seeds` over how many runs.
+    `edge_density` (chance level of AUPRC) is None without ground truth. `interval` says in one sentence how the
+    confidence intervals were computed, and `n_seeds` over how many runs.
     """
 
     edge_density: float | None
@@ -123,7 +123,7 @@ class ForecastExample:
 
 @dataclass(frozen=True)
 class RunResults:
-    """All that a report shows of one run.
+    """Everything that a report shows about one run.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class RunResults:
     scores : Scores
     example : ForecastExample or None
     labels : dict of method -> str
-        How to print each method's name.
+        Printable name of each method.
     """
 
     title: str
