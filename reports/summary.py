@@ -49,11 +49,7 @@ def best_forecaster(results: RunResults) -> str:
 def _reported(results: RunResults) -> Iterator[Statement]:
     inferred = results.inferred.get(MODEL)
     if inferred is not None and inferred.local_fdr is not None:
-        n_pairs = inferred.n_neurons * (inferred.n_neurons - 1)
-        yield Statement(
-            f"{_name(results, MODEL)} reports {inferred.significant(0.05).sum():,} of {n_pairs:,} directed pairs as "
-            "connected; by its own count one in twenty of them is not."
-        )
+        yield Statement(f"{_name(results, MODEL)}: {inferred.verdict()}")
 
 
 def _connectivity(results: RunResults) -> Iterator[Statement]:

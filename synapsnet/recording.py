@@ -247,6 +247,13 @@ class Connectome:
             raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
         return self.q_values <= fdr
 
+    def verdict(self, fdr: float = 0.05) -> str:
+        """How many connections are `significant`, in a sentence."""
+        n_reported, n_pairs = int(self.significant(fdr).sum()), self.n_neurons * (self.n_neurons - 1)
+        if not n_reported:
+            return f"This recording does not support any connection at a false discovery rate of {fdr:.0%}."
+        return f"{n_reported:,} of {n_pairs:,} pairs are reported as connected at a false discovery rate of {fdr:.0%}."
+
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=int)

@@ -375,3 +375,11 @@ def test_significance_needs_standard_errors_and_a_rate():
         Connectome(np.zeros((2, 2))).significant()
     with pytest.raises(InputError, match=r"must lie between 0 and 1; got 1.0"):
         Connectome(np.zeros((2, 2)), standard_error=np.ones((2, 2))).significant(fdr=1.0)
+
+def test_the_verdict_says_how_many_are_reported_or_that_none_is():
+    weight = np.zeros((4, 4))
+    weight[1, 0] = 10.0
+    found = Connectome(weight, standard_error=np.ones((4, 4)))
+    assert found.verdict() == "1 of 12 pairs are reported as connected at a false discovery rate of 5%."
+    nothing = Connectome(weight, standard_error=np.full((4, 4), 9.0))
+    assert nothing.verdict(0.1) == "This recording does not support any connection at a false discovery rate of 10%."

@@ -222,7 +222,7 @@ def test_summary_says_how_many_pairs_are_reported_as_connected() -> None:
     run, local = make_run(), np.full((20, 20), 0.9)
     local[0, 1:5] = 0.01
     run.inferred[MODEL] = Connectome(run.inferred[MODEL].weight, local_fdr=local)
-    assert "SynapsNet reports 4 of 380 directed pairs as connected" in summarise(run)[0].text
+    assert summarise(run)[0].text == "SynapsNet: 4 of 380 pairs are reported as connected at a false discovery rate of 5%."
 
 
 def test_summary_without_truth_warns_that_nothing_is_proven() -> None:

@@ -302,7 +302,7 @@ def fit(
     """
     from synapsnet.io import read
     from synapsnet.io.nwb_file import name_of
-    from synapsnet.run import fit_run
+    from synapsnet.run import fit_run, load_run
     from synapsnet.settings import Settings
 
     check_folder(output, inputs=[recording])
@@ -327,7 +327,9 @@ def fit(
     except KeyboardInterrupt:
         complain("Interrupted. `synapsnet fit` with the same options and --resume continues to the same result.")
         raise typer.Exit(130) from None
-    OUT.print(f"Fitted: {output}. Next: synapsnet score {output}", markup=False)
+    connectivity = load_run(output).models["synapsnet"].connectivity_
+    verdict = f" {connectivity.verdict()}" if connectivity.standard_error is not None else ""
+    OUT.print(f"Fitted: {output}.{verdict} Next: synapsnet score {output}", markup=False)
 
 
 @app.command()

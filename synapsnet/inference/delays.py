@@ -26,7 +26,7 @@ from synapsnet.recording import FloatArray
 STEP_S, WINDOW_S = 0.0005, 0.030  # of the correlogram
 DELAYS_S = np.arange(0.0, 0.0101, 0.00025)
 RISES_S = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006)
-DECAYS_S = (0.005, 0.007, 0.010, 0.014, 0.020, 0.040)
+DECAYS_S = (0.0005, 0.001, 0.002, 0.005, 0.007, 0.010, 0.014, 0.020, 0.040)
 N_TO_CHOOSE = 300  # the surest connections, which choose rise and decay
 AMPLITUDE_SD, BASE_SD = 2.0, 0.1  # of the normal priors of a and b, about 0
 NEWTON_STEPS, LARGEST_CHANGE = 8, 1.0

@@ -55,8 +55,11 @@ def _facts(assessment: Assessment) -> str | None:
     if facts is None:
         return None
     epochs = f" in {facts.n_epochs:,} epochs" if facts.n_epochs > 1 else ""
+    recorded = f"{facts.n_neurons:,} neurons, recorded for {minutes(facts.duration_s)}{epochs}"
+    if not facts.n_reported:
+        return f"{recorded}, do not support any connection at a nominal false discovery rate of {LEVEL:.0%}."
     return (
-        f"Among {facts.n_neurons:,} neurons, recorded for {minutes(facts.duration_s)}{epochs}, SynapsNet reports "
+        f"Among {recorded}, SynapsNet reports "
         f"{facts.n_reported:,} of {facts.n_pairs:,} pairs ({facts.n_reported / facts.n_pairs:.2%}) as connected, at a "
         f"nominal false discovery rate of {LEVEL:.0%}."
     )
