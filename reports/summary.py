@@ -88,7 +88,7 @@ def _forecast(results: RunResults, scores: Mapping[str, ForecastScores], index: 
         f"Forecasting {ahead} ahead, {name} has skill {format_estimate(ours)} over the mean{meaning}{theirs}"
         f"{_overlap(ours, skill.get(best))}."
     )
-    if best and skill[best].value > ours.value:
+    if best and _ahead(ours, skill[best], scores[best].behind_synapsnet, index):
         yield Statement(f"{_name(results, best)} forecasts {ahead} ahead better than {name}.", warning=True)
     copying = scores[MODEL].skill_over_copy[index]
     if _low(ours) <= 0:
@@ -97,6 +97,13 @@ def _forecast(results: RunResults, scores: Mapping[str, ForecastScores], index: 
         yield Statement(f"{name} forecasts {ahead} ahead no better than copying the last value.", warning=True)
     if ABLATION in skill and _low(ours) > 0:
         yield _ablation(ours, skill[ABLATION], ahead)
+
+
+def _ahead(ours: Estimate, theirs: Estimate, behind: list[Estimate] | None, index: int) -> bool:
+    """Is a comparator ahead, by the interval of the paired difference; without one, by the values."""
+    if behind is not None and is_defined(behind[index].high):
+        return behind[index].high < 0
+    return theirs.value > ours.value
 
 
 def _ablation(full: Estimate, without: Estimate, ahead: str) -> Statement:

@@ -376,6 +376,7 @@ def test_significance_needs_standard_errors_and_a_rate():
     with pytest.raises(InputError, match=r"must lie between 0 and 1; got 1.0"):
         Connectome(np.zeros((2, 2)), standard_error=np.ones((2, 2))).significant(fdr=1.0)
 
+
 def test_the_verdict_says_how_many_are_reported_or_that_none_is():
     weight = np.zeros((4, 4))
     weight[1, 0] = 10.0

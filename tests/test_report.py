@@ -222,7 +222,9 @@ def test_summary_says_how_many_pairs_are_reported_as_connected() -> None:
     run, local = make_run(), np.full((20, 20), 0.9)
     local[0, 1:5] = 0.01
     run.inferred[MODEL] = Connectome(run.inferred[MODEL].weight, local_fdr=local)
-    assert summarise(run)[0].text == "SynapsNet: 4 of 380 pairs are reported as connected at a false discovery rate of 5%."
+    assert (
+        summarise(run)[0].text == "SynapsNet: 4 of 380 pairs are reported as connected at a false discovery rate of 5%."
+    )
 
 
 def test_summary_without_truth_warns_that_nothing_is_proven() -> None:
@@ -473,3 +475,15 @@ def test_browser_fits_plots_to_paper_and_back(page: Any) -> None:
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     wait(page, "return !matchMedia('print').matches")
     settle(page, lambda: page.execute_script(sizes) == before and page.execute_script(overflow) == 0)
+
+
+@pytest.mark.parametrize(("difference", "warned"), [((-0.02, -0.04, -0.01), True), ((-0.02, -0.05, 0.01), False)])
+def test_a_forecast_is_warned_about_where_the_paired_interval_says_so(
+    difference: tuple[float, float, float], warned: bool
+) -> None:
+    run = make_run(skill=SKILL | {"glm": 0.6})
+    for scores in run.scores.forecast:
+        if scores.method == "glm":
+            value, low, high = difference
+            scores.behind_synapsnet = [Estimate(value=value, low=low, high=high)] * len(scores.horizon_steps)
+    assert any("ahead better than SynapsNet" in text for text in warnings(run)) == warned
