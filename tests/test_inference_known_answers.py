@@ -10,7 +10,7 @@ import torch
 from scipy import optimize
 from test_inference_posterior import PAIRS, STEPS, draw
 
-from synapsnet.inference import delays, evidence
+from synapsnet.inference import delays, evidence, posterior
 from synapsnet.inference.calibration import FARTHEST, calibrated, centre_and_spread
 
 
@@ -70,3 +70,47 @@ def test_a_neuron_that_scatters_more_within_a_step_counts_for_less():
     others = torch.cat([spread[:7], spread[8:]])
     assert 0.8 < spread[7] < 2.0
     assert float(others.mean()) == pytest.approx(1.0, rel=0.1)
+
+
+def test_the_response_to_a_spike_is_a_difference_of_exponentials_after_its_delay():
+    rise_s, decay_s = 0.001, 0.005
+    lag_s = (np.arange(round(delays.WINDOW_S / delays.STEP_S)) + 0.5) * delays.STEP_S
+    for delay_s, response in zip(delays.DELAYS_S, delays._responses(rise_s, decay_s), strict=True):
+        t = np.maximum(lag_s - delay_s, 0)
+        expected = (1 - np.exp(-t / rise_s)) * np.exp(-t / decay_s)
+        assert response == pytest.approx(expected / expected.max())
+
+
+def test_expected_products_are_means_over_what_the_weights_may_be():
+    """Weights that take either of two values, by enumeration."""
+    rng = np.random.default_rng(5)
+    forth, back = torch.from_numpy(rng.normal(size=(2, 2, 3, 4)))  # (outcomes, rows, columns)
+    pairs = torch.from_numpy(rng.random((3, 4)) < 0.7)
+    effects = [tuple(torch.from_numpy(rng.normal(size=(2, 3, 4)))) for _ in range(2)]
+    constants = [torch.from_numpy(rng.normal(size=(3, 4)))]
+    observed = torch.from_numpy(rng.normal(size=(3, 4)))
+    covariance = (forth * back).mean(0) - forth.mean(0) * back.mean(0)
+    variances = forth.var(0, unbiased=False), back.var(0, unbiased=False)
+    found = posterior._expected_products(
+        observed, pairs, [forth.mean(0), back.mean(0), *variances, covariance], effects, constants
+    )
+    expected = torch.zeros(4, 4).double()
+    for there, reverse in zip(forth, back, strict=True):
+        columns = torch.stack([*(f * there + b * reverse for f, b in effects), *constants, observed])
+        expected += torch.einsum("krc,mrc,rc->km", columns, columns, pairs.double()) / 2
+    torch.testing.assert_close(found, expected)
+
+
+def test_effects_and_offsets_are_a_ridge_regression():
+    """With so few pairs the priors count: against the normal equations, an effect of 1 known beforehand."""
+    rng = np.random.default_rng(6)
+    design, noise = np.abs(rng.normal(size=(12, 5))), 0.1 * rng.normal(size=12)
+    observed = design @ [1.0, 0.5, 0.3, -0.4, 0.2] + noise
+    columns = np.c_[design, observed]
+    effects, offsets, spread = posterior._regress(torch.from_numpy(columns.T @ columns), 12, 0.5, 0.7, known=1)
+    rest = design[:, 1:]
+    penalty = np.diag([0.5**-2] * 2 + [0.7**-2] * 2)
+    solution = np.linalg.solve(rest.T @ rest + penalty, rest.T @ (observed - design[:, 0]))
+    assert (solution[:2] > 0).all()
+    assert [*effects, *offsets] == pytest.approx(solution)
+    assert spread == pytest.approx(np.sqrt(np.mean((observed - design[:, 0] - rest @ solution) ** 2)))

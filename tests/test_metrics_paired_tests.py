@@ -131,6 +131,13 @@ def test_equal_methods_are_equal() -> None:
     assert (row["difference"], row["low"], row["high"], row["p_value"]) == (0, 0, 0, 1)
 
 
+def test_two_units_are_enough_for_a_paired_t_test_and_a_constant_difference_is_certain() -> None:
+    two = paired_tests(table({"a": [1, 4], "b": [0, 1]}), "auprc", test="t").iloc[0]
+    assert two["p_value"] == pytest.approx(0.2951672)  # t = 2 with one degree of freedom
+    constant = paired_tests(table({"a": [2, 3], "b": [1, 2]}), "auprc", test="t").iloc[0]
+    assert constant["p_value"] == 0
+
+
 def test_ranking_by_hand() -> None:
     found = rank_stability(table({"a": [1, 1, 1], "b": [3, 3, 3], "c": [2, 2, np.nan]}), "auprc")
     assert list(found["method"]) == ["b", "c", "a"]
