@@ -19,7 +19,7 @@ WARM = ("#a63603", "#e6762b", "#7f2704", "#fdae6b")
 COLD = ("#08519c", "#4aa5c4", "#54278f", "#8aa6d6")
 NEUTRAL = ("#4a5058", "#8a9099")
 N_BINS = 40
-MAX_SPIKES = 20_000  # what a browser draws without a wait
+MAX_SPIKES = 20_000  # as many as a browser draws without a delay
 RATE_BIN_S = 0.02
 ROW_PX = 84
 TRACE_PX = 62
@@ -29,7 +29,7 @@ BAR_AT = 1.4  # above the first trace, whose baseline is 0 and whose height is a
 def raster_figure(
     spike_times: nap.TsGroup, types: Sequence[str], colors: Mapping[str, str], window_s: float = 4.0
 ) -> go.Figure:
-    """Spikes in the middle of the longest epoch, a row for each neuron, and below the rate of all of them.
+    """Spikes in the middle of the longest epoch, one row per neuron, and below them the population rate.
 
     Parameters
     ----------

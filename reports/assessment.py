@@ -1,4 +1,4 @@
-"""What a report shows of an assessment: findings in words, then the match, reliability, and what could not be known."""
+"""An assessment in the report: findings in words, then the match, reliability, and what could not be determined."""
 
 from __future__ import annotations
 
@@ -46,30 +46,41 @@ KNOWLEDGE = {
 MATCHED_METRICS = (
     Metric("duration", "recorded for", "Length of the simulated recording."),
     Metric("auprc", "AUPRC", "Area under the precision-recall curve; 1 if all connections rank above all other pairs."),
-    Metric("density", "chance", "AUPRC of guessing: the share of pairs that are connected."),
-    Metric("false_discovery_rate", "false", "Share of the pairs reported that are not connected.", True),
-    Metric("sign_accuracy", "sign accuracy", "Share of the connections whose sign is right."),
+    Metric("density", "chance", "AUPRC of guessing: the fraction of pairs that are connected."),
+    Metric("false_discovery_rate", "false", "Fraction of the reported pairs that are not connected.", True),
+    Metric("sign_accuracy", "sign accuracy", "Fraction of the connections whose sign is right."),
     Metric("weight_correlation", "weight r", "Correlation of true and inferred weights over all pairs."),
-    Metric("share_reported", "reported", "Share of pairs reported."),
+    Metric("share_reported", "reported", "Fraction of pairs reported."),
 )
 AGREEMENT_METRICS = (
-    Metric("duration", "length of each", "Of recording, in each of the two parts."),
+    Metric("duration", "length of each", "Duration of each of the two parts."),
     Metric("weight", "weight r", "Correlation of weights from the two parts."),
     Metric("null", "shifted neurons", "Largest such correlation between neurons that were shifted in time."),
-    Metric("p", "p", "Share of the shifted ones that correlate as much, 1 / (1 + their number) at least.", True),
+    Metric("p", "p", "Fraction of the shifted ones that correlate as much, at least 1 / (1 + their number).", True),
     Metric("score", "score r", "Correlation of the evidence from the two parts."),
-    Metric("overlap", "reported by both", "Of the pairs that either part reports."),
-    Metric("chance", "by chance", "Of as many pairs drawn at random."),
+    Metric(
+        "overlap", "reported by both", "Fraction of the pairs reported from either part that are reported from both."
+    ),
+    Metric("chance", "by chance", "The same for as many pairs drawn at random."),
 )
 LIGHT_METRICS = (
     Metric("pulses", "pulses", "Short pulses of light without other light around them."),
-    Metric("driven", "driven", "Neurons that fire more in the light than before it, in half of the trials."),
+    Metric("driven", "driven", "Neurons that fire more during the light than before it, in half of the trials."),
     Metric("targets", "others", "Neurons whose responses are predicted, and measured in the other half of the trials."),
     Metric("correlation", "rank correlation", "Spearman, of predicted and measured responses."),
     Metric("given_rate", "given rate", "The same as a partial correlation given the rate before light."),
-    Metric("p_targets", "p targets", "Share of predictions dealt out anew among the others that agree as well.", True),
-    Metric("p_sources", "p sources", "The same from as many random neurons in place of the driven ones.", True),
-    Metric("ceiling", "ceiling", "Of a perfect prediction: the root of the correlation of both halves of the trials."),
+    Metric("p_targets", "p targets", "Fraction of predictions permuted among the others that agree as well.", True),
+    Metric(
+        "p_sources",
+        "p sources",
+        "The same for predictions from as many random neurons instead of the driven ones.",
+        True,
+    ),
+    Metric(
+        "ceiling",
+        "ceiling",
+        "Expected for a perfect prediction: the square root of the correlation between the halves of the trials.",
+    ),
 )
 
 
@@ -84,12 +95,12 @@ class Assessed:
 
 
 def assessed(assessment: Assessment, parts: Arrays) -> Assessed:
-    """Lay out an assessment; what it does not hold is `missing`, with the reason.
+    """Lay out an assessment; missing parts are listed with the reason.
 
     Parameters
     ----------
     assessment : Assessment
-        As far as it has come.
+        Possibly incomplete.
     parts : dict of str -> (N, N) arrays
         See `validation.assessment.assess.load_arrays`.
     """
@@ -105,7 +116,7 @@ def assessed(assessment: Assessment, parts: Arrays) -> Assessed:
 
 
 def matched_table(matched: Matched) -> Table:
-    """The scores of matched simulations by what was recorded of them."""
+    """The scores of matched simulations, by recorded fraction and length."""
     rows = [
         Row(
             "",
@@ -127,7 +138,7 @@ def matched_table(matched: Matched) -> Table:
 
 
 def likeness_table(matched: Matched) -> Table:
-    """Statistics of the recording beside those of the matched simulations: medians and quartiles."""
+    """Statistics of the recording and of the matched simulations: medians and quartiles."""
     columns = [Metric("recording", "recording", "Median over neurons or pairs, and quartiles.")]
     columns += [Metric("", share_text(scenario), "Of the simulation.") for scenario in matched.scenarios]
     names = [each.name for each in matched.scenarios[0].likeness] if matched.scenarios else []
@@ -214,11 +225,11 @@ def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
             weights = parts[f"{name}.first.weight"], parts[f"{name}.second.weight"]
             plots[f"weights: {_pair(each)}"] = weights_figure(*weights, each.parts)
     return Panel(
-        "Does another part of the recording say the same?",
-        "Correlation of weights that were inferred from two parts of the recording, with 95% intervals; crosses are "
-        "neurons that were shifted in time and share nothing, open diamonds odd and even blocks of the matched "
-        "simulations. What the parts do not agree on cannot be right. What they agree on need not be: shared input "
-        "repeats as well.",
+        "Does another part of the recording give the same connectivity?",
+        "Correlation of weights inferred from two parts of the recording, with 95% intervals; crosses are "
+        "neurons shifted in time, which share nothing, and open diamonds are odd and even blocks of the matched "
+        "simulations. Weights on which the parts disagree cannot be right; those on which they agree need not be, "
+        "because common input repeats as well.",
         plots,
         choice="Show",
         shape="wide",
@@ -230,9 +241,9 @@ def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
 def _light_panel(found: Perturbation) -> Panel:
     first, last = (f"{at * 1e3:.0f}" for at in found.response_s)
     return Panel(
-        "Does connectivity predict what light does?",
-        f"Each mark is a neuron that light does not drive itself: its response {first} to {last} ms after the onset of "
-        "light against the sum of what the driven neurons send it by the inferred connectivity. The two agree with "
+        "Does connectivity predict responses to light?",
+        f"Each mark is a neuron not driven directly by light: its response {first} to {last} ms after the onset of "
+        "light, against the summed input from the driven neurons by the inferred connectivity. The two have "
         f"rank correlation {format_estimate(found.correlation)}; a perfect prediction would reach about "
         f"{format_number(found.ceiling)}. The light was not fitted.",
         {"": light_figure(found)},
@@ -259,7 +270,7 @@ def _missing(assessment: Assessment) -> Iterator[tuple[str, str]]:
         if part in assessment.skipped:
             yield name, assessment.skipped[part]
         elif not assessment.done(part):
-            yield name, "Not computed yet; the same `synapsnet assess` goes on where it was."
+            yield name, "Not computed yet; the same `synapsnet assess` continues where it stopped."
     if assessment.knowledge is not None:
         for field, reason in assessment.knowledge.skipped.items():
             yield KNOWLEDGE.get(field, field), reason

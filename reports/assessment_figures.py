@@ -1,4 +1,4 @@
-"""Figures of an assessment: what matched simulations reach, how far parts of the recording agree, what light does."""
+"""Figures of an assessment: recovery from matched simulations, agreement of parts, responses to light."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str], of
     names : sequence of str
         Names of the pairs.
     of_matched : sequence of float
-        The same of odd and even blocks of matched simulations; drawn in the first row.
+        The same for odd and even blocks of matched simulations; drawn in the first row.
     """
     figure = go.Figure(layout=base_layout(height=150 + ROW_PX * len(comparisons)))
     null = [(r, k) for k, each in enumerate(comparisons) for r in each.null_weight_correlation]
@@ -107,7 +107,7 @@ def weights_figure(first: FloatArray, second: FloatArray, parts: tuple[str, str]
 
     Notes
     -----
-    Of many pairs every so many is drawn, in the order of their weights.
+    If there are many pairs, only every n-th is drawn, in the order of their weights.
     """
     pairs = ~np.eye(len(first), dtype=bool)
     order = np.argsort(first[pairs], kind="stable")

@@ -1,4 +1,4 @@
-"""What a simulation and a real recording have in common, in numbers, words and figures."""
+"""Comparison of a simulation with a real recording, in numbers, words and figures."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SPIKE_METRICS = (
     Metric(
         "local_variation",
         "local variation",
-        "The same of neighbouring intervals (Shinomoto et al. 2003), which slow changes of the rate leave as it is.",
+        "The same for neighbouring intervals (Shinomoto et al. 2003), which slow changes of the rate do not affect.",
     ),
     Metric(
         "correlation",
@@ -64,11 +64,13 @@ CALCIUM_METRICS = (
     Metric(
         "noise_level",
         "noise level ν (%/√Hz)",
-        "Median of |F(t + 1) − F(t)| over the square root of the frame rate (Rupprecht et al. 2021). It means noise "
-        "only where F is dF/F and most frames hold no activity.",
+        "Median of |F(t + 1) − F(t)| over the square root of the frame rate (Rupprecht et al. 2021). It measures noise "
+        "only if F is dF/F and most frames are without activity.",
     ),
     Metric(
-        "skewness", "skewness", "Of the values of a trace: large where a quiet neuron responds rarely and strongly."
+        "skewness",
+        "skewness",
+        "Skewness of the values of a trace: large if a quiet neuron responds rarely and strongly.",
     ),
     Metric("decay_s", "decay (s)", "Time in which a trace's autocorrelation falls to 1/e."),
     Metric("persistence", "autocorrelation at 1 s", "Correlation of a trace with itself one second later."),
@@ -89,7 +91,7 @@ def compare(likeness: ComparablePair) -> tuple[Table, list[str], list[Panel]]:
         panels.append(
             Panel(
                 "Autocorrelation",
-                "Median over neurons. The step at the first frame is noise, the slope after it indicator and activity.",
+                "Median over neurons. The step at the first frame is noise; the later slope is indicator and activity.",
                 {"": curve_figure(curves, "lag (s)", "correlation", COLORS)},
             )
         )
@@ -142,10 +144,10 @@ def differences(
 
 
 def statistics_of(recording: Recording) -> SpikeStatistics | CalciumStatistics:
-    """Statistics of what was recorded: of spikes as the bins show them, or of calcium."""
+    """Statistics of a recording: of spikes at the resolution of the bins, or of calcium."""
     if recording.modality == "calcium":
         found = calcium_statistics(recording)
-        # In another unit than dF/F a noise level is a number without meaning
+        # In units other than dF/F, a noise level is meaningless
         return found if is_dff(recording) else replace(found, noise_level=np.full(recording.n_neurons, np.nan))
     return spike_statistics(binned_spike_times(recording))
 

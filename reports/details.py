@@ -1,4 +1,4 @@
-"""What a report shows of a run beside its scores."""
+"""What a report shows about a run besides its scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from validation.assessment.results import Assessment
 
 @dataclass(frozen=True)
 class Details:
-    """What there is beside the scores.
+    """The results of a run besides its scores.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Details:
 
 
 def load_details(run: Run) -> Details:
-    """All that the folder of a run holds.
+    """Everything that the folder of a run holds.
 
     Raises
     ------

@@ -36,8 +36,8 @@ bootstrap within one run, or Student's t over the seeds of a benchmark. How to r
 [How far can I trust it?](tutorials/trust.md). What a method must do, whatever its scores:
 [Properties](properties.md)."""
 CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, states, observation models and
-indicators. What they are good for, with examples, is told in [Simulators](simulators.md); how like cortex they are, in
-[Realism](realism.md)."""
+indicators. What they are good for, with examples, is in [Simulators](simulators.md); how similar to cortex they are,
+in [Realism](realism.md)."""
 DATASETS = """Public recordings that SynapsNet fetches by name and reads:
 
 ```sh
@@ -46,15 +46,14 @@ synapsnet datasets files allen-neuropixels  # what the archive has, with sizes
 synapsnet datasets fetch allen-neuropixels --session ses-721123822 -o allen/
 ```
 
-A download that is interrupted goes on where it stopped. Every file is checked against the archive's checksum, if that
-states one; `checksums.json` keeps what was fetched first, and a file that differs from it later is refused. Zip and tar
-files are unpacked. What is not stated here could not be verified without the archive; `synapsnet datasets files` asks
-it."""
-FORMATS = """Every layout that `synapsnet fit` and `synapsnet info` read. Which one a path has is seen by looking at
-it, and `synapsnet info PATH` says what was found. An option in the lists below is given as `--read NAME=VALUE`, or by
-its own flag where `synapsnet fit --help` has one, and in Python as a keyword of `synapsnet.io.read`. Whatever is
-assumed or dropped is told. Counts of spikes that take more than 1 GiB lie in a temporary file, in the folder that the
-variable TMPDIR names; an hour of 1,000 units in bins of 5 ms, 2.7 GiB of counts, is read in about 0.9 GiB of memory."""
+An interrupted download resumes. Every file is checked against the archive's checksum, if it states one;
+`checksums.json` records the first download, and a file that differs from it later is refused. Zip and tar files are
+unpacked. Facts that are missing here could not be verified without the archive; `synapsnet datasets files` asks it."""
+FORMATS = """Every layout that `synapsnet fit` and `synapsnet info` read. The layout of a path is detected, and
+`synapsnet info PATH` shows it. The options listed below are given as `--read NAME=VALUE`, or by their own flag if
+`synapsnet fit --help` has one, and in Python as keywords of `synapsnet.io.read`. Every assumption and everything
+dropped is reported. Spike counts that take more than 1 GiB lie in a temporary file, in the folder named by the
+variable TMPDIR; an hour of 1,000 units in bins of 5 ms, 2.7 GiB of counts, is read in about 0.9 GiB of memory."""
 
 
 def pages() -> dict[str, str]:
@@ -68,7 +67,7 @@ def pages() -> dict[str, str]:
 
 
 def metrics_page() -> str:
-    """What every metric means."""
+    """The definition of every metric."""
     parts = ["# Metrics", METRICS]
     groups = {
         "Recovery of the connections": CONNECTIVITY_METRICS,

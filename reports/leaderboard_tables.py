@@ -138,7 +138,7 @@ def setting_table(results: pd.DataFrame, labels: dict[str, str], metric: Metric)
 
 
 def fidelity_table(results: pd.DataFrame, labels: dict[str, str]) -> str:
-    """Settings by methods in Markdown: AUPRC / realised FDR, what is found and how much of what is reported is false.
+    """Settings by methods in Markdown: AUPRC / realised FDR, the fraction of reported pairs that are false.
 
     The best AUPRC of a contestant is bold. Where nothing is connected the number of pairs that are reported stands in
     place of both; a dash where a method took no part, failed, or says nothing of significance. A last row has seconds.

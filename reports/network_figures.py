@@ -1,4 +1,4 @@
-"""The inferred network: groups of neurons that are connected alike, a map, and a list of the surest connections."""
+"""The inferred network: groups of neurons with similar connections, a map, and a list of the most certain ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EDGE_METRICS = (
 
 
 def cluster_names(scores: FloatArray) -> list[str]:
-    """Groups of neurons that send and receive alike, "cluster 1" the largest.
+    """Groups of neurons with similar inputs and outputs, "cluster 1" the largest.
 
     Ward's method (1963, J Am Stat Assoc 58:236) on what each neuron receives and sends.
 
@@ -63,7 +63,7 @@ def plane(neurons: pd.DataFrame) -> tuple[str, str] | None:
 
 
 def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, str]) -> go.Figure:
-    """Neurons where they lie, and at most `MAX_EDGES` of the connections reported between them, the surest.
+    """Neurons at their positions, and at most `MAX_EDGES` of the connections reported between them, the most certain.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
 
 
 def surest_table(connectome: Connectome, neurons: pd.DataFrame) -> Table:
-    """The connections with most evidence, at most `MAX_LISTED`; with delays where any is known."""
+    """The connections with the strongest evidence, at most `MAX_LISTED`, with delays if any are known."""
     edges = edge_table(connectome, neurons).head(MAX_LISTED)
     metrics = [m for m in EDGE_METRICS if m.field != "delay_s" or edges["delay_s"].notna().any()]
     rows = [
@@ -142,7 +142,7 @@ def surest_table(connectome: Connectome, neurons: pd.DataFrame) -> Table:
 def surest(
     connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, str]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
-    """The connections that a map shows, and where all neurons lie on it.
+    """The connections that a map shows, and the positions of all neurons.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def surest(
     Returns
     -------
     pre, post : (E,) arrays
-        Of the connections reported between neurons with a position, the surest first, at most `MAX_EDGES`.
+        Connections reported between neurons with a position, the most certain first, at most `MAX_EDGES`.
     position : (N, 2) array
         In µm; NaN where it is not known.
     """

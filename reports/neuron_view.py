@@ -1,4 +1,4 @@
-"""One neuron at a time: who drives it, whom it drives, its kernel, its forecast; the page draws them on demand."""
+"""The view of one neuron: its inputs, outputs, kernel and forecast, which the page draws on demand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from synapsnet.recording import Connectome, Modality
 from synapsnet.run import Run
 
 MAX_STEPS = 300
-LEVELS = 255  # of a trace, which a screen cannot tell apart
+LEVELS = 255  # grey levels of a trace, finer than a screen shows
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What all neurons did for a short while, and what was expected of them.
+    """The activity of all neurons for a short time, and its forecasts.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def load_activity(run: Run) -> Activity | None:
 
 
 def neuron_data(connectome: Connectome, neurons: pd.DataFrame, activity: Activity | None) -> Markup:
-    """What the page needs of all neurons, as JSON that cannot end the script element it lies in.
+    """The data on all neurons for the page, as JSON that cannot close the script element that contains it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def neuron_data(connectome: Connectome, neurons: pd.DataFrame, activity: Activit
 
 
 def _traces(values: FloatArray) -> dict[str, Any]:
-    """A byte for each value, neuron after neuron, and the lowest and highest value of each neuron."""
+    """One byte per value, neuron after neuron, and the lowest and highest value of each neuron."""
     low, high = values.min(axis=0), values.max(axis=0)
     spread = np.where(high > low, high - low, 1.0)
     levels = np.round((values - low) / spread * LEVELS).astype(np.uint8)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 TUTORIALS = "tutorials/"
-# A block of code with its language and title, or what a test holds the page to
+# A block of code with its language and title, or a promise that a test checks
 BLOCK = re.compile(r'^```(\w*)(?: title="(.+?)")?\n(.*?)^```$|^<!-- check: (.+?) -->$', re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\(([\w./-]+)\.md(?:#[\w-]+)?\)")
 ITSELF = re.compile(r"^\[[^\]]+\]\([\w-]+\.ipynb\)\n+", re.MULTILINE)
@@ -39,7 +39,7 @@ def notebook(page: str, *, checked: bool = False) -> NotebookNode:
     Returns
     -------
     NotebookNode
-        Of format 4, valid, without outputs.
+        Notebook of format 4, valid, without outputs.
     """
     cells = []
     end = 0

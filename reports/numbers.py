@@ -11,7 +11,7 @@ _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def is_defined(number: float | None) -> bool:
-    """Whether there is a number at all."""
+    """Whether it is a number, not missing or NaN."""
     return number is not None and not math.isnan(number)
 
 

@@ -19,25 +19,25 @@ from synapsnet.recording import Connectome
 from validation.metrics.results import RunResults
 
 WEIGHTS = {
-    "log odds per presynaptic spike": "A weight of 0.7 doubles the odds of a spike in the receiving neuron, all that "
-    "one spike of the sending neuron does taken together; −0.7 halves them.",
-    "log rate per presynaptic spike": "A weight of 0.7 doubles the rate of the receiving neuron, all that one spike of "
-    "the sending neuron does taken together; −0.7 halves it.",
-    "SD per SD": "A weight of 0.1: where the sending neuron's activity is up by one standard deviation (SD), the "
-    "receiving neuron's follows by 0.1 of its own.",
+    "log odds per presynaptic spike": "A weight of 0.7 doubles the odds of a spike in the postsynaptic neuron, summed "
+    "over the whole effect of one presynaptic spike; −0.7 halves them.",
+    "log rate per presynaptic spike": "A weight of 0.7 doubles the rate of the postsynaptic neuron, summed over the "
+    "whole effect of one presynaptic spike; −0.7 halves it.",
+    "SD per SD": "A weight of 0.1: if the presynaptic neuron's activity rises by one standard deviation (SD), the "
+    "postsynaptic neuron's follows by 0.1 of its own.",
 }
 
 
 def weight_text(unit: str) -> str:
-    """What a weight in this unit means; nothing for units of other methods."""
+    """The meaning of a weight in this unit; empty for units of other methods."""
     return WEIGHTS.get(unit, "")
 
 
 def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     """The matrices, the map of the network where positions are known, and precision and recall where the truth is."""
     reading = (
-        "Each column is a sending neuron, each row a receiving one, ordered by cell type, or as chosen by area or by "
-        "cluster of neurons that are connected alike (lines); red excites, blue inhibits. A column of one colour is a "
+        "Each column is a presynaptic neuron, each row a postsynaptic one, ordered by cell type, area or "
+        "cluster of neurons with similar connections (lines); red excites, blue inhibits. A column of one colour is a "
         "neuron that only excites or only inhibits."
     )
     if run.n_neurons <= MAX_STROKED:
@@ -63,9 +63,9 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     if run.truth is not None and run.truth.adjacency.any() and run.inferred:
         yield Panel(
             "Precision and recall",
-            "All pairs ranked by the size of their score, the surest first. From left to right a method reports more "
-            "pairs: recall is the share of the true connections among them, precision the share of them that are true. "
-            "Higher is better; the dashed line is guessing.",
+            "All pairs ranked by the size of their score, the most certain first. From left to right a method reports "
+            "more pairs: recall is the fraction of true connections among them, precision the fraction of them that are "
+            "true. Higher is better; the dashed line is guessing.",
             {"": precision_recall_figure(run, styles)},
             shape="wide",
             table=precision_recall_table(run),
@@ -95,9 +95,9 @@ def _inferred_panels(run: RunResults, caption: str) -> Iterator[Panel]:
     if model is not None and (axes := plane(run.neurons)) is not None:
         yield Panel(
             "Map of the network",
-            f"Neurons where they lie, their marks by cell type. Lines are the connections that SynapsNet reports, "
-            f"at most the {MAX_EDGES} with most evidence, and end at the receiving neuron: solid ones with an "
-            "arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
+            f"Neurons at their positions, marked by cell type. Lines are the connections that SynapsNet reports, "
+            f"at most the {MAX_EDGES} with the strongest evidence, and end at the postsynaptic neuron: solid ones with "
+            "an arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
             {"": map_figure(model, run.neurons, axes)},
             shape="map",
             table=map_table(model, run.neurons, axes),
@@ -125,8 +125,8 @@ def forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     if run.scores.forecast:
         yield Panel(
             "Skill over the horizon",
-            "How much of the error of always forecasting each neuron's mean is avoided: 1 is perfect, at 0 the "
-            "forecast is worth no more than the mean. The bands are 95% intervals; methods whose bands overlap may not "
+            "Fraction by which the error of always forecasting each neuron's mean is reduced: 1 is perfect, at 0 the "
+            "forecast is no better than the mean. The bands are 95% intervals; methods whose bands overlap may not "
             "differ.",
             {"": horizon_figure(run, styles, lambda scores: scores.skill_over_mean, "skill over mean")},
             table=horizon_table(run, lambda scores: scores.skill_over_mean, "skill over mean"),

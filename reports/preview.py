@@ -1,4 +1,4 @@
-"""One page that shows what a simulated network is and does, beside a real recording where there is one."""
+"""A page on a simulated network and its activity, optionally compared with a real recording."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
         yield _behaviour(simulation.behaviour)
     yield Panel(
         "Rates",
-        "Of single neurons. Cortical rates are skewed: most neurons fire slowly and a few fast.",
+        "Rates of single neurons. Cortical rates are skewed: most neurons fire slowly and a few fast.",
         {"": distribution_figure(_by_type(simulation.neurons, rates_hz(simulation.spike_times)), "rate (Hz)", colors)},
     )
     yield Panel(
@@ -202,8 +202,8 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
     groups = {"connected pairs": correlation[joined], "other pairs": correlation[~joined]}
     yield Panel(
         "Correlation of pairs",
-        f"Of spike counts in bins of {COUNT_BIN_S * 1e3:g} ms. The more the two rows overlap, the less a correlation "
-        "says about a connection.",
+        f"Correlations of spike counts in bins of {COUNT_BIN_S * 1e3:g} ms. The more the rows overlap, the less a "
+        "correlation says about a connection.",
         {"": distribution_figure(groups, "correlation", dict(zip(groups, GREYS, strict=True)))},
     )
     few = part.select_neurons(_examples(part.spike_times))
@@ -217,7 +217,7 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
         "ΔF/F",
     )
     yield Panel(
-        "As calcium imaging would show it",
+        "As seen by calcium imaging",
         "ΔF/F of a few neurons with the observation model's defaults (GCaMP6f, 30 Hz, noise level 1).",
         {"": traces},
     )
@@ -251,7 +251,7 @@ def _connectivity(simulation: Simulation, part: Simulation, colors: dict[str, st
     weights = _by_sender(simulation, truth.weight)
     yield Panel(
         "Weights",
-        "Of the connections that the neurons of each type send.",
+        "Weights of the outgoing connections of each cell type.",
         {"": distribution_figure(weights, f"weight ({truth.unit})", colors)},
     )
     if truth.delay_s is not None:

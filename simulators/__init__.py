@@ -60,7 +60,7 @@ def simulate(
     network : str or Network
         A name in `NETWORKS`, for its default parameters, or a network with your own.
     duration_s : float
-        Biological time.
+        Simulated time.
     seed : int
         Seed of the connectome, the initial state and the noise.
     progress : callable, optional
@@ -137,7 +137,7 @@ def simulate(
 def simulate_seeds(
     network: str | Network, seeds: Sequence[int], *, duration_s: float = 1200.0, processes: int | None = None
 ) -> Iterator[Simulation]:
-    """Simulate several seeds of a network side by side, each in a process of its own.
+    """Simulate several seeds of a network in parallel, each in its own process.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def simulate_seeds(
     Yields
     ------
     Simulation
-        Of each seed, in their order; the same as from `simulate`.
+        The simulation of each seed, in order, exactly as from `simulate`.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def _size(network: Network) -> int:
 def _wiring(
     network: Network, rng: np.random.Generator, rng_places: np.random.Generator
 ) -> tuple[pd.DataFrame, Connectome]:
-    """The neurons, each with a place, and who is connected to whom."""
+    """The neurons with their positions, and the connectome."""
     neurons = network.neurons()
     neurons[["x_um", "y_um", "z_um"]] = network.place(rng_places)
     if network.topology is None:

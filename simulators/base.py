@@ -1,4 +1,4 @@
-"""What a network is: parameters, a neuron model in Brian2's language, and who is connected to whom."""
+"""The base class of networks: parameters, a neuron model in Brian2's language, and the wiring."""
 
 from __future__ import annotations
 
@@ -29,21 +29,20 @@ class Model:
     Attributes
     ----------
     equations, threshold, reset : str
-        Of the neurons. Variables declared as `name : unit (constant)` get their values from
-        `Network.neuron_values`, so that other values need no compilation. The equations may read
-        `external`, a time-varying input in volt: the depolarisation that it would cause at rest (see
-        `simulators.inputs`).
+        Equations, threshold and reset of the neurons. Variables declared as `name : unit (constant)` get their values
+        from `Network.neuron_values`, so that other values need no compilation. The equations may read `external`, a
+        time-varying input in volt: the depolarisation that it would cause at rest (see `simulators.inputs`).
     on_pre : str
-        What a spike does when it arrives.
+        The effect of an arriving spike.
     synapse : str
         Equations of the synapses; the values come from `Network.synapse_values`.
     each_step : str
-        What else happens to each neuron at the start of every step, for example external Poisson
-        spikes, or noise where the integration method takes none.
+        Operations on each neuron at the start of every step, such as external Poisson spikes, or noise that the
+        integration method does not support.
     constants : dict of name -> (value in SI units, name of Brian2's unit)
         For example `{"tau": (0.02, "second")}`.
     refractory : str
-        How long, for example "2*ms", or while which condition holds, for example "v > -40*mV".
+        Duration, such as "2*ms", or the condition under which it lasts, such as "v > -40*mV".
     dt_s : float
     method : str
         Brian2's name of the integration method.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from synapsnet.limits import require_memory, require_time
 
-BYTES_PER_PAIR = 40  # of neurons: a dense connectome, and what is made of it
+BYTES_PER_PAIR = 40  # bytes per pair of neurons: a dense connectome, and copies of it
 BYTES_PER_SPIKE = 24.0
 LEAST_HZ = 1.0  # networks fire more than this, hardly less
-SECONDS_PER_STEP, SECONDS_PER_NEURON_STEP = 5e-7, 2e-8  # of LIF neurons; others take up to ten times as long
+SECONDS_PER_STEP, SECONDS_PER_NEURON_STEP = 5e-7, 2e-8  # for LIF neurons; others take up to ten times as long
 LEAST_S = 0.1  # a simulation, however short
 
 

@@ -226,7 +226,7 @@ def _regressed_gain(simulation: Simulation, neuron: int, inputs: Edges) -> tuple
     # The coefficients are R^-1 c, with the Toeplitz matrix R, and the gain is their sum with these signs
     signs = np.repeat([-1.0, 1.0], n_lags)
     contrast = solve_toeplitz(autocovariance, signs)
-    noise = max(float(fired.var()), 1 / n_bins)  # of a silent neuron, as if it had fired once
+    noise = max(float(fired.var()), 1 / n_bins)  # treat a silent neuron as if it had fired once
     return float(contrast @ covariance), noise * float(signs @ contrast) / n_bins
 
 

@@ -11,7 +11,7 @@ from scipy import optimize
 from test_inference_posterior import PAIRS, STEPS, draw
 
 from synapsnet.inference import delays, evidence, posterior
-from synapsnet.inference.calibration import FARTHEST, calibrated, centre_and_spread
+from synapsnet.inference.calibration import FARTHEST, _regression_coefficient, calibrated, centre_and_spread
 
 
 @pytest.mark.parametrize("expected", [0.02, 3.0])
@@ -114,3 +114,10 @@ def test_effects_and_offsets_are_a_ridge_regression():
     assert (solution[:2] > 0).all()
     assert [*effects, *offsets] == pytest.approx(solution)
     assert spread == pytest.approx(np.sqrt(np.mean((observed - design[:, 0] - rest @ solution) ** 2)))
+
+
+def test_the_slow_part_is_found_whatever_offset_all_pairs_share():
+    slow = torch.linspace(0, 2, 21).double()
+    penalised = 0.5 * (slow @ slow - slow.sum() * slow.median()) / (slow @ slow + 1)
+    assert float(_regression_coefficient(slow, 3.0 + 0.5 * slow)) == pytest.approx(float(penalised))
+    assert float(_regression_coefficient(slow, -3.0 + 0.5 * slow)) == pytest.approx(float(penalised))

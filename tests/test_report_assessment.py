@@ -114,7 +114,7 @@ def test_light_in_figure_table_and_words() -> None:
     (panel,) = assessed(Assessment(key="", options={}, perturbation=lit()), {}).panels
     assert "10 to 50 ms" in panel.caption and "reach about 0.700" in panel.caption
     page = render([make_run()], "Report", [Details(good().model_copy(update={"perturbation": lit()}), parts())])
-    assert "Does connectivity predict what light does?" in page and "laser <1>" not in without_scripts(page)
+    assert "Does connectivity predict responses to light?" in page and "laser <1>" not in without_scripts(page)
 
 
 def test_one_network_has_no_interval() -> None:

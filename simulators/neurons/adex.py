@@ -51,7 +51,8 @@ class AdexNetwork(Network):
     threshold_mv, slope_mv : float
         Where the upstroke of a spike begins, and how sharply.
     adaptation_ns, adaptation_step_pa : float
-        Of regular-spiking neurons: a, how adaptation follows the membrane potential, and b, what each spike adds.
+        Adaptation of regular-spiking neurons: a, its coupling to the membrane potential, and b, its increment per
+        spike.
     tau_adaptation_ms : float
     tau_syn_ms, refractory_ms : float
         Our choice; in the paper, synapses are measured conductances and there is no refractory time.

@@ -32,7 +32,7 @@ MOTION_S = 0.5  # mean duration of a bout of motion; our choice
 
 
 class _Microscope(Parameters):
-    """What it does to a signal, see `observe_calcium`."""
+    """Parameters of imaging, see `observe_calcium`."""
 
     title = "the microscope"
 
@@ -79,14 +79,14 @@ def observe_calcium(
         fluorescence = b (1 + signal) + noise
         dF/F = signal + noise / b
 
-    so that F0 is what the neuron emits at rest at that time, as a running baseline finds it: bleaching leaves
-    the signal in dF/F as it is and raises the noise.
+    so that F0 is the resting fluorescence at that time, as a running baseline estimates it: bleaching leaves the
+    signal in dF/F unchanged and raises the noise.
 
     Parameters
     ----------
     simulation : Simulation
     indicator : str or Indicator
-        A name in `INDICATORS`, or your own.
+        A name in `INDICATORS`, or your own indicator.
     frame_rate_hz : float
         Frame rate of the whole volume, if there are several planes.
     noise_level : float
@@ -94,7 +94,7 @@ def observe_calcium(
         the frame rate, in percent per square root of Hz, at rest and before bleaching. Around 1 is a good
         recording of single neurons, 3 or more is typical of large fields of view. The noise is white.
     shot_fraction : float
-        Share of the resting noise's variance that is photon noise, whose variance is proportional to
+        Fraction of the resting noise's variance that is photon noise, whose variance is proportional to
         fluorescence. It is normal instead of Poisson, which is close where a resting neuron sends many
         photons a frame: 1 / (shot_fraction * variance in dF/F).
     drift : float
@@ -118,18 +118,18 @@ def observe_calcium(
     dropout : float
         Fraction of frames lost to motion, in bouts of 0.5 s on average. They become gaps between epochs.
     min_epoch_s : float
-        What is left between two bouts for a shorter time than this is left out as well.
+        Shorter stretches between two bouts are left out as well.
     trace : {"dff", "fluorescence", "deconvolved"}
-        "fluorescence" is in units of the resting brightness at the start; "deconvolved" is the drive that
-        `synapsnet.deconvolution` finds in the dF/F: it depends on later frames.
+        "fluorescence" is in units of the resting brightness at the start; "deconvolved" is the result of
+        `synapsnet.deconvolution` on the dF/F, which depends on later frames.
     seed : int
         Seed of noise, drift and dropout.
 
     Returns
     -------
     Recording
-        Of modality "calcium", with the simulation's behaviour, true spike times and connectome. Each frame is
-        one instant, in the middle of its time bin or of its plane's part of it.
+        A recording of modality "calcium", with the simulation's behaviour, true spike times and connectome. Each frame
+        samples one instant, in the middle of its time bin or of its plane's part of it.
 
     Raises
     ------
@@ -188,8 +188,8 @@ def observe_calcium(
             )
         recording = recording.select_rows(kept)
     if trace == "deconvolved":
-        drive = nap.TsdFrame(t=recording.activity.times(), d=deconvolve(recording), time_support=recording.epochs)
-        recording = replace(recording, activity=drive, deconvolved=True)
+        traces = nap.TsdFrame(t=recording.activity.times(), d=deconvolve(recording), time_support=recording.epochs)
+        recording = replace(recording, activity=traces, deconvolved=True)
     check_varying(recording)
     return recording
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from synapsnet.recording import FloatArray, IndexArray
 
 THRESHOLD = 4.0  # noise standard deviations, Quian Quiroga, Nadasdy & Ben-Shaul 2004, Neural Comput 16:1661
-AMPLITUDE_SIGMA = 0.5  # of the logarithm of the units' amplitudes
+AMPLITUDE_SIGMA = 0.5  # standard deviation of the logarithm of the units' amplitudes
 DRIFT_PERIOD_S = 600.0
 SYNCHRONY_S = 0.4e-3  # two spikes overlap if they are no further apart
 _ROUNDING_S = 1e-9

@@ -68,7 +68,7 @@ def observe_spikes(
     ----------
     simulation : Simulation
     bin_s : float
-        Width of the time bins in seconds; what is left at the end is dropped.
+        Width of the time bins in seconds; an incomplete bin at the end is dropped.
     loss : float
         Probability that a spike is missed, independently of all others.
     contamination : float
@@ -104,12 +104,12 @@ def observe_spikes(
     seed : int
         Seed of all errors.
     notify : callable, optional
-        Gets a sentence when units were not found.
+        Receives a sentence if units were not found.
 
     Returns
     -------
     Recording
-        Of modality "spikes", with the reported spike times and the true connectome of the units found, and the
+        A recording of modality "spikes", with the reported spike times and true connectome of the units found, and the
         behaviour.
 
     Raises
