@@ -63,7 +63,7 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     if run.truth is not None and run.truth.adjacency.any() and run.inferred:
         yield Panel(
             "Precision and recall",
-            "All pairs ranked by the size of their score, the most certain first. From left to right a method reports "
+            "All pairs ranked by absolute score, the most certain first. From left to right a method reports "
             "more pairs: recall is the fraction of true connections among them, precision the fraction of them that are "
             "true. Higher is better; the dashed line is guessing.",
             {"": precision_recall_figure(run, styles)},
