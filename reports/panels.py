@@ -64,8 +64,8 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
         yield Panel(
             "Precision and recall",
             "All pairs ranked by absolute score, the most certain first. From left to right a method reports "
-            "more pairs: recall is the fraction of true connections among them, precision the fraction of them that are "
-            "true. Higher is better; the dashed line is guessing.",
+            "more pairs: recall is the fraction of true connections among them, precision the fraction of them that "
+            "are true. Higher is better; the dashed line is guessing.",
             {"": precision_recall_figure(run, styles)},
             shape="wide",
             table=precision_recall_table(run),
