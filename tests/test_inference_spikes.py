@@ -258,3 +258,17 @@ def test_from_pure_noise_nothing_is_learned():
         found = posterior(Evidence.at_lags(z, torch.ones(n, n), 60_000, pairs))
         reported += Connectome(found.mean.numpy(), local_fdr=found.p_absent.numpy()).significant(0.05).any()
     assert reported <= 1
+
+
+def test_neurons_of_few_pairs_have_no_scale_of_their_own():
+    """Their scatter, however small, would make any pair of theirs stand out."""
+    n = 40
+    z = torch.from_numpy(np.random.default_rng(0).standard_normal((n, n))).float()
+    pairs = ~torch.eye(n, dtype=torch.bool)
+    pairs[:5] = pairs[:, :5] = False
+    for neuron in range(5):
+        for other in (10 + neuron, 20 + neuron):
+            pairs[neuron, other] = pairs[other, neuron] = True
+            z[neuron, other] = z[other, neuron] = 0.01
+    assert neuron_scales(z, pairs)[:5, 5:].min() > 0.8
+    assert torch.isfinite(neuron_scales(z, torch.zeros_like(pairs))).all()

@@ -26,6 +26,7 @@ NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
 EM_STEPS = 30
 RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
+FEWEST_PAIRS = 10  # of a neuron, for a scale of its own
 FEWEST_NEURONS = 20  # from which on ranks and scales can be told from chance, and from connections
 LOG_MAD_VARIANCE = 1.77  # times 1 / m: of the logarithm of a median absolute deviation of m z-scores, with a margin
 
@@ -155,11 +156,13 @@ def neuron_scales(z: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _shrunk_logarithm(deviation: Tensor, count: Tensor) -> Tensor:
-    known = count > 0
+    known = count >= FEWEST_PAIRS
+    if not known.any():
+        return torch.zeros_like(deviation)
     log = torch.where(known, deviation.nan_to_num().clamp(min=1e-3).log(), 0.0)
     log = torch.where(known, log - log[known].median(), 0.0)
     error = LOG_MAD_VARIANCE / 2 / count.clamp(min=1)
-    n = max(int(known.sum()), 1)
+    n = int(known.sum())
     # Beyond twice the error of the variance itself: few neurons cannot tell it from noise.
     between = (log[known].var(correction=0) - error[known].mean() * (1 + 2 * (2 / n) ** 0.5)).clamp(min=0)
     return torch.where(known, log * between / (between + error), 0.0)
