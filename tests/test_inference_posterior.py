@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
@@ -116,6 +116,7 @@ def test_what_is_seen_within_a_step_goes_to_the_direction_that_the_lag_shows():
     assert (found.p_absent.numpy() < found.p_absent.numpy().T)[one_way].mean() > 0.9
 
 
+@settings(max_examples=8)
 @given(seed=st.integers(0, 5), order=st.permutations(range(12)))
 def test_relabelling_the_neurons_relabels_the_posterior(seed, order):
     _, evidence = draw(seed, n=12)
@@ -130,7 +131,7 @@ def test_relabelling_the_neurons_relabels_the_posterior(seed, order):
     assert posterior(relabelled).p_absent.numpy() == pytest.approx(posterior(evidence).p_absent.numpy()[grid], abs=1e-6)
 
 
-@given(scale=st.floats(1e-3, 1e3))
+@pytest.mark.parametrize("scale", [1e-3, 0.3, 1e3])
 def test_the_unit_of_weights_does_not_matter(scale):
     _, evidence = draw(1, n=12)
     scaled = replace(
