@@ -64,6 +64,17 @@ def test_probabilities_are_frequencies():
         assert 0.3 * fdr < false / chosen < 1.6 * fdr
 
 
+def test_probabilities_of_strong_connections_keep_their_order():
+    weight, evidence = draw(0, size=16.0, n=24)
+    sign = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], weight.shape))  # so that none is discounted
+    mixed = replace(evidence, estimate=evidence.estimate * sign, zero_lag=torch.zeros_like(evidence.zero_lag))
+    p_absent = posterior(mixed).p_absent.numpy()
+    assert ((p_absent >= 0) & (p_absent <= 1)).all()
+    size = np.abs(weight) * STEPS**0.5
+    strong = p_absent[(size > 7) & (size < 10)]  # still larger than the smallest number in single precision
+    assert len(np.unique(strong)) == len(strong) > 5
+
+
 def test_it_tells_more_than_the_evidence_at_a_lag():
     for seed in range(3):
         weight, evidence = draw(seed)

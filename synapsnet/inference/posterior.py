@@ -354,7 +354,7 @@ class _Fit:
                 log_evidence.index_add_(1, pre, p_evidence.log().mul_(FIXED).long())
                 counts[:, possible].index_add_(2, pre, (p_size * FIXED).long())
                 p_connected = p_size * (1 - spurious)
-                p_absent = 1 - p_connected.sum(1)
+                p_absent = (p_size * spurious).sum(1).clamp(max=1)  # a difference from 1 would lose what is small
                 estimate = self.lag_sd * z - leak[post] * self.mean[pre, post]
                 centre = weights + shrinkage[possible] * (estimate - weights)
                 mean = (p_connected * centre).sum(1)
