@@ -3,37 +3,54 @@
     python benchmarks/realism.py --networks lif-random lif-cell-types --output docs/realism.md
 
 Every network has its default parameters and is simulated once; of large ones and of large recordings 200 neurons are
-compared. Absent recordings are left out.
+compared. Beside them stands, for each recording, one setting of states and rates that is like it. Absent recordings are
+left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports.comparison import DIFFERENCES, capital, differences, evenly, statistics_of, summary_table
+from reports.comparison import (
+    CALCIUM_METRICS,
+    DIFFERENCES,
+    SPIKE_METRICS,
+    capital,
+    differences,
+    evenly,
+    statistics_of,
+    summary_table,
+)
 from reports.figures import cell_type_order
 from reports.tables import Table
 from simulators import NETWORKS, simulate
+from simulators.networks import LifRandom
 from synapsnet.files import write_text
 from synapsnet.io import read
-from synapsnet.recording import Recording, Simulation
+from synapsnet.recording import FloatArray, Recording, Simulation
 from validation.activity.observe_like import observe_like
 from validation.activity.statistics import CalciumStatistics, SpikeStatistics
+from validation.metrics.glossary import Metric
 
 MAX_NEURONS = 200
+SETTING_SEEDS = (1, 2, 3)
+SMALL = {"n_neurons": 40, "dt_ms": 0.5}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A real recording: where it lies, how it is read, and what makes it special."""
+    """A real recording: where it lies, how it is read, what makes it special, and a setting of `lif-random` like it."""
 
     path: str
     about: str
+    setting: dict[str, Any]
+    setting_s: float
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -41,17 +58,50 @@ SOURCES = {
     "Mouse V1, two-photon GCaMP6, 6 Hz": Source(
         "mouse_v1_suite2p",
         "Spontaneous activity of layer 2/3; suite2p's dF/F of 10 cells, which its authors chose among more.",
+        SMALL
+        | {
+            "rates": {"median_hz": 0.2, "sigma": 0.4},
+            "states": {
+                "episodes": {
+                    "n_groups": 1,
+                    "participating": 0.72,
+                    "pause_s": 120,
+                    "active_s": 6,
+                    "size_mv": 18,
+                    "spread": 0.1,
+                }
+            },
+        },
+        900.0,
         {"fs_hz": 6.0},
     ),
     "Mouse V1, two-photon mesoscope GCaMP6s, 6.3 Hz": Source(
         "mouse_v1_mesoscope/fluorescence.npz",
         "Visual stimulation; fluorescence of 10 cells less its background, in arbitrary units, so not dF/F.",
+        SMALL
+        | {
+            "rates": {"median_hz": 1.5, "sigma": 0.7},
+            "states": {
+                "episodes": {"n_groups": 6, "pause_s": 15, "active_s": 3, "size_mv": 6},
+                "drift": {"size_mv": 1, "time_s": 60},
+            },
+        },
+        900.0,
         {"key": "fluorescence", "transpose": True},
     ),
     "Mouse visual cortex, Neuropixels, 10 ms": Source(
         "mouse_visual_neuropixels_pv_opto/session_829720705_pv_opto.npz",
         "Six visual areas, in trials of 0.5 to 1.5 s up to the onset of light, units of at least 0.5 Hz. Intervals "
         "longer than a trial are not seen, neither here nor in the simulations that are cut in the same way.",
+        SMALL
+        | {
+            "rates": {"median_hz": 5.5, "sigma": 1.0},
+            "states": {
+                "drift": {"size_mv": 3, "time_s": 20, "n_components": 20},
+                "up-down": {"size_mv": 1.5},
+            },
+        },
+        240.0,
         {"key": "z", "dt_s": 0.01, "until": "light", "min_rate_hz": 0.5},
     ),
 }
@@ -64,9 +114,13 @@ larger networks and recordings, {max_neurons} neurons are compared.
 
 {differences}
 
+Below each table stands one setting of `lif-random` with states and tuned rates that was sought for this recording, by
+hand and on seed 1: is the median of every statistic inside the recording's middle half? Both are cut to the same
+length, so that the recording's numbers differ from those above.
+
 What to keep in mind: the recordings are few, of few animals and of selected cells, and the state of an animal changes,
-while the networks here stay in one state, without stimuli or a shared input. Likeness in these numbers is no proof of a
-good model, and no network was fitted to them. Where simulated traces are less skewed and forget faster than recorded
+while the networks in the upper tables stay in one state, without stimuli or a shared input. Likeness in these numbers
+is no proof of a good model. Where simulated traces are less skewed and forget faster than recorded
 ones, think first of steady firing: at several spikes a second the answers of a slow indicator merge, while a recorded
 cell is silent for long and then active for seconds, often together with others. Negative skewness is an indicator near
 its saturation.
@@ -93,6 +147,47 @@ def section(title: str, source: Source, recording: Recording, simulations: dict[
         sentences.append(f"- {metric_name}: {'; '.join(parts)}.")
     table = markdown(summary_table(found, title))
     return "\n".join([f"## {title}", "", f"{source.about} {how}", "", *table, "", *sentences, ""])
+
+
+def setting_section(source: Source, recording: Recording) -> str:
+    """The setting that was sought for a recording, and whether it is like it, for each of `SETTING_SEEDS`."""
+    network = LifRandom(**source.setting)
+    lines = []
+    found: dict[str, SpikeStatistics | CalciumStatistics] = {}
+    for seed in SETTING_SEEDS:
+        likeness = observe_like(simulate(network, duration_s=source.setting_s, seed=seed, notify=print), recording)
+        real, seen = statistics_of(likeness.real), statistics_of(likeness.simulated)
+        found |= {"**recording**": real, f"seed {seed}": seen}
+        inside = {
+            metric.name: within(getattr(seen, metric.field), getattr(real, metric.field)) for metric in metrics(real)
+        }
+        outside = [name for name, within_it in inside.items() if within_it is False]
+        told = "outside in " + ", ".join(outside) if outside else "every median inside the recording's middle half"
+        lines.append(f"- Seed {seed}: {told}.")
+    table = markdown(summary_table(found, "setting"))
+    return "\n".join(
+        [
+            f"**A setting like it** ({source.setting_s:g} s): `{json.dumps(source.setting)}`",
+            "",
+            *table,
+            "",
+            *lines,
+            "",
+        ]
+    )
+
+
+def metrics(statistics: SpikeStatistics | CalciumStatistics) -> tuple[Metric, ...]:
+    """Those of its kind."""
+    return SPIKE_METRICS if isinstance(statistics, SpikeStatistics) else CALCIUM_METRICS
+
+
+def within(simulated: FloatArray, real: FloatArray) -> bool | None:
+    """Whether the median lies in the middle half of the real values; None where it is not defined."""
+    if np.isnan(real).all():
+        return None
+    low, high = np.nanpercentile(real, [25, 75])
+    return bool(low <= np.nanmedian(simulated) <= high)
 
 
 def markdown(table: Table) -> list[str]:
@@ -131,7 +226,8 @@ def main() -> None:
         recording = read(path, **source.options)
         chosen = evenly(np.arange(recording.n_neurons), MAX_NEURONS)
         sections.append(section(title, source, recording.select_neurons(chosen), simulations))
-        print(sections[-1], flush=True)
+        sections.append(setting_section(source, recording.select_neurons(chosen)))
+        print(*sections[-2:], sep="\n", flush=True)
     write_text(options.output, "\n".join(sections))
 
 

@@ -12,6 +12,7 @@ from simulators.networks.cortex import Cortex
 from simulators.networks.izhikevich import Izhikevich
 from simulators.networks.lif import LifConnectome, LifRandom
 from simulators.networks.microcircuit import Microcircuit
+from simulators.networks.ring_attractor import RingAttractor
 from simulators.networks.v1 import V1Layer23
 from synapsnet.errors import unknown_name
 
@@ -23,6 +24,7 @@ _ALL: tuple[type[Network], ...] = (
     V1Layer23,
     Cortex,
     Microcircuit,
+    RingAttractor,
     Brunel,
     Coba,
     CobaSmall,
@@ -47,6 +49,7 @@ __all__ = [
     "Microcircuit",
     "Model",
     "Network",
+    "RingAttractor",
     "V1Layer23",
     "network_class",
 ]
