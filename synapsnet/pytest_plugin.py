@@ -36,9 +36,15 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     if config.getoption("synapsnet_method") is None or "PYTEST_XDIST_WORKER" in os.environ:
         return (yield)
     report = watched(lambda sentence: print(f"ERROR: {sentence}", file=sys.stderr))
-    code = yield
-    report(int(code or 0))
-    return code
+    code = pytest.ExitCode.INTERNAL_ERROR
+    try:
+        code = yield
+        return code
+    except pytest.UsageError:
+        code = pytest.ExitCode.USAGE_ERROR
+        raise
+    finally:
+        report(int(code))
 
 
 @pytest.hookimpl(tryfirst=True)  # before -k and -m are applied
