@@ -16,7 +16,7 @@ from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.inference.responses import normal_score, response, responses
-from synapsnet.inference.spectra import cross_spectra, time_resolution_s, welch
+from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, time_resolution_s, welch
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.io.units import count_spikes
 from synapsnet.recording import Connectome, neuron_table
@@ -89,7 +89,7 @@ def test_what_segments_make_of_a_correlation_and_of_noise(lag):
 
     def correlation(x, y):
         """At the lag, by products in time in place of spectra."""
-        starts = range(0, n_samples - segment + 1, segment // 2)
+        starts = range(0, n_samples - segment + 1, segment // SEGMENTS_AT_ONCE)
         pairs = [(window * x[s : s + segment], window * y[s : s + segment]) for s in starts]
         return np.mean([np.mean(np.roll(a, lag) * b) for a, b in pairs]), len(pairs)
 
@@ -98,7 +98,7 @@ def test_what_segments_make_of_a_correlation_and_of_noise(lag):
         x, other = rng.standard_normal((2, n_samples))
         seen.append(correlation(x, np.roll(x, lag))[0])
         value, n_segments = correlation(x, other)
-        chance.append(value * np.sqrt(n_segments * segment / 2))
+        chance.append(value * np.sqrt(n_segments * segment / SEGMENTS_AT_ONCE))
     assert np.mean(seen) == pytest.approx(kept, abs=0.03)
     assert np.std(chance) == pytest.approx(noise, rel=0.3)
 

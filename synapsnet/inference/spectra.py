@@ -10,7 +10,7 @@ of i and j when everything that is linear in the other neurons, earlier and late
 neurons share, slow or rhythmic, is seen in the others and goes; the effect of j on i stays, at the lags at which it
 acts. A neuron's own past, through its autospectrum, is taken out as well.
 
-Spectra are means over segments of `SEGMENT_S` that overlap by half, under a Hann window (Welch 1967). Of independent
+Spectra are means over overlapping segments of `SEGMENT_S`, under a Hann window (Welch 1967). Of independent
 white trains each lag of the correlogram is then 0 with a standard deviation that is known, and lags are independent.
 """
 
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 SEGMENT_S = 0.256  # of spectra: four times as long as the lags that are looked at
+SEGMENTS_AT_ONCE = 4  # overlapping at any time: every coincidence then counts the same, wherever it lies
 LONGEST_LAG_S = 0.060
 RIDGE = 1e-4  # of the autospectrum: keeps the inverse of a silent neuron's finite
 SHRINKAGE = 0.1  # times the square of the number of neurons over that of segments
@@ -53,8 +54,8 @@ class CrossSpectra:
 
     @property
     def n_samples(self) -> int:
-        """Bins that the segments, which overlap by half, cover."""
-        return self.n_segments * self.segment // 2
+        """Bins that the segments, which overlap, cover."""
+        return self.n_segments * self.segment // SEGMENTS_AT_ONCE
 
     @property
     def segment(self) -> int:
@@ -101,7 +102,7 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
     CrossSpectra
     """
     trains = [spike_times[k].times() for k in spike_times.index]
-    n, segment = len(trains), 2 * round(SEGMENT_S / step_s / 2)
+    n, segment = len(trains), SEGMENTS_AT_ONCE * round(SEGMENT_S / step_s / SEGMENTS_AT_ONCE)
     neuron = np.repeat(np.arange(n), [len(train) for train in trains])
     times = np.concatenate(trains)
     order = np.argsort(times, kind="stable")
@@ -111,7 +112,7 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
     window = hann(segment).to(device, torch.float32)
     total = torch.zeros(segment // 2 + 1, n, n, dtype=torch.complex64, device=device)
     n_segments = 0
-    hop, at_once = segment // 2, max(1, CHUNK_VALUES // (segment * n))
+    hop, at_once = segment // SEGMENTS_AT_ONCE, max(1, CHUNK_VALUES // (segment * n))
     for start, end in spike_times.time_support.values:
         n_bins = max(1, int((end - start) / step_s + 1e-6))
         first, last = np.searchsorted(times, [start, end])
@@ -146,7 +147,7 @@ def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.floa
     noise : (K,) array
         Standard deviation at each lag of a correlogram of independent white series, over that of a plain one.
     """
-    window, hop = hann(segment).numpy(), segment // 2
+    window, hop = hann(segment).numpy(), segment // SEGMENTS_AT_ONCE
     t = np.arange(segment)
     kept, noise = np.zeros(len(lags)), np.zeros(len(lags))
     for k, lag in enumerate(lags):
@@ -156,7 +157,7 @@ def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.floa
         # Segments overlap, so two of them share products; those that are wrapped around are others.
         for apart in np.unique(other - t):
             shared = np.bincount(t % hop, np.where(other - t == apart, product, 0), minlength=hop)
-            noise[k] += np.square(shared).sum() / segment / 2
+            noise[k] += np.square(shared).sum() * hop / segment**2
     return kept, np.sqrt(noise)
 
 
