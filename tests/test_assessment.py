@@ -144,8 +144,8 @@ def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording
     ("options", "sentence"),
     [
         ({"n_seeds": 0}, "At least 1 seed"),
-        ({"fractions": (1.2,)}, "Fractions"),
-        ({"fractions": ()}, "Fractions"),
+        ({"fractions": (1.2,)}, "recorded fractions of the network"),
+        ({"fractions": ()}, "recorded fractions of the network"),
         ({"lengths": (0.5, 2.0)}, "and include 1, its own"),
         ({"lengths": (1.0, float("nan"))}, "Lengths must be positive"),
     ],
@@ -174,7 +174,7 @@ def test_from_the_command_line(
         main()
     printed = capsys.readouterr().out
     assert ended.value.code in (0, None)
-    assert "Of 20 neurons, recorded for 2 min" in printed and "AUPRC" in printed
+    assert "Among 20 neurons, recorded for 2 min" in printed and "AUPRC" in printed
     assert str(run / ASSESSMENT) in printed
     monkeypatch.setattr(sys, "argv", [*arguments[:3], "--lengths", "1,long"])
     with pytest.raises(SystemExit) as ended:
