@@ -141,7 +141,7 @@ def test_counts_that_could_never_be_reached_are_refused(many, spike_recording):
     for slurm in (False, True):
         with pytest.raises(InputError, match=r"workers at once takes .* GiB"), connect(workers=many, slurm=slurm):
             pass
-    with pytest.raises(InputError, match=r"epochs takes .* years"):
+    with pytest.raises(InputError, match=r"passes takes .* years"):
         SynapsNet(epochs=10**6 * many, patience=10**6 * many).fit(spike_recording)
 
 
