@@ -46,6 +46,6 @@ class UpDown(SameSign):
         up_share = self.up_s / (self.up_s + self.down_s)
         n_cycles = int(n_steps * STEP_S / (self.up_s + self.down_s) * 2) + 50
         durations_s = rng.gamma(self.shape, np.array([self.down_s, self.up_s]) / self.shape, (n_cycles, 2)).ravel()
-        if rng.random() < up_share:  # starts in the middle of nothing: up or down as often as they are later
+        if rng.random() < up_share:  # as often up at the start as later
             durations_s[0] = 0.0
         return followed(alternating(durations_s, n_steps) - up_share, self.transition_ms * 1e-3)[:, None]

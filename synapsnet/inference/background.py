@@ -114,6 +114,12 @@ def design(response: Tensor, n_lags: int) -> Tensor:
     return columns
 
 
+def less_shared(z: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, N) z-scores less what neurons share, and (N, N) how far those of each pair scatter; see the two functions."""
+    z = without_shared_ranks(z, pairs)
+    return z, neuron_scales(z, pairs)
+
+
 def without_shared_ranks(z: Tensor, pairs: Tensor) -> Tensor:
     """(N, N) z-scores less what is a product of two neurons' loadings; `pairs` are those that count."""
     n = len(z)

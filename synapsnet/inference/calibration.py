@@ -21,7 +21,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from synapsnet.inference.background import NORMAL_MEDIAN, neuron_scales, without_shared_ranks
+from synapsnet.inference.background import NORMAL_MEDIAN, less_shared
 from synapsnet.inference.evidence import Evidence
 
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
@@ -64,15 +64,13 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
 def _without_shared_drive(evidence: Evidence, pairs: Tensor) -> Evidence:
     """Subtract what is of low rank over pairs, and count in what neurons scatter by."""
     error, root_n_steps = evidence.standard_error, evidence.n_steps**0.5
-    z = without_shared_ranks(torch.where(pairs, evidence.estimate / error, 0.0), pairs)
-    zero_lag = without_shared_ranks(root_n_steps * evidence.zero_lag, pairs)
-    if evidence.has_zero_lag:
-        zero_lag = zero_lag / neuron_scales(zero_lag, pairs)
+    z, scales = less_shared(torch.where(pairs, evidence.estimate / error, 0.0), pairs)
+    zero_lag, zero_lag_scales = less_shared(root_n_steps * evidence.zero_lag, pairs)
     return replace(
         evidence,
         estimate=torch.where(pairs, z * error, evidence.estimate),
-        standard_error=error * neuron_scales(z, pairs),
-        zero_lag=zero_lag / root_n_steps,
+        standard_error=error * scales,
+        zero_lag=zero_lag / zero_lag_scales / root_n_steps,
     )
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.inference.spectra import in_order
 from synapsnet.recording import FloatArray
 
 STEP_S, WINDOW_S = 0.0005, 0.030  # of the correlogram
@@ -78,10 +79,7 @@ def _correlograms(
     epochs = spike_times.time_support
     trains = [spike_times[k].times() for k in spike_times.index]
     n_lags = round(WINDOW_S / STEP_S)
-    neuron = np.repeat(np.arange(len(trains)), [len(train) for train in trains])
-    times = np.concatenate(trains)
-    order = np.argsort(times, kind="stable")
-    neuron, times = neuron[order], times[order]
+    times, neuron = in_order(spike_times)
     counts = np.zeros((len(post), n_lags), np.float32)
     n_presynaptic = np.zeros(len(trains))
     for sender in np.unique(pre):

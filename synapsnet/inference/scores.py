@@ -14,12 +14,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from synapsnet.inference.background import NORMAL_MEDIAN, neuron_scales, without_shared_ranks
+from synapsnet.inference.background import NORMAL_MEDIAN, less_shared
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Connectome
 
-MANY_STEPS = 10**9  # there is nothing at zero lag, whose error this is
+MANY_STEPS = 10**9  # sets the error at zero lag, where there is nothing
 
 
 def calibrated_connectome(inferred: Connectome) -> Connectome:
@@ -41,8 +41,7 @@ def calibrated_connectome(inferred: Connectome) -> Connectome:
     centre = scores[tested].median()
     spread = ((scores[tested] - centre).abs().median() / NORMAL_MEDIAN).clamp(min=torch.finfo(torch.float64).tiny)
     z = torch.where(tested, ((scores - centre) / spread).clamp(-1e6, 1e6), 0.0).float()
-    z = without_shared_ranks(z, tested)
-    found = posterior(Evidence.at_lags(z, neuron_scales(z, tested), MANY_STEPS, tested))
+    found = posterior(Evidence.at_lags(*less_shared(z, tested), MANY_STEPS, tested))
     # A score of the other sign is less than what neurons share would make.
     agrees = (z * torch.from_numpy(np.sign(inferred.weight)).float() > 0).numpy()
     return replace(inferred, p_value=found.p_value.numpy(), local_fdr=np.where(agrees, found.p_absent.numpy(), 1.0))

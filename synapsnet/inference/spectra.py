@@ -101,12 +101,8 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
     -------
     CrossSpectra
     """
-    trains = [spike_times[k].times() for k in spike_times.index]
-    n, segment = len(trains), SEGMENTS_AT_ONCE * round(SEGMENT_S / step_s / SEGMENTS_AT_ONCE)
-    neuron = np.repeat(np.arange(n), [len(train) for train in trains])
-    times = np.concatenate(trains)
-    order = np.argsort(times, kind="stable")
-    neuron, times = neuron[order], times[order]
+    times, neuron = in_order(spike_times)
+    n, segment = len(spike_times), SEGMENTS_AT_ONCE * round(SEGMENT_S / step_s / SEGMENTS_AT_ONCE)
     rate = np.bincount(neuron, minlength=n) / spike_times.time_support.tot_length()
     mean = torch.from_numpy((rate * step_s).astype(np.float32)).to(device)
     window = hann(segment).to(device, torch.float32)
@@ -129,6 +125,14 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
             total += spectrum @ spectrum.mH
             n_segments += len(some)
     return CrossSpectra(total / n_segments, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
+
+
+def in_order(spike_times: nap.TsGroup) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """(S,) times of all spikes in their order, and (S,) which neuron fired each, from 0 on."""
+    trains = [spike_times[k].times() for k in spike_times.index]
+    times, neuron = np.concatenate(trains), np.repeat(np.arange(len(trains)), [len(train) for train in trains])
+    order = np.argsort(times, kind="stable")
+    return times[order], neuron[order]
 
 
 def hann(segment: int) -> Tensor:

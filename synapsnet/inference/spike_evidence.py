@@ -21,7 +21,7 @@ import math
 
 import torch
 
-from synapsnet.inference.background import neuron_scales, without_shared_ranks
+from synapsnet.inference.background import less_shared
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.responses import Responses
@@ -82,8 +82,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     z = torch.where(informative, z, 0.0)
     scales = torch.ones_like(z)
     if informative.any() and not responses.differing_delays:
-        z = without_shared_ranks(z, informative)
-        scales = neuron_scales(z, informative)
+        z, scales = less_shared(z, informative)
     # A partial coherence of q at each lag is q (r_i r_j)^(1/2) / r_i more spikes a bin, of a rate r_i.
     rate = spectra.rate_hz.clamp(min=1e-6)
     per_weight = responses.sum / (spectra.n_samples**0.5 * (rate[:, None] * rate).sqrt() * recording.dt_s)
