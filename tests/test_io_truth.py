@@ -146,6 +146,14 @@ BAD = {
     "is of no kind that connections are read from": ({"m.xls": "x"}, {}),
     "Unusable parameter 'orientation'": ({"m.npy": WEIGHT}, {"orientation": "rows"}),
     "is not a whole HDF5 file": ({"edges.h5": "x"}, {}),
+    "column weight of .* must hold numbers; it holds 'strong'": ({"e.csv": "pre,post,weight\na,b,1\nb,c,strong\n"}, {}),
+    "column delay_ms of .* must hold numbers": ({"e.csv": "pre,post,delay_ms\na,b,1\nb,c,soon\n"}, {}),
+    "delays below 0": ({"e.csv": "pre,post,delay_ms\na,b,-1\nb,c,1\n"}, {}),
+    "are infinite in place": ({"e.csv": "pre,post,weight\na,b,inf\nb,c,1\n"}, {}),
+    "an end is blank": ({"e.csv": "pre,post\na,b\n,c\n"}, {}),
+    "names only one end": ({"e.csv": "pre,weight\na,1\nb,2\n"}, {}),
+    "says of no pair": ({"m.npy": np.full((4, 4), np.nan)}, {"orientation": "post-pre"}),
+    "is empty": ({"m.txt": ""}, {"orientation": "post-pre"}),
 }
 
 
@@ -158,6 +166,13 @@ def test_what_does_not_fit_ends_in_a_sentence(recording, tmp_path, sentence):
         np.save(tmp_path / name, content)
     with pytest.raises(InputError, match=sentence):
         attached(recording, tmp_path / name, **options)
+
+
+def test_a_second_row_of_a_header_is_told(recording, tmp_path):
+    (tmp_path / "e.csv").write_text("pre,post,weight\nid,id,mV\na,b,2\nb,c,-1\n")
+    found, said = attached(recording, tmp_path / "e.csv")
+    assert found.adjacency.sum() == 2
+    assert said == ["Below the header of e.csv id, id, mV is taken to be a part of it."]
 
 
 def test_synapses_of_a_pair_can_be_summed(recording, tmp_path):

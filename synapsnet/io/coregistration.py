@@ -22,7 +22,7 @@ EXACT = 2**53  # larger whole numbers are rounded in a table of floating-point n
 
 
 def whole_ids(column: pd.Series, path: Path) -> pd.Series:
-    """Ids as text, also where an empty cell has made whole numbers floats.
+    """Ids as text, also where an empty cell has made whole numbers floats; what is blank stays so.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def whole_ids(column: pd.Series, path: Path) -> pd.Series:
                 "these rows out, or save the ids as texts."
             )
         column = column.astype("Int64")
-    return column.astype(str)
+    return column.astype(str).where(column.notna())
 
 
 def tested_pairs(

@@ -27,7 +27,7 @@ from synapsnet.io.hdf5 import opened
 from synapsnet.io.mat import load_mat
 from synapsnet.io.npy import load_npy, load_npz
 from synapsnet.io.reader import Notify
-from synapsnet.io.table_files import PARQUET, TEXT, load_table
+from synapsnet.io.table_files import PARQUET, TEXT, load_whole
 from synapsnet.io.text import read_text
 from synapsnet.parameters import Parameters
 from synapsnet.recording import Connectome, Recording
@@ -40,6 +40,7 @@ PRE = ("pre", "pre_id", "source", "source_id", "source_node_id", "pre_pt_root_id
 POST = ("post", "post_id", "target", "target_id", "target_node_id", "post_pt_root_id", "post_root_id", "postsynaptic")
 WEIGHT = ("weight", "syn_weight", "w", "size", "n_synapses", "syn_count")
 DELAY = {"delay_s": 1.0, "delay_ms": 1e-3, "delay": 1e-3}
+BLANK = ("", "nan", "na", "null", "none")
 STATE_IT = "say which axis is the presynaptic one: --orientation post-pre for [post, pre], pre-post for [pre, post]"
 
 
@@ -121,7 +122,13 @@ def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Noti
         weight, delay_s = _of_pairs(found, [str(name) for name in recording.neurons["id"]], truth, path, notify)
     else:
         weight, delay_s = _oriented(*found, recording.n_neurons, truth, path, notify)
+    if np.isinf(weight).any():
+        raise InputError(f"The connections in {path} are infinite in places; use NaN for pairs that were not tested.")
+    if delay_s is not None and (delay_s < 0).any():
+        raise InputError(f"{path} has delays below 0; a spike cannot arrive before it was sent: correct them.")
     known = np.isfinite(weight)
+    if not known[~np.eye(len(weight), dtype=bool)].any():
+        raise InputError(f"{path} says of no pair of neurons whether it is connected; give the weight of those tested.")
     loops = np.count_nonzero(np.diagonal(np.where(known, weight, 0)))
     np.fill_diagonal(known, True)
     weight = np.where(known & ~np.eye(len(weight), dtype=bool), weight, 0.0)
@@ -152,8 +159,16 @@ def _load(path: Path, truth: Truth, notify: Notify) -> pd.DataFrame | tuple[Matr
     if path.suffix in (".h5", ".hdf5"):
         return _sonata(path, truth, notify)
     if path.suffix in (*TEXT, *PARQUET):
-        table = load_table(path)
-        if _column(table, PRE) is not None and _column(table, POST) is not None:
+        table, below, _ = load_whole(path)
+        if below:
+            rows = "; ".join(", ".join(row) for row in below)
+            notify(f"Below the header of {path.name} {rows} is taken to be a part of it.")
+        if (_column(table, PRE) is None) != (_column(table, POST) is None):
+            raise InputError(
+                f"{path} names only one end of its connections; it needs columns pre and post, and has "
+                f"{', '.join(table.columns)}."
+            )
+        if _column(table, PRE) is not None:
             return _named(table, path)
         weight, delay = _numbers(table.to_numpy(), path), None
     elif path.suffix == ".npy":
@@ -230,11 +245,20 @@ def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The table with our own column names."""
     pre, post, weight = (_column(table, names) for names in (PRE, POST, WEIGHT))
     pairs = pd.DataFrame({"pre": whole_ids(table[pre], path), "post": whole_ids(table[post], path)})
-    pairs["weight"] = 1.0 if weight is None else pd.to_numeric(table[weight], errors="coerce").to_numpy(float)
+    pairs["weight"] = 1.0 if weight is None else _column_of_numbers(table[weight], path)
     delay = _column(table, tuple(DELAY))
     if delay is not None:
-        pairs["delay_s"] = table[delay].to_numpy(float) * DELAY[delay.lower()]
+        pairs["delay_s"] = _column_of_numbers(table[delay], path) * DELAY[delay.strip().lower()]
     return pairs
+
+
+def _column_of_numbers(column: pd.Series, path: Path) -> Matrix:
+    """(P,) its numbers, NaN where it is blank."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    words = column[numbers.isna() & column.notna()].astype(str).str.strip()
+    if (wrong := words[~words.str.lower().isin(BLANK)]).any():
+        raise InputError(f"The column {column.name} of {path} must hold numbers; it holds {wrong.iloc[0]!r}.")
+    return numbers.to_numpy(float)
 
 
 def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
@@ -259,6 +283,8 @@ def _of_pairs(
     if "pre_population" in pairs and any("/" in name for name in ids):  # as the reader of SONATA's spikes names them
         for end in ("pre", "post"):
             pairs[end] = pairs[f"{end}_population"] + "/" + pairs[end]
+    if pairs[["pre", "post"]].isna().any(axis=None):
+        raise InputError(f"{path} has connections of which an end is blank; give the ids of both neurons.")
     row = {name: k for k, name in enumerate(ids)}
     if len(row) < len(ids):
         raise InputError(f"Neurons of the recording share ids, so {path.name} cannot say which are connected.")
@@ -351,7 +377,9 @@ def _flat(variables: dict[str, Any], prefix: str = "") -> Any:
 def _text_matrix(path: Path) -> Matrix:
     rows = [line.replace(",", " ").replace(";", " ").split() for line in read_text(path).splitlines()]
     rows = [row for row in rows if row and not row[0].startswith(("#", "%"))]
-    if len({len(row) for row in rows}) != 1:
+    if not rows:
+        raise InputError(f"{path} is empty; export it again.")
+    if len({len(row) for row in rows}) > 1:
         raise InputError(f"{path} is no matrix: its rows have different lengths; export it again.")
     return _numbers(np.array(rows), path)
 
@@ -363,8 +391,6 @@ def _numbers(array: Any, path: Path) -> Matrix:
         raise InputError(f"The connections in {path} must be numbers; other values were found.") from error
     if numbers.ndim != 2 or not numbers.size:
         raise InputError(f"The connections in {path} must be a matrix or pairs; got {numbers.ndim} dimensions.")
-    if np.isinf(numbers).any():
-        raise InputError(f"The connections in {path} are infinite in places; use NaN for pairs that were not tested.")
     return numbers
 
 
