@@ -81,7 +81,10 @@ def test_a_suite_of_recordings(folder):
     write_table(table, folder)
     (folder / "results.parquet").rename(folder / "ours.parquet")
     (folder / "theirs.parquet").write_bytes((folder / "ours.parquet").read_bytes())
-    assert len(read_table(folder)) == len(table)
+    said = []
+    assert len(read_table(folder, notify=said.append)) == len(table)
+    assert len(said) == table["method"].nunique()
+    assert said[0].startswith("theirs.parquet: results of ")
     with (folder / "there.npz").open("ab") as file:
         file.write(b"\0")
     assert unit_key(load_suite(str(folder / "suite.toml")).units()[0]) != before

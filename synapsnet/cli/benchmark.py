@@ -104,7 +104,7 @@ def leaderboard(
             check_output(drawn, *FIGURE_SUFFIXES)
     if markdown is not None:
         check_output(markdown, ".md")
-    board = ranked(read_table(results))
+    board = ranked(read_table(results, notify=notify))
     write_page(board, output)
     if figure is not None:
         write_figure(board, figure)

@@ -29,6 +29,7 @@ import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, that is
 
 from synapsnet.errors import InputError, border
 from synapsnet.files import atomic_path
+from synapsnet.io.reader import Notify
 from validation.benchmark.subprocess import Outcome
 from validation.benchmark.suite import Unit
 
@@ -126,10 +127,10 @@ def _spec(described: dict[str, Any]) -> str:
     return json.dumps(described, sort_keys=True)
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, *, notify: Notify = lambda line: None) -> pd.DataFrame:
     """The table in a folder that a benchmark wrote, in a Parquet file, or in all those of a folder together.
 
-    A unit that is in several files is taken from the first.
+    A unit that is in several files is taken from the first by name, which `notify` is told.
 
     Raises
     ------
@@ -141,14 +142,18 @@ def read_table(path: str | Path) -> pd.DataFrame:
     files = [own] if own.is_file() else sorted(path.glob("*.parquet"))
     if not files:
         raise InputError(f"There are no results in {path}; run `synapsnet benchmark SUITE -o {path}` first.")
-    table = pd.concat([_load(file) for file in files], ignore_index=True)
+    table = pd.concat([_load(file).assign(file=file.name) for file in files], ignore_index=True)
     if len(files) > 1:
         specs = table.groupby(["network", "observation"])[["network_spec", "observation_spec"]].nunique().max(axis=1)
         if (specs > 1).any():
             label = ", ".join(specs.index[specs > 1][0])
             raise InputError(f"The files in {path} are of different suites: {label} is not always the same; give one.")
-        table = table.drop_duplicates(["network", "observation", "method", "seed", "metric"], ignore_index=True)
-    return table
+        again = table.duplicated(["network", "observation", "method", "seed", "metric"])
+        repeated = table.loc[again, ["file", "method"]].drop_duplicates()
+        for file, method in repeated.itertuples(index=False):
+            notify(f"{file}: results of {method} are in a file before it as well, and are taken from there.")
+        table = table[~again].reset_index(drop=True)
+    return table.drop(columns="file")
 
 
 def _load(file: Path) -> pd.DataFrame:
