@@ -187,6 +187,11 @@ class Connectome:
         return cast(FloatArray, ratio)
 
     @property
+    def judges_significance(self) -> bool:
+        """Whether there are errors or probabilities that say which connections are significant."""
+        return self.standard_error is not None or self.local_fdr is not None
+
+    @property
     def p_values(self) -> FloatArray:
         """(N, N) two-sided p-value of each connection, 1 on the diagonal.
 

@@ -101,6 +101,7 @@ METHODS: dict[str, Entry] = {
     "sutera": _ours("Sutera et al. 2014", "sutera:Sutera", BOTH),
     "tspe": _ours("TSPE", "tspe:TSPE", SPIKES),
     "directed-sttc": _ours("directed STTC", "sttc:DirectedSTTC", SPIKES),
+    "correlogram-network": _ours("network on correlograms", "correlogram_network:CorrelogramNetwork", SPIKES),
     "ensemble": _ours("ensemble", "ensemble:Ensemble", BOTH),
     "ar": _ours("AR per neuron", "autoregression:AR", forecasts=BOTH),
     "gru": _ours("GRU", "gru:GRU", forecasts=BOTH, slow=True),

@@ -41,7 +41,7 @@ def score_connectivity(
     - `signed_auroc`, `signed_auprc`: the mean of two, excitatory edges (w > 0) against all other pairs ranked by s, and
       inhibitory edges (w < 0) against all other pairs ranked by -s; only one of them if the other is not defined.
 
-    At the method's own threshold, if it has standard errors (`Connectome.significant` at 5%):
+    At the method's own threshold, if it has standard errors or probabilities (`Connectome.significant` at 5%):
 
     - `mcc`, `f1`, and `false_discovery_rate`, the share of absent pairs among those found, which should be 5%.
     - `n_reported`: how many pairs are found; where nothing is connected, all of them are false.
@@ -144,10 +144,12 @@ def score_connectivity(
         if neurons is not None:
             types = neurons["cell_type"].tolist()
             values["block_correlation"] = _block_correlation(truth, inferred, types, counts)
-    if inferred.standard_error is not None and n > 1:
-        p_values, found = off_diagonal(inferred.p_values), off_diagonal(inferred.significant(LEVEL)) > 0
+    if inferred.judges_significance and n > 1:
+        found = off_diagonal(inferred.significant(LEVEL)) > 0
         values |= decide(found, edge, known, counts)._asdict()
         values["n_reported"] = np.array([float((found & known).sum())])
+    if (inferred.standard_error is not None or inferred.p_value is not None) and n > 1:
+        p_values = off_diagonal(inferred.p_values)
         values["false_positive_rate"] = false_positive_rate(p_values, absent, counts)
         values["p_value_distance"] = np.array([p_value_distance(p_values[absent])])
     if truth.delay_s is not None and inferred.delay_s is not None:

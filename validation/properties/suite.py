@@ -428,8 +428,8 @@ def _says_no_more_than_times_hold(subject: Subject, modality: Modality, quick: b
 
 def _significant(inferred: Connectome) -> npt.NDArray[np.bool_]:
     """(N, N) at a false discovery rate of 5%."""
-    if inferred.standard_error is None:
-        raise NotApplicable("it gives no standard errors")
+    if not inferred.judges_significance:
+        raise NotApplicable("it gives no standard errors and no probabilities")
     return inferred.significant(fdr=0.05)
 
 
