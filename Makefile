@@ -22,7 +22,7 @@ demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 gpu:
 	$(PYTHON) benchmarks/gpu.py

@@ -23,7 +23,7 @@ from simulators.networks import LifRandom
 from synapsnet.recording import Recording, Simulation
 
 # The same examples in every run, and no limits of time: a test that failed once fails again.
-hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=25)
 hypothesis.settings.load_profile("repeatable")
 
 Simulate = Callable[..., Simulation]
@@ -95,14 +95,25 @@ def calcium_recording(small_simulation: Simulation) -> Recording:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium that keeps a log of its console and of its requests."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
+def browser(chromium: Any) -> Any:
+    """Headless Chromium that keeps a log of its console and of its requests, as it is when it starts."""
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    chromium.get("about:blank")
+    for log in ("browser", "performance"):
+        chromium.get_log(log)  # forget what was before
+    return chromium
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one that all modules share: it takes seconds to start."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver):
         pytest.skip("needs chromium and chromedriver on the PATH to open a page")
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to drive chromium")
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = program
     for switch in (
         "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
         "disable-component-update", "disable-sync", "window-size=1280,900",

@@ -32,10 +32,13 @@ def run(
     values: dict[str, Any],
     neurons: list[int],
     pre: int = 0,
-    weight_mv: float = 0.0,
+    weight_mv: Any = 0.0,
     arrivals_s: tuple[float, ...] = (),
 ) -> Traces:
-    """Run the given neurons with `values` in place of the network's own; spikes of `pre` arrive at all of them."""
+    """Run the given neurons with `values` in place of the network's own; spikes of `pre` arrive at all of them.
+
+    `weight_mv` is that of all of them, or a list of one each.
+    """
     model = network.model()
     b2.prefs.codegen.target = "numpy"
     b2.defaultclock.dt = model.dt_s * b2.second

@@ -451,7 +451,7 @@ def test_real_recordings(ok, real_data, tmp_path):
 
 def test_demo(ok, tmp_path, small_simulation):
     assert small_simulation.n_neurons == 20  # compiled already
-    printed = ok("demo", "--neurons", 20, "--duration", 60, "--output", tmp_path / "demo")
+    printed = ok("demo", "--neurons", 20, "--duration", 30, "--output", tmp_path / "demo")
     report = tmp_path / "demo" / "report.html"
     assert str(report) in printed.replace("\n", "")
     assert report.stat().st_size > 1e6

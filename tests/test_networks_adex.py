@@ -50,7 +50,7 @@ def driven() -> dict[tuple[int, float], Any]:
     """Intervals in ms of a regular-spiking and a fast-spiking neuron at each constant drive, from rest."""
     neurons = [kind for kind in (REGULAR, FAST) for _ in DRIVES_MV]
     drive = np.tile(DRIVES_MV, 2)
-    traces = isolated.run(Adex(), 1.0, values={"v": REST_MV * 1e-3, "drive": drive * 1e-3}, neurons=neurons)
+    traces = isolated.run(Adex(), 0.5, values={"v": REST_MV * 1e-3, "drive": drive * 1e-3}, neurons=neurons)
     return {
         key: np.diff(train) * 1e3
         for key, train in zip(zip(neurons, drive.tolist(), strict=True), traces.spikes_s, strict=True)
@@ -60,7 +60,7 @@ def driven() -> dict[tuple[int, float], Any]:
 @pytest.mark.parametrize("drive_mv", DRIVES_MV)
 @pytest.mark.parametrize(("kind", "a_ns", "b_pa"), [(REGULAR, A_NS, B_PA), (FAST, 0.0, 0.0)])
 def test_neurons_fire_as_the_published_equations_do(driven, kind, a_ns, b_pa, drive_mv):
-    intervals_ms, expected_ms = driven[kind, drive_mv], integrated_intervals_ms(drive_mv, a_ns, b_pa, 1000.0)
+    intervals_ms, expected_ms = driven[kind, drive_mv], integrated_intervals_ms(drive_mv, a_ns, b_pa, 500.0)
     assert len(intervals_ms) == pytest.approx(len(expected_ms), abs=1 + 0.01 * len(expected_ms))
     n = min(len(intervals_ms), len(expected_ms), 20)
     assert intervals_ms[:n] == pytest.approx(expected_ms[:n], rel=0.02, abs=0.3)

@@ -209,10 +209,10 @@ def slow_compiler(own_cache: Path, programs: list[bytes], tmp_path: Path) -> Cal
 
 
 def test_concurrent_processes_compile_a_network_once(slow_compiler):
-    processes = [slow_compiler(seed) for seed in range(3)]
+    processes = [slow_compiler(seed) for seed in range(2)]
     lines = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert sorted(line.split()[0] for line in lines) == ["Compiling", "Re-using", "Re-using"]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(line.split()[0] for line in lines) == ["Compiling", "Re-using"]
 
 
 def test_a_killed_build_leaves_nothing_that_breaks_the_next(slow_compiler):

@@ -117,7 +117,7 @@ def test_every_network_is_drawn_with_every_topology(name, topology):
     assert run.signals.weight_v.shape == (n, run.signals.signal.shape[1])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(name=NAMES, topology=st.sampled_from(WIRINGS), stimulus_mv=st.sampled_from([0.0, 2.0]), seed=SEEDS)
 def test_what_a_simulation_says_of_itself_repeats_it_byte_for_byte(name, topology, stimulus_mv, seed):
     assume((name, topology) not in WITHOUT_EXCITATION)
@@ -538,7 +538,7 @@ def test_a_disk_that_is_full_from_any_file_on_ends_in_a_sentence(own_cache, comm
     output, code = tmp_path / "simulation.nwb", 2
     for files in range(40):
         left = files
-        code, error = command(*SIMULATE, "-o", output)
+        code, error = command(*SIMULATE, "--duration", 10, "-o", output)
         if code == 0:
             break
         assert code == 2

@@ -100,7 +100,7 @@ def topologies(pick: st.DrawFn) -> Topology:
     return topology({"name": name, "weight_sigma": pick(st.floats(0, 1.5))} | own[name])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(chosen=topologies(), n_excitatory=st.integers(12, 30), n_inhibitory=st.integers(0, 6), seed=st.integers(0, 99))
 def test_every_topology_draws_a_connectome_of_its_neurons(chosen, n_excitatory, n_inhibitory, seed):
     table, strength_mv = neurons(n_excitatory, n_inhibitory)
