@@ -50,10 +50,8 @@ constraints:
 
 # oasis-deconv has no wheel for Python 3.14, nixio (no C in it) for none; pip makes them
 resolve: $(INSTALLED)
-	for python in $(SUPPORTED); do \
-		$(COMPILE) --python-version $$python --constraint constraints.txt \
-			--only-binary :all: --no-binary oasis-deconv --no-binary nixio >/dev/null || exit 1; \
-	done
+	printf '%s\n' $(SUPPORTED) | xargs -P 4 -I VERSION $(COMPILE) --python-version VERSION --constraint constraints.txt \
+		--only-binary :all: --no-binary oasis-deconv --no-binary nixio >/dev/null
 
 picture: $(INSTALLED)
 	test -f demo/report.html || $(MAKE) demo

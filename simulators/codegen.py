@@ -107,8 +107,8 @@ static inline double external_input(int32_t neuron) {
 )
 
 
-# What each of Brian2's fourteen files includes is compiled once: a third less to do. Nobody looks for what they depend on,
-# which would read it all once more: nothing is compiled twice.
+# What each of Brian2's fourteen files includes is compiled once: a third less to do. Nobody looks for what they depend
+# on, which would read it all once more: nothing is compiled twice.
 EVERY = """#include "objects.h"
 #include "brianlib/common_math.h"
 #include <fstream>
