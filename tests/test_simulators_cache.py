@@ -24,6 +24,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Simulation
 
 NETWORK = LifRandom(n_neurons=20, connection_probability=0.15)
+WITH_INPUT = LifRandom(n_neurons=20, connection_probability=0.15, inputs={"running_gain": 0.5})
 RUN = {"duration_s": 2.0, "seed": 7}
 
 
@@ -137,14 +138,18 @@ def test_the_callers_random_numbers_are_not_touched(own_cache):
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
-def test_without_a_compiler_numpy_gives_the_same_spikes_and_a_warning(own_cache, monkeypatch, tmp_path):
-    """Brian2 draws the same random numbers everywhere; an input that varies in time is included."""
-    network = LifRandom(n_neurons=20, connection_probability=0.15, inputs={"running_gain": 0.5})
-    compiled = simulate(network, duration_s=1.0, seed=3)
+@pytest.fixture(scope="module")
+def compiled(simulate_once: Callable[..., Simulation]) -> Simulation:
+    """With an input that varies in time; its program is that of all tests."""
+    return simulate_once(WITH_INPUT, duration_s=1.0, seed=3)
+
+
+def test_without_a_compiler_numpy_gives_the_same_spikes_and_a_warning(compiled, own_cache, monkeypatch, tmp_path):
+    """Brian2 draws the same random numbers everywhere."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     lines: list[str] = []
-    interpreted = simulate(network, duration_s=1.0, seed=3, notify=lines.append)
+    interpreted = simulate(WITH_INPUT, duration_s=1.0, seed=3, notify=lines.append)
     assert same_spikes(compiled, interpreted)
     assert sum(len(compiled.spike_times[k]) for k in range(20)) > 50
     assert len(lines) == 1
