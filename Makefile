@@ -22,7 +22,7 @@ demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 gpu:
 	$(PYTHON) benchmarks/gpu.py

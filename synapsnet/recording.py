@@ -231,7 +231,7 @@ class Connectome:
             rate[order] = np.cumsum(local[order], dtype=np.float64) / np.arange(1, len(local) + 1)
             found[pairs] = rate
         else:
-            from scipy.stats import false_discovery_control  # a third of what every command imports
+            from scipy.stats import false_discovery_control  # every command would wait for it when it starts
 
             found[pairs] = false_discovery_control(self.p_values[pairs])
         return found

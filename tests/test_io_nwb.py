@@ -111,7 +111,7 @@ def read_unchecked(path: Path) -> Recording:
     return nwb.read(path, notify=lambda line: None)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(written=recordings())
 def test_a_recording_comes_back_exactly(written):
     back = round_trip(write_recording, read_unchecked, written)
