@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
+from validation.activity.statistics import binned_spike_times
 from validation.activity.surrogates import circular_shift, jitter
 from validation.methods import LaggedCorrelation
 
@@ -66,6 +69,16 @@ def test_shift_keeps_each_neuron_in_its_epoch(seed: int) -> None:
         for before, after in zip(recording.values[start:stop].T, shifted.values[start:stop].T, strict=True):
             matches = [k for k in range(stop - start) if np.array_equal(np.roll(before, k), after)]
             assert any(10 <= k <= stop - start - 10 for k in matches)
+
+
+def test_shifted_spikes_are_in_the_bins_of_the_shifted_counts() -> None:
+    rng = np.random.default_rng(0)
+    recording = spikes(0, segments=[60, 40])
+    times = binned_spike_times(recording)
+    moved = circular_shift(replace(recording, spike_times=times), 0.1, rng)
+    assert moved.spike_times is not None
+    found = moved.spike_times.count(0.01, ep=moved.epochs).values
+    np.testing.assert_array_equal(found, moved.values)
 
 
 def test_surrogates_break_the_coupling() -> None:

@@ -9,7 +9,8 @@ surrogate           keeps                                          breaks
 `circular_shift`    each neuron's activity, its autocorrelation    timing between neurons
 ==================  =============================================  ==============================================
 
-Surrogates have no connectome and no spike times, since those of the recording no longer apply.
+Surrogates have no connectome, since that of the recording no longer applies; only those by `circular_shift` have spike
+times.
 """
 
 from __future__ import annotations
@@ -93,13 +94,29 @@ def circular_shift(recording: Recording, min_shift_s: float, rng: np.random.Gene
             f"The shift must be at least 0 s and at most half of the shortest epoch, {shortest * recording.dt_s:g} s; "
             f"got {min_shift_s} s."
         )
-    values = np.empty_like(recording.values)
+    values, shifts = np.empty_like(recording.values), []
     for start, stop in recording.segments:
         length = stop - start
         shift = rng.integers(least, length - least, size=recording.n_neurons, endpoint=True)
         rows = (np.arange(length)[:, None] - shift) % length
         values[start:stop] = np.take_along_axis(recording.values[start:stop], rows, axis=0)
-    return _surrogate(recording, values)
+        shifts.append(shift * recording.dt_s)
+    surrogate = _surrogate(recording, values)
+    if recording.spike_times is None:
+        return surrogate
+    return replace(surrogate, spike_times=_shifted(recording.spike_times, recording.epochs, np.array(shifts)))
+
+
+def _shifted(spike_times: nap.TsGroup, epochs: nap.IntervalSet, shift_s: FloatArray) -> nap.TsGroup:
+    """Spike times within these epochs, shifted circularly by (epochs, N) seconds."""
+    trains = {}
+    for k in range(len(spike_times)):
+        times, moved = spike_times[k].times(), []
+        for (start, end), by in zip(epochs.values, shift_s[:, k], strict=True):
+            here = times[(times >= start) & (times < end)]
+            moved.append(np.sort(start + (here - start + by) % (end - start)))
+        trains[k] = nap.Ts(np.concatenate(moved), time_support=epochs)
+    return nap.TsGroup(trains, time_support=epochs)
 
 
 def _surrogate(recording: Recording, values: npt.NDArray[np.float32]) -> Recording:
