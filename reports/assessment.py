@@ -1,4 +1,4 @@
-"""An assessment in the report: findings in words, then the match, reliability, and what could not be determined."""
+"""An assessment in the report: findings in words, what is expected, reliability, and what could not be determined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.assessment_figures import agreement_figure, light_figure, matched_figure, weights_figure
+from reports.assessment_figures import (
+    agreement_figure,
+    light_figure,
+    recovery_figure,
+    thresholds_figure,
+    weights_figure,
+)
 from reports.numbers import format_duration, format_estimate, format_number, is_defined
 from reports.page import Panel
 from reports.summary import Statement
@@ -18,18 +24,14 @@ from validation.assessment.reliability import Arrays
 from validation.assessment.results import (
     Assessment,
     Comparison,
-    Matched,
+    Expected,
     Part,
     Perturbation,
-    Quartiles,
-    Scenario,
 )
-from validation.assessment.wording import NAMES
 from validation.metrics.glossary import Metric
-from validation.metrics.results import Estimate
 
 PARTS: dict[Part, str] = {
-    "matched": "Matched simulation",
+    "expected": "What is recovered",
     "reliability": "Reliability",
     "states": "States of the animal",
     "forecasts": "Forecasts against others",
@@ -43,15 +45,16 @@ KNOWLEDGE = {
     "cell_types": "Weights by cell type",
     "waveform": "Signs by the width of spikes",
 }
-MATCHED_METRICS = (
-    Metric("duration", "recorded for", "Length of the simulated recording."),
-    Metric("auprc", "AUPRC", "Area under the precision-recall curve; 1 if all connections rank above all other pairs."),
-    Metric("density", "chance", "AUPRC of guessing: the fraction of pairs that are connected."),
-    Metric("false_discovery_rate", "false", "Fraction of the reported pairs that are not connected.", True),
-    Metric("sign_accuracy", "sign accuracy", "Fraction of the connections whose sign is right."),
-    Metric("weight_correlation", "weight r", "Correlation of true and inferred weights over all pairs."),
-    Metric("share_reported", "reported", "Fraction of pairs reported."),
+EXPECTED_METRICS = (
+    Metric("value", "expected", "Median over simulated recordings like this one, with a 95% interval."),
 )
+EXPECTED = {
+    "auprc": "AUPRC",
+    "density": "fraction of pairs connected (chance)",
+    "sign_accuracy": "sign accuracy",
+    "strength_mv": "mean potential of a connection (mV)",
+    "hidden": "fraction of the network not recorded",
+}
 AGREEMENT_METRICS = (
     Metric("duration", "length of each", "Duration of each of the two parts."),
     Metric("weight", "weight r", "Correlation of weights from the two parts."),
@@ -90,7 +93,6 @@ class Assessed:
 
     statements: list[Statement]
     panels: list[Panel]
-    likeness: Table | None
     missing: list[tuple[str, str]]
 
 
@@ -110,44 +112,21 @@ def assessed(assessment: Assessment, parts: Arrays) -> Assessed:
             *(Statement(text, warning=True) for text in warnings(assessment)),
         ],
         panels=list(_panels(assessment, parts)),
-        likeness=None if assessment.matched is None else likeness_table(assessment.matched),
         missing=list(_missing(assessment)),
     )
 
 
-def matched_table(matched: Matched) -> Table:
-    """The scores of matched simulations, by recorded fraction and length."""
-    rows = [
-        Row(
-            "",
-            share_text(scenario),
-            [
-                Cell(format_duration(score.duration_s), value=score.duration_s),
-                estimate_cell(score.auprc),
-                _number(score.density),
-                estimate_cell(score.false_discovery_rate),
-                estimate_cell(score.sign_accuracy),
-                estimate_cell(score.weight_correlation),
-                _number(score.share_reported),
-            ],
-        )
-        for scenario in matched.scenarios
-        for score in scenario.scores
+def expected_table(expected: Expected) -> Table:
+    """What is expected of the connectivity, of longer recordings and of other thresholds."""
+    values = [(text, getattr(expected, name)) for name, text in EXPECTED.items()]
+    values += [(f"AUPRC in {format_duration(expected.longer.duration_s)}", expected.longer.auprc)]
+    values += [
+        (f"false of the {each.n_reported:,} pairs reported at {each.nominal:.1%}", each.false)
+        for each in expected.thresholds
+        if each.n_reported
     ]
-    return Table("Scores on the matched simulations, means over seeds", MATCHED_METRICS, rows)
-
-
-def likeness_table(matched: Matched) -> Table:
-    """Statistics of the recording and of the matched simulations: medians and quartiles."""
-    columns = [Metric("recording", "recording", "Median over neurons or pairs, and quartiles.")]
-    columns += [Metric("", share_text(scenario), "Of the simulation.") for scenario in matched.scenarios]
-    names = [each.name for each in matched.scenarios[0].likeness] if matched.scenarios else []
-    rows = []
-    for k, name in enumerate(names):
-        same = [scenario.likeness[k] for scenario in matched.scenarios]
-        cells = [_quartiles(same[0].recording), *(_quartiles(each.simulation) for each in same)]
-        rows.append(Row("", NAMES.get(name, name), cells))
-    return Table("How like your data the matched simulations are: medians and quartiles", columns, rows)
+    rows = [Row("", text, [estimate_cell(value)]) for text, value in values]
+    return Table("Expected from simulated recordings like this one", EXPECTED_METRICS, rows)
 
 
 def agreement_table(comparisons: Sequence[Comparison]) -> Table:
@@ -182,44 +161,34 @@ def light_table(found: Perturbation) -> Table:
     return Table("Prediction of responses to light", LIGHT_METRICS, [Row("", found.light, cells)])
 
 
-def share_text(scenario: Scenario) -> str:
-    """How much of the network was recorded."""
-    if scenario.visible_fraction == 1:
-        return "all neurons recorded"
-    return f"{scenario.visible_fraction:.0%} of the neurons recorded"
-
-
 def _panels(assessment: Assessment, parts: Arrays) -> Iterator[Panel]:
-    if assessment.matched is not None and assessment.matched.scenarios:
-        yield _matched_panel(assessment.matched)
+    if assessment.expected is not None and assessment.facts is not None:
+        yield _expected_panel(assessment.expected, assessment.facts.duration_s)
     if _comparisons(assessment)[0]:
         yield _agreement_panel(assessment, parts)
     if assessment.perturbation is not None:
         yield _light_panel(assessment.perturbation)
 
 
-def _matched_panel(matched: Matched) -> Panel:
-    now = matched.scenarios[0].at()
-    reaches = (
-        "" if now is None else f"At the length of your recording SynapsNet reaches AUPRC {format_estimate(now.auprc)}. "
-    )
+def _expected_panel(expected: Expected, duration_s: float) -> Panel:
     return Panel(
         "On data like yours",
-        f"{reaches}How much of the truth SynapsNet finds in simulated recordings that are like yours, by how long they "
-        "are: 1 is all of it, the dotted line is guessing. Bars are 95% intervals over networks, small marks single "
-        f"networks. {matched.how}",
-        {"": matched_figure(matched, [share_text(each) for each in matched.scenarios])},
+        f"SynapsNet reaches AUPRC {format_estimate(expected.auprc)} on simulated recordings that look like yours and "
+        "in which it finds what it finds in yours; 1 is all of the connections, the dotted line is guessing. "
+        f"Regression over {expected.n_examples:,} recordings of networks of many kinds, of which the connections are "
+        "known; bars are 95% intervals. How much is false at other thresholds: on the dotted line, a threshold keeps "
+        "its word.",
+        {"recovery": recovery_figure(expected, duration_s), "false discoveries": thresholds_figure(expected)},
+        choice="Show",
         shape="wide",
-        table=matched_table(matched),
-        of="matched simulation",
+        table=expected_table(expected),
+        of="expected",
     )
 
 
 def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
     comparisons, names = _comparisons(assessment)
-    scenarios = [] if assessment.matched is None else assessment.matched.scenarios
-    reached = [each.weight_reliability for each in scenarios if each.weight_reliability is not None]
-    plots = {"correlation": agreement_figure(comparisons, [_pair(each) for each in comparisons], reached)}
+    plots = {"correlation": agreement_figure(comparisons, [_pair(each) for each in comparisons])}
     for name, each in zip(names, comparisons, strict=True):
         if f"{name}.first.weight" in parts:
             weights = parts[f"{name}.first.weight"], parts[f"{name}.second.weight"]
@@ -227,8 +196,8 @@ def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
     return Panel(
         "Does another part of the recording give the same connectivity?",
         "Correlation of weights inferred from two parts of the recording, with 95% intervals; crosses are "
-        "neurons shifted in time, which share nothing, and open diamonds are odd and even blocks of the matched "
-        "simulations. Weights on which the parts disagree cannot be right; those on which they agree need not be, "
+        "neurons shifted in time, which share nothing. Weights on which the parts disagree cannot be right; those on "
+        "which they agree need not be, "
         "because common input repeats as well.",
         plots,
         choice="Show",
@@ -282,7 +251,3 @@ def _pair(comparison: Comparison) -> str:
 
 def _number(value: float) -> Cell:
     return Cell(format_number(value), value=value if is_defined(value) else None)
-
-
-def _quartiles(of: Quartiles) -> Cell:
-    return estimate_cell(Estimate(value=of.median, low=of.low, high=of.high))

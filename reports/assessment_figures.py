@@ -1,4 +1,4 @@
-"""Figures of an assessment: recovery from matched simulations, agreement of parts, responses to light."""
+"""Figures of an assessment: what is expected of the connectivity, agreement of parts, responses to light."""
 
 from __future__ import annotations
 
@@ -9,56 +9,59 @@ import numpy as np
 import plotly.graph_objects as go
 
 from reports.figures import INK, FloatArray, axis_style, base_layout
-from validation.assessment.results import Comparison, Matched, MatchedFit, Perturbation, Scenario
+from validation.assessment.results import Comparison, Expected, Perturbation
+from validation.metrics.results import Estimate
 
-# Apart in greyscale by their marks and dashes
-LOOKS = (("#0072B2", "circle", "solid"), ("#D55E00", "square", "7px,3px"), ("#009E73", "triangle-up", "2px,3px"))
+BLUE = "#0072B2"
 MAX_POINTS = 3_000
 ROW_PX = 62
-AROUND_ALL, AROUND_ONE = 1.2, 4.0  # factors by which the axis of lengths goes beyond them, and beyond a single one
-BESIDE = 0.03  # scenarios of one length, side by side on the logarithmic axis
+AROUND = 1.5  # factor by which logarithmic axes go beyond what is drawn
 
 
-def matched_figure(matched: Matched, names: Sequence[str]) -> go.Figure:
-    """AUPRC in matched simulations over the length of the recording.
+def recovery_figure(expected: Expected, duration_s: float) -> go.Figure:
+    """Expected AUPRC over the length of the recording.
 
     Parameters
     ----------
-    matched : Matched
-        With at least one scenario.
-    names : sequence of str
-        Names of its scenarios.
+    expected : Expected
+    duration_s : float
+        Length of the recording.
     """
     figure = go.Figure(layout=base_layout(height=400))
-    own = next((now.duration_s for scenario in matched.scenarios if (now := scenario.at()) is not None), None)
-    for k, (scenario, name) in enumerate(zip(matched.scenarios, names, strict=True)):
-        fits = [fit for fit in matched.fits if fit.visible_fraction == scenario.visible_fraction]
-        _add_scenario(figure, scenario, fits, name, k)
-    chance = float(np.mean([score.density for scenario in matched.scenarios for score in scenario.scores]))
-    figure.add_hline(
-        chance,
-        line={"color": INK, "width": 1, "dash": "2px,3px"},
-        annotation_text=f"guessing {chance:.2f}",
-        annotation_position="bottom right",
+    minutes = [duration_s / 60, expected.longer.duration_s / 60]
+    _add_estimates(figure, minutes, [expected.auprc, expected.longer.auprc], "%{x:.3g} min")
+    _add_chance(figure, expected.density.value, f"guessing {expected.density.value:.2f}")
+    figure.add_vline(minutes[0], line={"color": INK, "width": 1})
+    figure.add_annotation(
+        x=np.log10(minutes[0]), y=1, yref="paper", text="your recording", showarrow=False, xanchor="left", xshift=4
     )
-    ticks = sorted({score.duration_s / 60 for scenario in matched.scenarios for score in scenario.scores})
-    if own is not None:
-        figure.add_vline(own / 60, line={"color": INK, "width": 1})
-        side, shift = ("right", -4) if len(ticks) > 1 and own / 60 == ticks[-1] else ("left", 4)
-        figure.add_annotation(
-            x=np.log10(own / 60), y=1, yref="paper", text="your recording", showarrow=False, xanchor=side, xshift=shift
-        )
-    labels = [f"{tick:.3g}" for tick in ticks]
-    beyond = AROUND_ONE if len(ticks) == 1 else AROUND_ALL
-    limits = np.log10([ticks[0] / beyond, ticks[-1] * beyond]).tolist()
+    labels = [f"{tick:.3g}" for tick in minutes]
+    limits = np.log10([minutes[0] / AROUND, minutes[-1] * AROUND]).tolist()
     figure.update_xaxes(
-        axis_style("length of the recording (min)", type="log", tickvals=ticks, ticktext=labels, range=limits)
+        axis_style("length of the recording (min)", type="log", tickvals=minutes, ticktext=labels, range=limits)
     )
     figure.update_yaxes(axis_style("AUPRC", range=[0, 1.02]))
     return figure
 
 
-def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str], of_matched: Sequence[float]) -> go.Figure:
+def thresholds_figure(expected: Expected) -> go.Figure:
+    """Expected share of false discoveries over the nominal one; on the dotted line it keeps its word."""
+    figure = go.Figure(layout=base_layout(height=400))
+    nominal = [each.nominal for each in expected.thresholds]
+    _add_estimates(figure, nominal, [each.false for each in expected.thresholds], "nominal %{x}")
+    figure.add_scatter(
+        x=nominal, y=nominal, mode="lines", line={"color": INK, "width": 1, "dash": "2px,3px"}, hoverinfo="skip"
+    )
+    labels = [f"{each:.1%}" for each in nominal]
+    limits = np.log10([nominal[0] / AROUND, nominal[-1] * AROUND]).tolist()
+    figure.update_xaxes(
+        axis_style("nominal rate of false discoveries", type="log", tickvals=nominal, ticktext=labels, range=limits)
+    )
+    figure.update_yaxes(axis_style("share that is false", range=[0, 1.02]))
+    return figure
+
+
+def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str]) -> go.Figure:
     """Correlation of weights from two parts of a recording, one row for each pair of parts.
 
     Parameters
@@ -66,8 +69,6 @@ def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str], of
     comparisons : sequence of Comparison
     names : sequence of str
         Names of the pairs.
-    of_matched : sequence of float
-        The same for odd and even blocks of matched simulations; drawn in the first row.
     """
     figure = go.Figure(layout=base_layout(height=150 + ROW_PX * len(comparisons)))
     null = [(r, k) for k, each in enumerate(comparisons) for r in each.null_weight_correlation]
@@ -75,7 +76,6 @@ def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str], of
     value, low, high = np.array([(e.value, e.low, e.high) for e, _ in found]).reshape(-1, 3).T
     drawn = {
         "shifted in time": (*_columns(null), "x-thin-open", "#5c5c5c", {}),
-        "matched simulations": (list(of_matched), [0.2] * len(of_matched), "diamond-open", "#D55E00", {}),
         "this recording": (
             value.tolist(),
             [k for _, k in found],
@@ -150,32 +150,28 @@ def light_figure(found: Perturbation) -> go.Figure:
     return figure
 
 
-def _add_scenario(figure: go.Figure, scenario: Scenario, fits: Sequence[MatchedFit], name: str, k: int) -> None:
-    """Means of the k-th scenario with their intervals, and its single networks."""
-    color, symbol, dash = LOOKS[k % len(LOOKS)]
-    minutes = {score.length: (1 + BESIDE * k) * score.duration_s / 60 for score in scenario.scores}
-    single = [(minutes[fit.length], fit.auprc) for fit in fits if fit.auprc is not None and fit.length in minutes]
-    value, low, high = np.array([(s.auprc.value, s.auprc.low, s.auprc.high) for s in scenario.scores]).T
+def _add_estimates(figure: go.Figure, x: list[float], estimates: list[Estimate], where: str) -> None:
+    """Values with their intervals, joined by a line."""
+    value, low, high = np.array([(each.value, each.low, each.high) for each in estimates]).T
     figure.add_scatter(
-        x=[x for x, _ in single],
-        y=[y for _, y in single],
-        mode="markers",
-        marker={"color": color, "symbol": f"{symbol}-open", "size": 5},
-        hovertemplate="one network: %{y:.3f}<extra></extra>",
-        legendgroup=name,
-        showlegend=False,
-    )
-    figure.add_scatter(
-        x=list(minutes.values()),
+        x=x,
         y=value,
         error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
-        name=escape(name),
-        legendgroup=name,
         mode="lines+markers",
-        line={"color": color, "dash": dash, "width": 2.5},
-        marker={"color": color, "symbol": symbol, "size": 9},
+        line={"color": BLUE, "width": 2.5},
+        marker={"color": BLUE, "size": 9},
         customdata=np.column_stack([low, high]),
-        hovertemplate="%{x:.3g} min: <b>%{y:.3f}</b> [%{customdata[0]:.3f}, %{customdata[1]:.3f}]",
+        hovertemplate=where + ": <b>%{y:.3f}</b> [%{customdata[0]:.3f}, %{customdata[1]:.3f}]<extra></extra>",
+    )
+    figure.update_layout(showlegend=False)
+
+
+def _add_chance(figure: go.Figure, chance: float, text: str) -> None:
+    figure.add_hline(
+        chance,
+        line={"color": INK, "width": 1, "dash": "2px,3px"},
+        annotation_text=text,
+        annotation_position="bottom right",
     )
 
 

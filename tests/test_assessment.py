@@ -19,11 +19,11 @@ from synapsnet.recording import Recording
 from synapsnet.run import fit_run
 from synapsnet.settings import Settings
 from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, load_arrays, load_assessment
-from validation.assessment.results import NO_LIGHT, Assessment, Matched
+from validation.assessment.results import NO_LIGHT, Assessment
 from validation.metrics.results import Estimate
 from validation.scoring import score_run
 
-QUICK: dict[str, Any] = {"n_seeds": 1, "fractions": (1.0,), "lengths": (1.0,), "n_surrogates": 1, "device": "cpu"}
+QUICK: dict[str, Any] = {"n_surrogates": 1, "device": "cpu"}
 
 
 def fitted(recording: Recording, folder: Path) -> Path:
@@ -52,13 +52,13 @@ def assessment(run: Path) -> Assessment:
 
 def test_every_part_is_there(assessment: Assessment, run: Path) -> None:
     assert assessment.skipped == {"perturbation": NO_LIGHT}
-    for part in ("facts", "reliability", "knowledge", "states", "forecasts", "matched"):
+    for part in ("facts", "reliability", "knowledge", "states", "forecasts", "expected"):
         assert assessment.done(part)  # type: ignore[arg-type]
-    facts, matched, states = assessment.facts, assessment.matched, assessment.states
-    assert facts is not None and matched is not None and states is not None
+    facts, expected, states = assessment.facts, assessment.expected, assessment.states
+    assert facts is not None and expected is not None and states is not None
     assert (facts.n_neurons, facts.n_pairs, facts.modality) == (20, 380, "spikes")
     assert facts.duration_s == pytest.approx(120)
-    assert [fit.n_neurons for fit in matched.fits] == [20]
+    assert expected.at(0.05).n_reported == facts.n_reported
     assert states.variable == "running_speed"
     assert assessment.knowledge is not None and assessment.knowledge.signs is not None
     assert assessment.knowledge.signs.auroc.value > 0.9  # SynapsNet knows who inhibits, and is not told
@@ -95,20 +95,20 @@ def test_an_interrupted_assessment_goes_on(
             target = copy / path.relative_to(run)
             target.mkdir(exist_ok=True) if path.is_dir() else target.write_bytes(path.read_bytes())
 
-    def interrupt(*args: object, **options: object) -> Matched:
+    def interrupt(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("computed again")
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module, "matched", interrupt)
+        patch.setattr(module, "states", interrupt)
         assess_run(copy, **QUICK)
     begun = load_assessment(copy)
-    assert begun is not None and begun.reliability == assessment.reliability and begun.matched is None
+    assert begun is not None and begun.reliability == assessment.reliability and begun.states is None
     with monkeypatch.context() as patch:
         patch.setattr(module, "null_correlations", refuse)
-        patch.setattr(module, "states", refuse)
+        patch.setattr(module, "reliability", refuse)
         resumed = assess_run(copy, **QUICK)
     assert resumed.model_dump_json() == assessment.model_dump_json()
 
@@ -140,19 +140,9 @@ def test_a_short_recording_without_behaviour_and_scores_says_why(spike_recording
     assert found.knowledge is not None and found.knowledge.signs is None
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"n_seeds": 0}, "At least 1 seed"),
-        ({"fractions": (1.2,)}, "recorded fractions of the network"),
-        ({"fractions": ()}, "recorded fractions of the network"),
-        ({"lengths": (0.5, 2.0)}, "and include 1, its own"),
-        ({"lengths": (1.0, float("nan"))}, "Lengths must be positive"),
-    ],
-)
-def test_options_out_of_range_are_refused_at_once(options: dict[str, Any], sentence: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=sentence):
-        assess_run(tmp_path, **QUICK | options)
+def test_without_surrogates_there_is_no_null(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="At least 1 surrogate"):
+        assess_run(tmp_path, n_surrogates=0)
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
@@ -167,7 +157,7 @@ def test_from_the_command_line(
     assessment: Assessment, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sentences and warnings, and one sentence for what cannot be used."""
-    arguments = ["synapsnet", "assess", str(run), "--seeds", "1", "--fractions", "1", "--lengths", "1"]
+    arguments = ["synapsnet", "assess", str(run)]
     monkeypatch.setattr(module, "assess_run", partial(assess_run, n_surrogates=1))
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
@@ -176,8 +166,3 @@ def test_from_the_command_line(
     assert ended.value.code in (0, None)
     assert "Among 20 neurons, recorded for 2 min" in printed and "AUPRC" in printed
     assert str(run / ASSESSMENT) in printed
-    monkeypatch.setattr(sys, "argv", [*arguments[:3], "--lengths", "1,long"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert "--lengths needs numbers" in capsys.readouterr().err

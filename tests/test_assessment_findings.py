@@ -12,19 +12,18 @@ from validation.assessment.findings import findings
 from validation.assessment.results import (
     Assessment,
     Comparison,
+    Expected,
     Facts,
     Forecasts,
     ForecastsAt,
     Knowledge,
-    Likeness,
-    Matched,
-    MatchedScore,
+    Longer,
     Perturbation,
     Quartiles,
     Reliability,
     Rival,
-    Scenario,
     Signs,
+    Threshold,
 )
 from validation.assessment.wording import minutes
 from validation.metrics.results import Estimate
@@ -44,30 +43,18 @@ def facts(**changes: object) -> Facts:
     return Facts.model_validate(good | changes)
 
 
-def matched_score(auprc: float = 0.9, length: float = 1.0, fdr: float = 0.05, fraction: float = 1.0) -> MatchedScore:
-    return MatchedScore(
-        visible_fraction=fraction, length=length, duration_s=1200 * length, n_seeds=3, density=0.1, share_reported=0.09,
-        auprc=around(auprc), lift=around(9), false_discovery_rate=around(fdr), sign_accuracy=around(1),
-        weight_correlation=around(0.9),
-    )  # fmt: skip
-
-
-def matched(*scores: MatchedScore, hidden_fdr: float = 0.05, simulated_skewness: float = 2.0) -> Matched:
-    def spread(median: float) -> Quartiles:
-        return Quartiles(low=median - 0.1, median=median, high=median + 0.1)
-
-    alike = [Likeness(name="skewness", recording=spread(2.0), simulation=spread(simulated_skewness))]
-    scenarios = [
-        Scenario(
-            visible_fraction=fraction, n_simulated=100, shared_fraction=0.3, parameters={}, likeness=alike,
-            scores=list(found), weight_reliability=0.6,
-        )
-        for fraction, found in (
-            (1.0, scores or (matched_score(),)),
-            (0.333, (matched_score(0.7, fdr=hidden_fdr, fraction=0.333),)),
-        )
-    ]  # fmt: skip
-    return Matched(network="lif-random", how="", scenarios=scenarios, fits=[])
+def expected(
+    auprc: float = 0.9, longer: float = 0.92, false: dict[float, float] | None = None, **changes: object
+) -> Expected:
+    """Of 9,900 pairs; `false` is the expected share by the nominal one."""
+    shares = {0.01: 0.01, 0.05: 0.05} | (false or {})
+    good = {
+        "n_examples": 300, "atypical": 0.5, "unlike": [], "auprc": around(auprc), "density": around(0.1),
+        "sign_accuracy": around(0.95), "strength_mv": around(0.7), "hidden": around(0.4),
+        "thresholds": [Threshold(nominal=k, n_reported=int(1e4 * k), false=around(v)) for k, v in shares.items()],
+        "longer": Longer(factor=4.0, duration_s=4800.0, auprc=around(longer)), "untold": [],
+    }  # fmt: skip
+    return Expected.model_validate(good | changes)
 
 
 def reliability(correlation: Estimate | None) -> Reliability:
@@ -98,7 +85,7 @@ def signs(p_value: float) -> Knowledge:
 def good(**changes: object) -> Assessment:
     parts = {
         "facts": facts(), "reliability": reliability(around(0.8)), "knowledge": signs(0.001), "forecasts": forecasts(),
-        "matched": matched(),
+        "expected": expected(),
     }  # fmt: skip
     return Assessment(key="", options={}, **{**parts, **changes})  # type: ignore[arg-type]
 
@@ -107,7 +94,8 @@ def test_five_findings_with_numbers() -> None:
     said = findings(good())
     assert len(said) == 5
     assert "100 neurons, recorded for 20 min, SynapsNet reports 900 of 9,900 pairs (9.09%)" in said[0]
-    assert "AUPRC 0.90 [0.85, 0.95] if all" in said[1] and "0.70 [0.65, 0.75] if 33%" in said[1]
+    assert "AUPRC 0.90 [0.85, 0.95] where chance is 0.10" in said[1] and "it reports 5% [0%, 10%] is false. " in said[1]
+    assert "10% [5%, 15%] of the pairs are connected, by potentials of 0.70 [0.65, 0.75] mV" in said[1]
     assert "r = 0.80 [0.75, 0.85] (at most 0.10" in said[2] and "60% of the pairs" in said[2]
     assert "adds 0.1000 [0.0500, 0.1500]" in said[3] and "worse than VAR, ridge; better than AR" in said[3]
     assert "80 excitatory from 20 inhibitory" in said[4] and "AUROC 0.90" in said[4]
@@ -152,14 +140,13 @@ def test_nothing_to_warn_of() -> None:
         ({"facts": facts(modality="calcium", dt_s=1 / 6)}, "A frame of 167 ms"),
         ({"facts": facts(dt_s=0.05)}, "A bin of 50 ms"),
         ({"facts": facts(mean_correlation=0.3)}, "Strong common input: pairs are correlated at 0.30"),
-        ({"facts": facts(n_reported=20)}, "fewer or weaker than in the matched simulation"),
-        ({"matched": matched(matched_score(0.4), matched_score(0.7, 4.0))}, "Record longer: .* 0.70 in 80 min"),
-        ({"matched": matched(hidden_fdr=0.3)}, "30% in simulations with 33%"),
+        ({"expected": expected(0.4, longer=0.7)}, r"Record longer: .* 0.40 .* 0.70 \[0.65, 0.75\] in 80 min"),
+        ({"expected": expected(atypical=1.5, unlike=["rate"])}, "unlike all 300 simulated ones, in rate: intervals"),
         (
-            {"matched": matched(simulated_skewness=-0.1)},
-            r"differs .* in skewness \(2, simulated −0.1\)",
+            {"expected": expected(false={0.05: 0.2})},
+            r"20% \[15%, 25%\] of 500 .*; at a nominal 1.0%, 1% .* of 100 pairs",
         ),
-        ({"reliability": reliability(around(0.4))}, r"agree less \(r = 0.40 .* 0.60 or more"),
+        ({"expected": expected(false={0.01: 0.15, 0.05: 0.2})}, "no other threshold is known to keep its word"),
         ({"reliability": reliability(None)}, "Not reliable"),
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),
         ({"forecasts": forecasts("worse")}, "W = 0 forecasts better"),
@@ -173,27 +160,32 @@ def test_one_warning_for_one_problem(changes: dict[str, object], expected: str) 
     assert re.search(expected, found[0])
 
 
-def test_data_that_do_not_tell_connections_from_chance() -> None:
-    one = matched(matched_score(0.12))
-    one.scenarios.pop()  # the other visible fraction does better
-    said = warnings(good(matched=one))
-    assert len(said) == 1 and "from chance: AUPRC 0.12 [0.07, 0.17]" in said[0] and "guessing reaches 0.10" in said[0]
+def test_data_that_may_not_tell_connections_from_chance() -> None:
+    (said,) = warnings(good(expected=expected(0.12, longer=0.13)))
+    assert "from chance: AUPRC 0.12 [0.07, 0.17]" in said and "guessing reaches 0.10" in said
 
 
-def test_what_is_not_reliable_is_less_so_than_matched_simulations() -> None:
-    said = warnings(good(reliability=reliability(around(0.12))))
-    assert [sentence.split(" ")[0] for sentence in said] == ["Two", "Not"]
+def test_what_the_recording_does_not_tell_is_named() -> None:
+    said = findings(good(expected=expected(untold=["strength_mv", "hidden"])))[1]
+    assert said.endswith("are connected; what the recording does not tell is how strongly, how much is hidden.")
+    assert "does not tell how many" in findings(good(expected=expected(untold=["density", "strength_mv", "hidden"])))[1]
+
+
+def test_without_reported_pairs_nothing_is_said_of_false_ones() -> None:
+    none = expected(false={0.05: 0.5})
+    none.thresholds[-1].n_reported = 0
+    assert "false" not in findings(good(expected=none))[1] and warnings(good(expected=none)) == []
 
 
 def test_parts_that_do_not_apply_are_replaced_by_the_reason() -> None:
     bare = Assessment(
         key="", options={}, facts=facts(n_epochs=442), knowledge=Knowledge(),
-        skipped={"matched": "It is deconvolved.", "reliability": "Too short.", "forecasts": "Not scored."},
+        skipped={"expected": "It is deconvolved.", "reliability": "Too short.", "forecasts": "Not scored."},
     )  # fmt: skip
     said = findings(bare)
     assert "in 442 epochs" in said[0]
     assert said[1:] == [
-        "No simulation matches: It is deconvolved.",
+        "What is recovered is unknown: It is deconvolved.",
         "Reliability is unknown: Too short.",
         "Forecasts were not compared: Not scored.",
         "Cell types, spike widths, positions and areas are unknown, so there is no prior knowledge to compare with.",
@@ -206,17 +198,8 @@ def test_an_assessment_that_has_just_begun_says_nothing() -> None:
     assert findings(begun) == [] == warnings(begun)
 
 
-def test_scores_that_are_not_defined_are_said_without_an_interval() -> None:
-    nan = Estimate(value=math.nan, low=math.nan, high=math.nan)
-    one = matched_score().model_copy(update={"auprc": Estimate(value=0.5, low=math.nan, high=math.nan)})
-    assert "reaches AUPRC 0.50 if" in findings(good(matched=matched(one)))[1]
-    undefined = matched_score().model_copy(update={"false_discovery_rate": nan, "auprc": nan})
-    assert warnings(good(matched=matched(undefined))) == []
-    assert "nan%" not in findings(good(matched=matched(undefined)))[1]
-
-
 def test_what_is_written_is_what_is_read() -> None:
     nan = Estimate(value=math.nan, low=math.nan, high=math.nan)
-    whole = good(matched=matched(matched_score().model_copy(update={"auprc": nan})))
+    whole = good(expected=expected(sign_accuracy=nan))
     again = Assessment.model_validate_json(whole.model_dump_json(indent=1))
     assert again.model_dump_json() == whole.model_dump_json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_assessment_findings import around, good, matched, matched_score, reliability
+from test_assessment_findings import around, expected, good, reliability
 from test_report import make_run, settle, wait
 
-from reports.assessment import agreement_table, assessed, light_table, likeness_table, matched_table
-from reports.assessment_figures import MAX_POINTS, agreement_figure, light_figure, matched_figure, weights_figure
+from reports.assessment import agreement_table, assessed, expected_table, light_table
+from reports.assessment_figures import (
+    MAX_POINTS,
+    agreement_figure,
+    light_figure,
+    recovery_figure,
+    thresholds_figure,
+    weights_figure,
+)
 from reports.details import Details
 from reports.html import render, write_report
 from reports.palette import MODEL
-from validation.assessment.results import Assessment, MatchedFit, Perturbation
-from validation.metrics.results import Estimate
-
-LENGTHS = (matched_score(0.8, 0.5), matched_score(0.9), matched_score(0.95, 2.0))
+from validation.assessment.results import Assessment, Perturbation
 
 
 def parts(n: int = 20) -> dict[str, Any]:
@@ -34,48 +37,30 @@ def without_scripts(page: str) -> str:
     return re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
 
 
-def test_matched_figure_by_hand() -> None:
-    found = matched(*LENGTHS)
-    found.fits.append(
-        MatchedFit(
-            visible_fraction=1.0, length=2.0, seed=0, n_neurons=100, n_edges=990, density=0.1, n_reported=900,
-            auprc=0.93, lift=9.3, false_discovery_rate=0.05, sign_accuracy=1.0, weight_correlation=0.9,
-        )
-    )  # fmt: skip
-    figure = matched_figure(found, ["all", "third"])
-    single, mean, _, third = figure.data
-    assert list(single.x) == [40] and list(single.y) == [0.93]
-    assert list(mean.x) == [10, 20, 40] and list(mean.y) == [0.8, 0.9, 0.95]
-    assert mean.error_y.array == pytest.approx([0.05] * 3)
-    assert third.y == (0.7,) and third.marker.symbol != mean.marker.symbol and third.line.dash != mean.line.dash
+def test_recovery_figure_by_hand() -> None:
+    figure = recovery_figure(expected(), 1200.0)
+    (drawn,) = figure.data
+    assert list(drawn.x) == [20, 80] and list(drawn.y) == [0.9, 0.92]
+    assert drawn.error_y.array == pytest.approx([0.05] * 2)
     assert 0.1 in {shape.y0 for shape in figure.layout.shapes} and 20 in {shape.x0 for shape in figure.layout.shapes}
+    assert figure.layout.xaxis.range == pytest.approx(np.log10([20 / 1.5, 80 * 1.5]))
 
 
-@pytest.mark.parametrize(
-    ("scores", "limits", "anchor"),
-    [
-        (LENGTHS, (10 / 1.2, 40 * 1.2), "left"),
-        ((matched_score(0.8, 0.5), matched_score(0.9)), (10 / 1.2, 20 * 1.2), "right"),
-        ((matched_score(),), (20 / 4, 20 * 4), "left"),
-    ],
-)
-def test_axis_of_lengths_holds_your_recording_and_its_name(scores, limits, anchor) -> None:
-    figure = matched_figure(matched(*scores), ["all", "third"])
-    assert figure.layout.xaxis.range == pytest.approx(np.log10(limits))
-    (name,) = [each for each in figure.layout.annotations if each.text == "your recording"]
-    assert name.xanchor == anchor and name.x == pytest.approx(np.log10(20))
+def test_thresholds_figure_by_hand() -> None:
+    drawn, diagonal = thresholds_figure(expected(false={0.05: 0.2})).data
+    assert list(drawn.x) == [0.01, 0.05] == list(diagonal.y) and list(drawn.y) == [0.01, 0.2]
 
 
 def test_agreement_figure_by_hand() -> None:
     both = reliability(around(0.8))
-    figure = agreement_figure([both.interleaved, both.halves], ["blocks", "halves"], [0.6])
+    figure = agreement_figure([both.interleaved, both.halves], ["blocks", "halves"])
     drawn = {trace.name: list(trace.x) for trace in figure.data}
-    assert drawn == {"shifted in time": [0.01, 0.1] * 2, "matched simulations": [0.6], "this recording": [0.8, 0.8]}
-    assert len({trace.marker.symbol for trace in figure.data}) == 3
+    assert drawn == {"shifted in time": [0.01, 0.1] * 2, "this recording": [0.8, 0.8]}
+    assert len({trace.marker.symbol for trace in figure.data}) == 2
 
 
 def test_weights_that_are_not_defined_leave_the_null() -> None:
-    figure = agreement_figure([reliability(None).interleaved], ["blocks"], [])
+    figure = agreement_figure([reliability(None).interleaved], ["blocks"])
     assert [trace.name for trace in figure.data] == ["shifted in time"]
 
 
@@ -87,12 +72,10 @@ def test_weights_figure_leaves_out_the_diagonal_and_draws_no_more_than_a_screen_
 
 
 def test_tables_have_the_numbers_of_the_figures() -> None:
-    table = matched_table(matched(*LENGTHS))
-    assert [row.label for row in table.rows] == ["all neurons recorded"] * 3 + ["33% of the neurons recorded"]
-    assert [cell.text for cell in table.rows[1].cells[:4]] == ["20 min", "0.900", "0.100", "0.0500"]
-    assert table.rows[1].cells[1].interval == "[0.850, 0.950]"
-    like = likeness_table(matched())
-    assert [cell.text for cell in like.rows[0].cells] == ["2.00", "2.00", "2.00"] and like.rows[0].label == "skewness"
+    rows = {row.label: row.cells[0] for row in expected_table(expected()).rows}
+    assert rows["AUPRC"].text == "0.900" and rows["AUPRC"].interval == "[0.850, 0.950]"
+    assert rows["AUPRC in 80 min"].text == "0.920"
+    assert rows["false of the 500 pairs reported at 5.0%"].text == "0.0500"
     agreement = agreement_table([reliability(around(0.8)).interleaved]).rows[0]
     assert agreement.label == "odd blocks and even blocks"
     assert [cell.text for cell in agreement.cells][:4] == ["9 min", "0.800", "0.100", "0.100"]
@@ -117,12 +100,6 @@ def test_light_in_figure_table_and_words() -> None:
     assert "Does connectivity predict responses to light?" in page and "laser <1>" not in without_scripts(page)
 
 
-def test_one_network_has_no_interval() -> None:
-    alone = matched_score().model_copy(update={"auprc": Estimate(value=0.9, low=math.nan, high=math.nan)})
-    page = render([make_run(truth=False)], "Report", [Details(good(matched=matched(alone)))])
-    assert "SynapsNet reaches AUPRC 0.900. " in page
-
-
 def test_page_opens_with_the_findings() -> None:
     page = without_scripts(render([make_run(truth=False)], "Report", [Details(good(), parts())]))
     assert page.index("SynapsNet reports 900 of 9,900 pairs") < page.index("On data like yours")
@@ -145,11 +122,11 @@ def test_page_without_assessment_says_how_to_get_one() -> None:
 
 
 def test_what_is_missing_has_its_reason() -> None:
-    begun = Assessment(key="", options={}, skipped={"matched": "Deconvolved <b>"})
+    begun = Assessment(key="", options={}, skipped={"expected": "Deconvolved <b>"})
     found = assessed(begun, {})
-    assert found.panels == [] and found.likeness is None
+    assert found.panels == []
     missing = dict(found.missing)
-    assert missing["Matched simulation"] == "Deconvolved <b>" and "Not computed yet" in missing["Reliability"]
+    assert missing["What is recovered"] == "Deconvolved <b>" and "Not computed yet" in missing["Reliability"]
     assert "Deconvolved &lt;b&gt;" in render([make_run()], "Report", [Details(begun)])
 
 
@@ -157,7 +134,7 @@ def test_what_is_missing_has_its_reason() -> None:
 def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The browser with a report of an assessed run open in it, everything drawn."""
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report([make_run(truth=False)], path, details=[Details(good(matched=matched(*LENGTHS)), parts())])
+    write_report([make_run(truth=False)], path, details=[Details(good(), parts())])
     browser.get(path.as_uri())
     wait(browser, "return document.documentElement.dataset.drawn === 'all'")
     return browser
@@ -168,7 +145,7 @@ def test_browser_shows_the_numbers_behind_a_figure(page: Any) -> None:
     table = details.find_element("css selector", "table")
     assert not table.is_displayed()
     details.find_element("css selector", "summary").click()
-    assert table.is_displayed() and "33% of the neurons recorded" in table.text
+    assert table.is_displayed() and "AUPRC in 80 min" in table.text
 
 
 def test_browser_changes_to_single_weights(page: Any) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +24,24 @@ from synapsnet.files import atomic_path, check_folder, locked
 from synapsnet.recording import Connectome, Recording
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
-from validation.activity.statistics import noise_level
-from validation.assessment.expected_recovery import FRACTIONS, LENGTHS, matched, require_possible
+from validation.activity.statistics import binned_spike_times, calcium_statistics, noise_level, spike_statistics
+from validation.assessment.expected_recovery import expected
 from validation.assessment.forecast_gain import forecasts
 from validation.assessment.knowledge import knowledge
-from validation.assessment.matched_network import pair_correlation, recorded_rates
 from validation.assessment.photostimulation import perturbation, read_light
 from validation.assessment.reliability import Arrays, Infer, Null, null_correlations, reliability, states
-from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Matched, Part, Quartiles
+from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Part, Quartiles
 from validation.assessment.wording import minutes
 from validation.metrics.results import Scores
 from validation.scoring import SCORES
 
 ASSESSMENT, ARRAYS = "assessment.json", "assessment.safetensors"
-N_SEEDS, N_SURROGATES = 3, 3
+N_SURROGATES = 3
 
 
 def assess_run(
     folder: str | Path,
     *,
-    n_seeds: int = N_SEEDS,
-    fractions: Sequence[float] = FRACTIONS,
-    lengths: Sequence[float] = LENGTHS,
     n_surrogates: int = N_SURROGATES,
     light: str | Path | None = None,
     seed: int = 0,
@@ -55,15 +50,12 @@ def assess_run(
 ) -> Assessment:
     """Find out how far a run's connectivity can be believed, and save that in its folder.
 
-    Results of an interrupted call with the same options are reused; more seeds, fractions or lengths of the matched
-    simulation are added to them.
+    Results of an interrupted call with the same options are reused.
 
     Parameters
     ----------
     folder : path
         A complete run; its ground truth, if it has one, is not used.
-    n_seeds, fractions, lengths
-        Options of the matched simulation, see `validation.assessment.expected_recovery`.
     n_surrogates : int
         Number of surrogates for the null distribution of reliability.
     light : path, optional
@@ -79,20 +71,17 @@ def assess_run(
     InputError
         If the folder holds no complete run, an option is out of its range, or the file of light is not the run's.
     """
-    _check(n_seeds, fractions, lengths, n_surrogates)
+    if n_surrogates < 1:
+        raise InputError(f"At least 1 surrogate is needed; got {n_surrogates}.")
     progress("reading the run", None)
     run = load_run(folder, device=device)
-    require_possible(run.training, n_seeds, fractions, lengths, run.description.seconds["synapsnet"])
     check_folder(run.folder)
     with locked(run.folder):
-        return _assess(run, n_seeds, fractions, lengths, n_surrogates, light, seed, device, progress)
+        return _assess(run, n_surrogates, light, seed, device, progress)
 
 
 def _assess(
     run: Run,
-    n_seeds: int,
-    fractions: Sequence[float],
-    lengths: Sequence[float],
     n_surrogates: int,
     light: str | Path | None,
     seed: int,
@@ -109,7 +98,6 @@ def _assess(
     connectome = run.models["synapsnet"].connectivity_
 
     def infer(recording: Recording) -> Connectome:
-        recording = replace(recording, spike_times=None)  # which tell delays, and those are not compared
         try:
             return SynapsNet(device=device, precision=run.description.precision, **run.description.settings).infer(
                 recording
@@ -118,8 +106,11 @@ def _assess(
             length = minutes(recording.n_steps * recording.dt_s)
             raise InputError(f"From {length} of such a recording nothing can be inferred ({error})") from error
 
-    progress("comparing with prior knowledge", None)
     found.facts = _facts(run)
+    with _part(run.folder, found, "expected"):
+        progress("comparing with simulated recordings", None)
+        found.expected = expected(training, connectome)
+    progress("comparing with prior knowledge", None)
     found.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
     if lit is not None or found.perturbation is None:
         with _part(run.folder, found, "perturbation"):
@@ -133,16 +124,6 @@ def _assess(
         with _part(run.folder, found, "states") as arrays:
             progress("inferring from two states", None)
             arrays.update(_compare_states(found, training, infer, gap, seed))
-
-    def keep(so_far: Matched) -> None:
-        found.matched = so_far
-        _save(run.folder, found, {})
-
-    with _part(run.folder, found, "matched"):
-        found.matched = matched(
-            training, infer, gap, seeds=range(n_seeds), fractions=fractions, lengths=lengths,
-            known=found.matched, keep=keep, progress=progress,
-        )  # fmt: skip
     return found
 
 
@@ -179,20 +160,6 @@ def _part(folder: Path, found: Assessment, part: Part) -> Iterator[Arrays]:
     except InputError as error:
         found.skipped[part] = str(error)
     _save(folder, found, arrays)
-
-
-def _check(n_seeds: int, fractions: Sequence[float], lengths: Sequence[float], n_surrogates: int) -> None:
-    if n_seeds < 1 or n_surrogates < 1:
-        raise InputError(f"At least 1 seed and 1 surrogate are needed; got {n_seeds} and {n_surrogates}.")
-    if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
-        raise InputError(
-            "The recorded fractions of the network must lie above 0 and up to 1, such as 0.5 for half of it; got "
-            f"{list(fractions)}."
-        )
-    if not all(np.isfinite(length) and length > 0 for length in lengths) or 1 not in lengths:
-        raise InputError(
-            f"Lengths must be positive, such as 2 for twice the recording, and include 1, its own; got {list(lengths)}."
-        )
 
 
 def _key(description: RunDescription, options: dict[str, Any]) -> str:
@@ -266,7 +233,7 @@ def _scores(folder: Path) -> Scores:
 def _facts(run: Run) -> Facts:
     recording, n = run.recording, run.recording.n_neurons
     spikes = recording.modality == "spikes"
-    correlation = pair_correlation(recording)
+    of = spike_statistics(binned_spike_times(recording)) if spikes else calcium_statistics(recording)
     return Facts(
         source=run.description.source,
         modality=recording.modality,
@@ -274,10 +241,10 @@ def _facts(run: Run) -> Facts:
         duration_s=recording.n_steps * recording.dt_s,
         n_epochs=len(recording.segments),
         n_neurons=n,
-        rate_hz=Quartiles.of(recorded_rates(recording)) if spikes else None,
+        rate_hz=Quartiles.of(recording.mean_activity / recording.dt_s) if spikes else None,
         noise_level=Quartiles.of(noise_level(recording)) if not spikes and is_dff(recording) else None,
-        correlation=Quartiles.of(correlation),
-        mean_correlation=float(np.nanmean(correlation)),
+        correlation=Quartiles.of(of.correlation),
+        mean_correlation=float(np.nanmean(of.correlation)),
         n_pairs=n * (n - 1),
         n_reported=int(run.models["synapsnet"].connectivity_.significant().sum()),
     )

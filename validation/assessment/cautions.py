@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from synapsnet.recording import Modality
 from validation.assessment.forecast_gain import ABLATION
-from validation.assessment.results import Assessment, Knowledge, Matched, MatchedScore, Perturbation
-from validation.assessment.wording import LEVEL, NAMES, at_length, minutes, or_zero, rounded, share, written
+from validation.assessment.results import TOO_FALSE, Assessment, Expected, Knowledge, Perturbation
+from validation.assessment.wording import LEVEL, minutes, percent, rounded, written
 
 FEW_NEURONS = 20
 WORTH_RECORDING = 0.05  # AUPRC that a longer recording adds
 SHARED_DRIVE = 0.1  # mean correlation of pairs; asynchronous networks of the catalogue have 0.00 to 0.05
 LONGEST_STEP_S = {"calcium": 0.025, "spikes": 0.02}  # most effects of a spike on the rates of others are over by then
-TWICE = 2.0  # the nominal rate of false discoveries, or the expected number of connections
 
 
 def warnings(assessment: Assessment) -> list[str]:
@@ -20,7 +19,7 @@ def warnings(assessment: Assessment) -> list[str]:
         _few_neurons(assessment),
         _long_steps(assessment),
         _shared_drive(assessment),
-        *_of_match(assessment),
+        *_of_expected(assessment.expected),
         _unreliable(assessment),
         _ablation(assessment),
         _signs(assessment.knowledge),
@@ -52,93 +51,68 @@ def _long_steps(assessment: Assessment) -> str | None:
 
 
 def _shared_drive(assessment: Assessment) -> str | None:
-    facts, scenario = assessment.facts, assessment.matched and next(iter(assessment.matched.scenarios), None)
+    facts = assessment.facts
     if facts is None or facts.mean_correlation < SHARED_DRIVE:
         return None
-    of_noise = f" ({scenario.shared_fraction:.0%} of the noise in the matched simulation)" if scenario else ""
     return (
-        f"Strong common input: pairs are correlated at {facts.mean_correlation:.2f} on average{of_noise}; unrecorded "
-        "common input looks like connections."
+        f"Strong common input: pairs are correlated at {facts.mean_correlation:.2f} on average; unrecorded common "
+        "input looks like connections."
     )
 
 
-def _of_match(assessment: Assessment) -> list[str | None]:
-    scores = at_length(assessment.matched)
-    if not scores or assessment.matched is None:
+def _of_expected(expected: Expected | None) -> list[str | None]:
+    if expected is None:
         return []
     return [
-        _no_better_than_chance(scores),
-        _too_short(assessment.matched),
-        _false_discoveries(scores),
-        _fewer_than_matched(assessment, scores),
-        _less_reliable_than_matched(assessment, assessment.matched),
-        _unlike(assessment.matched),
+        _no_better_than_chance(expected),
+        _too_short(expected),
+        _false_discoveries(expected),
+        _unlike(expected),
     ]
 
 
-def _no_better_than_chance(scores: list[MatchedScore]) -> str | None:
-    best = max(scores, key=lambda score: or_zero(score.auprc.value))
-    if not best.auprc.low <= best.density:
+def _no_better_than_chance(expected: Expected) -> str | None:
+    if not expected.auprc.low <= expected.density.value:
         return None
     return (
-        f"Data like these do not tell connections from chance: AUPRC {written(best.auprc)} in matched simulations, "
-        f"where guessing reaches {best.density:.2f}. Reproducible weights need not be connections."
+        f"Data like these may not tell connections from chance: AUPRC {written(expected.auprc)} is expected, where "
+        f"guessing reaches {rounded(expected.density.value)}. Reproducible weights need not be connections."
     )
 
 
-def _too_short(matched: Matched) -> str | None:
-    scenario = matched.scenarios[0]
-    now = scenario.at()
-    longer = [score for score in scenario.scores if score.length > 1]
-    if now is None or not longer or not longer[-1].auprc.value - now.auprc.value > WORTH_RECORDING:
+def _too_short(expected: Expected) -> str | None:
+    now, longer = expected.auprc.value, expected.longer
+    if not longer.auprc.value - now > WORTH_RECORDING:
         return None
-    reached = ", ".join(f"{each.auprc.value:.2f} in {minutes(each.duration_s)}" for each in longer)
-    start = f"AUPRC {now.auprc.value:.2f} in {minutes(now.duration_s)}"
-    return f"Record longer: simulations that reach {start} reach {reached}."
+    then = f"{written(longer.auprc)} in {minutes(longer.duration_s)}"
+    return f"Record longer: where AUPRC {rounded(now)} is reached now, it would be {then}."
 
 
-def _false_discoveries(scores: list[MatchedScore]) -> str | None:
-    worst = max(scores, key=lambda score: or_zero(score.false_discovery_rate.value))
-    rate = worst.false_discovery_rate.value
-    if not rate > TWICE * LEVEL:
+def _false_discoveries(expected: Expected) -> str | None:
+    now = expected.at(LEVEL)
+    if not now.n_reported or not now.false.low > TOO_FALSE * LEVEL:
         return None
+    kept = expected.kept(LEVEL, LEVEL)
+    instead = (
+        "no other threshold is known to keep its word here."
+        if kept is None
+        else f"at a nominal {kept.nominal:.1%}, {percent(kept.false)} of {kept.n_reported:,} pairs are "
+        f"(`synapsnet edges --fdr {kept.nominal:g}`)."
+    )
     return (
-        f"More of the reported connections may be false than the nominal {LEVEL:.0%}: {rate:.0%} in simulations "
-        f"with {share(worst)} of the neurons recorded."
+        f"More of the reported connections are false than the nominal {LEVEL:.0%}: {percent(now.false)} of "
+        f"{now.n_reported:,} in simulations like this; {instead}"
     )
 
 
-def _fewer_than_matched(assessment: Assessment, scores: list[MatchedScore]) -> str | None:
-    facts = assessment.facts
-    least = min(score.share_reported for score in scores)
-    if facts is None or not facts.n_reported / facts.n_pairs * TWICE < least:
+def _unlike(expected: Expected) -> str | None:
+    if expected.atypical <= 1:
         return None
+    parts = f", in {', '.join(expected.unlike)}" if expected.unlike else ""
     return (
-        f"Connections here are fewer or weaker than in the matched simulation, where {least:.2%} of the pairs are "
-        f"reported instead of {facts.n_reported / facts.n_pairs:.2%}: expect lower recovery than there."
+        f"This recording is unlike all {expected.n_examples:,} simulated ones{parts}: intervals are wider for it, and "
+        "what they promise is less certain."
     )
-
-
-def _less_reliable_than_matched(assessment: Assessment, matched: Matched) -> str | None:
-    known = [each.weight_reliability for each in matched.scenarios if each.weight_reliability is not None]
-    here = assessment.reliability and assessment.reliability.interleaved.weight_correlation
-    if not known or not here or here.high >= min(known):
-        return None
-    return (
-        f"Two halves of the recording agree less (r = {written(here)}) than those of matched simulations do (r = "
-        f"{rounded(min(known))} or more): connections here are weaker, or change; expect lower recovery than there."
-    )
-
-
-def _unlike(matched: Matched) -> str | None:
-    apart = [
-        f"{NAMES[each.name]} ({each.recording.median:.2g}, simulated {each.simulation.median:.2g})"
-        for each in matched.scenarios[0].likeness
-        if not each.simulation.low <= each.recording.median <= each.simulation.high and each.name != "noise_level"
-    ]
-    if not apart:
-        return None
-    return f"The matched simulation differs from the recording in {', '.join(apart)}.".replace("-", "−")
 
 
 def _unreliable(assessment: Assessment) -> str | None:

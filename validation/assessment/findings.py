@@ -9,18 +9,18 @@ from validation.assessment.results import (
     NO_LIGHT,
     Assessment,
     Comparison,
+    Expected,
     Knowledge,
-    Matched,
     Part,
     Perturbation,
     Signs,
 )
-from validation.assessment.wording import LEVEL, at_length, minutes, p_text, rounded, share, written
+from validation.assessment.wording import LEVEL, minutes, p_text, percent, rounded, written
 from validation.methods import label
 from validation.metrics.results import Estimate
 
 MISSING: dict[Part, str] = {
-    "matched": "No simulation matches",
+    "expected": "What is recovered is unknown",
     "reliability": "Reliability is unknown",
     "forecasts": "Forecasts were not compared",
     "perturbation": "Responses to light were not predicted",
@@ -28,14 +28,14 @@ MISSING: dict[Part, str] = {
 
 
 def findings(assessment: Assessment) -> list[str]:
-    """What was reported, what matched simulations recover, reliability, forecasts, prior knowledge, light.
+    """What was reported, what is expected of it, reliability, forecasts, prior knowledge, light.
 
     One sentence each. A part that does not apply is replaced by the reason; one that is not computed yet is left out,
     as is light if there was none.
     """
     parts: dict[Part, str | None] = {
         "facts": _facts(assessment),
-        "matched": _matched(assessment.matched),
+        "expected": _expected(assessment.expected),
         "reliability": None if assessment.reliability is None else _agreement(assessment.reliability.interleaved),
         "forecasts": _forecasts(assessment),
         "knowledge": None if assessment.knowledge is None else _knowledge(assessment.knowledge),
@@ -65,18 +65,30 @@ def _facts(assessment: Assessment) -> str | None:
     )
 
 
-def _matched(matched: Matched | None) -> str | None:
-    scores = at_length(matched)
-    if not scores:
+def _expected(expected: Expected | None) -> str | None:
+    if expected is None:
         return None
-    said = []
-    for k, each in enumerate(scores):
-        false = each.false_discovery_rate.value
-        said.append(
-            f"{'' if k else 'AUPRC '}{written(each.auprc)} if {share(each)} of the network is recorded "
-            f"(chance {each.density:.2f}{'' if math.isnan(false) else f'; {false:.0%} false discoveries'})"
-        )
-    return f"On simulated data like these SynapsNet reaches {', and '.join(said)}."
+    false = expected.at(LEVEL)
+    told = f", and of what it reports {percent(false.false)} is false" if false.n_reported else ""
+    return (
+        f"On simulated recordings like this one SynapsNet reaches AUPRC {written(expected.auprc)} where chance is "
+        f"{written(expected.density)}{told}. {_inferred(expected)}"
+    )
+
+
+def _inferred(expected: Expected) -> str:
+    """What the recording says of the network, and what it does not."""
+    parts = {
+        "density": f"{percent(expected.density)} of the pairs are connected",
+        "strength_mv": f"by potentials of {written(expected.strength_mv)} mV on average",
+        "hidden": f"{percent(expected.hidden)} of the network was not recorded",
+    }
+    names = {"density": "how many pairs are connected", "strength_mv": "how strongly", "hidden": "how much is hidden"}
+    told = [text for name, text in parts.items() if name not in expected.untold]
+    untold = [text for name, text in names.items() if name in expected.untold]
+    said = [f"Such recordings are had where {', '.join(told)}"] if told else []
+    said += [f"{'what the recording does not tell is' if told else 'The recording does not tell'} {', '.join(untold)}"]
+    return "; ".join(said if untold else said[:-1]) + "."
 
 
 def _agreement(comparison: Comparison) -> str | None:

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict
 from synapsnet.recording import Modality
 from validation.metrics.results import Estimate
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+TOO_FALSE = 1.6  # times the nominal rate of false discoveries: more, and another rate is offered
 NO_LIGHT = "The recording holds no light."
 
-Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "matched", "perturbation"]
+Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "expected", "perturbation"]
 Verdict = Literal["better", "worse", "undecided"]
 
 
@@ -340,128 +341,95 @@ class Perturbation(_Result):
     ceiling: float
 
 
-class Likeness(_Result):
-    """One statistic of the recording and of the matched simulation.
+class Threshold(_Result):
+    """What is reported at one nominal rate of false discoveries, and how much of it is expected to be false.
 
     Attributes
     ----------
-    name : str
-        A field of `validation.activity.statistics.SpikeStatistics` or `CalciumStatistics`.
-    recording, simulation : Quartiles
-    """
-
-    name: str
-    recording: Quartiles
-    simulation: Quartiles
-
-
-class MatchedFit(_Result):
-    """One matched simulation, observed for one length and given to SynapsNet with the settings of the run.
-
-    Attributes
-    ----------
-    visible_fraction : float
-    length : float
-        In durations of the recording.
-    seed : int
-    n_neurons, n_edges : int
-    density : float
-        Fraction of pairs that are connected: the chance level of AUPRC.
+    nominal : float
     n_reported : int
-    auprc, lift, false_discovery_rate, sign_accuracy, weight_correlation : float or None
-        See `validation.metrics.connectivity.score_connectivity`; None where not defined.
+    false : Estimate
+        Share of these pairs that are not connected.
     """
 
-    visible_fraction: float
-    length: float
-    seed: int
-    n_neurons: int
-    n_edges: int
-    density: float
+    nominal: float
     n_reported: int
-    auprc: float | None
-    lift: float | None
-    false_discovery_rate: float | None
-    sign_accuracy: float | None
-    weight_correlation: float | None
+    false: Estimate
 
 
-class MatchedScore(_Result):
-    """Means over seeds with 95% intervals (Student's t, cut at the score's range) for one visible fraction and length.
+class Longer(_Result):
+    """What a longer recording of the same neurons is expected to yield.
 
-    NaN where no seed has the score; NaN limits with one seed.
+    Attributes
+    ----------
+    factor : float
+        In durations of the recording.
+    duration_s : float
+    auprc : Estimate
     """
 
-    visible_fraction: float
-    length: float
+    factor: float
     duration_s: float
-    n_seeds: int
-    density: float
-    share_reported: float
     auprc: Estimate
-    lift: Estimate
-    false_discovery_rate: Estimate
+
+
+class Expected(_Result):
+    """What is expected of the connectivity, from simulated recordings whose connections are known.
+
+    All estimates are of 95% intervals, see `validation.assessment.expected_recovery`.
+
+    Attributes
+    ----------
+    n_examples : int
+        Simulated recordings that were compared with.
+    atypical : float
+        Distance to the nearest of them, in units that 95% of them keep from those of other kinds: above 1 the recording
+        is unlike any, and intervals are wider by as much.
+    unlike : list of str
+        Statistics of the recording that lie outside what any of them has.
+    auprc : Estimate
+        If there are connections at all.
+    density : Estimate
+        Fraction of pairs that are connected, the chance level of AUPRC.
+    sign_accuracy : Estimate
+        Share of the connections whose sign is right.
+    strength_mv : Estimate
+        Mean size of a connection's potential.
+    hidden : Estimate
+        Fraction of the network that was not recorded.
+    thresholds : list of Threshold
+        By rising nominal rate.
+    longer : Longer
+    untold : list of str
+        Those of "density", "strength_mv" and "hidden" about which the recording says little: their intervals are nearly
+        as wide as over all examples.
+    """
+
+    n_examples: int
+    atypical: float
+    unlike: list[str]
+    auprc: Estimate
+    density: Estimate
     sign_accuracy: Estimate
-    weight_correlation: Estimate
+    strength_mv: Estimate
+    hidden: Estimate
+    thresholds: list[Threshold]
+    longer: Longer
+    untold: list[str]
 
+    def at(self, nominal: float) -> Threshold:
+        """What is reported at a nominal rate."""
+        return next(each for each in self.thresholds if each.nominal == nominal)
 
-class Scenario(_Result):
-    """The network that matches the recording if a given fraction of it is recorded.
+    def kept(self, wanted: float, nominal: float) -> Threshold | None:
+        """The most that can be reported with `wanted` expected to be false, where at `nominal` more is.
 
-    Attributes
-    ----------
-    visible_fraction : float
-    n_simulated : int
-        Neurons, of which the recorded ones are a sample.
-    shared_fraction : float
-        Fraction of the neurons' noise that is shared, found by the match.
-    parameters : dict
-        Parameters of the network.
-    likeness : list of Likeness
-        Statistics of the recording and of the first simulation, observed alike.
-    weight_reliability : float or None
-        Reliability of the first simulation: correlation of weights from odd and even blocks of time, to be compared
-        with `Reliability.interleaved`. None where it is not defined.
-    scores : list of MatchedScore
-        In order of length.
-    """
-
-    visible_fraction: float
-    n_simulated: int
-    shared_fraction: float
-    parameters: dict[str, Any]
-    likeness: list[Likeness]
-    weight_reliability: float | None = None
-    scores: list[MatchedScore]
-
-    def at(self, length: float = 1.0) -> MatchedScore | None:
-        """The scores at a length, in durations of the recording."""
-        return next((score for score in self.scores if score.length == length), None)
-
-
-class Matched(_Result):
-    """What the method recovers from simulations like the recording, for which the truth is known.
-
-    Attributes
-    ----------
-    network : str
-        A name in the catalogue.
-    how : str
-        What was matched and how, in a few sentences.
-    scenarios : list of Scenario
-        By decreasing visible fraction.
-    fits : list of MatchedFit
-        All single results.
-    """
-
-    network: str
-    how: str
-    scenarios: list[Scenario]
-    fits: list[MatchedFit]
-
-    def scenario(self, visible_fraction: float) -> Scenario | None:
-        """The scenario of a visible fraction."""
-        return next((each for each in self.scenarios if each.visible_fraction == visible_fraction), None)
+        None if nominal is as good as its word, or no threshold is.
+        """
+        if self.at(nominal).false.low <= TOO_FALSE * wanted:
+            return None
+        good = [each for each in self.thresholds if each.nominal < nominal and each.false.value <= wanted]
+        return good[-1] if good else None
 
 
 class Assessment(_Result):
@@ -483,7 +451,7 @@ class Assessment(_Result):
     knowledge: Knowledge | None = None
     states: States | None = None
     forecasts: Forecasts | None = None
-    matched: Matched | None = None
+    expected: Expected | None = None
     perturbation: Perturbation | None = None
     skipped: dict[Part, str] = {}
 

@@ -1,0 +1,412 @@
+"""The examples from which `synapsnet assess` tells what to expect, and whether what it promises comes true.
+
+    python benchmarks/expected_recovery.py examples spikes     # an hour on one core; goes on where it stopped
+    python benchmarks/expected_recovery.py examples calcium    # each is trained on
+    python benchmarks/expected_recovery.py coverage --suite away FOLDER FILE.npz > docs/expected-recovery.md
+
+One example is one recording of a part of a network: statistics that any recording has, and what SynapsNet recovered of
+the connections, which are known here. Networks differ in neurons, size, density, strengths, delays, rates and states,
+and in how much of them is seen and for how long; a fifth has no connections. None of the recordings by which this
+project is judged is among them, and none of its seeds.
+
+Coverage is of recordings with known connections that are not among them: those of a suite, and .npz files of spikes
+with their connections as `weights` (`[post, pre]`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import average_precision_score
+
+from simulators import networks, observe_calcium, observe_spikes, simulate
+from synapsnet.errors import InputError
+from synapsnet.estimator import SynapsNet
+from synapsnet.files import atomic_path
+from synapsnet.io import read
+from synapsnet.io.truth import Truth
+from synapsnet.recording import Connectome, Recording, Simulation
+from validation.assessment import expected_recovery
+from validation.assessment.expected_recovery import FACTOR, LONGER, promises, statistics
+from validation.assessment.signature import RATES, signature
+from validation.benchmark.suite import load_suite
+from validation.metrics.detection import settled
+
+Draw = Callable[[np.random.Generator], dict[str, Any]]
+
+KEPT = Path("reports/results/expected-recovery.parquet")
+NOMINAL = "false 0.05"
+CHECKED = ("auprc", NOMINAL)
+ROUNDING = 0.005  # shares are told in whole percents
+FIRST_SEED = 10_000
+DT_MS = 0.5
+SIZES, SIZE_SHARES = (60, 120, 300), (0.4, 0.35, 0.25)  # few, so that programs are compiled once
+SUM_MV = 40.0  # of the potentials that a neuron receives at most: stronger networks explode
+WITHOUT = 5  # every so many networks one has no connections
+LEAST_SPIKES, LEAST_NEURONS = 5, 5
+FEWEST, USUAL, MOST = 10, 40, 110  # recorded neurons
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+STATES: dict[str, Draw] = {
+    "asynchronous": lambda rng: {},
+    "up and down": lambda rng: {
+        "up-down": {"size_mv": rng.uniform(2, 7), "up_s": rng.uniform(0.3, 0.8), "down_s": rng.uniform(0.3, 0.8)}
+    },
+    "drift": lambda rng: {"drift": {"size_mv": rng.uniform(0.7, 2.5), "time_s": rng.uniform(40, 200)}},
+    "gamma": lambda rng: {
+        "gamma": {
+            "size_mv": rng.uniform(1.5, 7),
+            "frequency_hz": rng.uniform(25, 50),
+            "phase_spread": rng.uniform(0.3, 0.8),
+        }
+    },
+    "theta": lambda rng: {"theta": {"size_mv": rng.uniform(1.5, 5), "frequency_hz": rng.uniform(4, 10)}},
+    "gain": lambda rng: {"trial-gain": {"sigma": rng.uniform(0.1, 0.4)}},
+    "common input": lambda rng: {"common-input": {"size_mv": rng.uniform(0.7, 3), "time_ms": log_uniform(rng, 3, 300)}},
+    "common bursts": lambda rng: {
+        "episodes": {
+            "size_mv": rng.uniform(4, 10),
+            "pause_s": rng.uniform(2, 10),
+            "active_s": rng.uniform(0.1, 0.5),
+            "onset_s": 0.02,
+            "n_groups": int(rng.integers(1, 4)),
+        }
+    },
+}
+
+
+HEAD = """# What is promised, and what is true
+
+`synapsnet assess` promises how much of the connectivity is recovered, and how much of what is reported is false, from
+{n} simulated recordings of {networks} networks of {kinds} kinds ([assessment](assessment.md)). Here it makes that
+promise for recordings whose connections are known. "Covered": how often the truth lies within the 95% interval;
+"error": mean absolute difference of promise and truth. Written by `python benchmarks/expected_recovery.py coverage`.
+"""
+
+
+class Example(NamedTuple):
+    """A recording with its ground truth, what was inferred from it, and how large the network was."""
+
+    kind: str
+    seed: int
+    part: int
+    recording: Recording
+    inferred: Connectome
+    n_simulated: int
+
+
+def lif(states: Draw, **settings: Any) -> Callable[[np.random.Generator, bool], networks.Network]:
+    """Networks of integrate-and-fire neurons in a state."""
+
+    def drawn(rng: np.random.Generator, connected: bool) -> networks.Network:
+        n = int(rng.choice(SIZES, p=SIZE_SHARES))
+        density = log_uniform(rng, 0.02, 0.25)
+        strength = min(log_uniform(rng, 0.15, 3.0), SUM_MV / (n * density))
+        wiring = networks.LifRandom(
+            n_neurons=n,
+            excitatory_fraction=rng.uniform(0.65, 0.95),
+            connection_probability=density if connected else 0.0,
+            epsp_mv=strength,
+            ipsp_mv=strength * rng.uniform(2, 6),
+            weight_sigma=rng.uniform(0.2, 1.1),
+            longest_delay_ms=float(rng.choice([2, 3, 5, 10, 20])),
+        )
+        drive_mv = rng.uniform(5.5, 9.5) + rng.uniform(0.3, 2.0) * rng.normal(size=n)  # rates are about lognormal
+        return networks.LifConnectome(
+            connectome=wiring.connect(rng), drive_mv=drive_mv.tolist(), dt_ms=DT_MS, states=states(rng), **settings
+        )
+
+    return drawn
+
+
+def other(network: type[networks.Network], **settings: Any) -> Callable[[np.random.Generator, bool], networks.Network]:
+    """Networks of another neuron model, with other strengths and densities."""
+
+    def drawn(rng: np.random.Generator, connected: bool) -> networks.Network:
+        usual = network(**settings)
+        changed: dict[str, Any] = {}
+        if "connection_probability" in type(usual).model_fields:
+            factor = log_uniform(rng, 0.5, 1.5)
+            changed = {
+                "connection_probability": log_uniform(rng, 0.03, 0.15) if connected else 0.0,
+                "epsp_mv": usual.epsp_mv * factor,
+                "ipsp_mv": usual.ipsp_mv * factor,
+            }
+        return network(**settings | changed)
+
+    return drawn
+
+
+KINDS = {
+    **{name: lif(states) for name, states in STATES.items()},
+    "adapting": lif(STATES["asynchronous"], adaptation_mv=2.0, tau_adaptation_ms=300.0),
+    "adex": other(networks.Adex, dt_ms=DT_MS),
+    "izhikevich": other(networks.Izhikevich, dt_ms=DT_MS),
+    "v1": other(networks.V1Layer23, dt_ms=DT_MS),
+    "coba-small": other(networks.CobaSmall, dt_ms=DT_MS),
+}
+
+
+def seed_of(kind: str, j: int) -> int:
+    return FIRST_SEED + 101 * list(KINDS).index(kind) + j
+
+
+def network(kind: str, j: int) -> tuple[Simulation, np.random.Generator]:
+    """Network j of a kind, simulated, and the generator that goes on to draw what is seen of it."""
+    seed = seed_of(kind, j)
+    rng = np.random.default_rng(seed)
+    drawn = KINDS[kind](rng, seed % WITHOUT != 0)
+    duration_s = float(rng.choice([150, 300, 600, 1200], p=[0.2, 0.35, 0.35, 0.1]))
+    return simulate(drawn, duration_s=duration_s, seed=seed), rng
+
+
+def spikes(kind: str, j: int) -> Iterator[Example]:
+    """Two parts of a network, one of them seen for a quarter of the time as well."""
+    simulation, rng = network(kind, j)
+    for part in range(2):
+        low, high = (USUAL, min(MOST, simulation.n_neurons)) if part == j % 4 else (FEWEST, USUAL)
+        whole = seen(simulation, round(log_uniform(rng, low, high)), rng)
+        for share in (1, FACTOR) if part else (1,):
+            recording = whole.select_rows([(0, whole.n_steps // share)])
+            recording = recording.select_neurons(np.flatnonzero(recording.values.sum(axis=0) >= LEAST_SPIKES))
+            if recording.n_neurons >= LEAST_NEURONS:
+                inferred = SynapsNet(seed=0, device="cpu").infer(recording.without_ground_truth())
+                yield Example(kind, seed_of(kind, j), part, recording, inferred, simulation.n_neurons)
+
+
+def calcium(kind: str, j: int) -> Iterator[Example]:
+    """A part of a network under a microscope, also for a quarter of the time."""
+    simulation, rng = network(kind, j)
+    size = round(log_uniform(rng, FEWEST, min(2 * USUAL, simulation.n_neurons)))
+    chosen = np.sort(rng.choice(simulation.n_neurons, size, replace=False))
+    firing = [k for k in chosen.tolist() if len(simulation.spike_times[k]) >= LEAST_SPIKES]
+    whole = observe_calcium(
+        simulation.select_neurons(firing),
+        indicator=str(rng.choice(["GCaMP6f", "GCaMP6s", "jGCaMP8s"])),
+        frame_rate_hz=float(rng.choice([6, 10, 30])),
+        noise_level=log_uniform(rng, 0.7, 6),
+        seed=seed_of(kind, j),
+    )
+    for share in (1, FACTOR):
+        recording = whole.select_rows([(0, whole.n_steps // share)])
+        inferred = SynapsNet(seed=0, device="cpu").infer(recording.without_ground_truth())
+        yield Example(kind, seed_of(kind, j), 0, recording, inferred, simulation.n_neurons)
+
+
+def seen(simulation: Simulation, size: int, rng: np.random.Generator) -> Recording:
+    """The spikes of so many neurons, drawn at random."""
+    chosen = np.sort(rng.choice(simulation.n_neurons, size, replace=False))
+    firing = [k for k in chosen.tolist() if len(simulation.spike_times[k]) >= LEAST_SPIKES]
+    return observe_spikes(simulation.select_neurons(firing))
+
+
+PARTS = {"spikes": spikes, "calcium": calcium}
+
+
+def outcomes(example: Example) -> dict[str, float]:
+    """What was recovered; NaN where it is not defined."""
+    truth, found = example.recording.connectome, example.inferred
+    assert truth is not None
+    pairs = truth.pairs
+    edge, size = truth.adjacency[pairs], np.abs(settled(found.scores))[pairs]
+    said, true = np.sign(found.weight[pairs])[edge], np.sign(truth.weight[pairs])[edge]
+    none = not edge.any()
+    return {
+        "auprc": math.nan if none else float(average_precision_score(edge, size)),
+        "density": float(edge.mean()),
+        "sign_accuracy": math.nan if none else float(np.mean(said == true)),
+        "strength_mv": math.nan if none else float(np.abs(truth.weight[pairs][edge]).mean()),
+        "hidden": 1 - example.recording.n_neurons / example.n_simulated,
+        **{f"false {rate:g}": false_share(found.q_values[pairs] <= rate, edge) for rate in RATES},
+    }
+
+
+def false_share(reported: np.ndarray, edge: np.ndarray) -> float:
+    """Share of the reported pairs that are not connected; NaN if none is reported."""
+    return float((~edge[reported]).mean()) if reported.any() else math.nan
+
+
+def row(example: Example) -> dict[str, Any]:
+    """The example as the table has it."""
+    seen = example.recording
+    about = {"kind": example.kind, "seed": example.seed, "part": example.part, "duration_s": seen.n_steps * seen.dt_s}
+    return about | signature(example.recording, example.inferred) | outcomes(example)
+
+
+def with_longer(table: pd.DataFrame) -> pd.DataFrame:
+    """With what the same neurons yield in a recording `FACTOR` times as long, where there is one."""
+    same = ["seed", "part"]
+    longest = table.groupby(same)["duration_s"].transform("max")
+    whole = table[table["duration_s"] == longest].set_index(same)["auprc"]
+    found = whole.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
+    factor = longest / table["duration_s"]
+    return table.assign(**{LONGER: np.where(np.isclose(factor, FACTOR, rtol=0.01), found, np.nan)})
+
+
+def simulate_examples(modality: str, n_each: int) -> None:
+    """Add examples to the table that comes with the package, until there are `n_each` networks of each kind."""
+    path = Path(expected_recovery.__file__).with_name(f"examples-{modality}.csv")
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame({"seed": []})
+    for j, kind in product(range(n_each), KINDS):
+        if seed_of(kind, j) in set(table["seed"]):
+            continue
+        try:
+            rows = [row(example) for example in PARTS[modality](kind, j)]
+        except InputError as error:  # a network that explodes
+            print(f"{kind} {j}: {error}", flush=True)
+            continue
+        table = with_longer(pd.concat([table, pd.DataFrame(rows)]))
+        with atomic_path(path) as file:
+            table.to_csv(file, index=False, float_format="%.4g")
+        print(f"{kind} {j}: {len(table)} examples", flush=True)
+
+
+def recordings(paths: list[Path], suite: str | None) -> Iterator[tuple[str, str, Callable[[], Recording]]]:
+    """Kind, name and reader of recordings with known connections that are no examples."""
+    if suite is not None:
+        for name, each in load_suite(suite).recordings.items():
+            if not each.absent:
+                yield name, name, each.load
+    for file in sorted(file for path in paths for file in (path.glob("*.npz") if path.is_dir() else [path])):
+        truth = Truth(file=str(file), key="weights", orientation="post-pre")
+        yield re.sub(r"[-_]?\d+$", "", file.stem), file.stem, partial(read, file, truth=truth)
+
+
+def judged(paths: list[Path], suite: str | None, kept: Path, minutes: float, n_neurons: int) -> pd.DataFrame:
+    """Signature and outcomes of the recordings; those in the file `kept` are not inferred from again."""
+    table = pd.read_parquet(kept) if kept.exists() else pd.DataFrame({"name": []})
+    for kind, name, load in recordings(paths, suite):
+        if name in set(table["name"]):
+            continue
+        recording = part_of(load(), minutes, n_neurons)
+        started = time.perf_counter()
+        inferred = SynapsNet(seed=0, device="cpu").infer(recording.without_ground_truth())
+        example = Example(kind, 0, 0, recording, inferred, recording.n_neurons)
+        facts = {"name": name, "modality": recording.modality, "n_reported": int(inferred.significant().sum())}
+        new = facts | row(example) | {"hidden": math.nan, "seconds": time.perf_counter() - started}
+        table = pd.concat([table, pd.DataFrame([new])], ignore_index=True)
+        with atomic_path(kept) as file:
+            table.to_parquet(file)
+        print(f"{name}: {new['seconds']:.0f} s", file=sys.stderr, flush=True)
+    return table
+
+
+def part_of(recording: Recording, minutes: float, n_neurons: int) -> Recording:
+    """The beginning of a recording, and some of the neurons that fire in it."""
+    n_steps = min(recording.n_steps, round(60 * minutes / recording.dt_s))
+    rows = [(start, min(stop, n_steps)) for start, stop in recording.segments if start < n_steps]
+    part = recording.select_rows(rows)
+    active = np.flatnonzero(np.ptp(part.values, axis=0) > 0)
+    if recording.modality == "spikes":
+        active = np.flatnonzero(part.values.sum(axis=0) >= LEAST_SPIKES)
+    chosen = np.random.default_rng(0).choice(active, min(n_neurons, len(active)), replace=False)
+    return part.select_neurons(np.sort(chosen))
+
+
+def checked(table: pd.DataFrame, one: pd.Series) -> dict[Any, Any]:
+    """What was promised of a recording, and what is true."""
+    estimates, atypical = promises(table, {name: float(one[name]) for name in statistics(table)})
+    found: dict[Any, Any] = {"kind": one["kind"], "atypical": atypical}
+    for outcome in CHECKED:
+        found |= {(outcome, name): value for name, value in estimates[outcome].model_dump().items()}
+        found[outcome, "true"] = float(one[outcome])
+    return found
+
+
+def agreement(found: list[dict[Any, Any]], outcome: str) -> tuple[int, float, float, float]:
+    """How many recordings have this outcome, coverage, mean absolute error, and mean width of intervals."""
+    value, low, high, true = (
+        np.array([each[outcome, name] for each in found]) for name in ("value", "low", "high", "true")
+    )
+    known = ~np.isnan(true)
+    if not known.any():
+        return 0, math.nan, math.nan, math.nan
+    inside = (low - ROUNDING <= true) & (true <= high + ROUNDING)
+    return (
+        int(known.sum()),
+        float(inside[known].mean()),
+        float(np.abs(value - true)[known].mean()),
+        float((high - low)[known].mean()),
+    )
+
+
+def summary_of(found: list[dict[Any, Any]]) -> Iterator[str]:
+    """The lines of a table by kind, and over all."""
+    yield "| kind | recordings | AUPRC: covered | error | width | false at 5%: covered | error | width |"
+    yield "|---|---|---|---|---|---|---|---|"
+    kinds = sorted({each["kind"] for each in found})
+    for kind in (*kinds, None):
+        those = [each for each in found if kind in (None, each["kind"])]
+        cells = []
+        for outcome in CHECKED:
+            n, covered, error, width = agreement(those, outcome)
+            cells.append(f"{covered:.0%} of {n} | {error:.2f} | {width:.2f}" if n else "– | – | –")
+        name = "**all**" if kind is None else kind
+        yield f"| {name} | {len(those)} | {' | '.join(cells)} |"
+
+
+def page(table: pd.DataFrame, judged_: pd.DataFrame) -> Iterator[str]:
+    """docs/expected-recovery.md."""
+    yield HEAD.format(n=len(table), networks=table["seed"].nunique(), kinds=table["kind"].nunique())
+    yield "## Recordings that are no examples\n"
+    checks = [checked(table, one) for _, one in judged_.iterrows()]
+    yield from summary_of(checks)
+    yield "\n| recording | neurons, minutes | AUPRC promised | true | reported | false promised | true | atypical |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for check, (_, one) in zip(checks, judged_.iterrows(), strict=True):
+        size = f"{np.exp(one['neurons']):.0f}, {one['duration_s'] / 60:.3g}"
+        auprc, false = (promise_and_truth(check, outcome) for outcome in CHECKED)
+        yield f"| {one['name']} | {size} | {auprc} | {one['n_reported']:.0f} | {false} | {check['atypical']:.1f} |"
+    yield "\n## Examples of each kind, promised from those of the other kinds\n"
+    yield from summary_of([checked(table[table["kind"] != one["kind"]], one) for _, one in table.iterrows()])
+
+
+def promise_and_truth(check: dict[Any, Any], outcome: str) -> str:
+    """Two cells of a table."""
+    true = check[outcome, "true"]
+    if math.isnan(true):
+        return "– | –"
+    value, low, high = (check[outcome, name] for name in ("value", "low", "high"))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}] | {true:.2f}"
+
+
+def main() -> None:
+    """Add examples, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    more = commands.add_parser("examples", help="Simulate examples and add them to the table of the package.")
+    more.add_argument("modality", choices=list(PARTS))
+    more.add_argument("--each", type=int, default=6, help="Networks of each kind.")
+    check = commands.add_parser("coverage", help="Compare promises with what is true; prints the page.")
+    check.add_argument("recordings", nargs="*", type=Path, help=".npz files with `weights`, or folders of them.")
+    check.add_argument("--suite", help="A suite whose recordings are judged, too.")
+    check.add_argument("--minutes", type=float, default=10.0, help="Of each recording at most.")
+    check.add_argument("--neurons", type=int, default=60, help="Of each recording at most, drawn at random.")
+    check.add_argument("--kept", type=Path, default=KEPT, help="Table of what was inferred, which is used again.")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.command == "examples":
+        simulate_examples(options.modality, options.each)
+        return
+    found = judged(options.recordings, options.suite, options.kept, options.minutes, options.neurons)
+    print("\n".join(page(expected_recovery.examples("spikes"), found[found["modality"] == "spikes"])))
+
+
+if __name__ == "__main__":
+    main()

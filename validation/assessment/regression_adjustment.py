@@ -1,0 +1,147 @@
+"""What recordings with such a signature have of a quantity that cannot be seen: rejection with regression adjustment.
+
+Approximate Bayesian computation (Beaumont, Zhang & Balding 2002, Genetics 162:2025): of many simulations, those whose
+statistics are nearest to the observed ones stand for what is plausible, after a linear regression has taken away what
+their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because statistics are many,
+and what remains, the errors of the nearest, is taken from regressions that have not seen a simulation of the same kind.
+So intervals are as wide as errors on networks of other kinds are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+from synapsnet.recording import Float64Array, FloatArray
+from validation.metrics.results import Estimate
+
+N_NEAR = 50
+PENALTY = 100.0  # of squared coefficients of standardised statistics
+MOST = 0.99  # shares beyond it count as this, and so at the other end: logits have no limits
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Statistics in units of their spread over examples.
+
+    Attributes
+    ----------
+    centre, scale : (F,) arrays
+    """
+
+    centre: Float64Array
+    scale: Float64Array
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Standard:
+        return cls(np.median(values, axis=0), np.maximum(values.std(axis=0), 1e-9))
+
+    def __call__(self, values: FloatArray) -> Float64Array:
+        return np.asarray((values - self.centre) / self.scale, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A weighted sample of what is plausible.
+
+    Attributes
+    ----------
+    values, weights : (K,) arrays
+    """
+
+    values: Float64Array
+    weights: Float64Array
+
+    def estimate(self, wider: float = 1.0) -> Estimate:
+        """Median and 95% interval; wider for how few the values are, and by a factor about the median."""
+        n = float(self.weights.sum() ** 2 / np.square(self.weights).sum())
+        tail = max((1 - LEVEL) / 2 - LEVEL / (2 * n), 0.0)  # a new value is outside n others with chance 1 / n
+        low, value, high = weighted_quantiles(self.values, self.weights, np.array([tail, 0.5, 1 - tail]))
+        return Estimate(
+            value=float(value), low=float(value - wider * (value - low)), high=float(value + wider * (high - value))
+        )
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Learned from M examples of one quantity.
+
+    Attributes
+    ----------
+    standard : Standard
+    signatures : (M, F) array
+        Standardised.
+    coefficients : (1 + F,) array
+        Of the regression over all examples, the intercept first.
+    errors : (M,) array
+        Of regressions without the kind of each example.
+    """
+
+    standard: Standard
+    signatures: Float64Array
+    coefficients: Float64Array
+    errors: Float64Array
+
+    @classmethod
+    def learn(cls, signatures: FloatArray, quantity: FloatArray, kinds: npt.NDArray[np.str_]) -> Adjustment:
+        """From M examples.
+
+        Parameters
+        ----------
+        signatures : (M, F) array
+        quantity : (M,) array
+            On a scale without limits.
+        kinds : (M,) array
+        """
+        standard = Standard.of(signatures)
+        x, errors = standard(signatures), np.empty(len(quantity))
+        for kind in np.unique(kinds):
+            other = kinds != kind
+            errors[~other] = quantity[~other] - _predicted(_ridge(x[other], quantity[other]), x[~other])
+        return cls(standard, x, _ridge(x, quantity), errors)
+
+    def posterior(self, signature: FloatArray, n_near: int = N_NEAR) -> Posterior:
+        """Of a recording with this (F,) signature."""
+        at = self.standard(signature)
+        apart = np.sqrt(np.mean((self.signatures - at) ** 2, axis=1))
+        beyond = np.sort(apart)[min(n_near, len(apart) - 1)] + 1e-12
+        weights = np.maximum(1 - (apart / beyond) ** 2, 0)  # Epanechnikov's
+        near = weights > 0
+        return Posterior(_predicted(self.coefficients, at[None])[0] + self.errors[near], weights[near])
+
+
+def weighted_quantiles(values: FloatArray, weights: FloatArray, at: FloatArray) -> Float64Array:
+    """Quantiles of values with weights, interpolated between them."""
+    order = np.argsort(values, kind="stable")
+    sums = np.cumsum(weights[order]) - weights[order] / 2
+    return np.interp(at, sums / weights.sum(), values[order])
+
+
+def of_share(share: FloatArray) -> Float64Array:
+    """Logit of shares from 0 to 1."""
+    return np.asarray(logit(np.clip(share, 1 - MOST, MOST)), dtype=np.float64)
+
+
+def as_share(estimate: Estimate) -> Estimate:
+    """What was estimated as the logit of a share; beyond `MOST` is all, and at the other end nothing."""
+
+    def share(value: float) -> float:
+        found = float(expit(value))
+        return 1.0 if found >= MOST else 0.0 if found <= 1 - MOST else found
+
+    return Estimate(value=share(estimate.value), low=share(estimate.low), high=share(estimate.high))
+
+
+def _ridge(x: FloatArray, y: FloatArray) -> Float64Array:
+    with_one = np.column_stack([np.ones(len(x)), x])
+    penalty = PENALTY * np.eye(with_one.shape[1])
+    penalty[0, 0] = 0.0
+    return np.asarray(np.linalg.solve(with_one.T @ with_one + penalty, with_one.T @ y), dtype=np.float64)
+
+
+def _predicted(coefficients: FloatArray, x: FloatArray) -> Float64Array:
+    return np.asarray(coefficients[0] + x @ coefficients[1:], dtype=np.float64)
