@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
-from validation.assessment.expected_recovery import INFERRED, LONGER, OUTCOMES, examples, expected, promises, statistics
+from validation.assessment.expected_recovery import (
+    INFERRED,
+    LONGER,
+    OUTCOMES,
+    examples,
+    expected,
+    of_so_many,
+    promises,
+    statistics,
+)
 from validation.assessment.regression_adjustment import Adjustment, as_share, of_share, weighted_quantiles
 from validation.assessment.results import Expected, Threshold
 from validation.assessment.signature import promised_auprc, signature
@@ -147,6 +156,13 @@ def test_what_is_expected_of_a_recording(spike_recording: Recording) -> None:
     assert 0 <= found.auprc.low <= found.auprc.value <= found.auprc.high <= 1
     assert set(found.untold) <= set(INFERRED)
     assert found.longer.duration_s == pytest.approx(4 * recording.n_steps * recording.dt_s)
+
+
+def test_of_one_pair_none_or_all_is_false_and_of_many_about_the_share() -> None:
+    share = Estimate(value=0.1, low=0.05, high=0.3)
+    one, many = of_so_many(share, 1), of_so_many(share, 10_000)
+    assert (one.low, one.high) == (0, 1) and of_so_many(share, 0) == share
+    assert (many.low, many.high) == (pytest.approx(0.05, abs=0.01), pytest.approx(0.3, abs=0.02))
 
 
 def test_what_has_no_probabilities_is_refused(spike_recording: Recording) -> None:

@@ -18,6 +18,7 @@ from importlib import resources
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from synapsnet.errors import InputError
 from synapsnet.inference.spike_evidence import resolves
@@ -34,6 +35,7 @@ LONGER = f"auprc x{FACTOR}"
 INFERRED = ("density", "strength_mv", "hidden")
 LEAST_DENSITY, LEAST_STRENGTH_MV = 1e-4, 1e-2
 IN_BINS = 1.5  # how atypical spikes without times are at least: what examples show was inferred from times
+LEAST_EXAMPLES = 20  # with fewer in which an outcome is known, nothing is said of it
 TYPICAL = 95.0  # percentile of examples' distances to those of other kinds
 FAR = 3.0  # in spreads over the examples: a statistic that is named
 UNTOLD = 0.7  # width of an interval over that of all examples: more, and the recording says little
@@ -69,8 +71,9 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         unlike=unlike + _unlike(table, found) if atypical > 1 else [],
         **{name: promised[name] for name in ("auprc", "sign_accuracy", *INFERRED)},
         thresholds=[
-            Threshold(nominal=rate, n_reported=int((q_values <= rate).sum()), false=promised[f"false {rate:g}"])
+            Threshold(nominal=rate, n_reported=n_reported, false=of_so_many(promised[f"false {rate:g}"], n_reported))
             for rate in RATES
+            for n_reported in [int((q_values <= rate).sum())]
         ],
         longer=Longer(factor=FACTOR, duration_s=FACTOR * duration_s, auprc=promised[LONGER]),
         untold=[name for name in INFERRED if _says_little(name, promised[name], table[name].to_numpy(float))],
@@ -97,6 +100,8 @@ def promises(
 
     def estimate(outcome: str) -> Estimate:
         known = table[table[outcome].notna()]
+        if len(known) < LEAST_EXAMPLES:
+            return Estimate(value=np.nan, low=0.0, high=1.0)
         adjustment = Adjustment.learn(
             known[names].to_numpy(float),
             _unlimited(outcome, known[outcome].to_numpy(float)),
@@ -105,6 +110,14 @@ def promises(
         return _limited(outcome, adjustment.posterior(at).estimate(max(atypical, 1.0)))
 
     return {outcome: estimate(outcome) for outcome in (*OUTCOMES, LONGER)}, atypical
+
+
+def of_so_many(share: Estimate, n: int) -> Estimate:
+    """The share among n pairs, each of which is false or not: of one pair it is none or all."""
+    if not n or np.isnan(share.value):
+        return share
+    low, high = binom.ppf([0.025, 0.975], n, [share.low, share.high]) / n
+    return Estimate(value=share.value, low=min(float(low), share.value), high=max(float(high), share.value))
 
 
 def statistics(table: pd.DataFrame) -> list[str]:

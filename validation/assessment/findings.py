@@ -69,7 +69,11 @@ def _expected(expected: Expected | None) -> str | None:
     if expected is None:
         return None
     false = expected.at(LEVEL)
-    told = f", and of what it reports {percent(false.false)} is false" if false.n_reported else ""
+    told = (
+        f", and of what it reports {percent(false.false)} is false"
+        if false.n_reported and not math.isnan(false.false.value)
+        else ""
+    )
     return (
         f"On simulated recordings like this one SynapsNet reaches AUPRC {written(expected.auprc)} where chance is "
         f"{written(expected.density)}{told}. {_inferred(expected)}"

@@ -2,9 +2,11 @@
 
 Approximate Bayesian computation (Beaumont, Zhang & Balding 2002, Genetics 162:2025): of many simulations, those whose
 statistics are nearest to the observed ones stand for what is plausible, after a linear regression has taken away what
-their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because statistics are many,
-and what remains, the errors of the nearest, is taken from regressions that have not seen a simulation of the same kind.
-So intervals are as wide as errors on networks of other kinds are.
+their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because statistics are many; and
+what remains, the errors of the nearest, is of regressions that have not seen a simulation of the same kind.
+So intervals are as wide as errors on networks of other kinds are. How large errors are depends on the statistics too, on
+little data most of all: a second regression is one of the logarithm of their size, and errors count in units of it
+(Blum & Francois 2010, Statistics and Computing 20:63).
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from scipy.special import expit, logit
 from synapsnet.recording import Float64Array, FloatArray
 from validation.metrics.results import Estimate
 
-N_NEAR = 50
-PENALTY = 100.0  # of squared coefficients of standardised statistics
+N_NEAR = 100
+PENALTY = 50.0  # of squared coefficients of standardised statistics
 MOST = 0.99  # shares beyond it count as this, and so at the other end: logits have no limits
 LEVEL = 0.95
+LEAST_ERROR = 0.1  # beside it, smaller ones are alike
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,16 @@ class Adjustment:
     standard : Standard
     signatures : (M, F) array
         Standardised.
-    coefficients : (1 + F,) array
-        Of the regression over all examples, the intercept first.
+    coefficients, log_sizes : (1 + F,) arrays
+        Of the regressions of the quantity, and of the logarithm of errors' sizes, the intercept first.
     errors : (M,) array
-        Of regressions without the kind of each example.
+        Of regressions without the kind of each example, over the size that errors have there.
     """
 
     standard: Standard
     signatures: Float64Array
     coefficients: Float64Array
+    log_sizes: Float64Array
     errors: Float64Array
 
     @classmethod
@@ -102,7 +106,8 @@ class Adjustment:
         for kind in np.unique(kinds):
             other = kinds != kind
             errors[~other] = quantity[~other] - _predicted(_ridge(x[other], quantity[other]), x[~other])
-        return cls(standard, x, _ridge(x, quantity), errors)
+        log_sizes = _ridge(x, np.log(np.abs(errors) + LEAST_ERROR))
+        return cls(standard, x, _ridge(x, quantity), log_sizes, errors / np.exp(_predicted(log_sizes, x)))
 
     def posterior(self, signature: FloatArray, n_near: int = N_NEAR) -> Posterior:
         """Of a recording with this (F,) signature."""
@@ -111,7 +116,8 @@ class Adjustment:
         beyond = np.sort(apart)[min(n_near, len(apart) - 1)] + 1e-12
         weights = np.maximum(1 - (apart / beyond) ** 2, 0)  # Epanechnikov's
         near = weights > 0
-        return Posterior(_predicted(self.coefficients, at[None])[0] + self.errors[near], weights[near])
+        size = np.exp(_predicted(self.log_sizes, at[None])[0])
+        return Posterior(_predicted(self.coefficients, at[None])[0] + size * self.errors[near], weights[near])
 
 
 def weighted_quantiles(values: FloatArray, weights: FloatArray, at: FloatArray) -> Float64Array:
