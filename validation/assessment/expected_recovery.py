@@ -35,6 +35,7 @@ LONGER = f"auprc x{FACTOR}"
 INFERRED = ("density", "strength_mv", "hidden")
 LEAST_DENSITY, LEAST_STRENGTH_MV = 1e-4, 1e-2
 IN_BINS = 1.5  # how atypical spikes without times are at least: what examples show was inferred from times
+LARGEST_LOG = 20.0  # of what is estimated far from all examples
 LEAST_EXAMPLES = 20  # with fewer in which an outcome is known, nothing is said of it
 TYPICAL = 95.0  # percentile of examples' distances to those of other kinds
 FAR = 3.0  # in spreads over the examples: a statistic that is named
@@ -164,6 +165,6 @@ def _unlimited(outcome: str, values: FloatArray) -> Float64Array:
 def _limited(outcome: str, estimate: Estimate) -> Estimate:
     if outcome not in ("density", "strength_mv"):
         return as_share(estimate)
-    low, value, high = np.exp([estimate.low, estimate.value, estimate.high])
+    low, value, high = np.exp(np.clip([estimate.low, estimate.value, estimate.high], -LARGEST_LOG, LARGEST_LOG))
     most = 1.0 if outcome == "density" else np.inf
     return Estimate(value=min(float(value), most), low=float(low), high=min(float(high), most))

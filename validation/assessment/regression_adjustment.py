@@ -2,10 +2,10 @@
 
 Approximate Bayesian computation (Beaumont, Zhang & Balding 2002, Genetics 162:2025): of many simulations, those whose
 statistics are nearest to the observed ones stand for what is plausible, after a linear regression has taken away what
-their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because statistics are many; and
-what remains, the errors of the nearest, is of regressions that have not seen a simulation of the same kind.
-So intervals are as wide as errors on networks of other kinds are. How large errors are depends on the statistics too, on
-little data most of all: a second regression is one of the logarithm of their size, and errors count in units of it
+their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because statistics are
+many; and what remains, the errors of the nearest, is of regressions that have not seen a simulation of the same kind.
+So intervals are as wide as errors on networks of other kinds are. How large errors are depends on the statistics too,
+on little data most of all: a second regression is one of the logarithm of their size, and errors count in units of it
 (Blum & Francois 2010, Statistics and Computing 20:63).
 """
 
