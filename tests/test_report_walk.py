@@ -120,7 +120,7 @@ def test_every_choice_draws_something_else(page: Any) -> None:
 
     drawn = "return JSON.stringify(arguments[0].querySelector('.plot').data.map(t => [t.x, t.y, t.z]))"
     chosen = [f for f in page.find_elements("css selector", "figure") if f.find_elements("css selector", "select")]
-    assert len(chosen) == 4  # parts of the recording, matrix, forecasts, error over the horizon
+    assert len(chosen) == 5  # what is expected, parts of the recording, matrix, forecasts, error over the horizon
     for each in chosen:
         select = each.find_element("css selector", "select")
         for _ in select.find_elements("css selector", "option")[1:]:
