@@ -36,7 +36,7 @@ By = Literal["random", "field", "depth", "rate", "type"]
 
 GAIN_BIN_S = 0.005
 GAIN_WINDOW_S = 0.1  # five time constants of a membrane of 20 ms
-MOST_OF_A_TYPE = 150  # of more neurons of one type, so many are looked at, and the others have their mean
+MOST_OF_A_TYPE = 150  # neurons whose gain is measured; the others of their type have the mean
 MOST_FOR_ALL_EIGENVALUES = 500
 
 

@@ -52,7 +52,7 @@ class Rates(Parameters):
         Raises
         ------
         InputError
-            If `hz` is not of so many neurons.
+            If `hz` does not hold one rate for each neuron.
         """
         if self.hz is not None:
             if len(self.hz) != n_neurons:

@@ -21,7 +21,7 @@ class RandomlyWired(DelayRange, Network):
     ----------
     n_neurons : int
     excitatory_fraction : float
-        The first so many neurons are excitatory, the others inhibitory.
+        Fraction of the neurons that are excitatory; they come first.
     connection_probability : float
         Probability of each ordered pair of neurons.
     epsp_mv, ipsp_mv : float

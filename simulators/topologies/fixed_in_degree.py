@@ -19,7 +19,7 @@ from synapsnet.recording import Connectome, FloatArray
 
 
 class FixedInDegree(UniformDelays):
-    """Exactly so many inputs to each neuron, from different neurons of any type.
+    """The same number of inputs to each neuron, from different neurons of any type.
 
     Parameters
     ----------

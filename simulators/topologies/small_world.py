@@ -26,7 +26,7 @@ class SmallWorld(UniformDelays):
     Parameters
     ----------
     in_degree : int
-        Even. Before rewiring, each neuron receives from so many nearest neighbours, half of them on each side.
+        Even. Before rewiring, each neuron receives from this many nearest neighbours, half of them on each side.
         Rewiring keeps the number.
     rewiring : float
         Probability that a connection comes from a neuron drawn at random instead of the neighbour.

@@ -94,7 +94,7 @@ class PerturbationScore:
 def directly_driven(
     counts: npt.ArrayLike, onset: int, *, n_light: int = 1, n_baseline: int = 30, z: float = 5.0
 ) -> npt.NDArray[np.bool_]:
-    """Units that fire more in the first bins of light than before it: no synapse is as fast on so many trials.
+    """Units that fire more in the first bins of light than before it: no synapse is as fast on every trial.
 
     Parameters
     ----------

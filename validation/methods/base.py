@@ -48,7 +48,7 @@ def drive(recording: Recording) -> npt.NDArray[np.float32]:
 
 
 def lagged(values: npt.NDArray[np.float32], segments: list[tuple[int, int]], order: int) -> npt.NDArray[np.float32]:
-    """(R, order, N) values at lags 1..order of each step that has so many before it in its epoch."""
+    """(R, order, N) values at lags 1..order of each step with at least `order` steps before it in its epoch."""
     return np.concatenate(
         [
             np.stack([values[a + order - lag : b - lag] for lag in range(1, order + 1)], axis=1)

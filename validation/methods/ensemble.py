@@ -1,4 +1,4 @@
-"""Several methods asked, and their answers averaged."""
+"""Several methods, and the average of what they infer."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ class Information:
     nats : array
         Conditional mutual information, plug-in estimate.
     degrees : array
-        Degrees of freedom: without any interaction, 2 x steps x nats has about a chi-squared distribution
-        with so many (Barnett & Bossomaier 2012, Phys Rev Lett 109:138105), whose mean is the estimate's bias.
+        Degrees of freedom: without any interaction, 2 x steps x nats is distributed about as chi-squared with
+        these degrees of freedom, whose mean is the estimate's bias (Barnett & Bossomaier 2012, Phys Rev Lett
+        109:138105).
     sign : array
         Sign of the covariance, given the past: does activity of `pre` go with more or with less of `post`.
     steps : int
@@ -175,7 +176,7 @@ class GeneralisedTransferEntropy:
 
 
 def _rows(segments: list[tuple[int, int]], first: int) -> npt.NDArray[np.intp]:
-    """Steps that have so many before them in their epoch."""
+    """Steps with at least `first` steps before them in their epoch."""
     return np.concatenate([np.arange(start + first, max(stop, start + first)) for start, stop in segments])
 
 

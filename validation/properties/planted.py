@@ -122,7 +122,7 @@ def networks(modality: Modality, n_steps: int, max_edges: int = 3) -> st.SearchS
 
 
 def random_network(modality: Modality, n_neurons: int, n_edges: int, n_steps: int, seed: int, scale: float) -> Planted:
-    """A network with so many edges at random places, half of them inhibitory, `scale` times as strong as usual."""
+    """A network with `n_edges` connections between random pairs, half inhibitory, `scale` times as strong as usual."""
     rng = np.random.default_rng([seed, 2])
     pairs = [(pre, post) for pre in range(n_neurons) for post in range(n_neurons) if pre != post]
     chosen = rng.choice(len(pairs), n_edges, replace=False)

@@ -58,7 +58,7 @@ class Subject:
         return well_formed(infer_with(self.make(seed), recording), recording.n_neurons)
 
     def of(self, planted: Planted) -> Connectome:
-        """What it infers from a planted network; asked again, the answer is remembered."""
+        """What it infers from a planted network; inferred once."""
         if planted not in self._inferred:
             self._inferred[planted] = self.infer(planted.record())
         return self._inferred[planted]

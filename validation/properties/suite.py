@@ -33,7 +33,7 @@ TOLERANCE = 0.05  # of the largest score: what rounding and the end of an iterat
 FALSE_ALARM = 1e-3
 SELF_EXCITATION = 1.0  # log probability per spike: bursts that end
 N_EXAMPLES = 8
-MAX_SHRINKS = 30  # a smaller failing network is worth so many fits and no more
+MAX_SHRINKS = 30  # fits spent on finding a smaller network that fails
 
 
 @dataclass(frozen=True)
