@@ -63,6 +63,9 @@ class Evidence:
         Skewness of the estimate's error if the two neurons are independent.
     informative : (N, N) bool tensor, optional
         Pairs of which the recording says anything, symmetric; None is all of them.
+    log_direct : (N, N) tensor, optional
+        Log likelihood ratio of a connection to a hidden neuron that sends to both, see
+        `synapsnet.inference.hidden_sources`; infinite where the recording does not tell. None is infinite everywhere.
     """
 
     estimate: Tensor
@@ -74,13 +77,23 @@ class Evidence:
     flank_error: Tensor
     skewness: Tensor
     informative: Tensor | None = None
+    log_direct: Tensor | None = None
 
     @classmethod
-    def at_lags(cls, estimate: Tensor, standard_error: Tensor, n_steps: int, informative: Tensor) -> Evidence:
+    def at_lags(
+        cls,
+        estimate: Tensor,
+        standard_error: Tensor,
+        n_steps: int,
+        informative: Tensor,
+        log_direct: Tensor | None = None,
+    ) -> Evidence:
         """Evidence that is calibrated already, and has nothing at zero lag."""
         nothing = torch.zeros_like(estimate[0, 0]).expand_as(estimate)
         something = torch.ones_like(estimate[0, 0]).expand_as(estimate)
-        return cls(estimate, standard_error, nothing, nothing, n_steps, nothing, something, nothing, informative)
+        return cls(
+            estimate, standard_error, nothing, nothing, n_steps, nothing, something, nothing, informative, log_direct
+        )
 
     @property
     def has_zero_lag(self) -> bool:

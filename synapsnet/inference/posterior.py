@@ -81,6 +81,7 @@ SPURIOUS_PAIRS = 500.0  # pseudo-counts of each sign, of the rate of spurious we
 # Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; less than so
 # many pairs of weights cannot tell.
 MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
+SHARE_DIRECT = 0.9  # expected of what stands out
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -132,6 +133,8 @@ def posterior(evidence: Evidence) -> Posterior:
             break
     fit.discount_spurious()
     fit.update()
+    if evidence.log_direct is not None:
+        fit.discount_hidden_sources(evidence.log_direct.to(device))
     sd = torch.where(pairs, fit.variance.clamp(min=0).sqrt(), 1.0)
     return Posterior(fit.p_absent.double(), fit.mean * error, sd * error, fit.p_value())
 
@@ -184,6 +187,7 @@ class _Fit:
         sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.p_type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
         self.zero_lag_gain = self.reverse_leak = self._full((2,), 0.0)
+        self.p_hidden = self._full((), 0.0)  # p-values of a hidden neuron that sends to both
         self.mean = self.variance = self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag)
         self.p_absent = torch.ones_like(self.lag)
 
@@ -255,6 +259,27 @@ class _Fit:
             allowed = MOST_MIXED * of_sign[own] / of_sign[1 - own].clamp(min=1e-300)
             self.spurious[kind, sizes[1 - own]] = (1 - allowed).clamp(min=0)
 
+    def discount_hidden_sources(self, log_direct: Tensor) -> None:
+        """Of what stands out, take for no connection what is rather due to a hidden neuron that sends to both.
+
+        How much of it is, is learned from all pairs. The p-value is that of the likelier reason without a connection:
+        a likelihood ratio of x or more is had by chance once in x times at most.
+        """
+        told = self.pairs & log_direct.isfinite()
+        if not told.any():
+            return
+        ratio, p_connected = log_direct[told].double(), 1 - self.p_absent[told].double()
+        share = self._full((), SHARE_DIRECT)
+        for _ in range(MOST_ITERATIONS):
+            p_direct = torch.sigmoid(ratio + torch.logit(share))
+            share = (p_connected @ p_direct + PRIOR_PAIRS * SHARE_DIRECT) / (p_connected.sum() + PRIOR_PAIRS)
+        mean, square = self.mean[told], self.variance[told] + self.mean[told].square()
+        p_direct = p_direct.float()
+        self.p_absent[told] = (1 - p_connected * p_direct).to(self.p_absent)
+        self.mean[told] = p_direct * mean
+        self.variance[told] = p_direct * square - (p_direct * mean).square()
+        self.p_hidden = torch.where(told, (-log_direct).exp().clamp(max=1), 0.0)
+
     def _bound_prior(self) -> None:
         """Keep offsets from passing for connections: see `MOST_MIXED` and `MOST_DENSE`."""
         negative, positive = self.prior[:, : self.zero], self.prior[:, self.zero + 1 :]  # views
@@ -281,7 +306,8 @@ class _Fit:
         """See `Posterior`."""
         leak = (self.p_type @ self.reverse_leak).float()[:, None] * self.mean.T
         z = (self.lag - self.indirect_lag - (self.p_type @ self.lag_offset).float() - leak) / self.lag_sd
-        return torch.special.erfc(z.double().abs_() / 2**0.5).masked_fill_(~self.pairs, 1)
+        p_value = torch.special.erfc(z.double().abs_() / 2**0.5)
+        return torch.maximum(p_value, self.p_hidden.double()).masked_fill_(~self.pairs, 1)
 
     def _once(self, rows: Tensor) -> Tensor:
         """(R, N) which pairs of these postsynaptic neurons are known, each unordered pair once."""

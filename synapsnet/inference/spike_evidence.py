@@ -9,6 +9,7 @@ neurons share is broad, or goes both ways, or is seen in all the others. The evi
    differ from connection to connection where these explain more (`synapsnet.inference.responses`),
 4. beside the background that is learned from all pairs (`synapsnet.inference.background`).
 
+Where delays differ, a peak may be due to a hidden neuron that sends to both: see `synapsnet.inference.hidden_sources`.
 Few coincidences are skewed: z-scores are those of a gamma distribution with the same skewness, and a pair in which less
 than `LEAST_COINCIDENCES` are expected says nothing either way.
 
@@ -24,6 +25,7 @@ import torch
 from synapsnet.inference.background import less_shared
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.hidden_sources import log_direct
 from synapsnet.inference.responses import Responses
 from synapsnet.inference.spectra import cross_spectra, time_resolution_s
 from synapsnet.recording import Recording
@@ -69,6 +71,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)
     z, error, expected = (torch.zeros(n, n, device=device) for _ in range(3))
+    direct = torch.full_like(z, torch.inf)
     everyone = torch.arange(n, device=device)
     for rows in correlograms.blocks():
         values, noise, coincidences = correlograms(rows, everyone)
@@ -77,6 +80,8 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         z[rows] = estimate.view(-1, n)
         error[rows] = size_error.view(-1, n) * noise
         expected[rows] = coincidences
+        if responses.differing_delays:
+            direct[rows] = log_direct(flat, estimate, spectra.step_s).view(-1, n)
     expected = torch.minimum(expected, expected.T) * responses.effective_lags
     informative = (expected >= LEAST_COINCIDENCES).fill_diagonal_(False)
     z = torch.where(informative, z, 0.0)
@@ -87,4 +92,4 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     rate = spectra.rate_hz.clamp(min=1e-6)
     per_weight = responses.sum / (spectra.n_samples**0.5 * (rate[:, None] * rate).sqrt() * recording.dt_s)
     error = (error * per_weight).clamp(min=1e-9)
-    return Evidence.at_lags((z * error).fill_diagonal_(0), error * scales, spectra.n_samples, informative)
+    return Evidence.at_lags((z * error).fill_diagonal_(0), error * scales, spectra.n_samples, informative, direct)
