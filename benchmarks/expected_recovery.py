@@ -39,7 +39,7 @@ from synapsnet.io import read
 from synapsnet.io.truth import Truth
 from synapsnet.recording import Connectome, Recording, Simulation
 from validation.assessment import expected_recovery
-from validation.assessment.expected_recovery import FACTOR, LONGER, of_so_many, promises, statistics
+from validation.assessment.expected_recovery import FACTOR, LONGER, among, promises, statistics
 from validation.assessment.signature import RATES, signature
 from validation.benchmark.suite import load_suite
 from validation.metrics.detection import settled
@@ -328,7 +328,7 @@ def checked(table: pd.DataFrame, one: pd.Series) -> dict[Any, Any]:
     """What was promised of a recording, and what is true."""
     estimates, atypical = promises(table, {name: float(one[name]) for name in statistics(table)})
     found: dict[Any, Any] = {"kind": one["kind"], "atypical": atypical}
-    estimates[NOMINAL] = of_so_many(estimates[NOMINAL], round(math.expm1(one["number reported"])))
+    estimates[NOMINAL] = among(estimates[NOMINAL], round(math.expm1(one["number reported"])))
     for outcome in CHECKED:
         found |= {(outcome, name): value for name, value in estimates[outcome].model_dump().items()}
         found[outcome, "true"] = float(one[outcome])

@@ -15,9 +15,9 @@ from validation.assessment.expected_recovery import (
     INFERRED,
     LONGER,
     OUTCOMES,
+    among,
     examples,
     expected,
-    of_so_many,
     promises,
     statistics,
 )
@@ -160,8 +160,8 @@ def test_what_is_expected_of_a_recording(spike_recording: Recording) -> None:
 
 def test_of_one_pair_none_or_all_is_false_and_of_many_about_the_share() -> None:
     share = Estimate(value=0.1, low=0.05, high=0.3)
-    one, many = of_so_many(share, 1), of_so_many(share, 10_000)
-    assert (one.low, one.high) == (0, 1) and of_so_many(share, 0) == share
+    one, many = among(share, 1), among(share, 10_000)
+    assert (one.low, one.high) == (0, 1) and among(share, 0) == share
     assert (many.low, many.high) == (pytest.approx(0.05, abs=0.01), pytest.approx(0.3, abs=0.02))
 
 

@@ -72,7 +72,7 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         unlike=unlike + _unlike(table, found) if atypical > 1 else [],
         **{name: promised[name] for name in ("auprc", "sign_accuracy", *INFERRED)},
         thresholds=[
-            Threshold(nominal=rate, n_reported=n_reported, false=of_so_many(promised[f"false {rate:g}"], n_reported))
+            Threshold(nominal=rate, n_reported=n_reported, false=among(promised[f"false {rate:g}"], n_reported))
             for rate in RATES
             for n_reported in [int((q_values <= rate).sum())]
         ],
@@ -113,7 +113,7 @@ def promises(
     return {outcome: estimate(outcome) for outcome in (*OUTCOMES, LONGER)}, atypical
 
 
-def of_so_many(share: Estimate, n: int) -> Estimate:
+def among(share: Estimate, n: int) -> Estimate:
     """The share among n pairs, each of which is false or not: of one pair it is none or all."""
     if not n or np.isnan(share.value):
         return share
