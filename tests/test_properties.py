@@ -205,9 +205,9 @@ def test_results_are_the_same_every_time():
     assert first == second
 
 
-def test_no_significance_is_asked_of_methods_without_standard_errors():
+def test_no_significance_is_asked_of_methods_that_say_nothing_of_it():
     (result,) = check_method(Wrong, properties=["no-edges-significance"], modalities=["spikes"])
-    assert (result.outcome, result.message) == ("skipped", "it gives no standard errors")
+    assert (result.outcome, result.message) == ("skipped", "it gives no standard errors and no probabilities")
 
 
 def test_a_modality_may_be_refused_but_not_both():
