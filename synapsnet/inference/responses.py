@@ -34,8 +34,8 @@ SURROUND_S = 0.041  # before the background is known, a response stands out from
 CALM, CALM_OF_SHARED = 3.2, 2.0  # z-scores below which a pair is background, of all responses and of the shared one
 BACKGROUND_STEPS = 2
 OWN_SHAPE = 200.0  # strength that excitation or inhibition must gain by a response of its own
-# Delays differ if half of the pairs that stand out are this many e-folds likelier with a delay of their own: 24 or more
-# on cultures with delays of 1 to 20 ms, at most 2.4 elsewhere.
+# Delays differ if half of the pairs that stand out are this many e-folds likelier with a delay of their own: 24 and 31
+# on two cultures with delays of 1 to 20 ms, at most 2.4 on networks that burst.
 STANDS_OUT, CLEARLY = 6.0, 8.0
 FIRST_DENSITY, MOST_DENSE = 0.05, 0.3  # of connections with delays of their own
 EFFECT_VARIANCE = 25.0  # of their z-scores
