@@ -54,7 +54,7 @@ FIRST_SEED = 10_000
 DT_MS = 0.5
 SIZES, SIZE_SHARES = (60, 120, 300), (0.4, 0.35, 0.25)  # few, so that programs are compiled once
 SUM_MV = 40.0  # of the potentials that a neuron receives at most: stronger networks explode
-WITHOUT = 5  # every so many networks one has no connections
+WITHOUT = 5  # one network in this many has no connections
 LEAST_SPIKES, LEAST_NEURONS, LEAST_S = 5, 5, 60.0
 FEWEST, USUAL, MOST = 10, 40, 110  # recorded neurons
 
@@ -215,7 +215,7 @@ def calcium(kind: str, j: int) -> Iterator[Example]:
 
 
 def seen(simulation: Simulation, size: int, rng: np.random.Generator) -> Recording:
-    """The spikes of so many neurons, drawn at random."""
+    """The spikes of `size` neurons, drawn at random."""
     chosen = np.sort(rng.choice(simulation.n_neurons, size, replace=False))
     firing = [k for k in chosen.tolist() if len(simulation.spike_times[k]) >= LEAST_SPIKES]
     return observe_spikes(simulation.select_neurons(firing))
