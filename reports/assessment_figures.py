@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -35,11 +36,7 @@ def recovery_figure(expected: Expected, duration_s: float) -> go.Figure:
     figure.add_annotation(
         x=np.log10(minutes[0]), y=1, yref="paper", text="your recording", showarrow=False, xanchor="left", xshift=4
     )
-    labels = [f"{tick:.3g}" for tick in minutes]
-    limits = np.log10([minutes[0] / AROUND, minutes[-1] * AROUND]).tolist()
-    figure.update_xaxes(
-        axis_style("length of the recording (min)", type="log", tickvals=minutes, ticktext=labels, range=limits)
-    )
+    figure.update_xaxes(_logarithmic("length of the recording (min)", minutes, ".3g"))
     figure.update_yaxes(axis_style("AUPRC", range=[0, 1.02]))
     return figure
 
@@ -52,11 +49,7 @@ def thresholds_figure(expected: Expected) -> go.Figure:
     figure.add_scatter(
         x=nominal, y=nominal, mode="lines", line={"color": INK, "width": 1, "dash": "2px,3px"}, hoverinfo="skip"
     )
-    labels = [f"{each:.1%}" for each in nominal]
-    limits = np.log10([nominal[0] / AROUND, nominal[-1] * AROUND]).tolist()
-    figure.update_xaxes(
-        axis_style("nominal rate of false discoveries", type="log", tickvals=nominal, ticktext=labels, range=limits)
-    )
+    figure.update_xaxes(_logarithmic("nominal rate of false discoveries", nominal, ".1%"))
     figure.update_yaxes(axis_style("share that is false", range=[0, 1.02]))
     return figure
 
@@ -164,6 +157,13 @@ def _add_estimates(figure: go.Figure, x: list[float], estimates: list[Estimate],
         hovertemplate=where + ": <b>%{y:.3f}</b> [%{customdata[0]:.3f}, %{customdata[1]:.3f}]<extra></extra>",
     )
     figure.update_layout(showlegend=False)
+
+
+def _logarithmic(title: str, at: list[float], form: str) -> dict[str, Any]:
+    """An axis with ticks at these increasing values, in this format."""
+    limits = np.log10([at[0] / AROUND, at[-1] * AROUND]).tolist()
+    labels = [f"{tick:{form}}" for tick in at]
+    return axis_style(title, type="log", tickvals=at, ticktext=labels, range=limits)
 
 
 def _add_chance(figure: go.Figure, chance: float, text: str) -> None:

@@ -47,7 +47,7 @@ def test_the_posterior_of_a_linear_gaussian_model() -> None:
     adjustment = learned(3000, rng)
     precision = 1 + np.sum(1 / np.square(NOISE))
     for at in ([0.0, 0.0, 0.0], [1.0, 0.5, -1.0], [-1.5, -1.0, 0.0]):
-        found = adjustment.posterior(np.array(at), n_near=600).estimate()
+        found = adjustment.plausible(np.array(at), n_near=600).estimate()
         mean, half = float(np.sum(at / np.square(NOISE)) / precision), 1.96 / math.sqrt(precision)
         assert found.value == pytest.approx(mean, abs=0.08)
         assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.15)
@@ -59,7 +59,7 @@ def test_intervals_hold_however_few_the_examples_are(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     quantity, statistics_ = toy(300, rng)
     adjustment = learned(n, rng)
-    found = [adjustment.posterior(each).estimate() for each in statistics_]
+    found = [adjustment.plausible(each).estimate() for each in statistics_]
     held = np.mean([each.low <= value <= each.high for each, value in zip(found, quantity, strict=True)])
     assert held > 0.85  # 0.95 of what few examples can tell
 
@@ -68,7 +68,7 @@ def test_more_examples_narrow_the_interval() -> None:
     rng = np.random.default_rng(1)
     widths = []
     for n in (30, 1000):
-        found = learned(n, rng).posterior(np.zeros(3)).estimate()
+        found = learned(n, rng).plausible(np.zeros(3)).estimate()
         widths.append(found.high - found.low)
     assert widths[1] < widths[0]
 

@@ -25,7 +25,7 @@ from synapsnet.inference.background import NORMAL_MEDIAN, less_shared
 from synapsnet.inference.evidence import Evidence
 
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
-PRIOR_PAIRS = 10.0  # pseudo-counts: as if so many pairs without slow correlations had been observed before
+PRIOR_PAIRS = 10.0  # pseudo-counts, of pairs without slow correlations
 SHRINK_STEPS, ENOUGH_PAIRS = 100, 100_000  # of expectation maximisation, and from how many pairs
 FARTHEST = 5.0  # standard errors, beyond which the third moment says nothing of a tail
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from synapsnet.inference.spectra import CrossSpectra, welch
 
 FAR_S, NEAR_S = 0.030, 0.020  # lags from which on no connection acts, and up to which most do
-LEVEL_SMOOTHING_S, LEVEL_COINCIDENCES = 0.004, 30.0  # of a pair's level; its mean profile counts as so many
+LEVEL_SMOOTHING_S, LEVEL_COINCIDENCES = 0.004, 30.0  # of a pair's level, and what the mean profile counts as
 LEAST_LEVEL = 0.2  # of coincidences over chance, as a level of noise
 MOST_WEIGHT = 50.0  # coincidences a bin, of a pair in the mean profile
 NOISE_LAGS = 40.0  # how many lags of a typical pair are in the noise of each

@@ -15,11 +15,13 @@ kind, the posterior learns.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from synapsnet.inference.background import design
 from synapsnet.inference.responses import OWN_DELAY_SHAPE_S, binned, response
 from synapsnet.recording import FloatArray
 
@@ -33,10 +35,7 @@ def log_direct(correlograms: Tensor, z: Tensor, step_s: float) -> Tensor:
 
     Infinite where a z-score does not stand out. Its sign is that of the peak.
     """
-    n_lags = correlograms.shape[1]
-    delays_s = np.arange(GRID_S, LONGEST_DELAY_S, GRID_S)
-    direct = torch.stack([_of_connection(n_lags, step_s, delay) for delay in delays_s.tolist()]).to(z)
-    hidden = torch.stack([_of_hidden(n_lags, step_s, lag) for lag in [0.0, *delays_s.tolist()]]).to(z)
+    direct, hidden = (each.to(z) for each in _shapes(correlograms.shape[1], step_s))
     ratio = torch.full_like(z, torch.inf)
     for some in torch.split((z.abs() > STANDS_OUT).nonzero()[:, 0], MOST_PAIRS):
         upright = correlograms[some] * torch.sign(z[some])[:, None]
@@ -50,14 +49,18 @@ def _log_likelihood(correlograms: Tensor, shapes: Tensor) -> Tensor:
     return torch.logsumexp(size.square() / 2, dim=1) - math.log(len(shapes))
 
 
-def _of_connection(n_lags: int, step_s: float, delay_s: float) -> Tensor:
-    half = n_lags // 2
-    return torch.cat([torch.zeros(half), response(half, step_s, delay_s, *OWN_DELAY_SHAPE_S)])
+@cache
+def _shapes(n_lags: int, step_s: float) -> tuple[Tensor, Tensor]:
+    """(S, K) peaks of a connection, by its delay, and of a hidden neuron, by their lag."""
+    delays_s = np.arange(GRID_S, LONGEST_DELAY_S, GRID_S).tolist()
+    direct = [design(response(n_lags // 2, step_s, delay, *OWN_DELAY_SHAPE_S), n_lags)[:, 0] for delay in delays_s]
+    hidden = [_of_hidden(n_lags, step_s, lag) for lag in [0.0, *delays_s]]
+    return torch.stack(direct), torch.stack(hidden)
 
 
-def _of_hidden(n_lags: int, step_s: float, difference_s: float) -> Tensor:
+def _of_hidden(n_lags: int, step_s: float, lag_s: float) -> Tensor:
     lags = np.arange(n_lags) - n_lags // 2
-    return binned(lambda t: autocorrelation(t - difference_s, *OWN_DELAY_SHAPE_S), lags, step_s)
+    return binned(lambda t: autocorrelation(t - lag_s, *OWN_DELAY_SHAPE_S), lags, step_s)
 
 
 def autocorrelation(t: FloatArray, rise_s: float, decay_s: float) -> FloatArray:

@@ -71,7 +71,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)
     z, error, expected = (torch.zeros(n, n, device=device) for _ in range(3))
-    direct = torch.full_like(z, torch.inf)
+    direct = torch.full_like(z, torch.inf) if responses.differing_delays else None
     everyone = torch.arange(n, device=device)
     for rows in correlograms.blocks():
         values, noise, coincidences = correlograms(rows, everyone)
@@ -80,7 +80,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         z[rows] = estimate.view(-1, n)
         error[rows] = size_error.view(-1, n) * noise
         expected[rows] = coincidences
-        if responses.differing_delays:
+        if direct is not None:
             direct[rows] = log_direct(flat, estimate, spectra.step_s).view(-1, n)
     expected = torch.minimum(expected, expected.T) * responses.effective_lags
     informative = (expected >= LEAST_COINCIDENCES).fill_diagonal_(False)

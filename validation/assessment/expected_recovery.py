@@ -108,7 +108,7 @@ def promises(
             _unlimited(outcome, known[outcome].to_numpy(float)),
             known["kind"].to_numpy(str),
         )
-        return _limited(outcome, adjustment.posterior(at).estimate(max(atypical, 1.0)))
+        return _limited(outcome, adjustment.plausible(at).estimate(max(atypical, 1.0)))
 
     return {outcome: estimate(outcome) for outcome in (*OUTCOMES, LONGER)}, atypical
 

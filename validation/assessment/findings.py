@@ -90,7 +90,7 @@ def _inferred(expected: Expected) -> str:
     names = {"density": "how many pairs are connected", "strength_mv": "how strongly", "hidden": "how much is hidden"}
     told = [text for name, text in parts.items() if name not in expected.untold]
     untold = [text for name, text in names.items() if name in expected.untold]
-    said = [f"Such recordings are had where {', '.join(told)}"] if told else []
+    said = [f"Recordings like this are of networks in which {', '.join(told)}"] if told else []
     said += [f"{'what the recording does not tell is' if told else 'The recording does not tell'} {', '.join(untold)}"]
     return "; ".join(said if untold else said[:-1]) + "."
 

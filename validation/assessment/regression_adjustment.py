@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
+from sklearn.linear_model import Ridge
 
 from synapsnet.recording import Float64Array, FloatArray
 from validation.metrics.results import Estimate
@@ -48,7 +49,7 @@ class Standard:
 
 
 @dataclass(frozen=True)
-class Posterior:
+class Plausible:
     """A weighted sample of what is plausible.
 
     Attributes
@@ -78,16 +79,16 @@ class Adjustment:
     standard : Standard
     signatures : (M, F) array
         Standardised.
-    coefficients, log_sizes : (1 + F,) arrays
-        Of the regressions of the quantity, and of the logarithm of errors' sizes, the intercept first.
+    quantity, log_size : Ridge
+        Regressions of the quantity, and of the logarithm of errors' sizes.
     errors : (M,) array
         Of regressions without the kind of each example, over the size that errors have there.
     """
 
     standard: Standard
     signatures: Float64Array
-    coefficients: Float64Array
-    log_sizes: Float64Array
+    quantity: Ridge
+    log_size: Ridge
     errors: Float64Array
 
     @classmethod
@@ -105,19 +106,19 @@ class Adjustment:
         x, errors = standard(signatures), np.empty(len(quantity))
         for kind in np.unique(kinds):
             other = kinds != kind
-            errors[~other] = quantity[~other] - _predicted(_ridge(x[other], quantity[other]), x[~other])
-        log_sizes = _ridge(x, np.log(np.abs(errors) + LEAST_ERROR))
-        return cls(standard, x, _ridge(x, quantity), log_sizes, errors / np.exp(_predicted(log_sizes, x)))
+            errors[~other] = quantity[~other] - _ridge(x[other], quantity[other]).predict(x[~other])
+        log_size = _ridge(x, np.log(np.abs(errors) + LEAST_ERROR))
+        return cls(standard, x, _ridge(x, quantity), log_size, errors / np.exp(log_size.predict(x)))
 
-    def posterior(self, signature: FloatArray, n_near: int = N_NEAR) -> Posterior:
+    def plausible(self, signature: FloatArray, n_near: int = N_NEAR) -> Plausible:
         """Of a recording with this (F,) signature."""
         at = self.standard(signature)
         apart = np.sqrt(np.mean((self.signatures - at) ** 2, axis=1))
         beyond = np.sort(apart)[min(n_near, len(apart) - 1)] + 1e-12
         weights = np.maximum(1 - (apart / beyond) ** 2, 0)  # Epanechnikov's
         near = weights > 0
-        size = np.exp(_predicted(self.log_sizes, at[None])[0])
-        return Posterior(_predicted(self.coefficients, at[None])[0] + size * self.errors[near], weights[near])
+        size = np.exp(self.log_size.predict(at[None])[0])
+        return Plausible(self.quantity.predict(at[None])[0] + size * self.errors[near], weights[near])
 
 
 def weighted_quantiles(values: FloatArray, weights: FloatArray, at: FloatArray) -> Float64Array:
@@ -142,12 +143,5 @@ def as_share(estimate: Estimate) -> Estimate:
     return Estimate(value=share(estimate.value), low=share(estimate.low), high=share(estimate.high))
 
 
-def _ridge(x: FloatArray, y: FloatArray) -> Float64Array:
-    with_one = np.column_stack([np.ones(len(x)), x])
-    penalty = PENALTY * np.eye(with_one.shape[1])
-    penalty[0, 0] = 0.0
-    return np.asarray(np.linalg.solve(with_one.T @ with_one + penalty, with_one.T @ y), dtype=np.float64)
-
-
-def _predicted(coefficients: FloatArray, x: FloatArray) -> Float64Array:
-    return np.asarray(coefficients[0] + x @ coefficients[1:], dtype=np.float64)
+def _ridge(x: FloatArray, y: FloatArray) -> Ridge:
+    return Ridge(alpha=PENALTY).fit(x, y)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pynapple as nap
 import torch
 from scipy.special import log_softmax
 
@@ -21,6 +20,7 @@ from synapsnet.errors import InputError
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.spectra import cross_spectra
 from synapsnet.recording import Connectome, Float64Array, Recording
+from validation.activity.statistics import binned_spike_times
 
 Features = npt.NDArray[np.float32]
 
@@ -166,7 +166,8 @@ def pairs_of(recording: Recording) -> Pairs:
             f"ms; got {recording.modality} in steps of {recording.dt_s * 1e3:.3g} ms. Use shorter bins, or a method "
             "for calcium."
         )
-    correlograms = Correlograms.learn(cross_spectra(_spike_times(recording), step_s, torch.device("cpu")))
+    spike_times = binned_spike_times(recording) if recording.spike_times is None else recording.spike_times
+    correlograms = Correlograms.learn(cross_spectra(spike_times, step_s, torch.device("cpu")))
     bins = _bins(correlograms.lags_s.numpy() * 1e3)
     n = recording.n_neurons
     values, coincidences = np.zeros((n, n, bins.shape[1]), np.float32), np.zeros((n, n))
@@ -209,12 +210,3 @@ def with_own_shares(log_probabilities: Float64Array, share: Float64Array) -> Flo
         if done:
             break
     return np.asarray(np.exp(log_softmax(likelihood + np.log(own), axis=1)))
-
-
-def _spike_times(recording: Recording) -> nap.TsGroup:
-    """Those of the recording, or one in the middle of its bin for each count."""
-    if recording.spike_times is not None:
-        return recording.spike_times
-    counts = np.rint(np.maximum(recording.values, 0)).astype(int)
-    trains = {k: nap.Ts(np.repeat(recording.activity.times(), counts[:, k])) for k in range(recording.n_neurons)}
-    return nap.TsGroup(trains, time_support=recording.epochs)
