@@ -26,7 +26,7 @@ from synapsnet.datasets import Dataset, registry
 from synapsnet.files import write_text
 from synapsnet.io import READERS
 from synapsnet.io.reader import Reader
-from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, Metric
+from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS, RESPONSE_METRICS, Metric
 
 FOOTER = "Written by `python -m reports.docs docs/`; do not edit."
 
@@ -72,6 +72,7 @@ def metrics_page() -> str:
     groups = {
         "Recovery of the connections": CONNECTIVITY_METRICS,
         "Forecasts": (*FORECAST_METRICS, BITS),
+        "Responses to light in a simulation": RESPONSE_METRICS,
         "Standing in a benchmark": (RANK, OF_CEILING, AHEAD, P_VALUE, PAIRED, LESS, LOSS, MORE, SECONDS, PEAK, FAILED),
         "Likeness of spikes to a recording": SPIKE_METRICS,
         "Likeness of calcium traces to a recording": CALCIUM_METRICS,

@@ -45,7 +45,7 @@ from validation.benchmark.ranking import (
     units,
 )
 from validation.methods import BOUNDS, label
-from validation.metrics.glossary import CONNECTIVITY_METRICS
+from validation.metrics.glossary import CONNECTIVITY_METRICS, RESPONSE_METRICS
 
 FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
 LEVEL = 0.05  # of p, for what is called significant
@@ -114,7 +114,8 @@ def leaderboard(results: pd.DataFrame) -> Leaderboard:
     ordered = methods if ranking is None else ranking["method"].tolist()
     labels = {method: label(method) for method in ordered}
     labels |= {method: f"{label(method)} (bound)" for method in BOUNDS if (results["method"] == method).any()}
-    metrics = [metric for metric in CONNECTIVITY_METRICS if (results["metric"] == metric.field).any()]
+    everything = (*CONNECTIVITY_METRICS, *RESPONSE_METRICS)
+    metrics = [metric for metric in everything if (results["metric"] == metric.field).any()]
     reference, drawn = MODEL if MODEL in labels else ordered[0], list(curves(results))
     return Leaderboard(
         results=results,

@@ -27,6 +27,7 @@ from synapsnet.recording import FloatArray
 
 STEP_S = 1e-3
 TOP_SPEED_CM_S = 20.0
+ONE_BY_ONE = "one-by-one"
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,15 @@ class Inputs(Parameters):
         what they are at rest. Niell & Stryker 2010, Neuron 65:472, found evoked rates of mouse V1
         more than doubled by running.
     light_on : str
-        Cell type that light depolarises; "" for no light.
+        Cell type that light reaches, all of its neurons at once; "one-by-one" for one neuron at a time, as in
+        two-photon stimulation, all in random order; "" for no light. As behaviour it is called `light_TYPE`, or
+        `light_ID` for each neuron.
     light_mv : float
+        Depolarisation by light; negative where light silences.
     light_pulse_ms, light_period_s : float
         Length of a pulse, and time from one to the next.
+    light_from_s : float
+        When it is switched on for the first time; what is before is spontaneous activity.
     """
 
     title = "the inputs"
@@ -100,9 +106,10 @@ class Inputs(Parameters):
     stimulus_off_s: NotNegative = 0.5
     running_gain: NotNegative = 0.0
     light_on: str = ""
-    light_mv: NotNegative = 10.0
+    light_mv: float = 10.0
     light_pulse_ms: Positive = 10.0
     light_period_s: Positive = 1.0
+    light_from_s: NotNegative = 0.0
 
     @property
     def off(self) -> bool:
@@ -134,13 +141,14 @@ class Inputs(Parameters):
         Raises
         ------
         InputError
-            If the light is on a cell type that no neuron has, or noise that there is not is to be shared.
+            If the light is on a cell type that no neuron has, it takes too much memory, or noise that there is not is
+            to be shared.
         """
         n_steps = int(np.ceil(duration_s / STEP_S - 1e-6))
         require_memory(16.0 * n_steps * (2 + self.n_stimuli), f"An input of {duration_s:.6g} s", "simulate less time")
         parts: list[tuple[FloatArray, FloatArray]] = []  # signal, weight
         behaviour: dict[str, FloatArray] = {}
-        for_shared, for_running, for_stimuli = rng.spawn(3)  # one input more does not change the others
+        for_shared, for_running, for_stimuli, for_light = rng.spawn(4)  # one input more does not change the others
         if self.shared_fraction:
             if not noise_v.any():
                 raise InputError("A shared fraction of the noise needs neurons with noise; set noise_mv above 0.")
@@ -159,23 +167,36 @@ class Inputs(Parameters):
                 on = (shown == k).astype(float)
                 behaviour[f"stimulus_{k + 1}"] = on
                 parts.append((on * gain, self.stimulus_mv * MILLI * tuned[:, k]))
-        if self.light_on:
-            lit = neurons["cell_type"].to_numpy() == self.light_on
-            if not lit.any():
-                types = ", ".join(sorted(set(neurons["cell_type"])))
-                raise InputError(f"There is no cell type {self.light_on!r} to put light on; the network has {types}.")
-            since_pulse_s = np.mod(np.arange(n_steps) * STEP_S + STEP_S / 2, self.light_period_s)
-            # the second half of a period, so that the first pulse has a baseline before it
-            after_s = since_pulse_s - self.light_period_s / 2
-            light = ((after_s >= 0) & (after_s < self.light_pulse_ms * MILLI)).astype(float)
-            behaviour["light"] = light
-            parts.append((light, self.light_mv * MILLI * lit))
-        return Signals(
+        signals = Signals(
             signal=np.stack([np.zeros(n_steps), *(signal for signal, _ in parts)], axis=1, dtype=np.float32)[:, 1:],
             weight_v=np.stack([np.zeros(len(neurons)), *(weight for _, weight in parts)], axis=1)[:, 1:],
             behaviour=np.stack([np.zeros(n_steps), *behaviour.values()], axis=1, dtype=np.float32)[:, 1:],
             behaviour_names=list(behaviour),
         )
+        return self._with_light(signals, neurons, for_light) if self.light_on else signals
+
+    def _with_light(self, signals: Signals, neurons: pd.DataFrame, rng: np.random.Generator) -> Signals:
+        n_steps, n = len(signals.signal), len(neurons)
+        if self.light_on == ONE_BY_ONE:
+            lit, names = np.eye(n), [f"light_{name}" for name in neurons["id"]]
+        else:
+            lit = (neurons["cell_type"].to_numpy() == self.light_on).astype(float)[:, None]
+            names = [f"light_{self.light_on}"]
+            if not lit.any():
+                types = ", ".join(sorted(set(neurons["cell_type"])))
+                raise InputError(f"There is no cell type {self.light_on!r} to put light on; the network has {types}.")
+        n_lights = len(names)
+        require_memory(12.0 * n_steps * n_lights, f"Light on {n_lights} neurons in turn", "simulate less time")
+        since_first_s = np.arange(n_steps) * STEP_S + STEP_S / 2 - self.light_from_s
+        pulse, since_period_s = np.divmod(since_first_s, self.light_period_s)
+        # the second half of a period, so that the first pulse has a baseline before it
+        after_s = since_period_s - self.light_period_s / 2
+        on = np.flatnonzero((since_first_s >= 0) & (after_s >= 0) & (after_s < self.light_pulse_ms * MILLI))
+        n_blocks = int(max(pulse[-1], 0)) // n_lights + 1
+        order = rng.permuted(np.tile(np.arange(n_lights), (n_blocks, 1)), axis=1).ravel()
+        light = np.zeros((n_steps, n_lights), np.float32)
+        light[on, order[pulse[on].astype(int)]] = 1.0
+        return signals.with_signals(light, self.light_mv * MILLI * lit, names)
 
     def _stimuli(self, n_steps: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """(T,) number of the stimulus that is shown, -1 for none; all are shown equally often, in random order."""

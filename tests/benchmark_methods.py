@@ -36,6 +36,15 @@ class Seeded(Fast):
         return Connectome(weight)
 
 
+class Dark(Fast):
+    """Refuses to see light, or more than ten seconds."""
+
+    def infer(self, recording: Recording) -> Connectome:
+        assert recording.behaviour is None
+        assert recording.n_steps * recording.dt_s == 10
+        return super().infer(recording)
+
+
 class Failing:
     def infer(self, recording: Recording) -> Connectome:
         raise ZeroDivisionError("nothing to divide by\nand a second line")

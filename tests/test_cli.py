@@ -147,7 +147,7 @@ def test_a_topology_and_inputs_by_name_and_a_preview_beside_a_recording(ok, file
     assert "Beside a real recording" in page.read_text()
     simulation = read_simulation(sim)
     assert simulation.metadata["parameters"]["topology"]["in_degree"] == 4
-    assert list(simulation.behaviour.columns) == ["running_speed_cm_s", "light"]
+    assert list(simulation.behaviour.columns) == ["running_speed_cm_s", "light_inhibitory"]
     assert "running_speed_cm_s, light" in ok("observe", sim, "--as", "calcium", "-o", tmp_path / "rec.nwb")
 
 

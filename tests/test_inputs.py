@@ -69,8 +69,21 @@ def test_the_light_is_on_for_its_pulse_from_the_middle_of_each_period():
     signals = draw(light_on="inhibitory", light_mv=12.0, light_pulse_ms=20.0, light_period_s=0.5, duration_s=2.0)
     on = np.flatnonzero(signals.behaviour[:, 0])
     assert list(on) == [k for start in (250, 750, 1250, 1750) for k in range(start, start + 20)]
-    assert signals.behaviour_names == ["light"]
+    assert signals.behaviour_names == ["light_inhibitory"]
     assert signals.weight_v[:, 0] == pytest.approx([0.0] * 16 + [12e-3] * 4)
+
+
+def test_light_on_one_neuron_at_a_time_reaches_each_equally_often_and_only_from_then_on():
+    light = {"light_mv": -12.0, "light_pulse_ms": 20.0, "light_period_s": 0.1, "light_from_s": 1.0}
+    signals = draw(light_on="one-by-one", **light, duration_s=5.0)
+    on = signals.behaviour
+    assert signals.behaviour_names == [f"light_{k}" for k in range(N)]
+    assert not on[:1050].any()
+    assert np.array_equal(np.flatnonzero(on.any(axis=1))[::20], np.arange(1050, 5000, 100))
+    assert on.sum(axis=1).max() == 1
+    assert (on.sum(axis=0) == 2 * 20).all()  # 40 pulses on 20 neurons
+    assert len(set(on[1050::100].argmax(axis=1)[:N])) == N  # all before any again
+    assert np.array_equal(signals.weight_v, -12e-3 * np.eye(N))
 
 
 def test_one_input_more_does_not_change_the_others():
@@ -120,7 +133,7 @@ def test_a_shared_fraction_correlates_the_neurons(simulate_once):
 def test_only_the_lit_type_follows_the_light(simulate_once):
     network = LifRandom(n_neurons=N, connection_probability=0.0, inputs={"light_on": "inhibitory", "light_mv": 40.0})
     recording = observe_spikes(simulate_once(network, duration_s=120.0, seed=1), bin_s=0.01)
-    assert list(recording.behaviour.columns) == ["light"]
+    assert list(recording.behaviour.columns) == ["light_inhibitory"]
     lit = recording.behaviour_values[:, 0] == 1
     answer = recording.values[lit].mean(axis=0) / recording.values[~lit].mean(axis=0)
     assert answer[16:].min() > 3
@@ -138,7 +151,7 @@ def test_behaviour_reaches_the_calcium_recording_on_its_own_grid(simulate_once):
     network = LifRandom(n_neurons=N, connection_probability=0.0, inputs={"running_gain": 0.5, "light_on": "inhibitory"})
     simulation = simulate_once(network, duration_s=20.0, seed=1)
     recording = observe_calcium(simulation, frame_rate_hz=10.0)
-    assert list(recording.behaviour.columns) == ["running_speed_cm_s", "light"]
+    assert list(recording.behaviour.columns) == ["running_speed_cm_s", "light_inhibitory"]
     speed = simulation.behaviour.values[:, 0].reshape(200, 100).mean(axis=1)
     assert recording.behaviour_values[:, 0] == pytest.approx(speed, rel=1e-5)
 

@@ -30,7 +30,8 @@ Baselines = Annotated[Path, typer.Option("--folder", help="Folder of baselines, 
 
 def benchmark(
     suite: Annotated[
-        str, typer.Argument(help="smoke, away, recovery, ablation, curves, standard, full; or a TOML file")
+        str,
+        typer.Argument(help="smoke, away, recovery, perturbation, ablation, curves, standard, full; or a TOML file"),
     ],
     output: Folder = Path("results"),
     method: Annotated[

@@ -1,5 +1,8 @@
 """The process of one unit: simulate, observe, infer, score.
 
+Of a network in which light is switched on later (`light_from_s`), a method sees what was before, and what it infers
+predicts the responses to light, too.
+
     python -m validation.benchmark.unit OUTCOME.json < unit.json
 
 It reads one line and ends when its standard input is closed: whoever started it is gone.
@@ -17,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from simulators import simulate, visible_part
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
@@ -24,6 +29,8 @@ from synapsnet.recording import Connectome, Recording
 from validation.benchmark.recorded import Recorded, as_simulation
 from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import OBSERVE, Unit, network_of
+from validation.light.known_neurons import before_light, known_responses, score_known
+from validation.light.responses import relative_effect
 from validation.methods import BOUNDS, METHODS, find_method
 from validation.methods.base import Method
 from validation.metrics.connectivity import score_connectivity
@@ -38,15 +45,21 @@ def measure(unit: Unit) -> Outcome:
         return Outcome(status="unrecorded", reason=_reason(error))
     try:
         assert recording.connectome is not None
+        light_from_s = unit.network.get("inputs", {}).get("light_from_s", 0.0)
+        seen = before_light(recording, light_from_s) if light_from_s else recording
         method = make_method(unit.method, unit.seed, recording.connectome)
         started = time.perf_counter()
-        inferred = method.infer(recording.without_ground_truth())
+        inferred = method.infer(seen.without_ground_truth())
         seconds = time.perf_counter() - started
         peak_mib = _peak_mib()
         scores = score_connectivity(
             unit.method, recording.connectome, inferred, neurons=recording.neurons, seed=unit.seed
         )
         values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
+        if light_from_s:
+            effect = relative_effect(inferred, seen.mean_activity, seen.values.std(axis=0))
+            predicted = score_known(effect, known_responses(recording), seed=unit.seed)
+            values += [Score(metric=name, value=value, low=np.nan, high=np.nan) for name, value in predicted.items()]
         return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)
     except (Exception, SystemExit) as error:
         return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())

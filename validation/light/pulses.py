@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
-from synapsnet.recording import FloatArray, Recording
+from synapsnet.recording import FloatArray, IndexArray, Recording
 
 LONGEST_LIGHT_S = 0.02  # so that most responses come after the light itself
 RESPONSE_S = 0.04  # after the light, in which the others respond
@@ -33,12 +33,15 @@ class Pulses:
     onset : int
         First bin with light; those before it are the baseline.
     window : (first, stop)
-        Bins after the onset in which the others respond; the longest pulse is over before the first.
+        Bins after the onset in which the others respond.
+    first : (R,) array
+        Rows of the recording in which the pulses begin.
     """
 
     counts: FloatArray
     onset: int
     window: tuple[int, int]
+    first: IndexArray
 
 
 def is_light(name: str) -> bool:
@@ -46,11 +49,11 @@ def is_light(name: str) -> bool:
     return NAMES.search(name) is not None
 
 
-def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
+def find_pulses(recording: Recording, light: npt.ArrayLike, *, longest_s: float = LONGEST_LIGHT_S) -> Pulses:
     """The pulses of light whose responses can be distinguished from the light itself.
 
-    They last at most `LONGEST_LIGHT_S`, and there is no other light in `BASELINE_S` before them and until the responses
-    to them are over, `RESPONSE_S` after the longest of them.
+    They last at most `longest_s`, and there is no other light in `BASELINE_S` before them and until the responses to
+    them are over, `RESPONSE_S` after the longest of them, when the window begins.
 
     Parameters
     ----------
@@ -58,20 +61,21 @@ def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
         A recording of spikes.
     light : (T,) array
         On the recording's grid. It is on where it exceeds a tenth of its maximum.
+    longest_s : float
 
     Raises
     ------
     InputError
         If the recording is of calcium, its bins are too long, or there are fewer than `FEWEST_PULSES` such pulses.
     """
-    longest = int(LONGEST_LIGHT_S / recording.dt_s + 1e-6)
+    longest = int(longest_s / recording.dt_s + 1e-6)
     if recording.modality != "spikes":
         raise InputError(
             "Responses to light are scored on spikes: calcium is too slow to show which neurons are driven directly."
         )
     if longest < 1:
         raise InputError(
-            f"Responses to light are scored in bins of at most {LONGEST_LIGHT_S * 1e3:g} ms; these last "
+            f"Responses to light are scored in bins of at most {longest_s * 1e3:g} ms; these last "
             f"{recording.dt_s * 1e3:g} ms."
         )
     on = is_on(light)
@@ -90,11 +94,12 @@ def find_pulses(recording: Recording, light: npt.ArrayLike) -> Pulses:
     ]
     if len(chosen) < FEWEST_PULSES:
         raise InputError(
-            f"There are {len(chosen)} pulses of light that last at most {LONGEST_LIGHT_S * 1e3:g} ms, with "
+            f"There are {len(chosen)} pulses of light that last at most {longest_s * 1e3:g} ms, with "
             f"{BASELINE_S:g} s without light before them and {RESPONSE_S:g} s after them; {FEWEST_PULSES} are needed."
         )
     rows = np.array(chosen)[:, None] + np.arange(-before, after)
-    return Pulses(recording.values[rows].transpose(0, 2, 1).astype(np.float64), before, (length, after))
+    counts = recording.values[rows].transpose(0, 2, 1).astype(np.float64)
+    return Pulses(counts, before, (length, after), np.array(chosen))
 
 
 def is_on(light: npt.ArrayLike) -> npt.NDArray[np.bool_]:

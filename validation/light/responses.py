@@ -16,8 +16,10 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, IndexArray
+from synapsnet.recording import BoolArray, Connectome, FloatArray, IndexArray
 from validation.activity.surrogates import p_value
+
+CLEAR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,8 @@ class Responses:
         Spikes per bin of the targets before light.
     measured, repeated : (M,) arrays
         Modulation of the targets in the odd and in the even trials.
+    clear : (M,) bool array
+        Whether the spikes in the even trials differ from what was expected by `CLEAR` standard deviations.
     """
 
     driven: IndexArray
@@ -42,6 +46,7 @@ class Responses:
     baseline: FloatArray
     measured: FloatArray
     repeated: FloatArray
+    clear: BoolArray
 
     @property
     def reliability(self) -> float:
@@ -60,6 +65,25 @@ class Responses:
         chosen = self.driven if sources is None else sources
         among = np.where(self.targets[:, None] == chosen, 0.0, effect[np.ix_(self.targets, chosen)])
         return np.asarray(among @ self.extra)
+
+    def predict_passed_on(self, effect: FloatArray) -> FloatArray:
+        """(M,) as `predict`, with what the targets pass on to each other until nothing changes any more.
+
+        What the driven neurons receive is left out: what they fire was measured, feedback included. NaN if the targets
+        would excite each other without end.
+
+        Parameters
+        ----------
+        effect : (N, N) array, `[post, pre]`
+            Relative change of the postsynaptic rate per presynaptic spike, in steps of the counts.
+        """
+        among = (
+            effect[np.ix_(self.targets, self.targets)] * self.baseline
+        )  # per relative change of the presynaptic rate
+        np.fill_diagonal(among, 0.0)
+        if np.linalg.eigvals(among).real.max() >= 1:
+            return np.full(len(self.targets), np.nan)
+        return np.linalg.solve(np.eye(len(among)) - among, self.predict(effect))
 
 
 @dataclass(frozen=True)
@@ -151,7 +175,13 @@ def relative_effect(connectome: Connectome, mean: FloatArray, spread: FloatArray
 
 
 def measure_responses(
-    counts: npt.ArrayLike, onset: int, window: tuple[int, int] = (1, 5), *, n_baseline: int = 30, z: float = 5.0
+    counts: npt.ArrayLike,
+    onset: int,
+    window: tuple[int, int] = (1, 5),
+    *,
+    n_baseline: int = 30,
+    z: float = 5.0,
+    driven: BoolArray | None = None,
 ) -> Responses:
     """Whom light drives, and what the others do then.
 
@@ -166,6 +196,8 @@ def measure_responses(
         they are what driven units are chosen by.
     n_baseline, z
         See `directly_driven`.
+    driven : (N,) bool array, optional
+        Neurons that light is known to be on; default those that `directly_driven` finds.
 
     Raises
     ------
@@ -174,9 +206,10 @@ def measure_responses(
     """
     trials = np.asarray(counts, dtype=np.float64)
     _checked(trials, onset, n_baseline)
-    n_light = max(1, window[0])
+    n_light = max(1, window[0]) if driven is None else window[1]
     chosen_on, scored_on = trials[0::2], trials[1::2]
-    driven = directly_driven(chosen_on, onset, n_light=n_light, n_baseline=n_baseline, z=z)
+    if driven is None:
+        driven = directly_driven(chosen_on, onset, n_light=n_light, n_baseline=n_baseline, z=z)
     measured = modulation(scored_on, onset, window, n_baseline=n_baseline)
     repeated = modulation(chosen_on, onset, window, n_baseline=n_baseline)
     targets = np.flatnonzero(~driven & np.isfinite(measured) & np.isfinite(repeated))
@@ -186,6 +219,9 @@ def measure_responses(
         raise InputError(f"At least 3 units that are not driven must have spikes; got {len(targets)}.")
     baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
     lit = chosen_on[:, :, onset : onset + n_light].sum(axis=2).mean(axis=0)
+    expected = baseline * len(chosen_on) * (window[1] - window[0])
+    found = chosen_on[:, :, onset + window[0] : onset + window[1]].sum(axis=(0, 2))
+    clear = np.abs(found - expected) > CLEAR * np.sqrt(np.maximum(expected, 1.0))
     return Responses(
         driven=np.flatnonzero(driven),
         targets=targets,
@@ -193,6 +229,7 @@ def measure_responses(
         baseline=baseline[targets],
         measured=measured[targets],
         repeated=repeated[targets],
+        clear=clear[targets],
     )
 
 

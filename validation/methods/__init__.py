@@ -112,6 +112,7 @@ METHODS: dict[str, Entry] = {
     "mean": _ours("mean", "naive:Mean", forecasts=BOTH),
     "random": _ours("random", "bounds:Random", BOTH),
     "oracle": _ours("the truth", "bounds:Oracle", BOTH, bound=True),
+    "true-effect": _ours("the truth, with gains", "bounds:TrueEffect", SPIKES, bound=True),
     "ceiling": _ours("attainable ceiling", "ceiling:Ceiling", BOTH, bound=True),
 }
 BOUNDS = tuple(name for name, entry in METHODS.items() if entry.bound)

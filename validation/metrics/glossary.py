@@ -250,3 +250,32 @@ BITS = Metric(
     "Gain in Poisson log likelihood over each neuron's mean rate in training, one step ahead, summed over neurons and "
     "divided by the number of held-out spikes, in bits. Forecasts are clipped below at 0.0001 spikes per bin.",
 )
+
+OF_RESPONSES = {
+    "correlation": "Pearson correlation of predicted and measured responses",
+    "rank": "Rank correlation of predicted and measured responses",
+    "sign": "Share of the clear responses whose sign is predicted, none counting half",
+}
+WAYS = {
+    "response": ("direct", "predicted from the connections from the neurons with light"),
+    "passed_on": ("passed on", "with what the others pass on to each other; none where they would do so without end"),
+}
+# Of networks with light (`validation.light.known_neurons`): what connectivity that was inferred without it predicts.
+RESPONSE_METRICS = (
+    *(
+        Metric(f"{way}_{score}{null}", f"{score} of responses, {short}{comma}", f"{meaning}, {how}{end}.", shown=False)
+        for way, (short, how) in WAYS.items()
+        for score, meaning in OF_RESPONSES.items()
+        for null, comma, end in (
+            ("", "", ""),
+            ("_null", ", null", ": reached by 5% of the shuffles that deal predictions out among neurons"),
+        )
+    ),
+    Metric(
+        "response_reliability",
+        "reliability of responses",
+        "Pearson correlation of the responses in the even and in the odd trials; about its square root is what a "
+        "perfect prediction would reach.",
+        shown=False,
+    ),
+)

@@ -1,0 +1,132 @@
+"""Responses to light on neurons that are known: in a simulation, or one neuron at a time under a microscope.
+
+The name of a variable says where its light is: what follows "light_" is the id of a neuron, or a cell type.
+Connectivity was inferred without light, and each neuron's response to each perturbation is predicted from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import rankdata
+
+from synapsnet.errors import InputError
+from synapsnet.recording import BoolArray, FloatArray, Recording
+from validation.light.pulses import RESPONSE_S, find_pulses, is_light, is_on
+from validation.light.responses import Responses, measure_responses
+
+PREFIX = "light_"
+LONGEST_S = 0.5
+CHANCE_LEVEL = 0.95
+
+
+def lit_neurons(recording: Recording) -> dict[str, BoolArray]:
+    """(N,) bool array of each light that is on known neurons: whose they are, by the name of its variable."""
+    names = [] if recording.behaviour is None else [str(name) for name in recording.behaviour.columns]
+    ids, types = (recording.neurons[column].astype(str).to_numpy() for column in ("id", "cell_type"))
+    of = {name: name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+    lit = {name: ids == whose if whose in ids else types == whose for name, whose in of.items()}
+    return {name: neurons for name, neurons in lit.items() if neurons.any()}
+
+
+def before_light(recording: Recording, from_s: float) -> Recording:
+    """The recording up to a time before which there was no light, and without the variables that state it."""
+    n_steps = int(np.searchsorted(recording.activity.times(), from_s))
+    part = recording.select_rows([(start, min(stop, n_steps)) for start, stop in recording.segments if start < n_steps])
+    if part.behaviour is None:
+        return part
+    kept = [k for k, name in enumerate(part.behaviour.columns) if not is_light(str(name))]
+    return replace(part, behaviour=part.behaviour[:, kept] if kept else None)
+
+
+def known_responses(recording: Recording) -> list[Responses]:
+    """What each light did: to the spikes of those that it is on, and of the others.
+
+    Counted from the onset until the light is over, and for `RESPONSE_S` where it is shorter.
+
+    Parameters
+    ----------
+    recording : Recording
+        Spikes, with light as behaviour.
+
+    Raises
+    ------
+    InputError
+        If no light is on known neurons, or `find_pulses` or `measure_responses` refuse it.
+    """
+    lit = lit_neurons(recording)
+    if not lit:
+        raise InputError(
+            "No variable says which neurons light is on; call it light_ID with the id of a neuron, or light_TYPE with "
+            "a cell type."
+        )
+    assert recording.behaviour is not None
+    columns = [str(name) for name in recording.behaviour.columns]
+    each = {name: is_on(recording.behaviour_values[:, columns.index(name)]) for name in lit}
+    pulses = find_pulses(recording, np.any(list(each.values()), axis=0), longest_s=LONGEST_S)
+    stop = max(pulses.window[0], round(RESPONSE_S / recording.dt_s))
+    return [
+        measure_responses(
+            pulses.counts[on[pulses.first]], pulses.onset, (0, stop), n_baseline=pulses.onset, driven=lit[name]
+        )
+        for name, on in each.items()
+    ]
+
+
+def score_known(
+    effect: FloatArray, responses: Sequence[Responses], *, n_shuffles: int = 200, seed: int = 0
+) -> dict[str, float]:
+    """How well connectivity predicts the responses to all perturbations together.
+
+    Parameters
+    ----------
+    effect : (N, N) array, `[post, pre]`
+        Relative change of the postsynaptic rate per presynaptic spike.
+    responses : sequence of Responses
+        Of the same neurons.
+    n_shuffles, seed : int
+        Of the null: the predictions for a perturbation are dealt out among its targets.
+
+    Returns
+    -------
+    dict of metric -> value
+        Those of `validation.metrics.glossary.RESPONSE_METRICS`. NaN where nothing is predicted or nothing is clear.
+    """
+    rng = np.random.default_rng(seed)
+    measured, repeated, clear = (
+        np.concatenate([getattr(each, name) for each in responses]) for name in ("measured", "repeated", "clear")
+    )
+    found = {"response_reliability": _correlation(repeated, measured)}
+    for kind, predict in (("response", Responses.predict), ("passed_on", Responses.predict_passed_on)):
+        predicted = [predict(each, effect) for each in responses]
+        scores = _agreement(np.concatenate(predicted), measured, clear)
+        nulls = [
+            _agreement(np.concatenate([rng.permutation(each) for each in predicted]), measured, clear)
+            for _ in range(n_shuffles)
+        ]
+        found |= {f"{kind}_{name}": value for name, value in scores.items()}
+        found |= {
+            f"{kind}_{name}_null": float(np.quantile([null[name] for null in nulls], CHANCE_LEVEL)) for name in scores
+        }
+    return found
+
+
+def _agreement(predicted: FloatArray, measured: FloatArray, clear: BoolArray) -> dict[str, float]:
+    """Correlation, rank correlation, and share of the clear responses whose sign is right; none counts half."""
+    if not np.isfinite(predicted).all():
+        return dict.fromkeys(("correlation", "rank", "sign"), np.nan)
+    right = (1 + np.sign(predicted) * np.sign(measured)) / 2
+    return {
+        "correlation": _correlation(predicted, measured),
+        "rank": _correlation(rankdata(predicted), rankdata(measured)),
+        "sign": float(right[clear].mean()) if clear.any() else np.nan,
+    }
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    """Pearson correlation; 0 if one of them is constant: it predicts nothing."""
+    x, y = x - x.mean(), y - y.mean()
+    norm = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / norm if norm > 0 else 0.0
