@@ -1,8 +1,9 @@
 """The page's first words: plain sentences derived from the scores, warnings included.
 
-Everything is said of SynapsNet against the best of the comparators. Where a difference is named, the
-sentence says whether the 95% intervals overlap. A model counts as no better than chance, the mean or
-its own ablation if its interval reaches their value.
+Everything is said of SynapsNet against the best of the comparators. On connectivity the sentence says whether
+the 95% intervals overlap; forecasts are compared by the interval of their paired difference, and nothing is warned
+about that it leaves open. A model counts as no better than chance or the mean if its interval reaches their value,
+and W = 0 as no worse if the interval of the difference reaches zero.
 """
 
 from __future__ import annotations
@@ -80,47 +81,43 @@ def _forecast(results: RunResults, scores: Mapping[str, ForecastScores], index: 
     if MODEL not in skill:
         return
     ours, name = skill[MODEL], _name(results, MODEL)
+    behind = _defined({m: s.behind_synapsnet[index] for m, s in scores.items() if s.behind_synapsnet is not None})
     ahead = horizon_text(scores[MODEL].horizon_steps[index], results.dt_s)
     best = _best(skill)
     theirs = f"; {_name(results, best)}, the best comparator, reaches {format_estimate(skill[best])}" if best else ""
     meaning = " (0 is the mean itself, 1 is perfect)" if index == 0 else ""
     yield Statement(
         f"Forecasting {ahead} ahead, {name} has skill {format_estimate(ours)} over the mean{meaning}{theirs}"
-        f"{_overlap(ours, skill.get(best))}."
+        f"{_difference(behind.get(best))}."
     )
-    if best and _ahead(ours, skill[best], scores[best].behind_synapsnet, index):
+    if best in behind and behind[best].high < 0:
         yield Statement(f"{_name(results, best)} forecasts {ahead} ahead better than {name}.", warning=True)
     copying = scores[MODEL].skill_over_copy[index]
     if _low(ours) <= 0:
         yield Statement(f"{name} forecasts {ahead} ahead no better than each neuron's mean.", warning=True)
     elif _low(copying) <= 0:
         yield Statement(f"{name} forecasts {ahead} ahead no better than copying the last value.", warning=True)
-    if ABLATION in skill and _low(ours) > 0:
-        yield _ablation(ours, skill[ABLATION], ahead)
+    if ABLATION in behind and _low(ours) > 0:
+        yield _ablation(skill[ABLATION], behind[ABLATION], ahead)
 
 
-def _ahead(ours: Estimate, theirs: Estimate, behind: list[Estimate] | None, index: int) -> bool:
-    """Is a comparator ahead, by the interval of the paired difference; without one, by the values."""
-    if behind is not None and is_defined(behind[index].high):
-        return behind[index].high < 0
-    return theirs.value > ours.value
-
-
-def _ablation(full: Estimate, without: Estimate, ahead: str) -> Statement:
-    if without.value >= _low(full):
+def _ablation(without: Estimate, behind: Estimate, ahead: str) -> Statement:
+    skill = f"skill {format_estimate(without)}{_difference(behind)}"
+    if _low(behind) > 0:
         return Statement(
-            f"Without any connectivity (W = 0) the model forecasts {ahead} ahead as well: skill "
-            f"{format_estimate(without)}. These forecasts are no evidence for the connectivity.",
-            warning=True,
+            f"Without any connectivity (W = 0) the model forecasts {ahead} ahead worse, with {skill}: the connections "
+            "carry part of the forecast."
         )
-    overlap = _overlap(full, without)
-    meaning = (
-        "which leaves open whether the connections carry part of the forecast"
-        if "do not" not in overlap
-        else "so the connections carry part of the forecast"
+    how = "better" if behind.high < 0 else "as well"
+    return Statement(
+        f"Without any connectivity (W = 0) the model forecasts {ahead} ahead {how}, with {skill}. These forecasts are "
+        "no evidence for the connectivity.",
+        warning=True,
     )
-    falls = f"the skill {ahead} ahead falls to {format_estimate(without)}{overlap}"
-    return Statement(f"Without any connectivity (W = 0) {falls}, {meaning}.")
+
+
+def _difference(behind: Estimate | None) -> str:
+    return "" if behind is None else f" (paired difference {format_estimate(behind)})"
 
 
 def _best(scores: Mapping[str, Estimate]) -> str:

@@ -41,7 +41,9 @@ def connectivity_scores(method: str, auprc: Estimate) -> ConnectivityScores:
     )  # fmt: skip
 
 
-def forecast_scores(method: str, skill: Estimate, skill_over_copy: Estimate | None = None) -> ForecastScores:
+def forecast_scores(
+    method: str, skill: Estimate, skill_over_copy: Estimate | None = None, behind: Estimate | None = None
+) -> ForecastScores:
     shrunk = [Estimate(**{k: v / h**0.5 for k, v in skill.model_dump().items()}) for h in HORIZONS]
     nan = Estimate(value=math.nan, low=math.nan, high=math.nan)
     return ForecastScores(
@@ -49,6 +51,7 @@ def forecast_scores(method: str, skill: Estimate, skill_over_copy: Estimate | No
         correlation=[nan] * len(HORIZONS) if method == "mean" else [around(abs(e.value) ** 0.5) for e in shrunk],
         skill_over_mean=shrunk, skill_over_copy=[skill_over_copy or around(0.5)] * len(HORIZONS),
         bits_per_spike=around(0.3) if method in (MODEL, "glm") else None,
+        behind_synapsnet=None if behind is None else [behind] * len(HORIZONS),
     )  # fmt: skip
 
 
@@ -94,7 +97,10 @@ def make_run(
             edge_density=float((weight != 0).sum() / (n * (n - 1))) if truth else None,
             n_edges=int((weight != 0).sum()) if truth else None,
             connectivity=[connectivity_scores(m, around(value)) for m, value in auprc.items()] if truth else [],
-            forecast=[forecast_scores(m, around(value)) for m, value in skill.items()],
+            forecast=[
+                forecast_scores(m, around(value), behind=around(skill.get(MODEL, 0.0) - value, 0.001))
+                for m, value in skill.items()
+            ],
             seconds={MODEL: 52.1, "glm": 147.0, "var": 1.3},
             interval="Moving-block bootstrap over 10 s blocks of the test data, 1,000 resamples.",
         ),
@@ -211,6 +217,7 @@ def test_summary_of_a_good_run_has_no_warning() -> None:
     assert "AUPRC 0.900 [0.880, 0.920]" in texts[0] and "Poisson GLM" in texts[0]
     assert "do not overlap" in texts[0]
     assert any("the connections carry part of the forecast" in text for text in texts)
+    assert any("reaches 0.300 [0.280, 0.320] (paired difference 0.100 [0.0990, 0.101])" in text for text in texts)
     assert any("16 steps (80 ms)" in text for text in texts)
 
 
@@ -238,7 +245,8 @@ def test_summary_without_truth_warns_that_nothing_is_proven() -> None:
         (make_run(auprc=AUPRC | {"var": 0.95}), "VAR finds the connections better than SynapsNet"),
         (make_run(skill=SKILL | {"glm": 0.6}), "Poisson GLM forecasts 1 step (5 ms) ahead better than SynapsNet"),
         (make_run(skill=SKILL | {MODEL: 0.01}), "no better than each neuron's mean"),
-        (make_run(skill=SKILL | {ABLATION: 0.39}), "no evidence for the connectivity"),
+        (make_run(skill=SKILL | {ABLATION: 0.4}), "ahead as well, with skill 0.400"),
+        (make_run(skill=SKILL | {ABLATION: 0.5}), "ahead better, with skill 0.500"),
         (
             with_scores(make_run(), forecast=[forecast_scores(MODEL, around(0.4), around(0.01))]),
             "no better than copying the last value",
@@ -477,13 +485,18 @@ def test_browser_fits_plots_to_paper_and_back(page: Any) -> None:
     settle(page, lambda: page.execute_script(sizes) == before and page.execute_script(overflow) == 0)
 
 
-@pytest.mark.parametrize(("difference", "warned"), [((-0.02, -0.04, -0.01), True), ((-0.02, -0.05, 0.01), False)])
-def test_a_forecast_is_warned_about_where_the_paired_interval_says_so(
-    difference: tuple[float, float, float], warned: bool
+@pytest.mark.parametrize("method", ["glm", ABLATION])
+@pytest.mark.parametrize(
+    ("difference", "warned"), [((-0.02, -0.04, -0.01), True), ((-1e-6, -0.01, 0.01), False), (None, False)]
+)
+def test_a_forecast_is_called_better_where_the_paired_interval_says_so(
+    method: str, difference: tuple[float, float, float] | None, warned: bool
 ) -> None:
-    run = make_run(skill=SKILL | {"glm": 0.6})
+    run = make_run(skill=SKILL | {method: 0.6})
     for scores in run.scores.forecast:
-        if scores.method == "glm":
-            value, low, high = difference
-            scores.behind_synapsnet = [Estimate(value=value, low=low, high=high)] * len(scores.horizon_steps)
-    assert any("ahead better than SynapsNet" in text for text in warnings(run)) == warned
+        if scores.method == method:
+            behind = (
+                None if difference is None else Estimate(**dict(zip(("value", "low", "high"), difference, strict=True)))
+            )
+            scores.behind_synapsnet = None if behind is None else [behind] * len(scores.horizon_steps)
+    assert any("ahead better" in text for text in warnings(run)) == warned
