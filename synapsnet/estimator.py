@@ -20,7 +20,7 @@ from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
-from synapsnet.fitted import FittedModel, Material, connectome_of, require_one_decoder, shape_of
+from synapsnet.fitted import FittedModel, Material, connectome_of, n_features, require_one_decoder, shape_of
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.limits import require_memory
@@ -30,7 +30,7 @@ from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
 from synapsnet.training import History, require_windows, section
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 BYTES_PER_PAIR = 60  # of neurons: weights, what trains them, evidence and posterior
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
@@ -273,7 +273,8 @@ class SynapsNet(BaseEstimator):
         settings, n = self.settings, recording.n_neurons
         at_once = min(settings.batch_steps or 256, longest)
         decoder = settings.n_hidden * (settings.n_embedding + n_steps + at_once * n)
-        per_neuron = n * (settings.n_embedding + settings.horizon * (2 + n_steps))
+        readout = n_features({"n_steps": n_steps, "connectivity": settings.connectivity})
+        per_neuron = n * (settings.n_embedding + settings.horizon * readout)
         require_memory(
             4 * (3 * recording.values.size + 4 * per_neuron + decoder) + BYTES_PER_PAIR * n**2,
             f"A fit of {n} neurons in {recording.n_steps} steps with {settings.n_hidden} hidden units, embeddings of "
@@ -291,7 +292,7 @@ class SynapsNet(BaseEstimator):
     ) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
-        Forecasts of more than one step are read out from the model's features of each neuron, see
+        They are read out from the model's features of each neuron, and from its and its inputs' recent means, see
         `synapsnet.multi_step`.
 
         Parameters

@@ -24,7 +24,7 @@ from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
-from synapsnet.multi_step import MultiStep
+from synapsnet.multi_step import SPANS, MultiStep, recent_means
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
@@ -32,6 +32,7 @@ from synapsnet.training import History, Schedule, Task, mean_loss, share, stretc
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2
+LEAST_CHANCE = 0.2  # of a spike, relative to what a neuron's own past lets the decoder expect
 LEAST_UPDATES = 800  # chosen by validation loss on real recordings (docs/results.md)
 DECODED = {  # what models must agree in to share a decoder
     "likelihood": "likelihood",
@@ -113,6 +114,7 @@ class FittedModel(nn.Module):
     behaviour_scale: Tensor
     lowest: Tensor
     highest: Tensor
+    rest: Tensor
 
     def __init__(self, shape: dict[str, Any], model: SynapsNetModel) -> None:
         super().__init__()
@@ -125,7 +127,8 @@ class FittedModel(nn.Module):
         self.register_buffer("behaviour_scale", torch.ones(n_behaviour))
         self.register_buffer("lowest", torch.zeros(n))
         self.register_buffer("highest", torch.ones(n))
-        self.ahead = MultiStep(n, 2 + shape["n_steps"], horizon)
+        self.register_buffer("rest", torch.zeros(n))
+        self.ahead = MultiStep(n, n_features(shape), horizon)
 
     @classmethod
     def fit(
@@ -190,6 +193,7 @@ class FittedModel(nn.Module):
             fitted.behaviour_centre = behaviour[rows].mean(0)
             fitted.behaviour_scale = scale_of(behaviour[rows])
         fitted.lowest, fitted.highest = train_values.amin(0), train_values.amax(0)
+        fitted.rest = train_values.mean(0)
         fitted.to(device)
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         return fitted, Task(fitted.model, x, b, training, validation)
@@ -201,9 +205,9 @@ class FittedModel(nn.Module):
         if forecasts:
             if weight is not None and self.shape["connectivity"] == "free":
                 self._improve(weight, x, b, todo, task.checks(batch_steps), fabric)
-            self.ahead.fit(
-                x, task.training, task.validation, self.model.n_steps, self._features_after(x, b), self._batch()
-            )
+            features = self._features_after(x, b, recording.segments)
+            own = n_own(self.shape)
+            self.ahead.fit(x, task.training, task.validation, self.model.n_steps, features, own, self._batch())
 
     @classmethod
     def build(cls, shape: dict[str, Any], errors: StandardErrors, seed: int) -> FittedModel:
@@ -251,15 +255,19 @@ class FittedModel(nn.Module):
             torch.from_numpy(recording.values).to(device), torch.from_numpy(recording.behaviour_values).to(device)
         )
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
+        features = self._features_after(x, b, recording.segments)
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
-            past, context, _ = windows(x[first:last], b[first:last], n_steps)
-            steps = (self._steps_ahead(past, context, horizon) * self.scale + self.centre).cpu().numpy()
+            known = features(torch.arange(target, last, device=device))
+            steps = torch.clamp(self.ahead(known, horizon), self.lowest, self.highest)
+            if modality == "spikes":  # a linear readout may say never, which the next spike refutes at any cost
+                steps[0] = torch.maximum(steps[0], LEAST_CHANCE * known[..., 0])
+            expected = (steps * self.scale + self.centre).cpu().numpy()
             for h in range(horizon):
                 kept = min(last, end - h) - target
                 if kept > 0:
-                    result[h, target + h : target + h + kept] = steps[h, :kept]
+                    result[h, target + h : target + h + kept] = expected[h, :kept]
             progress(last / recording.n_steps)
         progress(1.0)
         return result
@@ -267,23 +275,27 @@ class FittedModel(nn.Module):
     def _batch(self) -> int:
         return max(1, FORECAST_BATCH_VALUES // (self.shape["n_neurons"] * self.shape["n_steps"]))
 
-    @torch.no_grad()
-    def _features(self, past: Tensor, context: Tensor) -> Tensor:
-        """(B, N, 2 + M) features of each neuron: its forecast of the next step, its input current and its past."""
-        current = self.model.current(past)
-        expected = self.model.mean(self.model.decode(current, past, context))
-        return torch.cat([expected.unsqueeze(-1), current.unsqueeze(-1), past], dim=-1)
+    def _features_after(self, x: Tensor, b: Tensor, segments: Segments) -> Callable[[Tensor], Tensor]:
+        """A function that maps the first steps after B windows to features (B, N, F), see `synapsnet.multi_step`."""
+        model = self.model
+        lags = torch.arange(-model.n_steps, 0, device=x.device)
+        begin = torch.empty(len(x), dtype=torch.long, device=x.device)
+        for start, stop in segments:
+            begin[start:stop] = start
 
-    def _features_after(self, x: Tensor, b: Tensor) -> Callable[[Tensor], Tensor]:
-        """`_features` of the windows before these steps."""
-        lags = torch.arange(-self.model.n_steps, 0, device=x.device)
-        return lambda first: self._features(x[first[:, None] + lags].transpose(1, 2), b[first - 1])
+        @torch.no_grad()
+        def features(first: Tensor) -> Tensor:
+            past, context = x[first[:, None] + lags].transpose(1, 2), b[first - 1]
+            means = recent_means(x, first, begin[first - 1], self.rest)
+            current = model.current(past)
+            alone = model.mean(model.decode(torch.zeros_like(current), past, context))
+            found = [alone, *past.unbind(-1), *means]
+            if model.synapses is not None:
+                expected = model.mean(model.decode(current, past, context))
+                found += [expected, current, *map(model.synapses.connectivity, means)]
+            return torch.stack(found, dim=-1)
 
-    def _steps_ahead(self, past: Tensor, context: Tensor, horizon: int) -> Tensor:
-        """(H, B, N) forecasts after each of B windows, clamped to the range of the training part."""
-        features = self._features(past, context)
-        steps = torch.cat([features[None, ..., 0], self.ahead(features, horizon - 1)])
-        return torch.clamp(steps, self.lowest, self.highest)
+        return features
 
     @torch.no_grad()
     def _improve(
@@ -326,6 +338,16 @@ class FittedModel(nn.Module):
             evidence = calibrated(evidence)
         connectome, mean = connectome_of(evidence, self.shape["prior"], unit)
         return connectome, None if mean is None else mean.to(gain) / gain[:, None]
+
+
+def n_own(shape: dict[str, Any]) -> int:
+    """Number of features of a neuron that are its own: its forecast, its past and means of that."""
+    return 1 + int(shape["n_steps"]) + len(SPANS)
+
+
+def n_features(shape: dict[str, Any]) -> int:
+    """Number of features of a neuron, with those that come through `W`: a forecast, its current, means of currents."""
+    return n_own(shape) + (0 if shape["connectivity"] == "none" else 2 + len(SPANS))
 
 
 def connectome_of(evidence: Evidence, prior: str, unit: str) -> tuple[Connectome, Tensor | None]:

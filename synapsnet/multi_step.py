@@ -1,16 +1,22 @@
-r"""Forecasts of more than one step: trained for each horizon, not iterated.
+r"""Forecasts of one step and more: read out for each horizon, not iterated.
 
 Feeding back expected activity through a nonlinear model biases what comes after, and forgets what one step does not
-need. So the step h after the next is read out from the current features of neuron i alone,
+need; and populations have states that outlast the model's window. So the step h from now is read out from what is known
+of neuron i by itself, and of the currents that it receives,
 
 .. math::
-    \hat x_i(t+h) = c_{ih} + \textstyle\sum_f \beta_{ihf}\, z_{if}(t), \qquad
-    z_i = \big(\hat x_i(t),\; I_i(t),\; x_i(t-1), \ldots, x_i(t-M)\big)
+    \hat x_i(t+h-1) = c_{ih} + \textstyle\sum_f \beta_{ihf}\, z_{if}(t), \qquad
+    z_i = \big(\underbrace{D_i(0),\; x_i(t-1), \ldots, x_i(t-M),\; \bar x_i^s}_{\text{its own}},\;
+    \underbrace{D_i(I_i),\; I_i,\; \textstyle\sum_j W_{ij} \bar x_j^s}_{\text{through } W}\big)
 
-namely its forecast of the next step, its input current (the only way in which other neurons enter) and its own past.
-This is the direct strategy of multi-step forecasting (Marcellino, Stock & Watson 2006, J Econometrics 135:499).
-Coefficients are shrunk towards those common to all neurons; how strongly is chosen on the validation part, for each
-horizon.
+with the decoder's forecast of the next step without and with the current, and means :math:`\bar x^s` over the last
+`SPANS` steps. Other neurons enter through `W` alone. This is the direct strategy of multi-step forecasting (Marcellino,
+Stock & Watson 2006, J Econometrics 135:499); means over growing spans are from the heterogeneous autoregression (Corsi
+2009, J Financ Econom 7:174).
+
+Coefficients are shrunk towards those common to all neurons. How strongly, and whether what comes through `W` is used at
+all, is chosen on the validation part for each horizon: `W` fits the training part better than what follows, which the
+training part does not tell. Coefficients are then fitted to both parts.
 """
 
 from __future__ import annotations
@@ -24,13 +30,34 @@ from torch import Tensor, nn
 from synapsnet.devices import as_double
 from synapsnet.splits import Segments
 
+SPANS = (4, 16, 64, 256)  # steps; others, from 4 to 1,024, forecast about as well (docs/forecasts.md)
 FIT_VALUES = 20_000_000  # windows x neurons to learn from at most
 SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the common coefficients, as a fraction of each neuron's information
 SMALLEST_RIDGE = 1e-6  # as a fraction of the largest feature: constant features, such as those of silent neurons, get 0
 
 
+def recent_means(values: Tensor, first: Tensor, begin: Tensor, rest: Tensor) -> Tensor:
+    """(S, B, N) means over the last `SPANS` steps; steps before the epoch count as if neurons were at rest.
+
+    Parameters
+    ----------
+    values : (T, N) tensor
+    first : (B,) tensor
+        The step after the last one that is known, for each of B windows.
+    begin : (B,) tensor
+        Where its epoch begins.
+    rest : (N,) tensor
+        Usual activity; means are relative to it.
+    """
+    earliest = max(0, int(first.min()) - max(SPANS))
+    total = torch.cumsum(values[earliest : int(first.max())] - rest, 0)
+    total = torch.cat([torch.zeros_like(total[:1]), total])
+    now = total[first - earliest]
+    return torch.stack([(now - total[torch.maximum(first - span, begin) - earliest]) / span for span in SPANS])
+
+
 class MultiStep(nn.Module):
-    """The readout described in the module's docstring, for steps 2 to H; before it is fitted it forecasts zero.
+    """The readout described in the module's docstring, for steps 1 to H; before it is fitted it forecasts zero.
 
     Parameters
     ----------
@@ -43,12 +70,12 @@ class MultiStep(nn.Module):
 
     def __init__(self, n_neurons: int, n_features: int, horizon: int) -> None:
         super().__init__()
-        self.register_buffer("level", torch.zeros(horizon - 1, n_neurons))
-        self.register_buffer("coefficients", torch.zeros(horizon - 1, n_neurons, n_features))
+        self.register_buffer("level", torch.zeros(horizon, n_neurons))
+        self.register_buffer("coefficients", torch.zeros(horizon, n_neurons, n_features))
 
-    def forward(self, features: Tensor, n_ahead: int) -> Tensor:
-        """(n_ahead, B, N) forecasts of the steps after the next, from features (B, N, F)."""
-        return torch.einsum("bnf,hnf->hbn", features, self.coefficients[:n_ahead]) + self.level[:n_ahead, None]
+    def forward(self, features: Tensor, horizon: int) -> Tensor:
+        """(H, B, N) forecasts of the next H steps, from features (B, N, F)."""
+        return torch.einsum("bnf,hnf->hbn", features, self.coefficients[:horizon]) + self.level[:horizon, None]
 
     @torch.no_grad()
     def fit(
@@ -58,9 +85,10 @@ class MultiStep(nn.Module):
         validation: Segments,
         n_steps: int,
         features: Callable[[Tensor], Tensor],
+        n_own: int,
         batch: int,
     ) -> None:
-        """Fit to the training part, and choose the shrinkage on the validation part.
+        """Choose shrinkage and features on the validation part, and fit to it and the training part.
 
         Parameters
         ----------
@@ -71,39 +99,59 @@ class MultiStep(nn.Module):
             Length M of the windows.
         features : callable
             Maps the first steps after B windows to features (B, N, F).
+        n_own : int
+            How many of the features, at the beginning, are the neuron's own.
         batch : int
             Number of windows at a time.
         """
-        n_ahead = len(self.level)
-        reach = min(n_ahead, max(stop - start for start, stop in training) - n_steps - 1)
-        if reach < 1:  # all epochs are too short for the horizon
-            return
+        longest = max(stop - start for start, stop in training)
+        reach = min(len(self.level), longest - n_steps)
         ours = _Moments.of(values, _origins(training, n_steps, reach), reach, features, batch)
         later = _origins(validation, n_steps, reach)
         checked = _Moments.of(values, later, reach, features, batch) if len(later) else ours
-        centre, level = ours.feature, ours.target
-        information, moment = ours.centred(centre, level)
-        size = information.diagonal(dim1=1, dim2=2)
-        ridge = SMALLEST_RIDGE * size.max().clamp(min=1.0 * SMALLEST_RIDGE)
-        eye = torch.eye(size.shape[1], dtype=size.dtype, device=size.device)
-        shared = torch.linalg.solve(information.sum(0) + ridge * eye, moment.sum(0))  # (F, H)
-        rest = moment - information @ shared
-        candidates = [torch.zeros_like(moment)]  # the mean alone
-        for strength in SHRINKAGE:
-            penalty = torch.diag_embed(strength * size + ridge)
-            candidates.append(shared + torch.linalg.solve(information + penalty, rest))
-        information, moment = checked.centred(centre, level)
-        losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
-        best = torch.stack(losses).argmin(0)  # (H,)
-        chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best.tolist())])  # (H, N, F)
+        found = _candidates(ours, n_own)
+        information, moment = checked.centred(ours.feature, ours.target)
+        losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in found]
+        best = torch.stack(losses).argmin(0).tolist()  # (H,)
+        whole = ours.joined(checked) if len(later) else ours
+        found = _candidates(whole, n_own)
+        chosen = torch.stack([found[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
         self.coefficients[:reach] = chosen.to(self.coefficients)
-        self.level[:] = level.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
-        self.level[:reach] = (level.T - (chosen * centre).sum(2)).to(self.level)
+        self.level[:] = whole.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
+        self.level[:reach] = (whole.target.T - (chosen * whole.feature).sum(2)).to(self.level)
+
+
+def _candidates(moments: _Moments, n_own: int) -> list[Tensor]:
+    """(N, F, H) coefficients: the mean alone; the decoder's forecasts; own and all features, by each shrinkage."""
+    information, moment = moments.centred(moments.feature, moments.target)
+    n_features = information.shape[1]
+    found = [torch.zeros_like(moment)]
+    for forecast in dict.fromkeys((0, n_own % n_features)):
+        found.append(torch.zeros_like(moment))
+        found[-1][:, forecast] = 1
+    for n in dict.fromkeys((n_own, n_features)):
+        for coefficients in _shrunk(information[:, :n, :n], moment[:, :n]):
+            found.append(torch.zeros_like(moment))
+            found[-1][:, :n] = coefficients
+    return found
+
+
+def _shrunk(information: Tensor, moment: Tensor) -> list[Tensor]:
+    """Coefficients by each shrinkage towards those common to all neurons."""
+    size = information.diagonal(dim1=1, dim2=2)
+    ridge = SMALLEST_RIDGE * size.max().clamp(min=1.0 * SMALLEST_RIDGE)
+    eye = torch.eye(size.shape[1], dtype=size.dtype, device=size.device)
+    shared = torch.linalg.solve(information.sum(0) + ridge * eye, moment.sum(0))  # (F, H)
+    rest = moment - information @ shared
+    return [
+        shared + torch.linalg.solve(information + torch.diag_embed(strength * size + ridge), rest)
+        for strength in SHRINKAGE
+    ]
 
 
 def _origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
-    """First steps after those windows that at least `reach` more steps follow."""
-    return torch.cat([torch.arange(a + n_steps, max(a + n_steps, b - reach)) for a, b in segments])
+    """First steps after those windows that `reach` steps follow."""
+    return torch.cat([torch.arange(a + n_steps, max(a + n_steps, b - reach + 1)) for a, b in segments])
 
 
 @dataclass(frozen=True)
@@ -118,19 +166,25 @@ class _Moments:
 
     @classmethod
     def of(
-        cls, values: Tensor, origins: Tensor, n_ahead: int, features: Callable[[Tensor], Tensor], batch: int
+        cls, values: Tensor, origins: Tensor, horizon: int, features: Callable[[Tensor], Tensor], batch: int
     ) -> _Moments:
-        """The moments for steps 2 to n_ahead + 1 after each window, from evenly spaced windows if there are many."""
+        """The moments for the next H steps after each window, from evenly spaced windows if there are many."""
         wanted = max(1, FIT_VALUES // values.shape[1])
         chosen = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
         sums: list[Tensor] = []
         for first in torch.split(chosen, batch):
             z = features(first).transpose(0, 1)  # (N, B, F)
-            y = torch.stack([values[first + h] for h in range(1, n_ahead + 1)]).permute(2, 1, 0)  # (N, B, H)
+            y = torch.stack([values[first + h] for h in range(horizon)]).permute(2, 1, 0)  # (N, B, H)
             parts = [z.sum(1), y.sum(1), z.transpose(1, 2) @ z, z.transpose(1, 2) @ y]
             parts = [as_double(part) for part in parts]
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
         return cls(len(chosen), *(part / max(1, len(chosen)) for part in sums))
+
+    def joined(self, other: _Moments) -> _Moments:
+        """The moments of both sets of windows together."""
+        n = self.n + other.n
+        names = ("feature", "target", "square", "product")
+        return _Moments(n, *((self.n * getattr(self, k) + other.n * getattr(other, k)) / n for k in names))
 
     def centred(self, feature: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Second moments about these levels of the features and targets."""

@@ -27,6 +27,7 @@ from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout, split_rows
 from synapsnet.training import batches, mean_loss, train
+from validation.methods.autoregression import AR
 
 N = 20
 OFF_DIAGONAL = ~np.eye(N, dtype=bool)
@@ -296,6 +297,38 @@ def test_forecasts_of_calcium_beat_the_mean_at_every_horizon_and_the_last_value(
     assert error == sorted(error)
 
 
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_at_every_horizon_w_is_the_only_pathway(modality):
+    """Whatever the readout: a neuron's past reaches the forecasts of itself and of those to which it connects."""
+    recording = toy(modality)
+    forecaster = (model := quick(recording))._forecaster
+    weight = torch.tensor([[0.0, 0.5, 0.0], [0.0, 0.0, 0.0], [-0.5, 0.0, 0.0]])
+    with torch.no_grad():
+        forecaster.model.synapses.connectivity.set_weight(weight)
+    forecaster.ahead.coefficients.uniform_(0.1, 0.2, generator=torch.Generator().manual_seed(0))
+    forecaster.lowest.fill_(-100.0), forecaster.highest.fill_(100.0)
+    before = model.forecast(recording, 4)
+    for sender in range(3):
+        values = recording.values.copy()
+        values[300, sender] += 1
+        changed = model.forecast(with_values(recording, values), 4) != before
+        reached = (changed & np.isfinite(before)).any(1)  # [horizon, neuron]
+        assert (reached == ((weight[:, sender] != 0).numpy() | (np.arange(3) == sender))).all()
+
+
+def test_forecasts_know_states_that_outlast_the_window():
+    """A slow state of each neuron under noise: the last eight steps tell little of it, the last hundred much."""
+    rng = np.random.default_rng(0)
+    state = np.zeros((6000, 4))
+    for t in range(1, 6000):
+        state[t] = 0.995 * state[t - 1] + 0.1 * rng.normal(size=4)
+    early, late = holdout(Recording.from_array(state + 2 * rng.normal(size=(6000, 4)), 0.1, "calcium"), 0.3, 16)
+    ours, linear = SynapsNet(epochs=2).fit(early).forecast(late, 8), AR().fit(early).forecast(late, 8)
+    known = np.isfinite(linear[7]).all(1)
+    error, of_linear = (np.mean((forecast[7][known] - late.values[known]) ** 2) for forecast in (ours, linear))
+    assert error < 0.95 * of_linear
+
+
 def test_forecasts_of_spikes_are_probabilities_or_counts(fitted_spikes, spike_recording):
     forecast = fitted_spikes.forecast(start_of(spike_recording, 500), 16)
     assert np.nanmin(forecast) >= 0
@@ -529,8 +562,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no description": (lambda f: (f / DESCRIPTION).unlink(), "holds no fitted model .*json is missing"),
     "broken description": (lambda f: _truncate(f / DESCRIPTION), "json is damaged"),
     "binary description": (lambda f: (f / DESCRIPTION).write_bytes(b"\xff\xfe\x00"), "json is damaged"),
-    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 4"),
-    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 4; fit it again"),
+    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 5"),
+    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 5; fit it again"),
     "no version": (lambda f: _without(f, "format_version"), "has format None"),
     "no settings": (lambda f: _without(f, "settings"), "is damaged .*settings"),
     "other settings": (lambda f: _describe(f, settings={"colour": 3}), "no parameter 'colour'"),

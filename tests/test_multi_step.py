@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from synapsnet import multi_step
-from synapsnet.multi_step import MultiStep
+from synapsnet.multi_step import SPANS, MultiStep, recent_means
 
 
 def lagged(x, n_steps):
@@ -12,9 +12,9 @@ def lagged(x, n_steps):
     return lambda first: x[first[:, None] + lags].transpose(1, 2)
 
 
-def fitted(x, training, validation, n_steps=2, n_ahead=3, batch=50):
-    readout = MultiStep(x.shape[1], n_steps, 1 + n_ahead)
-    readout.fit(x, training, validation, n_steps, lagged(x, n_steps), batch)
+def fitted(x, training, validation, n_steps=2, horizon=4, batch=50):
+    readout = MultiStep(x.shape[1], n_steps, horizon)
+    readout.fit(x, training, validation, n_steps, lagged(x, n_steps), n_steps, batch)
     return readout
 
 
@@ -32,27 +32,27 @@ def test_it_is_least_squares_where_nothing_is_drawn_to_what_neurons_share(monkey
     x = autoregression([0.9, -0.6], 400)
     readout = fitted(x, [(0, 300)], [(310, 400)])
     values = x.double().numpy()
-    rows = np.arange(2, 300 - 3)  # with a window before, and three more steps to follow
+    rows = np.r_[2:297, 312:397]  # of both parts, with a window before, and four steps to follow
     for neuron in (0, 1):
         design = np.stack([np.ones(len(rows)), values[rows - 2, neuron], values[rows - 1, neuron]], axis=1)
-        for h in (1, 2, 3):
+        for h in range(4):
             level, *slopes = np.linalg.lstsq(design, values[rows + h, neuron], rcond=None)[0]
-            assert readout.level[h - 1, neuron] == pytest.approx(level, abs=1e-5)
-            assert readout.coefficients[h - 1, neuron].numpy() == pytest.approx(slopes, abs=1e-5)
+            assert readout.level[h, neuron] == pytest.approx(level, abs=1e-5)
+            assert readout.coefficients[h, neuron].numpy() == pytest.approx(slopes, abs=1e-5)
 
 
 def test_an_autoregression_decays_by_its_coefficient_each_step():
     readout = fitted(autoregression([0.9, 0.5], 40_000), [(0, 30_000)], [(30_010, 40_000)])
-    for h in (1, 2, 3):
-        assert readout.coefficients[h - 1, :, 1].numpy() == pytest.approx([0.9 ** (h + 1), 0.5 ** (h + 1)], abs=0.03)
+    for h in (1, 2, 3, 4):
+        assert readout.coefficients[h - 1, :, 1].numpy() == pytest.approx([0.9**h, 0.5**h], abs=0.03)
 
 
 def test_neurons_alike_share_what_few_samples_tell():
     """Each of 40 neurons has few samples; together they know the coefficient better."""
     x = autoregression([0.8] * 40, 90)
     together = fitted(x, [(0, 60)], [(62, 90)])
-    alone = torch.stack([fitted(x[:, [k]], [(0, 60)], [(62, 90)]).coefficients[0, 0, 1] for k in range(40)])
-    error = (together.coefficients[0, :, 1] - 0.64).abs().mean()
+    alone = torch.stack([fitted(x[:, [k]], [(0, 60)], [(62, 90)]).coefficients[1, 0, 1] for k in range(40)])
+    error = (together.coefficients[1, :, 1] - 0.64).abs().mean()
     assert error < 0.5 * (alone - 0.64).abs().mean()
 
 
@@ -70,21 +70,46 @@ def test_what_follows_on_another_epoch_is_not_learned():
     x = torch.from_numpy(levels).float()
     epochs = [(5 * k, 5 * k + 5) for k in range(60)]
     whole = fitted(x, epochs[:50], epochs[50:], n_steps=1)
-    assert whole.coefficients[2, 0, 0] == pytest.approx(1, abs=1e-3)
+    assert whole.coefficients[3, 0, 0] == pytest.approx(1, abs=1e-3)
 
 
 def test_further_ahead_than_any_epoch_it_forecasts_the_mean():
     x = autoregression([0.9], 400) + 3
-    readout = fitted(x, [(k, k + 5) for k in range(0, 300, 5)], [(k, k + 5) for k in range(300, 400, 5)], n_ahead=6)
-    assert not readout.coefficients[2:].any()
-    assert readout.coefficients[:2].any()
-    assert readout.level[2:].numpy() == pytest.approx(float(x[:300].mean()), abs=0.3)
+    readout = fitted(x, [(k, k + 5) for k in range(0, 300, 5)], [(k, k + 5) for k in range(300, 400, 5)], horizon=7)
+    assert not readout.coefficients[3:].any()
+    assert readout.coefficients[:3].any()
+    assert readout.level[3:].numpy() == pytest.approx(float(x.mean()), abs=0.3)
 
 
-def test_epochs_without_a_second_step_are_not_learned_from():
-    x = autoregression([0.9], 30)
-    readout = fitted(x, [(k, k + 3) for k in range(0, 30, 3)], [(27, 30)])
-    assert not readout.coefficients.any()
+def test_epochs_without_a_second_step_tell_of_the_first_alone():
+    x = autoregression([0.9], 300)
+    readout = fitted(x, [(k, k + 3) for k in range(0, 270, 3)], [(k, k + 3) for k in range(270, 300, 3)])
+    assert readout.coefficients[0].any()
+    assert not readout.coefficients[1:].any()
+
+
+def test_what_comes_through_w_is_used_where_it_holds_for_the_validation_part():
+    """A last feature that tells what follows: in the training part alone, or everywhere."""
+    x = autoregression([0.5, 0.5], 2000)
+    told = torch.randn(2000, 2, generator=torch.Generator().manual_seed(1))
+    for known, used in ((1500, False), (2000, True)):
+        told[:known] = x.roll(-1, 0)[:known]
+        readout = MultiStep(2, 3, 2)
+        features = lambda first: torch.cat([lagged(x, 2)(first), told[first - 1, :, None]], dim=2)  # noqa: E731
+        readout.fit(x, [(0, 1500)], [(1510, 1990)], 2, features, 2, 50)
+        assert bool(readout.coefficients[0, :, 2].any()) == used
+        assert readout.coefficients[0, :, :2].abs().max() > 0.4 or used
+
+
+def test_recent_means_stop_where_the_epoch_begins():
+    values, rest = torch.randn(700, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([0.5, -1.0])
+    begin = torch.tensor([0] * 3 + [300] * 3)
+    first = torch.tensor([3, 40, 299, 301, 350, 700])
+    means = recent_means(values, first, begin, rest)
+    for b in range(6):
+        for s, span in enumerate(SPANS):
+            known = values[max(int(first[b]) - span, int(begin[b])) : first[b]] - rest
+            assert means[s, b].numpy() == pytest.approx((known.sum(0) / span).numpy(), abs=1e-4)
 
 
 def test_constant_neurons_are_forecast_to_stay():
