@@ -68,9 +68,10 @@ def run(
     recorded = ["v", "I"] if "I" in group.variables else ["v"]
     traces, spikes = b2.StateMonitor(group, recorded, record=True), b2.SpikeMonitor(group)
     b2.Network(group, source, synapses, traces, spikes).run(duration_s * b2.second)
+    # copies: Brian2 shows its own memory, which goes with the monitor
     return Traces(
-        time_s=np.asarray(traces.t / b2.second),
-        v=np.asarray(traces.v_),
-        current=np.asarray(traces.I_) if "I" in recorded else None,
+        time_s=np.array(traces.t / b2.second),
+        v=np.array(traces.v_),
+        current=np.array(traces.I_) if "I" in recorded else None,
         spikes_s=[np.asarray(train / b2.second) for train in spikes.spike_trains().values()],
     )

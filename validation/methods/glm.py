@@ -71,6 +71,7 @@ class GLM:
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", LinAlgWarning)  # of a Newton step that is singular; lbfgs goes on
             attempts = Parallel(n_jobs=-1, prefer="threads")(delayed(attempt)(k) for k in range(n))
+            warnings.simplefilter("ignore", LinAlgWarning)  # again: threads may leave each other's filters behind
             solved = [solve(k) if done is None else done for k, done in enumerate(attempts)]
         coefficients = np.stack([coefficient for coefficient, _, _ in solved])
         self.coupling_, self.own_ = coefficients[:, :n], coefficients[:, n:].T
