@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from synapsnet.recording import Recording, neuron_table
+
 N, N_DRIVEN, ONSET, KEPT = 24, 4, 40, 0.5
+DT_S, EVERY = 0.01, 45
+TYPES = ["inhibitory"] * N_DRIVEN + ["excitatory"] * (N - N_DRIVEN)
 
 
 def planted_network() -> np.ndarray:
@@ -27,3 +31,21 @@ def simulate(weight: np.ndarray, n_trials: int, n_bins: int, seed: int, light: i
             counts[:, :N_DRIVEN, t] += 2
         trace = KEPT * trace + counts[:, :, t]
     return counts
+
+
+def lit(weight: np.ndarray, lights: dict[str, np.ndarray], n_pulses: int, seed: int) -> Recording:
+    """Poisson neurons; every `EVERY` bins one of the lights makes its neurons fire three spikes more in a bin."""
+    rng = np.random.default_rng(seed)
+    n_bins = n_pulses * EVERY
+    counts, light, trace = np.zeros((n_bins, N)), np.zeros((n_bins, len(lights))), np.zeros(N)
+    for t in range(n_bins):
+        counts[t] = rng.poisson(np.exp(np.minimum(np.log(0.2) + weight @ trace, 0)))
+        if t % EVERY == EVERY - 8:
+            which = t // EVERY % len(lights)
+            light[t, which] = 1
+            counts[t] += 3 * list(lights.values())[which]
+        trace = 0.5 * trace + counts[t]
+    table = neuron_table(N, cell_type=TYPES)
+    return Recording.from_array(
+        counts, DT_S, "spikes", behaviour=light, behaviour_names=[f"light_{name}" for name in lights], neurons=table
+    )

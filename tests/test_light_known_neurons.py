@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import N_DRIVEN, N, planted_network
+from planted import N_DRIVEN, TYPES, N, lit, planted_network
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Recording, neuron_table
+from synapsnet.recording import Recording
 from validation.benchmark.suite import Suite
 from validation.benchmark.unit import measure
 from validation.light.known_neurons import before_light, known_responses, lit_neurons, score_known
 from validation.light.responses import Responses
 from validation.metrics.glossary import RESPONSE_METRICS
-
-DT_S, EVERY = 0.01, 45
-TYPES = ["inhibitory"] * N_DRIVEN + ["excitatory"] * (N - N_DRIVEN)
-
-
-def lit(weight: np.ndarray, lights: dict[str, np.ndarray], n_pulses: int, seed: int) -> Recording:
-    """Poisson neurons; every `EVERY` bins one of the lights makes its neurons fire three spikes more in a bin."""
-    rng = np.random.default_rng(seed)
-    n_bins = n_pulses * EVERY
-    counts, light, trace = np.zeros((n_bins, N)), np.zeros((n_bins, len(lights))), np.zeros(N)
-    for t in range(n_bins):
-        counts[t] = rng.poisson(np.exp(np.minimum(np.log(0.2) + weight @ trace, 0)))
-        if t % EVERY == EVERY - 8:
-            which = t // EVERY % len(lights)
-            light[t, which] = 1
-            counts[t] += 3 * list(lights.values())[which]
-        trace = 0.5 * trace + counts[t]
-    table = neuron_table(N, cell_type=TYPES)
-    return Recording.from_array(
-        counts, DT_S, "spikes", behaviour=light, behaviour_names=[f"light_{name}" for name in lights], neurons=table
-    )
 
 
 @pytest.fixture(scope="module")

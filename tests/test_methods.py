@@ -29,7 +29,11 @@ from validation.methods import (
 from validation.methods.base import Forecaster, Method, lagged, targets
 
 HEAVY = ("synapsnet", "nemos", "netformer")  # whose tests are their own
-INFERENCE = [name for name, entry in METHODS.items() if entry.infers and not entry.bound and not name.startswith(HEAVY)]
+INFERENCE = [
+    name
+    for name, entry in METHODS.items()
+    if entry.infers and not entry.bound and not entry.stimulated and not name.startswith(HEAVY)
+]
 INFORMED = [name for name in INFERENCE if name != "random"]  # that look at the recording
 OF_LONG_RECORDINGS = ("tspe",)  # of few spikes it finds little
 WITHIN_A_STEP = ("correlation", "gte", "sutera")  # they need steps as long as a synapse acts

@@ -37,6 +37,8 @@ class Entry:
         Made with the truth, so it is no contestant; suites may list it.
     calibrated : bool
         Reports what stands out from most pairs' scores, in place of its own threshold.
+    stimulated : bool
+        Needs light on single neurons in the recording.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Entry:
     slow: bool = False
     bound: bool = False
     calibrated: bool = False
+    stimulated: bool = False
 
     def load(self) -> Any:
         """Its class; InputError if there is none."""
@@ -103,6 +106,10 @@ METHODS: dict[str, Entry] = {
     "directed-sttc": _ours("directed STTC", "sttc:DirectedSTTC", SPIKES),
     "correlogram-network": _ours("network on correlograms", "correlogram_network:CorrelogramNetwork", SPIKES),
     "ensemble": _ours("ensemble", "ensemble:Ensemble", BOTH),
+    "influence": _ours("influence", "influence:Influence", SPIKES, stimulated=True),
+    "influence-spontaneous": _ours(
+        "influence and spontaneous", "influence:InfluenceAndSpontaneous", SPIKES, stimulated=True
+    ),
     "ar": _ours("AR per neuron", "autoregression:AR", forecasts=BOTH),
     "gru": _ours("GRU", "gru:GRU", forecasts=BOTH, slow=True),
     "transformer": _ours("transformer", "transformer:Transformer", forecasts=BOTH, slow=True),

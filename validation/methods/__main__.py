@@ -57,7 +57,7 @@ def row(name: str, entry: Entry) -> tuple[str, ...]:
         "; ".join(dict.fromkeys(sources)),
         ", ".join(f"`{parameter}`" for parameter in settings(method)),
         next((cost[0] for cost in costs if cost), ""),
-        ", ".join(entry.infers),
+        ", ".join(entry.infers) + (" with light on single neurons" if entry.stimulated else ""),
         ", ".join(entry.forecasts),
         f"`{method.__module__.removeprefix('validation.methods.')}.{method.__name__}`",
     )

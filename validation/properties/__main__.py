@@ -102,7 +102,11 @@ def main() -> None:
     """Check the registered methods, print what they lack, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     variants = [name for name in METHODS if name.startswith("synapsnet-")]  # have what SynapsNet has
-    methods = [name for name, entry in METHODS.items() if entry.infers and not entry.bound and name not in variants]
+    methods = [
+        name
+        for name, entry in METHODS.items()
+        if entry.infers and not entry.bound and not entry.stimulated and name not in variants
+    ]
     slow = [name for name in methods if METHODS[name].slow]
     parser.add_argument("--methods", nargs="+", default=methods, choices=methods)
     parser.add_argument("--quick", nargs="*", default=slow, help="methods that are checked quickly")
