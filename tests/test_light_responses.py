@@ -9,7 +9,13 @@ from scipy.stats import spearmanr
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
-from validation.light.responses import directly_driven, modulation, relative_effect, score_perturbation
+from validation.light.responses import (
+    directly_driven,
+    modulation,
+    partial_rank_correlation,
+    relative_effect,
+    score_perturbation,
+)
 from validation.methods import GLM, LaggedCorrelation
 
 
@@ -120,3 +126,13 @@ def test_what_cannot_be_scored_is_refused(planted, trials):
         score_perturbation(planted, trials, ONSET, (5, 21))
     with pytest.raises(InputError, match="At least 3 units"):
         score_perturbation(planted[:6, :6], trials[:, :6], ONSET)
+
+
+def test_a_partial_rank_correlation_is_that_of_three_correlations():
+    x, y, z = np.random.default_rng(0).normal(size=(3, 50)) + np.random.default_rng(1).normal(size=50)
+    xy, xz, yz = (spearmanr(*pair).statistic for pair in ((x, y), (x, z), (y, z)))
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    assert partial_rank_correlation(x, y, [z]) == pytest.approx(expected)
+    assert partial_rank_correlation(x, y, []) == pytest.approx(xy)
+    assert partial_rank_correlation(x, y, [np.exp(x)]) == 0
+    assert partial_rank_correlation(x, y, [z, x]) == 0

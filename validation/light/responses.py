@@ -9,6 +9,7 @@ stands beside two nulls, the baseline rate, and how well one half of the trials 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -258,7 +259,7 @@ def score_responses(
         n_driven=len(responses.driven),
         n_targets=len(responses.targets),
         correlation=correlation,
-        given_rate=_given(predicted, response, responses.baseline),
+        given_rate=partial_rank_correlation(predicted, response, [responses.baseline]),
         p_targets=p_value(correlation, _spearman(by_targets, response)),
         p_sources=p_value(correlation, _spearman(by_sources, response)),
         reliability=responses.reliability,
@@ -290,6 +291,22 @@ def score_perturbation(
     return score_responses(effect, responses, n_shuffles=n_shuffles, seed=seed)
 
 
+def partial_rank_correlation(x: FloatArray, y: FloatArray, given: Sequence[FloatArray]) -> float:
+    """Correlation of what is left of the ranks of x and y after regression on those of others; 0 if nothing is left.
+
+    Parameters
+    ----------
+    x, y : (M,) arrays
+    given : sequence of (M,) arrays
+    """
+    others = np.stack([np.ones(len(x)), *(rankdata(each) for each in given)], axis=1)
+    ranks = np.stack([rankdata(x), rankdata(y)], axis=1)
+    left = ranks - others @ np.linalg.lstsq(others, ranks)[0]
+    norm = np.linalg.norm(left, axis=0)
+    nothing = 1e-6 * len(x)  # of rounding
+    return float(left[:, 0] @ left[:, 1] / norm.prod()) if (norm > nothing).all() else 0.0
+
+
 def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> FloatArray:
     trials = np.asarray(counts, dtype=np.float64)
     if trials.ndim != 3 or len(trials) < 2:
@@ -307,10 +324,3 @@ def _spearman(x: FloatArray, y: FloatArray) -> FloatArray:
     x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1), rankdata(y)))
     norm = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
     return np.divide(x @ y, norm, out=np.zeros_like(norm), where=norm > 0)
-
-
-def _given(x: FloatArray, y: FloatArray, z: FloatArray) -> float:
-    """Partial rank correlation of x and y given z."""
-    xy, xz, yz = _spearman(x, y), _spearman(x, z), _spearman(y, z)
-    rest = (1 - xz**2) * (1 - yz**2)
-    return float((xy - xz * yz) / np.sqrt(rest)) if rest > 1e-12 else 0.0
