@@ -58,8 +58,8 @@ class SynapsNet(BaseEstimator):
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"32-true", "bf16-mixed"}
         Precision of training. Processes started by `torchrun` share the work, see `synapsnet.devices`.
-    connectivity, likelihood, decoder, n_lags, n_history, n_embedding, n_hidden, sparsity, prior, epochs, patience, \
-    batch_steps, learning_rate, horizon, validation_fraction, seed
+    connectivity, likelihood, decoder, n_lags, n_history, n_embedding, n_hidden, own_past, sparsity, prior, epochs, \
+    patience, batch_steps, learning_rate, horizon, validation_fraction, seed
         See `synapsnet.settings.Settings`.
 
     Attributes
@@ -105,6 +105,7 @@ class SynapsNet(BaseEstimator):
         n_history: int | None = None,
         n_embedding: int = 8,
         n_hidden: int = 16,
+        own_past: bool = True,
         sparsity: float = 2.0,
         prior: Literal["learned", "lags", "none"] = "learned",
         epochs: int | None = None,
@@ -119,6 +120,7 @@ class SynapsNet(BaseEstimator):
         self.device, self.precision = device, precision
         self.connectivity, self.likelihood, self.decoder = connectivity, likelihood, decoder
         self.n_lags, self.n_history, self.n_embedding, self.n_hidden = n_lags, n_history, n_embedding, n_hidden
+        self.own_past = own_past
         self.sparsity, self.prior, self.epochs, self.patience = sparsity, prior, epochs, patience
         self.batch_steps, self.learning_rate, self.horizon = batch_steps, learning_rate, horizon
         self.validation_fraction, self.seed = validation_fraction, seed

@@ -81,6 +81,7 @@ def shape_of(material: Material, settings: Settings) -> dict[str, Any]:
         sparsity=settings.sparsity,
         connectivity=settings.connectivity,
         decoder=settings.decoder,
+        own_past=settings.own_past,
     )
     return asdict(architecture) | {"prior": settings.prior, "horizon": settings.horizon, "dt_s": recording.dt_s}
 
@@ -290,6 +291,8 @@ class FittedModel(nn.Module):
             current = model.current(past)
             alone = model.mean(model.decode(torch.zeros_like(current), past, context))
             found = [alone, *past.unbind(-1), *means]
+            if not model.architecture.own_past:
+                found[1:] = [torch.zeros_like(each) for each in found[1:]]
             if model.synapses is not None:
                 expected = model.mean(model.decode(current, past, context))
                 found += [expected, current, *map(model.synapses.connectivity, means)]

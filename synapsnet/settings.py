@@ -29,7 +29,10 @@ class Settings(Parameters):
         Length in steps of the synaptic kernels, and of a neuron's own past. By default 30 ms and 50 ms for spikes, 4
         and 8 frames for calcium.
     n_embedding, n_hidden : int
-        Dimensions of the neurons' embeddings, and hidden units of the shared decoder.
+        Dimensions of the neurons' embeddings, and hidden units of the shared decoder. With no dimension the decoder
+        cannot tell neurons apart, and sees no behaviour: an ablation.
+    own_past : bool
+        False is the ablation in which a neuron's own past is not seen, so that only others, and behaviour, forecast it.
     sparsity : float
         Strength of the Laplace prior on `W` in training, in nat per standard error; 2 was chosen on seed 1 of the
         demo's network. The inferred connectivity does not depend on it.
@@ -52,8 +55,9 @@ class Settings(Parameters):
     decoder: Literal["mlp", "gru"] = "mlp"
     n_lags: int | None = Field(default=None, ge=1)
     n_history: int | None = Field(default=None, ge=1)
-    n_embedding: int = Field(default=8, ge=1)
+    n_embedding: int = Field(default=8, ge=0)
     n_hidden: int = Field(default=16, ge=1)
+    own_past: bool = True
     sparsity: float = Field(default=2.0, ge=0)
     prior: Literal["learned", "lags", "none"] = "learned"
     epochs: int | None = Field(default=None, ge=1)

@@ -316,6 +316,27 @@ def test_at_every_horizon_w_is_the_only_pathway(modality):
         assert (reached == ((weight[:, sender] != 0).numpy() | (np.arange(3) == sender))).all()
 
 
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_without_its_own_past_a_neuron_is_forecast_from_others_alone(modality):
+    recording = toy(modality)
+    forecaster = (model := quick(recording, own_past=False))._forecaster
+    forecaster.ahead.coefficients.uniform_(0.1, 0.2, generator=torch.Generator().manual_seed(0))
+    before, values = model.forecast(recording, 4), recording.values.copy()
+    values[300, 1] += 1
+    changed = (model.forecast(with_values(recording, values), 4) != before) & np.isfinite(before)
+    assert not changed[..., 1].any()
+    assert changed[..., 0].any() or not model.weight_[0, 1]
+
+
+def test_without_embeddings_neurons_that_do_the_same_are_forecast_alike():
+    recording = toy(n_steps=1000, n=2)
+    same = Recording.from_array(np.repeat(recording.values[:, :1], 2, axis=1), 0.02, "calcium")
+    model = quick(same, n_embedding=0, connectivity="none")
+    assert model.embedding_.shape == (2, 0)
+    forecast = model.forecast(same, 4)
+    assert forecast[..., 0] == pytest.approx(forecast[..., 1], abs=1e-5, nan_ok=True)
+
+
 def test_forecasts_know_states_that_outlast_the_window():
     """A slow state of each neuron under noise: the last eight steps tell little of it, the last hundred much."""
     rng = np.random.default_rng(0)

@@ -37,7 +37,9 @@ INFERENCE = [
 INFORMED = [name for name in INFERENCE if name != "random"]  # that look at the recording
 OF_LONG_RECORDINGS = ("tspe",)  # of few spikes it finds little
 WITHIN_A_STEP = ("correlation", "gte", "sutera")  # they need steps as long as a synapse acts
-FORECASTERS = [(modality, name) for name, entry in METHODS.items() for modality in entry.forecasts]
+FORECASTERS = [
+    (modality, name) for name, entry in METHODS.items() if not name.startswith(HEAVY) for modality in entry.forecasts
+]
 
 
 @pytest.fixture(params=["spikes", "calcium"])

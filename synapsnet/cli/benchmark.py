@@ -10,7 +10,7 @@ import typer
 
 from synapsnet.cli.console import OUT, complain, notify, print_scores, progress
 from synapsnet.errors import InputError
-from synapsnet.files import check_folder, check_output, make_folder
+from synapsnet.files import check_folder, check_output, make_folder, write_text
 
 if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
@@ -31,7 +31,9 @@ Baselines = Annotated[Path, typer.Option("--folder", help="Folder of baselines, 
 def benchmark(
     suite: Annotated[
         str,
-        typer.Argument(help="smoke, away, recovery, perturbation, ablation, curves, standard, full; or a TOML file"),
+        typer.Argument(
+            help="smoke, away, recovery, perturbation, ablation, curves, forecast, standard, full; or a TOML file"
+        ),
     ],
     output: Folder = Path("results"),
     method: Annotated[
@@ -52,7 +54,9 @@ def benchmark(
     - `synapsnet benchmark smoke -o results/`
     - `synapsnet benchmark standard --method mypkg.mymodule:MyMethod -o results/`
     - `synapsnet benchmark away --fetch -o away/`
+    - `synapsnet benchmark forecast -o forecasts/`
     """
+    from reports.forecast_benchmark import forecast_tables, is_of_forecasts
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.runner import connect, run_suite
     from validation.benchmark.suite import load_suite
@@ -70,6 +74,10 @@ def benchmark(
     except KeyboardInterrupt:
         complain("Interrupted. `synapsnet benchmark` with the same options continues where it stopped.")
         raise typer.Exit(130) from None
+    if is_of_forecasts(results):
+        OUT.print(forecast_tables(results), markup=False, soft_wrap=True)
+        OUT.print(f"Results: {output}.", markup=False, soft_wrap=True)
+        return
     _print(ranked(results))
     OUT.print(f"Results: {output}. Next: synapsnet leaderboard {output}", markup=False, soft_wrap=True)
 
@@ -84,7 +92,8 @@ def leaderboard(
         Path | None, typer.Option(help="Write curves over the quantity that the suite varies: .svg, .png or .pdf.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write AUPRC and realised FDR by setting as Markdown: .md.")
+        Path | None,
+        typer.Option(help="Write AUPRC and realised FDR by setting as Markdown, .md; of forecasts, their skill."),
     ] = None,
 ) -> None:
     """Rank methods by their benchmark scores: by setting, with intervals over seeds, and against their cost.
@@ -95,6 +104,7 @@ def leaderboard(
     - `synapsnet leaderboard results/ --curves curves.svg`
     - `synapsnet leaderboard reports/results/away/ --markdown away.md`
     """
+    from reports.forecast_benchmark import forecast_tables, is_of_forecasts
     from reports.leaderboard import FIGURE_SUFFIXES, write_curves, write_figure, write_markdown, write_page
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.table import read_table
@@ -105,7 +115,14 @@ def leaderboard(
             check_output(drawn, *FIGURE_SUFFIXES)
     if markdown is not None:
         check_output(markdown, ".md")
-    board = ranked(read_table(results, notify=notify))
+    table = read_table(results, notify=notify)
+    if is_of_forecasts(table):
+        if markdown is None:
+            raise InputError(f"{results} holds forecasts, which have no page; write their tables: --markdown FILE.md.")
+        write_text(markdown, forecast_tables(table))
+        OUT.print(f"Tables: {markdown.resolve()}", markup=False, soft_wrap=True)
+        return
+    board = ranked(table)
     write_page(board, output)
     if figure is not None:
         write_figure(board, figure)
@@ -116,8 +133,8 @@ def leaderboard(
     _print(board)
     if board.differences is not None:
         print_scores(board.differences, "setting", intervals=True)
-    for table in board.losses:
-        OUT.print(f"{table.caption}. {table.verdict}", markup=False, soft_wrap=True)
+    for lost in board.losses:
+        OUT.print(f"{lost.caption}. {lost.verdict}", markup=False, soft_wrap=True)
     OUT.print(f"Leaderboard: {output.resolve()}", markup=False, soft_wrap=True)
 
 

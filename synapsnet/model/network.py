@@ -28,6 +28,8 @@ class Architecture:
     n_embedding, n_hidden, n_behaviour : int
     sparsity : float
         Strength of the prior on `W`: the penalty, in nat, of a weight of one standard error.
+    own_past : bool
+        Whether the decoder sees a neuron's own past.
     """
 
     likelihood: str
@@ -40,6 +42,7 @@ class Architecture:
     sparsity: float
     connectivity: str = "free"
     decoder: str = "mlp"
+    own_past: bool = True
 
 
 class Synapses(nn.Module):
@@ -105,7 +108,8 @@ class SynapsNetModel(nn.Module):
 
     def decode(self, current: Tensor, past: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction `eta` of the next step, given the input currents."""
-        return self.offset + self.decoder(current, past, self.embedding, behaviour)
+        own = past if self.architecture.own_past else torch.zeros_like(past)
+        return self.offset + self.decoder(current, own, self.embedding, behaviour)
 
     def forward(self, past: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction `eta` of the step after each window.

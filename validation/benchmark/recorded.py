@@ -1,4 +1,4 @@
-"""Recordings of others with known connections, which suites list beside networks."""
+"""Recordings of others, which suites list beside networks: with known connections, or to be forecast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from synapsnet.recording import Recording, Simulation
 
 DATA = "data"  # where data sets are fetched to, each into a folder of its own
 # Where recordings are looked for, after `$SYNAPSNET_DATA`; relative to where the command is called.
-FOLDERS = (".", DATA, *(f"{DATA}/{name}" for name in registry()), "../shared/data/external")
+FOLDERS = (".", DATA, *(f"{DATA}/{name}" for name in registry()), "../shared/data/external", "../shared/data")
 
 
 class Recorded(Parameters):
@@ -30,8 +30,8 @@ class Recorded(Parameters):
     ----------
     recording : str
         Path of a file or folder that `synapsnet.io.read` takes, in one of `FOLDERS`.
-    truth : Truth
-        Its `file` is beside it, in the same of `FOLDERS`.
+    truth : Truth, optional
+        Its `file` is beside it, in the same of `FOLDERS`. Forecasts need none.
     read : dict
         Options of reading.
     dataset : str, optional
@@ -40,7 +40,7 @@ class Recorded(Parameters):
 
     title: ClassVar[str] = "a recording of the suite"
     recording: str
-    truth: Truth
+    truth: Truth | None = None
     read: dict[str, Any] = Field(default_factory=dict)
     dataset: str | None = None
 
@@ -68,7 +68,8 @@ class Recorded(Parameters):
         """All that it depends on as JSON-serialisable values: what it is called, and the content of its files."""
         folder = _folder(self.recording)
         assert folder is not None
-        truth = [each for each in (self.truth.file, self.truth.coregistration) if each is not None]
+        named = () if self.truth is None else (self.truth.file, self.truth.coregistration)
+        truth = [each for each in named if each is not None]
         files = sorted({file for each in (self.recording, *truth) for file in _files(folder / each)})
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
         described = self.model_dump(
@@ -77,7 +78,7 @@ class Recorded(Parameters):
         return described | {"sha256": digest}
 
     def load(self) -> Recording:
-        """The recording with its ground truth.
+        """The recording, with its ground truth if that is known.
 
         Raises
         ------
@@ -87,7 +88,8 @@ class Recorded(Parameters):
         folder = _folder(self.recording)
         if folder is None:
             raise InputError(self.absent)
-        return read(folder / self.recording, truth=self.truth.within(folder), **self.read)
+        truth = None if self.truth is None else self.truth.within(folder)
+        return read(folder / self.recording, truth=truth, **self.read)
 
 
 def as_simulation(recording: Recording, duration_s: float) -> Simulation:

@@ -18,7 +18,7 @@ from pathlib import Path
 from simulators.networks import network_class
 from simulators.topologies import TOPOLOGIES
 from validation.benchmark.suite import Unit
-from validation.methods import BOUNDS, METHODS, find_method
+from validation.methods import BOUNDS, METHODS, find_forecaster, find_method
 
 PROJECT = ("synapsnet", "simulators", "validation")
 # They import everything of their kind; what a unit uses of it is named explicitly.
@@ -33,8 +33,12 @@ def versions() -> dict[str, str]:
 
 def unit_key(unit: Unit) -> str:
     """Hash of the unit, of the code that it runs and of the versions of the packages which that uses."""
-    method = METHODS[unit.method].load() if unit.method in BOUNDS else find_method(unit.method)
-    classes: list[type] = [method]
+    method: type
+    if unit.task == "forecasts":
+        method = find_forecaster(unit.method)
+    else:
+        method = METHODS[unit.method].load() if unit.method in BOUNDS else find_method(unit.method)
+    classes = [method]
     if "name" in unit.network:
         classes.append(network_class(unit.network["name"]))
     if unit.network.get("topology") is not None:

@@ -27,6 +27,8 @@ Recordings of others with known connections stand beside networks, or in their p
     calcium = { as = "calcium", duration_s = 600 }    # its spikes, as a microscope would have seen them
 
 Those that are not there are left out.
+
+With `task = "forecasts"` methods forecast instead, and no connections need be known (`validation.benchmark.forecasts`).
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ from synapsnet.parameters import Parameters
 from validation.benchmark.recorded import Recorded
 
 SUITES = Path(__file__).parents[1] / "suites"
+Task = Literal["connectivity", "forecasts"]
 OBSERVE: dict[str, Callable[..., Any]] = {"spikes": observe_spikes, "calcium": observe_calcium}
 
 Names = Annotated[list[str], Field(min_length=1)]
@@ -119,6 +122,8 @@ class Unit(Parameters):
         A name that `validation.methods.find_method` knows, or one of `BOUNDS`.
     seed : int
         Seed of the network, the observation and the method.
+    task : {"connectivity", "forecasts"}
+        What the method is to do.
     """
 
     title: ClassVar[str] = "a unit"
@@ -129,6 +134,7 @@ class Unit(Parameters):
     observation: dict[str, Any]
     method: str
     seed: int
+    task: Task = "connectivity"
 
     def __str__(self) -> str:
         return f"{self.method} on {self.network_label}, {self.observation_label}, seed {self.seed}"
@@ -153,8 +159,10 @@ class Suite(Parameters):
     observations : dict of label -> Observation
     grid : sequence of Grid
         Default: everything by everything.
+    task : {"connectivity", "forecasts"}
+        What methods are to do.
     time_limit_s : float
-        Time limit of a unit: simulation where it is not cached yet, inference and scoring.
+        Time limit of a unit: simulation where it is not cached yet, inference or fit and forecast, and scoring.
 
     Raises
     ------
@@ -171,6 +179,7 @@ class Suite(Parameters):
     recordings: dict[str, Recorded] = Field(default_factory=dict)
     observations: Annotated[dict[str, Observation], Field(min_length=1)]
     grid: tuple[Grid, ...] = ()
+    task: Task = "connectivity"
     time_limit_s: Positive = 900.0
 
     @model_validator(mode="after")
@@ -189,6 +198,9 @@ class Suite(Parameters):
                 for name in names:
                     if name not in known:
                         raise unknown_name(f"{kind} of the suite", name, known)
+        for label, recorded in self.recordings.items():
+            if self.task == "connectivity" and recorded.truth is None:
+                raise ValueError(f'The recording {label} needs a truth, or the suite task = "forecasts"')
         return self
 
     def absent(self) -> dict[str, str]:
@@ -231,6 +243,7 @@ class Suite(Parameters):
                 observation=self.observations[observation].complete(),
                 method=method,
                 seed=seed,
+                task=self.task,
             )
             for method, observation, seed, network in sorted(
                 keys, key=lambda k: (methods.index(k[0]), observations.index(k[1]), k[2], labels.index(k[3]))

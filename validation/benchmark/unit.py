@@ -26,12 +26,13 @@ from simulators import simulate, visible_part
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Connectome, Recording
+from validation.benchmark.forecasts import measure_forecasts
 from validation.benchmark.recorded import Recorded, as_simulation
 from validation.benchmark.subprocess import Outcome, Score
 from validation.benchmark.suite import OBSERVE, Unit, network_of
 from validation.light.known_neurons import before_light, known_responses, score_known
 from validation.light.responses import relative_effect
-from validation.methods import BOUNDS, METHODS, find_method
+from validation.methods import BOUNDS, METHODS, find_forecaster, find_method
 from validation.methods.base import Method
 from validation.metrics.connectivity import score_connectivity
 from validation.metrics.results import Estimate
@@ -43,6 +44,8 @@ def measure(unit: Unit) -> Outcome:
         recording = observe(unit)
     except Exception as error:
         return Outcome(status="unrecorded", reason=_reason(error))
+    if unit.task == "forecasts":
+        return _forecast(unit, recording)
     try:
         assert recording.connectome is not None
         light_from_s = unit.network.get("inputs", {}).get("light_from_s", 0.0)
@@ -65,8 +68,19 @@ def measure(unit: Unit) -> Outcome:
         return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())
 
 
+def _forecast(unit: Unit, recording: Recording) -> Outcome:
+    """Forecasts of the end of a recording by a method that is fitted to what is before."""
+    try:
+        found = find_forecaster(unit.method)
+        method = found(**({"seed": unit.seed} if "seed" in inspect.signature(found).parameters else {}))
+        seconds, values = measure_forecasts(recording.without_ground_truth(), method, seed=unit.seed)
+        return Outcome(status="ok", seconds=seconds, peak_mib=_peak_mib(), scores=values)
+    except (Exception, SystemExit) as error:
+        return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())
+
+
 def observe(unit: Unit) -> Recording:
-    """The recording of a unit, with its ground truth."""
+    """The recording of a unit, with its ground truth if that is known."""
     options = dict(unit.observation)
     modality = options.pop("as")
     recorded = recorded_of(unit)

@@ -76,8 +76,17 @@ def _ours(label: str, place: str, *args: Any, **kwargs: Any) -> Entry:
 
 
 METHODS: dict[str, Entry] = {
-    "synapsnet": _ours("SynapsNet", "synapsnet:SynapsNetInference", BOTH, slow=True),
-    "synapsnet-independent": _ours("SynapsNet, W = 0", "synapsnet:Independent", BOTH, slow=True),
+    "synapsnet": _ours("SynapsNet", "synapsnet:SynapsNetInference", BOTH, BOTH, slow=True),
+    "synapsnet-independent": _ours("SynapsNet, W = 0", "synapsnet:Independent", BOTH, BOTH, slow=True),
+    "synapsnet-without-embeddings": _ours(
+        "SynapsNet without embeddings", "synapsnet:WithoutEmbeddings", BOTH, BOTH, slow=True
+    ),
+    "synapsnet-without-own-past": _ours(
+        "SynapsNet without own past", "synapsnet:WithoutOwnPast", BOTH, BOTH, slow=True
+    ),
+    "synapsnet-without-behaviour": _ours(
+        "SynapsNet without behaviour", "synapsnet:WithoutBehaviour", BOTH, BOTH, slow=True
+    ),
     "synapsnet-without-prior": _ours("SynapsNet without prior", "synapsnet:WithoutPrior", BOTH, slow=True),
     "synapsnet-lags": _ours("SynapsNet, lags only", "synapsnet:LagsOnly", BOTH, slow=True),
     "synapsnet-one-lag": _ours("SynapsNet, one lag", "synapsnet:OneLag", BOTH, slow=True),
@@ -128,7 +137,18 @@ CALIBRATED = "+calibrated"  # after a method's name: with a threshold that is ca
 STANDARD = ("lagged-correlation", "var", "glm", "ar")
 ENTRY_POINTS = "synapsnet.methods"
 
-__all__ = ["BOUNDS", "METHODS", "STANDARD", "Entry", "Forecaster", "Method", "find_entry", "find_method", "label"]
+__all__ = [
+    "BOUNDS",
+    "METHODS",
+    "STANDARD",
+    "Entry",
+    "Forecaster",
+    "Method",
+    "find_entry",
+    "find_forecaster",
+    "find_method",
+    "label",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -208,3 +228,25 @@ def find_method(name: str) -> type[Method]:
             f"The method {name!r} forecasts and does not infer connectivity; name one that must have infer(recording)."
         )
     return cast(type[Method], entry.load())
+
+
+def find_forecaster(name: str) -> type[Forecaster]:
+    """The class of a method that forecasts.
+
+    Parameters
+    ----------
+    name : str
+        See `find_entry`.
+
+    Raises
+    ------
+    InputError
+        As `find_entry`; also if the method only infers connectivity.
+    """
+    entry = find_entry(name)
+    if not entry.forecasts:
+        raise InputError(
+            f"The method {name!r} infers connectivity and does not forecast; name one that has fit(recording) and "
+            "forecast(recording, horizon)."
+        )
+    return cast(type[Forecaster], entry.load())

@@ -1,8 +1,12 @@
-"""SynapsNet, its variants and its ablations as inference methods, beside all others in a benchmark."""
+"""SynapsNet, its variants and its ablations as methods, beside all others in a benchmark."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Connectome, Recording
@@ -27,11 +31,45 @@ class SynapsNetInference:
         """See `validation.methods.base.Method`."""
         return self.model.infer(recording)
 
+    def fit(self, recording: Recording) -> Self:
+        """See `validation.methods.base.Forecaster`."""
+        self.model.fit(recording)
+        return self
+
+    def forecast(self, recording: Recording, horizon: int) -> npt.NDArray[np.float32]:
+        """See `validation.methods.base.Forecaster`."""
+        return self.model.forecast(recording, horizon)
+
 
 class Independent(SynapsNetInference):
     """SynapsNet with W = 0: nothing is inferred, so that it must score at chance."""
 
     ablation: ClassVar[dict[str, Any]] = {"connectivity": "none"}
+
+
+class WithoutEmbeddings(SynapsNetInference):
+    """SynapsNet whose decoder cannot tell neurons apart; the readout of forecasts still has their coefficients."""
+
+    ablation: ClassVar[dict[str, Any]] = {"n_embedding": 0}
+
+
+class WithoutOwnPast(SynapsNetInference):
+    """SynapsNet that forecasts a neuron from what others send to it, without its own past."""
+
+    ablation: ClassVar[dict[str, Any]] = {"own_past": False}
+
+
+class WithoutBehaviour(SynapsNetInference):
+    """SynapsNet that does not see behaviour; without any in the recording, SynapsNet."""
+
+    def infer(self, recording: Recording) -> Connectome:
+        return super().infer(replace(recording, behaviour=None))
+
+    def fit(self, recording: Recording) -> Self:
+        return super().fit(replace(recording, behaviour=None))
+
+    def forecast(self, recording: Recording, horizon: int) -> npt.NDArray[np.float32]:
+        return super().forecast(replace(recording, behaviour=None), horizon)
 
 
 class WithoutPrior(SynapsNetInference):
