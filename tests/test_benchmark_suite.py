@@ -13,7 +13,7 @@ import validation.benchmark.sources as sources
 from synapsnet.errors import InputError
 from validation.benchmark.sources import code_hash, imported_modules, unit_key
 from validation.benchmark.suite import SUITES, Suite, load_suite
-from validation.methods import BOUNDS, find_method
+from validation.methods import BOUNDS, find_forecaster, find_method
 
 DESCRIBED = {
     "methods": ["lagged-correlation", "var"],
@@ -101,7 +101,7 @@ def test_the_suites_of_the_project(path: Path):
     else:
         assert len(suite.seeds) >= 2
     for method in {unit.method for unit in suite.units()} - {*BOUNDS}:
-        find_method(method)
+        find_forecaster(method) if suite.task == "forecasts" else find_method(method)
     used = {(unit.network_label, unit.observation_label) for unit in suite.units()}
     assert {network for network, _ in used} == {*suite.networks, *suite.recordings}
     assert {observation for _, observation in used} == set(suite.observations)
