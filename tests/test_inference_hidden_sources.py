@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
+from scipy.stats import norm
 
 from synapsnet.inference.evidence import Evidence
-from synapsnet.inference.hidden_sources import autocorrelation, log_direct
+from synapsnet.inference.hidden_sources import (
+    TYPICAL_AGREEMENT,
+    autocorrelation,
+    log_direct,
+    log_same_source,
+    peaks,
+)
 from synapsnet.inference.posterior import posterior
 
 STEP_S, N_LAGS = 0.001, 121
@@ -89,3 +96,52 @@ def test_the_share_of_hidden_neurons_is_learned():
     alone = posteriors({(0, 2): -0.5})[1].p_absent[0, 2]
     among_others = posteriors({(0, 2): -0.5, (1, 2): -9.0, (3, 4): -9.0})[1].p_absent[0, 2]
     assert among_others > alone + 0.02
+
+
+def correlograms_of_two_hidden_neurons(seed):
+    """Drawn here: 24 neurons of which two hidden ones send to six each, and three send to another recorded one."""
+    rng = np.random.default_rng(seed)
+    n = 24
+    values = rng.standard_normal((n, n, N_LAGS))
+    delay = rng.integers(1, 20, n)
+    targets = [(post, pre, delay[post] - delay[pre]) for one in (range(6), range(6, 12)) for post in one for pre in one]
+    direct = [(post, pre, rng.integers(3, 18)) for post, pre in ((12, 13), (14, 15), (16, 0))]
+    for post, pre, lag in targets + direct:
+        if post != pre:
+            peak = 5 * np.exp(-0.5 * ((LAGS_S / STEP_S - lag) / 2) ** 2)
+            values[post, pre] += peak
+            if (post, pre, lag) in direct:
+                values[pre, post] += peak[::-1]
+    return values, [t for t in targets if t[0] != t[1] and t[2] >= 0], direct
+
+
+def test_targets_of_one_hidden_neuron_agree_about_everyone_else():
+    of_hidden, of_direct = [], []
+    for seed in range(5):
+        values, targets, direct = correlograms_of_two_hidden_neurons(seed)
+        with_others = peaks(torch.from_numpy(values.astype(np.float32)), STEP_S)
+        n = len(values)
+        with_others[range(n), range(n)] = 0
+        lag = torch.zeros(n, n, dtype=torch.int64)
+        for post, pre, at in targets + direct:
+            lag[post, pre] = int(at)
+        ratio = log_same_source(with_others, lag, STEP_S)
+        of_hidden += [float(ratio[post, pre]) for post, pre, _ in targets]
+        of_direct += [float(ratio[post, pre]) for post, pre, _ in direct]
+    assert np.mean(np.array(of_hidden) > 2) > 0.9
+    assert np.mean(np.array(of_direct) < 0) > 0.8 and np.max(of_direct) < 2
+
+
+def test_the_ratio_is_an_average_over_half_of_a_normal_distribution():
+    rng = np.random.default_rng(0)
+    with_others = torch.from_numpy(rng.standard_normal((8, 8, N_LAGS)).astype(np.float32))
+    with_others[range(8), range(8)] = 0
+    lag = torch.full((8, 8), 4)
+    ratio = log_same_source(with_others, lag, STEP_S)
+    shifted = {k: np.einsum("ikt,jkt->ij", with_others[..., k:], with_others[..., : N_LAGS - k]) for k in range(41)}
+    far = np.concatenate([shifted[k][~np.eye(8, dtype=bool)] for k in range(21, 41)])
+    z = shifted[4] / np.sqrt(np.mean(far**2))
+    for post, pre in ((0, 1), (3, 2), (6, 7)):
+        likelihood = lambda a, x=z[post, pre]: 2 * norm.pdf(a, 0, TYPICAL_AGREEMENT) * norm.pdf(x, a)  # noqa: E731
+        expected = quad(likelihood, 0, 40)[0] / norm.pdf(z[post, pre])
+        assert float(ratio[post, pre]) == pytest.approx(np.log(expected), abs=1e-3)

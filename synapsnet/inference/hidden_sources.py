@@ -8,8 +8,16 @@ connection makes the response r(t), of abrupt onset, two connections from the sa
     \int r(s)\, r(s + t - \delta)\, ds
 
 which rises as slowly as it falls, at any lag :math:`\delta`. The two are compared by their likelihoods, averaged over
-delays and over lags from 0 on: peaks at lags below 0 are those of the reverse connection. How many peaks are of either
-kind, the posterior learns.
+delays and over lags from 0 on: peaks at lags below 0 are those of the reverse connection.
+
+A hidden neuron seldom has two targets only. With a third one, k, at the delay d'', both make peaks at d - d'' and
+d' - d''. So two targets of the same neurons have the same correlograms :math:`c` with everyone else, but for the lag l
+of their own peak,
+
+.. math::
+    a_{ij} = \textstyle\sum_k \sum_t c_{ik}(t)\, c_{jk}(t - l)
+
+and two neurons of which one sends to the other do not. How many peaks are of either kind, the posterior learns.
 """
 
 from __future__ import annotations
@@ -22,12 +30,55 @@ import torch
 from torch import Tensor
 
 from synapsnet.inference.background import design
+from synapsnet.inference.correlograms import smoothed
 from synapsnet.inference.responses import OWN_DELAY_SHAPE_S, binned, response
+from synapsnet.inference.spectra import CrossSpectra
 from synapsnet.recording import FloatArray
 
 STANDS_OUT = 3.0  # a z-score: what is smaller has no shape to speak of
 LONGEST_DELAY_S, GRID_S = 0.020, 0.0005
 MOST_PAIRS = 10_000  # at a time
+PEAK_WIDTH_S, MOST_PEAK = 0.002, 4.0  # standard deviation; in standard errors, so that a few peaks do not make it all
+TYPICAL_AGREEMENT = 3.0  # standard deviations, of the targets of one neuron
+
+
+class HiddenSources:
+    """What correlograms say of hidden neurons: looks at some postsynaptic neurons after the other, then tells.
+
+    Parameters
+    ----------
+    n : int
+        Neurons.
+    others : (M,) int64 tensor
+        Those with which the neurons of each pair are compared.
+    spectra : CrossSpectra
+        Of which the correlograms are.
+    """
+
+    def __init__(self, n: int, others: Tensor, spectra: CrossSpectra) -> None:
+        device = others.device
+        self.others, self.step_s, n_lags = others, spectra.step_s, len(spectra.lags)
+        self.acting = slice(n_lags // 2, n_lags // 2 + 1 + round(LONGEST_DELAY_S / self.step_s))
+        self.by_shape = torch.zeros(n, n, device=device)
+        self.excites = torch.zeros(n, n, dtype=torch.bool, device=device)
+        self.lag = torch.zeros(n, n, dtype=torch.int64, device=device)  # of each pair's peak, in bins
+        self.with_others = torch.zeros(n, len(others), n_lags, device=device)
+
+    def look_at(self, rows: Tensor, correlograms: Tensor, z: Tensor) -> None:
+        """(R, N, K) correlograms in units of their noise, and (R, N) z-scores, of R postsynaptic neurons."""
+        by_shape = log_direct(correlograms.flatten(0, 1), z.flatten(), self.step_s)
+        self.by_shape[rows], self.excites[rows] = by_shape.view_as(z), z > 0
+        height = peaks(correlograms, self.step_s)
+        self.lag[rows] = height[..., self.acting].argmax(-1)
+        self.with_others[rows] = height[:, self.others] * (rows[:, None] != self.others)[..., None]
+
+    def log_direct(self) -> Tensor:
+        """(N, N) log likelihood ratios of a connection to a hidden neuron, see `Evidence`.
+
+        Two targets of one neuron, which excites or inhibits both, are never less likely to fire together.
+        """
+        same_source = log_same_source(self.with_others, self.lag, self.step_s)
+        return torch.where(self.excites, self.by_shape - same_source, self.by_shape)
 
 
 def log_direct(correlograms: Tensor, z: Tensor, step_s: float) -> Tensor:
@@ -47,6 +98,44 @@ def _log_likelihood(correlograms: Tensor, shapes: Tensor) -> Tensor:
     """(P,) of any of (S, K) shapes, each with its best size, over that of noise."""
     size = (correlograms @ shapes.T).clamp(min=0)
     return torch.logsumexp(size.square() / 2, dim=1) - math.log(len(shapes))
+
+
+def peaks(correlograms: Tensor, step_s: float) -> Tensor:
+    """(..., K) smoothed correlograms in units of their noise, where they are positive, about their mean over lags."""
+    width = PEAK_WIDTH_S / step_s
+    z = smoothed(correlograms, width) * math.sqrt(2 * math.sqrt(math.pi) * width)
+    z = z.clamp(0, MOST_PEAK)
+    return z - z.mean(-1, keepdim=True)
+
+
+def log_same_source(with_others: Tensor, lag: Tensor, step_s: float) -> Tensor:
+    """(N, N) log likelihood ratios of a hidden neuron that sends to both neurons of a pair, to none.
+
+    The agreement is normal: about 0 without a hidden neuron, and with one about a value from the positive half of a
+    normal distribution. Its scatter is that at lags at which no neuron makes two others agree.
+
+    Parameters
+    ----------
+    with_others : (N, M, K) tensor
+        Peaks of each neuron with M others, 0 with itself.
+    lag : (N, N) int64 tensor
+        Of each pair's own peak, in bins, not negative.
+    step_s : float
+    """
+    n, _, n_lags = with_others.shape
+    agreement, scatter = torch.zeros(n, n, device=with_others.device), []
+    pairs = ~torch.eye(n, dtype=torch.bool, device=with_others.device)
+    longest = round(LONGEST_DELAY_S / step_s)
+    for shift in range(2 * longest + 1):
+        shifted = with_others[:, :, shift:].flatten(1) @ with_others[:, :, : n_lags - shift].flatten(1).T
+        if shift <= longest:
+            agreement = torch.where(lag == shift, shifted, agreement)
+        else:
+            scatter.append(shifted[pairs].square().mean())
+    agreement /= torch.stack(scatter).mean().sqrt().clamp(min=1e-9)
+    variance = 1 + TYPICAL_AGREEMENT**2
+    z = agreement * TYPICAL_AGREEMENT / variance**0.5
+    return math.log(2) - 0.5 * math.log(variance) + torch.special.log_ndtr(z) + z.square() / 2
 
 
 @cache

@@ -25,7 +25,7 @@ import torch
 from synapsnet.inference.background import less_shared
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
-from synapsnet.inference.hidden_sources import log_direct
+from synapsnet.inference.hidden_sources import HiddenSources
 from synapsnet.inference.responses import Responses
 from synapsnet.inference.spectra import cross_spectra, time_resolution_s
 from synapsnet.recording import Recording
@@ -71,7 +71,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)
     z, error, expected = (torch.zeros(n, n, device=device) for _ in range(3))
-    direct = torch.full_like(z, torch.inf) if responses.differing_delays else None
+    hidden = HiddenSources(n, correlograms.learning, spectra) if responses.differing_delays else None
     everyone = torch.arange(n, device=device)
     for rows in correlograms.blocks():
         values, noise, coincidences = correlograms(rows, everyone)
@@ -80,8 +80,8 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         z[rows] = estimate.view(-1, n)
         error[rows] = size_error.view(-1, n) * noise
         expected[rows] = coincidences
-        if direct is not None:
-            direct[rows] = log_direct(flat, estimate, spectra.step_s).view(-1, n)
+        if hidden is not None:
+            hidden.look_at(rows, values, z[rows])
     expected = torch.minimum(expected, expected.T) * responses.effective_lags
     informative = (expected >= LEAST_COINCIDENCES).fill_diagonal_(False)
     z = torch.where(informative, z, 0.0)
@@ -92,4 +92,5 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     rate = spectra.rate_hz.clamp(min=1e-6)
     per_weight = responses.sum / (spectra.n_samples**0.5 * (rate[:, None] * rate).sqrt() * recording.dt_s)
     error = (error * per_weight).clamp(min=1e-9)
-    return Evidence.at_lags((z * error).fill_diagonal_(0), error * scales, spectra.n_samples, informative, direct)
+    log_direct = None if hidden is None else hidden.log_direct()
+    return Evidence.at_lags((z * error).fill_diagonal_(0), error * scales, spectra.n_samples, informative, log_direct)
