@@ -58,6 +58,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         from validation.methods import find_method
         from validation.properties import MODALITIES, PROPERTIES, Examiner
 
+        sys.path.append(str(config.invocation_params.dir))  # a module beside the user; last, so that it hides none
         examiner = Examiner(find_method(name), quick=config.getoption("synapsnet_quick"))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("validation"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import typer
@@ -307,6 +309,14 @@ def test_pytest_runs_a_test_per_property_beside_ones_own(pytester, monkeypatch):
     collected = result.stdout.str().splitlines()
     assert "test_mine.py::test_mine" in collected
     assert sum(line.startswith("my_methods:Good::") for line in collected) == n_tests
+
+
+def test_pytest_finds_a_method_beside_the_user_wherever_tests_are(pytester, monkeypatch):
+    folder = pytester.mkdir("only")
+    monkeypatch.setattr("sys.path", [each for each in sys.path if each not in ("", str(pytester.path))])
+    result = plugin(pytester, monkeypatch, "--synapsnet-method=my_methods:Good", "--collect-only", "-q", folder.name)
+    assert result.ret == 0
+    assert any(line.startswith("my_methods:Good::") for line in result.stdout.str().splitlines())
 
 
 def test_pytest_fails_where_a_method_does(pytester, monkeypatch):
