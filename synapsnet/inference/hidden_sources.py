@@ -43,14 +43,14 @@ TYPICAL_AGREEMENT = 3.0  # standard deviations, of the targets of one neuron
 
 
 class HiddenSources:
-    """What correlograms say of hidden neurons: looks at some postsynaptic neurons after the other, then tells.
+    """Collects what correlograms say of hidden neurons, a few postsynaptic neurons at a time.
 
     Parameters
     ----------
     n : int
         Neurons.
     others : (M,) int64 tensor
-        Those with which the neurons of each pair are compared.
+        The third neurons, whose correlograms with both neurons of a pair are compared.
     spectra : CrossSpectra
         Of which the correlograms are.
     """
@@ -75,7 +75,7 @@ class HiddenSources:
     def log_direct(self) -> Tensor:
         """(N, N) log likelihood ratios of a connection to a hidden neuron, see `Evidence`.
 
-        Two targets of one neuron, which excites or inhibits both, are never less likely to fire together.
+        A neuron that sends to both excites both or inhibits both, so it makes peaks and never troughs.
         """
         same_source = log_same_source(self.with_others, self.lag, self.step_s)
         return torch.where(self.excites, self.by_shape - same_source, self.by_shape)

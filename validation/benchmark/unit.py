@@ -16,6 +16,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,39 +45,36 @@ def measure(unit: Unit) -> Outcome:
         recording = observe(unit)
     except Exception as error:
         return Outcome(status="unrecorded", reason=_reason(error))
-    if unit.task == "forecasts":
-        return _forecast(unit, recording)
     try:
-        assert recording.connectome is not None
-        light_from_s = unit.network.get("inputs", {}).get("light_from_s", 0.0)
-        seen = before_light(recording, light_from_s) if light_from_s else recording
-        method = make_method(unit.method, unit.seed, recording.connectome)
-        started = time.perf_counter()
-        inferred = method.infer(seen.without_ground_truth())
-        seconds = time.perf_counter() - started
-        peak_mib = _peak_mib()
-        scores = score_connectivity(
-            unit.method, recording.connectome, inferred, neurons=recording.neurons, seed=unit.seed
-        )
-        values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
-        if light_from_s:
-            effect = relative_effect(inferred, seen.mean_activity, seen.values.std(axis=0))
-            predicted = score_known(effect, known_responses(recording), seed=unit.seed)
-            values += [Score(metric=name, value=value, low=np.nan, high=np.nan) for name, value in predicted.items()]
-        return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)
+        return _forecast(unit, recording) if unit.task == "forecasts" else _infer(unit, recording)
     except (Exception, SystemExit) as error:
         return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())
+
+
+def _infer(unit: Unit, recording: Recording) -> Outcome:
+    """Connectivity inferred from a recording, or from what of it is before light."""
+    assert recording.connectome is not None
+    light_from_s = unit.network.get("inputs", {}).get("light_from_s", 0.0)
+    seen = before_light(recording, light_from_s) if light_from_s else recording
+    method = make_method(unit.method, unit.seed, recording.connectome)
+    started = time.perf_counter()
+    inferred = method.infer(seen.without_ground_truth())
+    seconds = time.perf_counter() - started
+    peak_mib = _peak_mib()
+    scores = score_connectivity(unit.method, recording.connectome, inferred, neurons=recording.neurons, seed=unit.seed)
+    values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
+    if light_from_s:
+        effect = relative_effect(inferred, seen.mean_activity, seen.values.std(axis=0))
+        predicted = score_known(effect, known_responses(recording), seed=unit.seed)
+        values += [Score(metric=name, value=value, low=np.nan, high=np.nan) for name, value in predicted.items()]
+    return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)
 
 
 def _forecast(unit: Unit, recording: Recording) -> Outcome:
     """Forecasts of the end of a recording by a method that is fitted to what is before."""
-    try:
-        found = find_forecaster(unit.method)
-        method = found(**({"seed": unit.seed} if "seed" in inspect.signature(found).parameters else {}))
-        seconds, values = measure_forecasts(recording.without_ground_truth(), method, seed=unit.seed)
-        return Outcome(status="ok", seconds=seconds, peak_mib=_peak_mib(), scores=values)
-    except (Exception, SystemExit) as error:
-        return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())
+    method = _seeded(find_forecaster(unit.method), unit.seed)
+    seconds, values = measure_forecasts(recording.without_ground_truth(), method, seed=unit.seed)
+    return Outcome(status="ok", seconds=seconds, peak_mib=_peak_mib(), scores=values)
 
 
 def observe(unit: Unit) -> Recording:
@@ -107,7 +105,12 @@ def recorded_of(unit: Unit) -> Recorded | None:
 
 def make_method(name: str, seed: int, truth: Connectome) -> Method:
     """The method with its default settings, and the seed if it takes one; the truth is for the bounds alone."""
-    method: Any = partial(METHODS[name].load(), truth) if name in BOUNDS else find_method(name)
+    method: Method = _seeded(partial(METHODS[name].load(), truth) if name in BOUNDS else find_method(name), seed)
+    return method
+
+
+def _seeded(method: Callable[..., Any], seed: int) -> Any:
+    """An instance with its default settings, and the seed if it takes one."""
     return method(seed=seed) if "seed" in inspect.signature(method).parameters else method()
 
 

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
 from synapsnet.recording import BoolArray, FloatArray, Recording
-from validation.light.pulses import RESPONSE_S, find_pulses, is_light, is_on
-from validation.light.responses import Responses, measure_responses
+from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
+from validation.light.responses import Responses, measure_responses, pearson, spearman
 
 PREFIX = "light_"
 LONGEST_S = 0.5
@@ -41,6 +40,21 @@ def before_light(recording: Recording, from_s: float) -> Recording:
     return replace(part, behaviour=part.behaviour[:, kept] if kept else None)
 
 
+def pulses_of(recording: Recording, names: Sequence[str]) -> tuple[Pulses, BoolArray]:
+    """The pulses of all these lights, and (R, L) bool array: which of the L lights each of R pulses is.
+
+    Raises
+    ------
+    InputError
+        As `find_pulses`.
+    """
+    assert recording.behaviour is not None
+    columns = [str(name) for name in recording.behaviour.columns]
+    on = np.stack([is_on(recording.behaviour_values[:, columns.index(name)]) for name in names], axis=1)
+    pulses = find_pulses(recording, on.any(axis=1), longest_s=LONGEST_S)
+    return pulses, on[pulses.first]
+
+
 def known_responses(recording: Recording) -> list[Responses]:
     """What each light did: to the spikes of those that it is on, and of the others.
 
@@ -62,16 +76,11 @@ def known_responses(recording: Recording) -> list[Responses]:
             "No variable says which neurons light is on; call it light_ID with the id of a neuron, or light_TYPE with "
             "a cell type."
         )
-    assert recording.behaviour is not None
-    columns = [str(name) for name in recording.behaviour.columns]
-    each = {name: is_on(recording.behaviour_values[:, columns.index(name)]) for name in lit}
-    pulses = find_pulses(recording, np.any(list(each.values()), axis=0), longest_s=LONGEST_S)
+    pulses, on = pulses_of(recording, list(lit))
     stop = max(pulses.window[0], round(RESPONSE_S / recording.dt_s))
     return [
-        measure_responses(
-            pulses.counts[on[pulses.first]], pulses.onset, (0, stop), n_baseline=pulses.onset, driven=lit[name]
-        )
-        for name, on in each.items()
+        measure_responses(pulses.counts[lights], pulses.onset, (0, stop), n_baseline=pulses.onset, driven=driven)
+        for lights, driven in zip(on.T, lit.values(), strict=True)
     ]
 
 
@@ -98,7 +107,7 @@ def score_known(
     measured, repeated, clear = (
         np.concatenate([getattr(each, name) for each in responses]) for name in ("measured", "repeated", "clear")
     )
-    found = {"response_reliability": _correlation(repeated, measured)}
+    found = {"response_reliability": float(pearson(repeated, measured))}
     for kind, predict in (("response", Responses.predict), ("passed_on", Responses.predict_passed_on)):
         predicted = [predict(each, effect) for each in responses]
         scores = _agreement(np.concatenate(predicted), measured, clear)
@@ -119,14 +128,7 @@ def _agreement(predicted: FloatArray, measured: FloatArray, clear: BoolArray) ->
         return dict.fromkeys(("correlation", "rank", "sign"), np.nan)
     right = (1 + np.sign(predicted) * np.sign(measured)) / 2
     return {
-        "correlation": _correlation(predicted, measured),
-        "rank": _correlation(rankdata(predicted), rankdata(measured)),
+        "correlation": float(pearson(predicted, measured)),
+        "rank": float(spearman(predicted, measured)),
         "sign": float(right[clear].mean()) if clear.any() else np.nan,
     }
-
-
-def _correlation(x: FloatArray, y: FloatArray) -> float:
-    """Pearson correlation; 0 if one of them is constant: it predicts nothing."""
-    x, y = x - x.mean(), y - y.mean()
-    norm = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / norm if norm > 0 else 0.0

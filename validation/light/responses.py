@@ -52,7 +52,7 @@ class Responses:
     @property
     def reliability(self) -> float:
         """See `PerturbationScore`."""
-        return float(_spearman(self.repeated, self.measured))
+        return float(spearman(self.repeated, self.measured))
 
     def predict(self, effect: FloatArray, sources: IndexArray | None = None) -> FloatArray:
         """(M,) sum of the effects of the extra spikes, of the driven neurons or of as many others.
@@ -78,9 +78,7 @@ class Responses:
         effect : (N, N) array, `[post, pre]`
             Relative change of the postsynaptic rate per presynaptic spike, in steps of the counts.
         """
-        among = (
-            effect[np.ix_(self.targets, self.targets)] * self.baseline
-        )  # per relative change of the presynaptic rate
+        among = effect[np.ix_(self.targets, self.targets)] * self.baseline  # per relative change of presynaptic rates
         np.fill_diagonal(among, 0.0)
         if np.linalg.eigvals(among).real.max() >= 1:
             return np.full(len(self.targets), np.nan)
@@ -251,7 +249,7 @@ def score_responses(
     """
     predicted, response, n = responses.predict(effect), responses.measured, len(effect)
     rng = np.random.default_rng(seed)
-    correlation = float(_spearman(predicted, response))
+    correlation = float(spearman(predicted, response))
     by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
     sources = [rng.choice(n, len(responses.extra), replace=False) for _ in range(n_shuffles)]
     by_sources = np.array([responses.predict(effect, chosen) for chosen in sources])
@@ -260,8 +258,8 @@ def score_responses(
         n_targets=len(responses.targets),
         correlation=correlation,
         given_rate=partial_rank_correlation(predicted, response, [responses.baseline]),
-        p_targets=p_value(correlation, _spearman(by_targets, response)),
-        p_sources=p_value(correlation, _spearman(by_sources, response)),
+        p_targets=p_value(correlation, spearman(by_targets, response)),
+        p_sources=p_value(correlation, spearman(by_sources, response)),
         reliability=responses.reliability,
     )
 
@@ -319,8 +317,13 @@ def _checked(counts: npt.ArrayLike, onset: int, n_baseline: int) -> FloatArray:
     return trials
 
 
-def _spearman(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Rank correlation of each row of x with y; 0 if one of them is constant: it predicts nothing."""
-    x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1), rankdata(y)))
+def spearman(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Rank correlation, otherwise as `pearson`."""
+    return pearson(rankdata(x, axis=-1), rankdata(y))
+
+
+def pearson(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Correlation of each row of x with y; 0 if one of them is constant: it predicts nothing."""
+    x, y = (values - values.mean(axis=-1, keepdims=True) for values in (x, y))
     norm = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
     return np.divide(x @ y, norm, out=np.zeros_like(norm), where=norm > 0)

@@ -9,8 +9,8 @@ import numpy as np
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
 from synapsnet.recording import BoolArray, Connectome, FloatArray, IndexArray, Recording
-from validation.light.known_neurons import LONGEST_S, lit_neurons
-from validation.light.pulses import Pulses, find_pulses, is_on
+from validation.light.known_neurons import lit_neurons, pulses_of
+from validation.light.pulses import Pulses
 from validation.methods.glm import GLM
 
 AFTER_S = 0.02  # after light: the responses to the last spikes that it evokes, and less of what others pass on
@@ -49,12 +49,8 @@ class Influence:
                 "Influence needs stimulation of single neurons; the recording has no variable light_ID with the id of "
                 "a neuron that states when light was on it."
             )
-        assert recording.behaviour is not None
-        columns = [str(name) for name in recording.behaviour.columns]
-        light = recording.behaviour_values[:, [columns.index(name) for name in stimulated]]
-        pulses = find_pulses(recording, light.max(axis=1), longest_s=LONGEST_S)
-        on = np.stack([is_on(each) for each in light.T], axis=1)
-        neuron = np.array(list(stimulated.values()))[on[pulses.first].argmax(axis=1)]
+        pulses, on = pulses_of(recording, list(stimulated))
+        neuron = np.array(list(stimulated.values()))[on.argmax(axis=1)]
         influence = _influence(pulses, neuron, recording)
         if not self.spontaneous:
             return influence
@@ -110,10 +106,7 @@ def _together(*evidence: Connectome) -> Connectome:
     z = np.stack([each.scores for each in evidence])
     known = z != 0
     signal = np.array(
-        [
-            max(each.scores[seen].var() - 1, 0.0) if seen.any() else 0.0
-            for each, seen in zip(evidence, known, strict=True)
-        ]
+        [max(one[told].var() - 1, 0.0) if told.any() else 0.0 for one, told in zip(z, known, strict=True)]
     )
     weight = np.where(known, np.sqrt(signal if signal.any() else np.ones(len(z)))[:, None, None], 0.0)
     total = np.sqrt((weight**2).sum(axis=0))
