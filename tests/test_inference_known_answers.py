@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import optimize
+from scipy.stats import norm
 from test_inference_posterior import PAIRS, STEPS, draw
 
 from synapsnet.inference import delays, evidence, posterior
@@ -79,6 +80,30 @@ def test_the_response_to_a_spike_is_a_difference_of_exponentials_after_its_delay
         t = np.maximum(lag_s - delay_s, 0)
         expected = (1 - np.exp(-t / rise_s)) * np.exp(-t / decay_s)
         assert response == pytest.approx(expected / expected.max())
+
+
+def test_a_likelihood_is_that_of_normal_evidence_which_may_lack_the_lags():
+    """For one size of either weight or none; the two directions' sizes are free."""
+    rng = np.random.default_rng(4)
+    sizes, width, p_within_step = np.array([-2.0, 0.0, 2.0]), np.array([0.3, 0.0, 0.3]), 0.2
+    evidence, forth, back = rng.normal(0, 2, (3, 5)), rng.random((3, 5)), rng.random((3, 5))
+    both, within_step = posterior._likelihood(
+        *(torch.from_numpy(x) for x in (evidence, forth, back)),
+        *(torch.from_numpy(x)[:, None] for x in (sizes, width)),
+        p_within_step,
+    )
+    w, v = sizes[:, None], sizes[None]
+    for pair in range(5):
+        normal = [
+            norm.pdf(x, f * w + b * v, np.sqrt(1 + (f * width[:, None]) ** 2 + (b * width[None]) ** 2))
+            for x, f, b in zip(evidence[:, pair], forth[:, pair], back[:, pair], strict=True)
+        ]
+        at_lags, alone = normal[0] * normal[1], norm.pdf(evidence[:2, pair]).prod()
+        expected = ((1 - p_within_step) * at_lags + p_within_step * alone) * normal[2]
+        share = p_within_step * alone * normal[2] / expected
+        share[1, 1] = 0
+        assert (both[..., pair] / both[..., pair].sum()).numpy() == pytest.approx(expected / expected.sum(), rel=1e-4)
+        assert (within_step / both)[..., pair].numpy() == pytest.approx(share, rel=1e-4)
 
 
 def test_expected_products_are_means_over_what_the_weights_may_be():

@@ -20,17 +20,21 @@ N, STEPS = 40, 20_000
 PAIRS = ~np.eye(N, dtype=bool)
 
 
-def draw(seed, density=0.12, size=5.0, excess=1.0, offset=0.0, n=N):
-    """True weights, of excitatory and inhibitory neurons, and evidence with errors of 1 / sqrt(STEPS)."""
+def draw(seed, density=0.12, size=5.0, excess=1.0, offset=0.0, n=N, gain=0.8, within_step=0.0):
+    """True weights, of excitatory and inhibitory neurons, and evidence with errors of 1 / sqrt(STEPS).
+
+    A fraction ``within_step`` of pairs shows nothing at the lags.
+    """
     rng = np.random.default_rng(seed)
     error = STEPS**-0.5
     sign = np.where(np.arange(n) < 0.75 * n, 1.0, -1.5)
     weight = (rng.random((n, n)) < density) * sign * rng.gamma(4, size * error / 4, (n, n))
     np.fill_diagonal(weight, 0)
     noise = rng.normal(0, excess * error, (2, n, n))
-    within = 0.8 * (weight + weight.T) + (noise[1] + noise[1].T) / 2**0.5
+    within = gain * (weight + weight.T) + (noise[1] + noise[1].T) / 2**0.5
+    at_lags = np.triu(rng.random((n, n)) >= within_step)
     evidence = Evidence(
-        estimate=torch.from_numpy(weight + noise[0] + offset * error),
+        estimate=torch.from_numpy(weight * (at_lags | at_lags.T) + noise[0] + offset * error),
         standard_error=torch.full((n, n), error, dtype=torch.float64),
         zero_lag=torch.from_numpy(within + offset * error),
         correlation_per_weight=torch.ones(n, n, dtype=torch.float64),
@@ -62,6 +66,15 @@ def test_probabilities_are_frequencies():
         false, chosen = np.sum([false_discoveries(weight, found, fdr) for weight, found in drawn], axis=0)
         assert chosen > 0.5 * true
         assert 0.3 * fdr < false / chosen < 1.6 * fdr
+
+
+def test_a_connection_within_a_step_is_not_given_a_direction():
+    """Where most connections show nothing at the lags, so that noise there would give them one."""
+    networks = (draw(seed, size=3.0, gain=6.0, within_step=0.95) for seed in range(10))
+    drawn = [(weight, posterior(evidence)) for weight, evidence in networks]
+    false, chosen = np.sum([false_discoveries(weight, found, 0.05) for weight, found in drawn], axis=0)
+    assert chosen > 250
+    assert false / chosen < 0.05
 
 
 def test_probabilities_of_strong_connections_keep_their_order():

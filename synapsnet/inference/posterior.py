@@ -7,16 +7,19 @@ same recording, all pairs together:
 - most pairs are not connected, and the weights of those that are have some distribution;
 - neurons come in two types, each with its own density and weights (Dale's principle: one excites, one inhibits).
   Which sign a type has is learned too;
-- a connection acts within a step as well as from one to the next. A correlation at zero lag has no direction, so the
-  two directions explain it jointly. Noise that blurs time makes a connection leak into the estimate of the reverse one.
+- a connection acts within a step as well as from one to the next, or, where a step is much longer than a synaptic
+  delay, within the step only. A correlation at zero lag has no direction, so the two directions explain it jointly.
+  Noise that blurs time makes a connection leak into the estimate of the reverse one.
 
 Weights are counted in standard errors of their estimates, so that evidence does not follow firing rates. With
 :math:`w_{ij}` the weight from j to i, zero if there is none, :math:`t_j` the type of j, :math:`z_{ij}` the estimate
-over its standard error, :math:`r_{ij}` the zero-lag partial correlation and :math:`u_{ij}` the correlation per weight,
+over its standard error, :math:`r_{ij}` the zero-lag partial correlation, :math:`u_{ij}` the correlation per weight and
+:math:`s_{ij} = s_{ji}` 0 if the two act on each other within the step only and otherwise 1,
 
 .. math::
     w_{ij} \mid t_j &\sim g_{t_j} \quad \text{(a mixture with most of its mass at 0)} \\
-    z_{ij} &\sim N(w_{ij} + \lambda_{t_i} w_{ji} + a_{ij} + \mu_{t_j},\; \tau^2) \\
+    s_{ij} &\sim \text{Bernoulli}(1 - \omega) \\
+    z_{ij} &\sim N(s_{ij} (w_{ij} + \lambda_{t_i} w_{ji}) + a_{ij} + \mu_{t_j},\; \tau^2) \\
     r_{ij} &\sim N(\kappa_{t_j} u_{ij} w_{ij} + \kappa_{t_i} u_{ji} w_{ji} + b_{ij} + \nu_{t_i} + \nu_{t_j},\;
                  \rho^2 / T)
 
@@ -32,6 +35,7 @@ within a step are anticorrelated once that one is given, as it is in a partial c
 g                   ``prior``, of each type, over the sizes ``weights``
 :math:`\lambda`     ``reverse_leak``, of each type of the postsynaptic neuron
 :math:`\kappa`      ``zero_lag_gain``, of each type of the presynaptic neuron
+:math:`\omega`      ``within_step``, the fraction of connected pairs that act within the step only
 a, b                ``indirect_lag``, ``indirect_zero_lag``
 :math:`\mu, \nu`    ``lag_offset``, ``zero_lag_offset``, of each type: what unrecorded common input adds
 :math:`\tau, \rho`  ``lag_sd``, ``zero_lag_sd``: how much larger errors are than the evidence says
@@ -69,6 +73,7 @@ SMALLEST_SIZE, LEAST_RANGE = 1.0, 4.0  # the smallest one in standard errors; ho
 WIDTH = 0.25  # standard deviation about a size, as a fraction of the distance between its neighbours
 PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # pseudo-counts of each type, and how many of them are connected
 MOST_DENSE = 0.5  # a type connects to half of the others at most
+PRIOR_WITHIN_STEP = 0.1  # of as many connected pairs as `PRIOR_PAIRS`, those that act within the step only
 MOST_TO_NOTICED, NOTICED_RATE = 10.0, 0.05  # see `_Fit.bound_density`
 MOST_MIXED = 0.05  # weights of the other sign, as a fraction of those of a type's own
 LEAST_SPREAD = 0.93  # of absent pairs, as a fraction of the spread of most pairs
@@ -187,9 +192,11 @@ class _Fit:
         sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.p_type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
         self.zero_lag_gain = self.reverse_leak = self._full((2,), 0.0)
+        self.within_step = PRIOR_WITHIN_STEP if self.zero_lag.any() else 0.0  # nothing else tells
         self.p_hidden = self._full((), 0.0)  # p-values of a hidden neuron that sends to both
         self.mean = self.variance = self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag)
         self.p_absent = torch.ones_like(self.lag)
+        self.p_within_step = torch.zeros_like(self.lag[0, 0]).expand_as(self.lag)  # takes no memory
 
     def _full(self, shape: tuple[int, ...], value: float) -> Tensor:
         return torch.full(shape, value, dtype=torch.float64, device=self.device)
@@ -207,6 +214,9 @@ class _Fit:
     def update(self) -> None:
         """One iteration: the posterior of weights and types, then the parameters that all pairs share."""
         log_evidence, counts, (p_absent, mean, variance), product = self._expectations()
+        if self.within_step:
+            n_within = PRIOR_WITHIN_STEP * PRIOR_PAIRS + float(self.p_within_step.sum(dtype=torch.float64)) / 2
+            self.within_step = n_within / (PRIOR_PAIRS + self.n_connected)
         log_prior = torch.log(self.p_type.mean(0).clamp(min=1 / (2 * self.n)))
         self.p_type = torch.softmax(log_evidence.T + log_prior, dim=1)
         self.sent = torch.einsum("jt,tgj->gj", self.p_type, counts)
@@ -304,7 +314,7 @@ class _Fit:
 
     def p_value(self) -> Tensor:
         """See `Posterior`."""
-        leak = (self.p_type @ self.reverse_leak).float()[:, None] * self.mean.T
+        leak = (self.p_type @ self.reverse_leak).float()[:, None] * self.mean.T * (1 - self.p_within_step)
         z = (self.lag - self.indirect_lag - (self.p_type @ self.lag_offset).float() - leak) / self.lag_sd
         p_value = torch.special.erfc(z.double().abs_() / 2**0.5)
         return torch.maximum(p_value, self.p_hidden.double()).masked_fill_(~self.pairs, 1)
@@ -365,6 +375,9 @@ class _Fit:
         counts = torch.zeros(2, len(self.weights), self.n, dtype=torch.int64, device=self.device)
         moments = torch.zeros(3, 2, self.n, self.n, device=self.device)
         product = torch.zeros_like(self.lag)
+        if self.within_step:
+            self.p_within_step = torch.zeros_like(self.lag)
+        n_connected = torch.zeros((), dtype=torch.int64, device=self.device)
         for i, j, evidence, possible in self._chunks():
             weights, prior = self.weights[possible, None], self.prior[:, possible, None]
             spurious = self.spurious[:, possible, None]
@@ -373,9 +386,19 @@ class _Fit:
             # What a weight of 1, from j to i (forth) or from i to j (back), adds to each of the three observations.
             forth = torch.stack([direct, leak[j] / self.lag_sd, gain[j] * self.correlation_per_weight[i, j]])
             back = torch.stack([leak[i] / self.lag_sd, direct, gain[i] * self.correlation_per_weight[j, i]])
-            likelihood = _likelihood(evidence, forth, back, weights, self.width[possible, None])
+            likelihood, within_step = _likelihood(
+                evidence, forth, back, weights, self.width[possible, None], self.within_step
+            )
             # Of one weight, the other one summed over its prior.
             of_ji = (likelihood * prior_ij.float()[:, None]).sum(0).double()
+            if within_step is not None:
+                zero = len(weights) // 2
+                neither = likelihood[zero, zero] * prior_ij[zero] * prior_ji[zero]
+                within_step = ((within_step * prior_ij.float()[:, None]).sum(0) * prior_ji).sum(0)
+                p_pair = (of_ji * prior_ji).sum(0)
+                within_step = within_step / p_pair
+                self.p_within_step[i, j] = self.p_within_step[j, i] = within_step.float()
+                n_connected += ((1 - neither / p_pair) * FIXED).long().sum()
             likelihood *= prior_ji.float()
             of_ij, moment = likelihood.sum(1).double(), (likelihood * weights.float()).sum(1).double()
             product_ij = (moment * weights * prior_ij).sum(0) / (of_ij * prior_ij).sum(0)
@@ -393,6 +416,7 @@ class _Fit:
                 mean = (p_connected * centre).sum(1)
                 square = (p_connected * (centre.square() + shrinkage[possible] * self.lag_sd**2)).sum(1)
                 moments[:, :, post, pre] = torch.stack([p_absent, mean, square - mean**2]).float()
+        self.n_connected = float(n_connected) / FIXED
         return log_evidence.double() / FIXED, counts.double() / FIXED, moments, product
 
     def _update_effects(self, covariance: Tensor) -> None:
@@ -412,14 +436,17 @@ class _Fit:
             one, none = torch.ones_like(moments[0]), torch.zeros_like(moments[0])
             effects = [(one, none), *((none, p.expand_as(one)) for p in p_post)]
             direct = (self.lag[rows] - self.indirect_lag[rows]).double()
-            lag_products = lag_products + _expected_products(direct, self.pairs[rows], moments, effects, list(p_pre))
+            lag_products = lag_products + _expected_products(
+                direct, self.pairs[rows] * (1 - self.p_within_step[rows]), moments, effects, list(p_pre)
+            )
             # r_ij holds both, by the types of their presynaptic neurons; each pair counts once.
             effects = [(p * u, q * u_back) for p, q in zip(p_pre, p_post, strict=True)]
             direct = (self.zero_lag[rows] - self.indirect_zero_lag[rows]).double()
             zero_lag_products = zero_lag_products + _expected_products(
                 direct, self._once(rows), moments, effects, list(p_pre + p_post)
             )
-        self.reverse_leak, self.lag_offset, lag_sd = _regress(lag_products, self.n_pairs, LEAK_SD, OFFSET_SD, known=1)
+        n_at_lags = self.n_pairs - float(self.p_within_step.sum(dtype=torch.float64))
+        self.reverse_leak, self.lag_offset, lag_sd = _regress(lag_products, n_at_lags, LEAK_SD, OFFSET_SD, known=1)
         self.lag_sd = max(lag_sd, self.least_lag_sd)
         self.zero_lag_gain, self.zero_lag_offset, zero_lag_sd = _regress(
             zero_lag_products / self.zero_lag_error**2, self.n_pairs // 2, GAIN_SD, OFFSET_SD * self.zero_lag_error
@@ -436,20 +463,35 @@ class _Fit:
         self.indirect_zero_lag = (at_zero_lag.T @ at_zero_lag).fill_diagonal_(0).neg_()
 
 
-def _likelihood(evidence: Tensor, forth: Tensor, back: Tensor, weights: Tensor, width: Tensor) -> Tensor:
-    """(G, G, P) likelihood of P pairs for each size of w_ij and of w_ji, up to a factor of each pair's; at most 1.
+def _likelihood(
+    evidence: Tensor, forth: Tensor, back: Tensor, weights: Tensor, width: Tensor, p_within_step: float
+) -> tuple[Tensor, Tensor | None]:
+    """(G, G, P) likelihood of P pairs for each size of w_ij and of w_ji, up to a factor of each pair's.
 
     Each of the (3, P) observations is normal with variance 1, and that of the weights about their sizes adds to it. In
-    float32.
+    float32. The second value is what of the likelihood is due to connections that act within the step only, whose lags
+    are as if there were none; None if there are no such connections. It is 0 where there is no connection.
     """
     evidence, forth, back, weights, width = (x.float() for x in (evidence, forth, back, weights, width))
-    squares = volume = evidence.new_ones(())
+    squares, volumes = [], []
     for x, f, b in zip(evidence, forth, back, strict=True):
         variance = (1 + (f * width).square())[:, None] + (b * width).square()
         residual = (x - f * weights)[:, None] - b * weights
-        squares = torch.addcdiv(squares, residual.square_(), variance)
-        volume = variance.mul_(volume)
-    return squares.sub_(squares.amin((0, 1))).mul_(-0.5).exp_().mul_(volume.rsqrt_())
+        squares.append(residual.square_().div_(variance))
+        volumes.append(variance)
+    at_lags, at_zero_lag = squares[0].add_(squares[1]), squares[2]
+    zero = len(weights) // 2
+    unconnected_at_lags = at_lags[zero, zero].clone()
+    square, volume = at_lags.add_(at_zero_lag), volumes[0].mul_(volumes[1]).mul_(volumes[2])
+    smallest = square.amin((0, 1))
+    if not p_within_step:
+        return square.sub_(smallest).mul_(-0.5).exp_().mul_(volume.rsqrt_()), None
+    within_step = at_zero_lag.add_(unconnected_at_lags)
+    smallest = torch.minimum(smallest, within_step.amin((0, 1)))
+    within_step.sub_(smallest).mul_(-0.5).exp_().mul_(volumes[2].rsqrt_()).mul_(p_within_step)
+    likelihood = square.sub_(smallest).mul_(-0.5).exp_().mul_(volume.rsqrt_()).mul_(1 - p_within_step).add_(within_step)
+    within_step[zero, zero] = 0
+    return likelihood, within_step
 
 
 def _expected_products(
@@ -477,7 +519,7 @@ def _expected_products(
 
 
 def _regress(
-    products: Tensor, n_pairs: int, effect_sd: float, offset_sd: float, known: int = 0
+    products: Tensor, n_pairs: float, effect_sd: float, offset_sd: float, known: int = 0
 ) -> tuple[Tensor, Tensor, float]:
     """Least squares of what is observed on effects and constants, from their `_expected_products`.
 
@@ -485,7 +527,7 @@ def _regress(
     ----------
     products : (K, K) tensor
         The last column is what is observed, in units of its error.
-    n_pairs : int
+    n_pairs : float
     effect_sd, offset_sd : float
         Standard deviations of the priors about 0 of two effects and of the two constants, one for each type: where
         types are not told apart, their constants are not either.
