@@ -1,14 +1,14 @@
 r"""What correlograms of pairs without a connection look like in this recording, learned from all pairs.
 
-Three things are left of a shared drive when the linear effect of all other neurons has been taken out:
+When the linear effect of all other neurons has been taken out, three traces of a shared drive are left:
 
 - **Modes**: shapes over lags that many pairs have in common, a hump about lag 0 or a rhythm. Their covariance is that
   of pairs in which nothing stands out, as far as its eigenvalues exceed what noise makes (Marchenko & Pastur 1967).
-  Pairs have more or less of it, so that each has a scale, 0 among them. A connection is estimated by generalised least
-  squares, in either direction at once: where a pair has much of a mode, less of what looks like it counts.
-- **Ranks**: whether a pair is affected depends on how strongly either neuron follows the drive, so that z-scores are a
-  product of two loadings. Singular vectors of their matrix beyond what noise makes are taken out; connections, which
-  are outliers, are clipped meanwhile (robust principal components, Candes et al. 2011).
+  Pairs have more or less of it: each has a scale, which may be 0. A connection is estimated by generalised least
+  squares, in both directions at once: where a pair has much of a mode, whatever looks like that mode counts less.
+- **Ranks**: how much a pair is affected depends on how strongly each neuron follows the drive, so that its z-score
+  holds a product of two loadings. Singular vectors of their matrix beyond what noise makes are taken out; connections,
+  which are outliers, are clipped meanwhile (robust principal components, Candes et al. 2011).
 - **Scales** of neurons: what is not linear in the drive makes the z-scores of some neurons scatter more.
 """
 
@@ -21,14 +21,14 @@ from torch import Tensor
 
 SCALES = (0.0, 0.3, 1.0, 3.0, 10.0)  # of the modes' covariance in a pair
 SMALLEST_MODE = 1.0  # variance of a mode over that of noise: smaller ones are as likely weak connections
-NOTICEABLE = 6.0  # square of a z-score, from which on a connection explains a pair better than nothing
+NOTICEABLE = 6.0  # square of a z-score above which a connection explains a pair better than nothing does
 NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
 EM_STEPS = 30
 RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
 FEWEST_PAIRS = 10  # of a neuron, for a scale of its own
-FEWEST_NEURONS = 20  # from which on ranks and scales can be told from chance, and from connections
-LOG_MAD_VARIANCE = 1.77  # times 1 / m: of the logarithm of a median absolute deviation of m z-scores, with a margin
+FEWEST_NEURONS = 20  # with fewer, ranks and scales cannot be told from chance, or from connections
+LOG_MAD_VARIANCE = 1.77  # of the logarithm of a median absolute deviation of m z-scores, times m; with a margin
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Modes:
     def learn(cls, correlograms: Tensor) -> Modes:
         """From (P, K) correlograms of pairs in which nothing stands out, in units of their noise.
 
-        Every pair is there both ways round, so that the covariance is the same with time reversed.
+        Every pair is included both ways round, so that the covariance is the same with time reversed.
         """
         covariance = (correlograms.T @ correlograms).double() / max(len(correlograms), 1)
         covariance = (covariance + covariance.flip(0, 1)) / 2
@@ -91,7 +91,7 @@ class Estimator:
         return mean, ((share * (variance[:, None] + size.square())).sum(0) - mean.square()).clamp(min=1e-12).sqrt()
 
     def _parts(self, correlograms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """For each scale (C, P) sizes, (C,) variances and (C, P) log likelihoods, up to a number for each pair."""
+        """For each scale (C, P) sizes, (C,) variances and (C, P) log likelihoods, up to a constant for each pair."""
         sizes, variances, log_likelihoods = [], [], []
         for less, log_determinant in zip(self.precisions, self.log_determinants, strict=True):
             weighted = correlograms + correlograms @ less  # times the inverse of the covariance
@@ -148,8 +148,8 @@ def _largest_ranks(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def neuron_scales(z: Tensor, pairs: Tensor) -> Tensor:
     """(N, N) how much further the z-scores of these neurons scatter than those of most; about 1.
 
-    A scale of the postsynaptic times one of the presynaptic neuron. Their logarithms are shrunk to what can be believed
-    of them, given the error of a median absolute deviation.
+    A scale of the postsynaptic times one of the presynaptic neuron. Their logarithms are shrunk
+    according to the error of a median absolute deviation.
     """
     if len(z) < FEWEST_NEURONS:
         return torch.ones_like(z)
@@ -162,16 +162,16 @@ def neuron_scales(z: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _shrunk_logarithm(deviation: Tensor, count: Tensor) -> Tensor:
-    known = count >= FEWEST_PAIRS
-    if not known.any():
+    measured = count >= FEWEST_PAIRS
+    if not measured.any():
         return torch.zeros_like(deviation)
-    log = torch.where(known, deviation.nan_to_num().clamp(min=1e-3).log(), 0.0)
-    log = torch.where(known, log - log[known].median(), 0.0)
+    log = torch.where(measured, deviation.nan_to_num().clamp(min=1e-3).log(), 0.0)
+    log = torch.where(measured, log - log[measured].median(), 0.0)
     error = LOG_MAD_VARIANCE / 2 / count.clamp(min=1)
-    n = int(known.sum())
-    # Beyond twice the error of the variance itself: few neurons cannot tell it from noise.
-    between = (log[known].var(correction=0) - error[known].mean() * (1 + 2 * (2 / n) ** 0.5)).clamp(min=0)
-    return torch.where(known, log * between / (between + error), 0.0)
+    n = int(measured.sum())
+    # Beyond twice the error of the variance itself: with few neurons it cannot be told from noise.
+    between = (log[measured].var(correction=0) - error[measured].mean() * (1 + 2 * (2 / n) ** 0.5)).clamp(min=0)
+    return torch.where(measured, log * between / (between + error), 0.0)
 
 
 def _spread(z: Tensor) -> float:
@@ -181,8 +181,8 @@ def _spread(z: Tensor) -> float:
 def strength(z: Tensor, sign: int = 0) -> float:
     """How much stands out among z-scores, of one sign or of both: the sum of squares beyond `NOTICEABLE`."""
     standard = (z - z.median()) / _spread(z)
-    seen = (standard.abs() if sign == 0 else sign * standard).clamp(0, MOST_NOTICEABLE)
-    return float((seen.square() - NOTICEABLE).clamp(min=0).sum())
+    clipped = (standard.abs() if sign == 0 else sign * standard).clamp(0, MOST_NOTICEABLE)
+    return float((clipped.square() - NOTICEABLE).clamp(min=0).sum())
 
 
 def calm(z: Tensor, limit: float) -> Tensor:

@@ -1,11 +1,11 @@
-r"""What makes estimates deviate where there is no connection is taken away, so that it does not pass for one.
+r"""Take away what makes estimates deviate where there is no connection, so that it does not pass for one.
 
 - *Slow correlations*: two neurons that follow the same slow fluctuation are correlated at the lags of a connection, and
   about as much some time before and after, in the flanks, where a connection does not act. Most pairs show nothing
   there. So the flank estimates are shrunk by a distribution of true effects that is learned from all pairs, whose
   errors are known (Stephens 2017, Biostatistics 18:275). How much of the slow part is in the estimates at the lags and
   at zero lag is learned by regression, and that much is subtracted. Compare Stark & Abeles 2009, J Neurosci Methods
-  179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who tell fast from slow for each pair by itself.
+  179:90, and Amarasingham et al. 2012, J Neurophysiol 107:517, who separate fast from slow for each pair by itself.
 - *Skewness*: coincidences of rare events are counts. They scatter further upwards than downwards, and there are more
   large positive estimates than a normal distribution has. To first order in the skewness :math:`\gamma` of an error,
   the quantile of probability p lies at :math:`z_p + \gamma (z_p^2 - 1) / 6` (Cornish & Fisher 1938). Far out that is
@@ -62,7 +62,7 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
 
 
 def _without_shared_drive(evidence: Evidence, pairs: Tensor) -> Evidence:
-    """Subtract what is of low rank over pairs, and count in what neurons scatter by."""
+    """Subtract what is of low rank over pairs, and widen the errors of neurons that scatter more."""
     error, root_n_steps = evidence.standard_error, evidence.n_steps**0.5
     z, scales = less_shared(torch.where(pairs, evidence.estimate / error, 0.0), pairs)
     zero_lag, zero_lag_scales = less_shared(root_n_steps * evidence.zero_lag, pairs)
@@ -100,7 +100,7 @@ def shrunk(z: Tensor) -> tuple[Tensor, Tensor]:
     variance = 1 + spread.square()  # of a measurement, its error included
 
     def density(z: Tensor) -> Tensor:
-        """(P, G) of the measurements given each spread, up to a factor of each pair's."""
+        """(P, G) density of the measurements given each spread, up to a factor for each pair."""
         return torch.softmax(-0.5 * (z[:, None].square() / variance + variance.log()), dim=1)
 
     sample = density(z[:: 1 + len(z) // ENOUGH_PAIRS])

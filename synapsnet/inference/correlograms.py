@@ -17,12 +17,15 @@ from torch import Tensor
 from synapsnet.inference.spectra import CrossSpectra, welch
 
 FAR_S, NEAR_S = 0.030, 0.020  # lags from which on no connection acts, and up to which most do
-LEVEL_SMOOTHING_S, LEVEL_COINCIDENCES = 0.004, 30.0  # of a pair's level, and what the mean profile counts as
+LEVEL_SMOOTHING_S, LEVEL_COINCIDENCES = (
+    0.004,
+    30.0,
+)  # of a pair's level; weight of the mean profile in it
 LEAST_LEVEL = 0.2  # of coincidences over chance, as a level of noise
-MOST_WEIGHT = 50.0  # coincidences a bin, of a pair in the mean profile
+MOST_WEIGHT = 50.0  # of a pair in the mean profile, in coincidences per bin
 NOISE_LAGS = 40.0  # how many lags of a typical pair are in the noise of each
 CLIP_NOISE, CLIP_SIGNAL = 4.0, 3.0  # so that connections do not pass for noise
-EXPONENT_PRIOR = 0.02  # a lag, towards counts
+EXPONENT_PRIOR = 0.02  # for each lag, towards counts
 LEARNING_NEURONS = 300  # from whose pairs the noise is learned
 BLOCK_PAIRS = 100_000  # whose correlograms are in memory at a time
 
@@ -80,7 +83,7 @@ class Correlograms:
         return torch.split(torch.arange(n, device=self.noise.device), max(1, BLOCK_PAIRS // n))
 
     def __call__(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of some pairs.
+        """The correlograms of some pairs, and their noise.
 
         Returns
         -------
@@ -89,7 +92,7 @@ class Correlograms:
         noise : (R, C) tensor
             Its standard deviation at the lags of a connection, over that of white trains.
         coincidences : (R, C) tensor
-            Expected number a bin about lag 0.
+            Expected number per bin about lag 0.
         """
         level, chance = self._level(post, pre)
         shape = self._noise_shape(level)
@@ -113,7 +116,7 @@ class Correlograms:
         return self._in_time(self.partial, post, pre) * self.spectra.n_samples**0.5 / self.noise
 
     def _level(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
-        """(R, C, K) coincidences over chance, smoothed, and (R, C) chance coincidences a bin."""
+        """(R, C, K) coincidences over chance, smoothed, and (R, C) chance coincidences per bin."""
         step, rate = self.spectra.step_s, self.spectra.rate_hz.clamp(min=1e-6)
         product = rate[post][:, None] * rate[pre] * step**2
         covariance = self._in_time(self.spectra.matrices, post, pre) / self.spectra.segment / self.kept
@@ -129,7 +132,7 @@ class Correlograms:
         return (level / level[..., self.far].mean(-1, keepdim=True)) ** (self.exponent / 2)
 
     def _in_time(self, coherence: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        """(R, C, K) what these spectra are in time."""
+        """(R, C, K) these spectra in the time domain."""
         in_time = torch.fft.irfft(coherence[:, post][:, :, pre], n=self.spectra.segment, dim=0)
         return in_time[torch.from_numpy(self.spectra.lags % self.spectra.segment).to(post.device)].permute(1, 2, 0)
 
@@ -152,7 +155,7 @@ class Correlograms:
 
 
 def smoothed(values: Tensor, width: float) -> Tensor:
-    """Over the last axis, by a Gaussian with this standard deviation in bins; borders go on as they end."""
+    """Values smoothed along the last axis by a Gaussian of that width in bins; the outermost continue outwards."""
     reach = math.ceil(4 * width)
     offsets = torch.arange(-reach, reach + 1, device=values.device)
     kernel = torch.exp(-0.5 * (offsets / width) ** 2).to(values)

@@ -6,11 +6,11 @@ A presynaptic spike at time 0 changes the rate of the postsynaptic neuron by a r
     \lambda(t) = \lambda_0 \exp\!\big(a\, r(t - d) + b\big), \qquad
     r(t) \propto (1 - e^{-t/\tau_r})\, e^{-t/\tau_d} \;\; (t > 0)
 
-with the rate by chance :math:`\lambda_0`, an amplitude a and a correction b of the base rate. Counts in the
+with the chance rate :math:`\lambda_0`, an amplitude a and a correction b of the base rate. Counts in the
 cross-correlogram are Poisson. The rise and decay are those, of a few, that fit the connections of one sign best; the
 distribution of delays is learned from these connections too (empirical Bayes), and each of them has the mean of its
 posterior. Compare the correlograms of Kobayashi et al. 2019, Nature Communications 10:4468, whose response has no rise
-and who take each delay by itself.
+and who estimate each delay by itself.
 
 The constants were chosen on seeds 1 and 2 of the network "lif-random".
 """
@@ -41,7 +41,7 @@ def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected:
     Parameters
     ----------
     spike_times : TsGroup
-        Of N neurons; no pair of spikes is counted across the border of an epoch of their time support.
+        Spikes of N neurons; no pair of spikes is counted across the border of an epoch of their time support.
     scores : (N, N) array, `[post, pre]`
         Signed evidence: excitatory and inhibitory connections have responses of their own.
     connected : (N, N) bool array

@@ -52,7 +52,7 @@ class HiddenSources:
     others : (M,) int64 tensor
         The third neurons, whose correlograms with both neurons of a pair are compared.
     spectra : CrossSpectra
-        Of which the correlograms are.
+        The spectra of the correlograms.
     """
 
     def __init__(self, n: int, others: Tensor, spectra: CrossSpectra) -> None:
@@ -95,7 +95,7 @@ def log_direct(correlograms: Tensor, z: Tensor, step_s: float) -> Tensor:
 
 
 def _log_likelihood(correlograms: Tensor, shapes: Tensor) -> Tensor:
-    """(P,) of any of (S, K) shapes, each with its best size, over that of noise."""
+    """(P,) log likelihoods of any of (S, K) shapes, each with its best size, less that of noise."""
     size = (correlograms @ shapes.T).clamp(min=0)
     return torch.logsumexp(size.square() / 2, dim=1) - math.log(len(shapes))
 
@@ -109,7 +109,7 @@ def peaks(correlograms: Tensor, step_s: float) -> Tensor:
 
 
 def log_same_source(with_others: Tensor, lag: Tensor, step_s: float) -> Tensor:
-    """(N, N) log likelihood ratios of a hidden neuron that sends to both neurons of a pair, to none.
+    """(N, N) log likelihood ratios of a hidden neuron that sends to both neurons of a pair, to no such neuron.
 
     The agreement is normal: about 0 without a hidden neuron, and with one about a value from the positive half of a
     normal distribution. Its scatter is that at lags at which no neuron makes two others agree.
@@ -119,7 +119,7 @@ def log_same_source(with_others: Tensor, lag: Tensor, step_s: float) -> Tensor:
     with_others : (N, M, K) tensor
         Peaks of each neuron with M others, 0 with itself.
     lag : (N, N) int64 tensor
-        Of each pair's own peak, in bins, not negative.
+        Lag of each pair's own peak, in bins, not negative.
     step_s : float
     """
     n, _, n_lags = with_others.shape
@@ -153,7 +153,7 @@ def _of_hidden(n_lags: int, step_s: float, lag_s: float) -> Tensor:
 
 
 def autocorrelation(t: FloatArray, rise_s: float, decay_s: float) -> FloatArray:
-    """Of a response without delay, at lags t in seconds, up to a factor.
+    """Autocorrelation of a response without delay, at lags t in seconds, up to a factor.
 
     The response is the difference of two exponentials, of which one falls with the decay, and the other with
     1 / (1 / rise + 1 / decay).

@@ -7,7 +7,7 @@ same recording, all pairs together:
 - most pairs are not connected, and the weights of those that are have some distribution;
 - neurons come in two types, each with its own density and weights (Dale's principle: one excites, one inhibits).
   Which sign a type has is learned too;
-- a connection acts within a step as well as from one to the next, or, where a step is much longer than a synaptic
+- a connection acts within the step as well as from one to the next, or, where a step is much longer than a synaptic
   delay, within the step only. A correlation at zero lag has no direction, so the two directions explain it jointly.
   Noise that blurs time makes a connection leak into the estimate of the reverse one.
 
@@ -25,7 +25,7 @@ over its standard error, :math:`r_{ij}` the zero-lag partial correlation, :math:
 
 where a and b are the indirect effects of the other connections, as far as they are known. What k sends to j at the
 lags, j passes on to i within the step, so that k seems to act on i. And two neurons that act on the same third one
-within a step are anticorrelated once that one is given, as it is in a partial correlation:
+within the step are anticorrelated once that one is given, as it is in a partial correlation:
 
 .. math::
     a_{ik} = \textstyle\sum_j \kappa_{t_j} u_{ij} w_{ij}\, u_{jk} w_{jk} / u_{ik}, \qquad
@@ -44,7 +44,7 @@ a, b                ``indirect_lag``, ``indirect_zero_lag``
 All are fitted by expectation maximisation. The types' posterior comes from all that a neuron sends.
 
 At the end, what else makes weights is discounted. A neuron sends one sign, so the rate h of weights of the other sign
-tells how many of its own sign are spurious: of those of size w, a fraction of :math:`\min(h(w) / g_t(w), 1)` is taken
+shows how many of its own sign are spurious: of those of size w, a fraction of :math:`\min(h(w) / g_t(w), 1)` is taken
 for no connection (`_Fit.discount_spurious`).
 
 Compare Efron 2008, Statistical Science 23:1 (two groups, empirical null), and Stephens 2017, Biostatistics 18:275 (a
@@ -71,7 +71,7 @@ from synapsnet.inference.evidence import Evidence
 N_SIZES = 8  # of weights of either sign, logarithmically spaced
 SMALLEST_SIZE, LEAST_RANGE = 1.0, 4.0  # the smallest one in standard errors; how much larger the largest is
 WIDTH = 0.25  # standard deviation about a size, as a fraction of the distance between its neighbours
-PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # pseudo-counts of each type, and how many of them are connected
+PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # pseudo-counts of each type, and the fraction of them that is connected
 MOST_DENSE = 0.5  # a type connects to half of the others at most
 PRIOR_WITHIN_STEP = 0.1  # of as many connected pairs as `PRIOR_PAIRS`, those that act within the step only
 MOST_TO_NOTICED, NOTICED_RATE = 10.0, 0.05  # see `_Fit.bound_density`
@@ -79,14 +79,14 @@ MOST_MIXED = 0.05  # weights of the other sign, as a fraction of those of a type
 LEAST_SPREAD = 0.93  # of absent pairs, as a fraction of the spread of most pairs
 LEAK_SD, GAIN_SD, OFFSET_SD = 0.3, 1.0, 1.0  # of prior distributions about 0; offsets are in standard errors
 BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matrices of large networks
-CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which a processor keeps at hand
+CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which fits a processor's cache
 GPU_AT_ONCE = 64  # times as much of both on a GPU, which has thousands of cores to fill
 FIXED = 2.0**32  # sums over pairs in whole parts of this: exact, so the same in whatever order a device adds
 SPURIOUS_PAIRS = 500.0  # pseudo-counts of each sign, of the rate of spurious weights of both signs
-# Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; less than so
-# many pairs of weights cannot tell.
+# Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; fewer than
+# this many pairs of weights cannot show it.
 MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
-SHARE_DIRECT = 0.9  # expected of what stands out
+SHARE_DIRECT = 0.9  # fraction of what stands out that is expected not to be due to hidden neurons
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -160,7 +160,7 @@ class _Fit:
     n_steps : int
         T.
     pairs : (N, N) bool tensor
-        Those of which anything is known, symmetric; the others stay absent.
+        Pairs about which anything is known; symmetric. The others stay absent.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class _Fit:
         sent = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.p_type = torch.softmax(torch.stack([sent, -sent], dim=1), dim=1)  # (N, 2)
         self.zero_lag_gain = self.reverse_leak = self._full((2,), 0.0)
-        self.within_step = PRIOR_WITHIN_STEP if self.zero_lag.any() else 0.0  # nothing else tells
+        self.within_step = PRIOR_WITHIN_STEP if self.zero_lag.any() else 0.0  # nothing else shows it
         self.p_hidden = self._full((), 0.0)  # p-values of a hidden neuron that sends to both
         self.mean = self.variance = self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag)
         self.p_absent = torch.ones_like(self.lag)
@@ -270,10 +270,10 @@ class _Fit:
             self.spurious[kind, sizes[1 - own]] = (1 - allowed).clamp(min=0)
 
     def discount_hidden_sources(self, log_direct: Tensor) -> None:
-        """Of what stands out, take for no connection what is rather due to a hidden neuron that sends to both.
+        """Take for no connection what stands out but is rather due to a hidden neuron that sends to both.
 
         How much of it is, is learned from all pairs. The p-value is that of the likelier reason without a connection:
-        a likelihood ratio of x or more is had by chance once in x times at most.
+        by chance, a likelihood ratio of x or more occurs at most once in x times.
         """
         told = self.pairs & log_direct.isfinite()
         if not told.any():
@@ -389,7 +389,7 @@ class _Fit:
             likelihood, within_step = _likelihood(
                 evidence, forth, back, weights, self.width[possible, None], self.within_step
             )
-            # Of one weight, the other one summed over its prior.
+            # For one weight, the other one summed over its prior.
             of_ji = (likelihood * prior_ij.float()[:, None]).sum(0).double()
             if within_step is not None:
                 zero = len(weights) // 2
@@ -468,8 +468,8 @@ def _likelihood(
 ) -> tuple[Tensor, Tensor | None]:
     """(G, G, P) likelihood of P pairs for each size of w_ij and of w_ji, up to a factor of each pair's.
 
-    Each of the (3, P) observations is normal with variance 1, and that of the weights about their sizes adds to it. In
-    float32. The second value is what of the likelihood is due to connections that act within the step only, whose lags
+    Each of the (3, P) observations is normal with variance 1, to which that of the weights about their sizes adds. In
+    float32. The second value is the part of the likelihood due to connections that act within the step only, whose lags
     are as if there were none; None if there are no such connections. It is 0 where there is no connection.
     """
     evidence, forth, back, weights, width = (x.float() for x in (evidence, forth, back, weights, width))
@@ -532,7 +532,7 @@ def _regress(
         Standard deviations of the priors about 0 of two effects and of the two constants, one for each type: where
         types are not told apart, their constants are not either.
     known : int
-        Number of first effects whose coefficient is 1.
+        Number of leading effects whose coefficient is known to be 1.
 
     Returns
     -------

@@ -84,7 +84,7 @@ class Responses:
     Attributes
     ----------
     shared, positive, negative : Shape
-        Of all connections, and of those of either sign.
+        The shapes for all connections, and for those of either sign.
     estimators : dict of Shape to Estimator
     delays : dict of Shape to float
         Distribution of the delays, where each connection has its own; else empty.
@@ -98,7 +98,7 @@ class Responses:
 
     @property
     def differing_delays(self) -> bool:
-        """Has each connection a delay of its own."""
+        """Whether each connection has a delay of its own."""
         return bool(self.delays)
 
     @property
@@ -108,12 +108,12 @@ class Responses:
 
     @property
     def sum(self) -> float:
-        """Of the response over lags, whose sum of squares is 1."""
+        """Sum of the response over lags; its sum of squares is 1."""
         return float(self.response.sum())
 
     @property
     def effective_lags(self) -> float:
-        """As many independent counts have the response's skewness."""
+        """Number of equally weighted lags whose sum is as skewed as the response's."""
         return float(1 / self.response.pow(3).sum().square())
 
     @classmethod
@@ -151,7 +151,7 @@ class Responses:
     def _learn_delays(
         self, modes: Modes, catalogue: dict[Shape, Tensor], values: Tensor, coincidences: Tensor, shared: Tensor
     ) -> None:
-        """Let delays differ if that explains clearly more than (P,) `shared` z-scores do, the freedom of it counted."""
+        """Let delays differ if that explains clearly more than (P,) `shared` z-scores do, allowing for its freedom."""
         estimators = {
             shape: _estimator(modes, response, values)
             for shape, response in catalogue.items()

@@ -1,10 +1,10 @@
 """Which pairs to report by the scores of any method: those that stand out from what most pairs have.
 
-A method's own errors take the neurons' activity for independent but for what it models. Where neurons share more,
-scores of all pairs scatter further than the errors say. How far is seen in the scores themselves, since most pairs are
-not connected: their spread, what is a product of two neurons' loadings, and which neurons scatter further than others
-(`synapsnet.inference.background`). What then stands out is told by the posterior that SynapsNet's own evidence passes
-through (`synapsnet.inference.posterior`).
+A method's own errors take the neurons' activity for independent except for what it models. Where neurons share more,
+scores of all pairs scatter further than the errors say. How far, the scores themselves show, since most pairs are not
+connected: their spread, what is a product of two neurons' loadings, and which neurons scatter further than others
+(`synapsnet.inference.background`). What then stands out is decided by the posterior that SynapsNet's own evidence
+passes through (`synapsnet.inference.posterior`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def calibrated_connectome(inferred: Connectome) -> Connectome:
     Parameters
     ----------
     inferred : Connectome
-        Pairs with a score of 0 in both directions are taken for not tested. One that has a `local_fdr` already comes
-        back as it is.
+        Pairs with a score of 0 in both directions are taken for not tested. A connectome that has a
+        `local_fdr` already is returned as it is.
     """
     if inferred.local_fdr is not None:
         return inferred
@@ -41,7 +41,7 @@ def calibrated_connectome(inferred: Connectome) -> Connectome:
     centre = scores[tested].median()
     spread = ((scores[tested] - centre).abs().median() / NORMAL_MEDIAN).clamp(min=torch.finfo(torch.float64).tiny)
     z = torch.where(tested, ((scores - centre) / spread).clamp(-1e6, 1e6), 0.0).float()
-    found = posterior(Evidence.at_lags(*less_shared(z, tested), MANY_STEPS, tested))
+    result = posterior(Evidence.at_lags(*less_shared(z, tested), MANY_STEPS, tested))
     # A score of the other sign is less than what neurons share would make.
     agrees = (z * torch.from_numpy(np.sign(inferred.weight)).float() > 0).numpy()
-    return replace(inferred, p_value=found.p_value.numpy(), local_fdr=np.where(agrees, found.p_absent.numpy(), 1.0))
+    return replace(inferred, p_value=result.p_value.numpy(), local_fdr=np.where(agrees, result.p_absent.numpy(), 1.0))

@@ -7,11 +7,11 @@ With :math:`S(f)` the matrix of cross-spectra of N spike trains, the partial coh
 
 (Brillinger 1975; Dahlhaus 1997, J Neurosci Methods 77:93). Transformed back to time it is a correlogram of what remains
 of i and j when everything that is linear in the other neurons, earlier and later, has been taken out. A drive that all
-neurons share, slow or rhythmic, is seen in the others and goes; the effect of j on i stays, at the lags at which it
+neurons share, slow or rhythmic, shows in the others and is removed; the effect of j on i stays, at the lags at which it
 acts. A neuron's own past, through its autospectrum, is taken out as well.
 
-Spectra are means over overlapping segments of `SEGMENT_S`, under a Hann window (Welch 1967). Of independent
-white trains each lag of the correlogram is then 0 with a standard deviation that is known, and lags are independent.
+Spectra are means over overlapping segments of `SEGMENT_S`, under a Hann window (Welch 1967). If trains are
+independent and white, each lag of the correlogram is then 0 with a known standard deviation, and lags are independent.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class CrossSpectra:
     def partial(self) -> Tensor:
         """(F, N, N) partial coherence; 0 between a neuron and itself.
 
-        A matrix of little more segments than neurons is shrunk towards its diagonal, the more the less there are.
+        With hardly more segments than neurons, the matrix is shrunk towards its diagonal, the more so the fewer there
+        are.
         """
         n = self.matrices.shape[1]
         shrinkage = max(RIDGE, min(0.5, SHRINKAGE * (n / self.n_segments) ** 2))
@@ -93,7 +94,8 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
     Parameters
     ----------
     spike_times : TsGroup
-        Of N neurons. Epochs are those of its time support; one that is shorter than a segment is filled up with zeros.
+        Spikes of N neurons. Epochs are those of its time support; one that is shorter than a segment is filled up with
+        zeros.
     step_s : float
     device : torch.device
 
@@ -147,7 +149,7 @@ def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.floa
     Returns
     -------
     kept : (K,) array
-        Of a correlation at each lag, the part that is seen.
+        Fraction of a correlation that remains at each lag.
     noise : (K,) array
         Standard deviation at each lag of a correlogram of independent white series, over that of a plain one.
     """
@@ -158,7 +160,7 @@ def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.floa
         other = (t + lag) % segment
         product = window * window[other]
         kept[k] = product[other - t == lag].sum() / segment
-        # Segments overlap, so two of them share products; those that are wrapped around are others.
+        # Segments overlap, so two of them share products; those that wrap around are different ones.
         for apart in np.unique(other - t):
             shared = np.bincount(t % hop, np.where(other - t == apart, product, 0), minlength=hop)
             noise[k] += np.square(shared).sum() * hop / segment**2

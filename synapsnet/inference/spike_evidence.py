@@ -1,7 +1,7 @@
 r"""Evidence for connections from spike times, finer than the model's bins.
 
 A connection is fast and has a direction: after a delay of milliseconds the postsynaptic rate jumps and decays. What
-neurons share is broad, or goes both ways, or is seen in all the others. The evidence is what is left of the first:
+neurons share is broad, or goes both ways, or shows in all the others. The evidence is the first without the second:
 
 1. partial correlograms of each pair, given all other neurons at all times (`synapsnet.inference.spectra`),
 2. in units of their noise, which is larger where both neurons fire more (`synapsnet.inference.correlograms`),
@@ -10,8 +10,8 @@ neurons share is broad, or goes both ways, or is seen in all the others. The evi
 4. beside the background that is learned from all pairs (`synapsnet.inference.background`).
 
 Where delays differ, a peak may be due to a hidden neuron that sends to both: see `synapsnet.inference.hidden_sources`.
-Few coincidences are skewed: z-scores are those of a gamma distribution with the same skewness, and a pair in which less
-than `LEAST_COINCIDENCES` are expected says nothing either way.
+Few coincidences are skewed: z-scores are those of a gamma distribution with the same skewness, and a pair in which
+fewer than `LEAST_COINCIDENCES` are expected says nothing either way.
 
 The constants were chosen on the recordings with known connections that `docs/variants.md` names, and judged on others.
 """
@@ -37,7 +37,7 @@ LEAST_COINCIDENCES = 2.0  # expected under a response
 
 
 def resolves(recording: Recording) -> bool:
-    """Are there spike times that are fine enough, of neurons few enough for their spectra."""
+    """Whether spike times are there, fine enough, and of few enough neurons for their spectra."""
     spikes = recording.spike_times
     if recording.modality != "spikes" or spikes is None or recording.n_neurons < 2:
         return False
