@@ -10,7 +10,7 @@ from reports.numbers import format_estimate, format_number
 from reports.palette import ABLATION, MODEL
 from synapsnet.errors import InputError
 from validation.benchmark.forecasts import HORIZONS, skills
-from validation.benchmark.ranking import units
+from validation.benchmark.ranking import cases
 from validation.methods import label
 from validation.metrics.paired_tests import paired_tests
 from validation.metrics.results import Estimate
@@ -65,7 +65,7 @@ def _cell(skill: float | None, first: bool) -> str:
 
 
 def _over_recordings(found: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:
-    seconds = units(results).groupby("method")["seconds"].mean()
+    seconds = cases(results).groupby("method")["seconds"].mean()
     steps = [horizon for horizon in HORIZONS if (found["horizon"] == horizon).any()]
     yield f"| SynapsNet less | {' | '.join(f'{h} steps' for h in steps)} | recordings | seconds to fit |"
     yield "|---" * (len(steps) + 3) + "|"

@@ -37,12 +37,12 @@ from validation.benchmark.ranking import (
     CEILING,
     averages,
     balanced,
+    cases,
     contestants,
     failures,
     lead,
     ranks,
     scores,
-    units,
 )
 from validation.methods import BOUNDS, label
 from validation.metrics.glossary import CONNECTIVITY_METRICS, RESPONSE_METRICS
@@ -103,11 +103,11 @@ def leaderboard(results: pd.DataFrame) -> Leaderboard:
     Raises
     ------
     InputError
-        If no unit succeeded.
+        If no case succeeded.
     """
     if not (results["status"] == "ok").any():
-        reason = results["reason"].iloc[0] if len(results) else "there are no units"
-        raise InputError(f"No unit of the benchmark succeeded, so there is nothing to rank; first reason: {reason}.")
+        reason = results["reason"].iloc[0] if len(results) else "there are no cases"
+        raise InputError(f"No case of the benchmark succeeded, so there is nothing to rank; first reason: {reason}.")
     fair = balanced(results)
     methods = list(dict.fromkeys(contestants(results)["method"]))
     ranking = ranks(fair) if len(methods) > 1 else None
@@ -144,7 +144,7 @@ def write_figure(board: Leaderboard, path: str | Path) -> None:
         If the suffix is none of these.
     """
     everywhere = averages(balanced(board.results))
-    _write(static_figure(scores(board.results), everywhere, units(board.results), board.labels), Path(path))
+    _write(static_figure(scores(board.results), everywhere, cases(board.results), board.labels), Path(path))
 
 
 def write_curves(board: Leaderboard, path: str | Path) -> None:
@@ -200,12 +200,12 @@ def render(board: Leaderboard, title: str = "Leaderboard") -> str:
 
 
 def _facts(results: pd.DataFrame) -> dict[str, str]:
-    run = units(results)
+    run = cases(results)
     return {
         "Methods": str(contestants(run)["method"].nunique()),
         "Settings": str(len(run[["network", "observation"]].drop_duplicates())),
         "Seeds": str(run["seed"].nunique()),
-        "Units": f"{len(run)}, of which {(run['status'] != 'ok').sum()} failed",
+        "Cases": f"{len(run)}, of which {(run['status'] != 'ok').sum()} failed",
     }
 
 
@@ -219,7 +219,7 @@ def _panels(board: Leaderboard) -> Iterator[Panel]:
         "Up is better, left is cheaper: mean wall time of the inference on one thread, and AUPRC with its 95% interval "
         f"over seeds.{ceiling}",
         {
-            name: cost_figure(rows, units(board.results), styles, board.labels, name if "setting" in rows else None)
+            name: cost_figure(rows, cases(board.results), styles, board.labels, name if "setting" in rows else None)
             for name, rows in points.items()
         },
         choice="In",

@@ -37,7 +37,7 @@ SYMBOLS = {  # of plotly, in matplotlib; those named "-open" are not filled
 
 
 def cost_figure(
-    points: pd.DataFrame, units: pd.DataFrame, styles: Styles, labels: dict[str, str], setting: str | None = None
+    points: pd.DataFrame, cases: pd.DataFrame, styles: Styles, labels: dict[str, str], setting: str | None = None
 ) -> go.Figure:
     """Score of each method over the time it takes; the ceiling is a line.
 
@@ -45,14 +45,14 @@ def cost_figure(
     ----------
     points : DataFrame
         `method`, `value`, `low`, `high`.
-    units : DataFrame
-        See `validation.benchmark.ranking.units`.
+    cases : DataFrame
+        See `validation.benchmark.ranking.cases`.
     styles, labels : dict by method
     setting : str, optional
-        Only this one's units count for the time.
+        Only this one's cases count for the time.
     """
     figure = go.Figure(layout=base_layout(showlegend=True))
-    seconds = _seconds(units, setting)
+    seconds = _seconds(cases, setting)
     rows = {row["method"]: row for row in points.to_dict("records")}
     for method, label in labels.items():
         if method not in rows or method in BOUNDS:
@@ -118,7 +118,7 @@ def curve_figure(curve: Curve, styles: Styles, labels: dict[str, str]) -> go.Fig
 
 
 def static_figure(
-    by_setting: pd.DataFrame, everywhere: pd.DataFrame, units: pd.DataFrame, labels: dict[str, str]
+    by_setting: pd.DataFrame, everywhere: pd.DataFrame, cases: pd.DataFrame, labels: dict[str, str]
 ) -> Figure:
     """Scores by setting beside cost against fidelity, for print; the ceiling is a dashed line.
 
@@ -128,13 +128,13 @@ def static_figure(
         `setting`, `method`, `value`, `low`, `high`.
     everywhere : DataFrame
         The same without `setting`, over all of them.
-    units : DataFrame
-        See `validation.benchmark.ranking.units`.
+    cases : DataFrame
+        See `validation.benchmark.ranking.cases`.
     labels : dict of method -> str
     """
     styles = method_styles(labels)
     names = list(dict.fromkeys(by_setting["setting"]))[::-1]  # the first on top
-    seconds = _seconds(units)
+    seconds = _seconds(cases)
     drawn = [method for method in labels if method not in BOUNDS]
     with rc_context({"font.size": 9}):
         height = max(3.0, len(names) * max(0.35, 0.1 + 0.055 * len(drawn)))  # so that markers touch at most
@@ -235,11 +235,11 @@ def _look(style: MethodStyle) -> dict[str, Any]:
     return look | {"elinewidth": 1} | ({"markerfacecolor": "white"} if name != style.symbol else {})
 
 
-def _seconds(units: pd.DataFrame, setting: str | None = None) -> dict[str, float]:
+def _seconds(cases: pd.DataFrame, setting: str | None = None) -> dict[str, float]:
     """Mean time by method."""
     if setting is not None:
-        units = units[units["network"] + ", " + units["observation"] == setting]
-    return dict(units.groupby("method")["seconds"].mean())
+        cases = cases[cases["network"] + ", " + cases["observation"] == setting]
+    return dict(cases.groupby("method")["seconds"].mean())
 
 
 def _half_widths(rows: pd.DataFrame) -> np.ndarray:

@@ -15,11 +15,11 @@ from validation.benchmark.ranking import (
     CEILING,
     RANKED,
     averages,
+    cases,
     differences,
     scores,
     settings,
     shares_of_ceiling,
-    units,
 )
 from validation.methods import BOUNDS
 from validation.metrics.glossary import CONNECTIVITY_METRICS, Metric
@@ -28,7 +28,7 @@ from validation.metrics.results import Estimate
 RANK = Metric(
     "rank",
     "rank",
-    "By mean AUPRC over all networks and seeds, a failed unit counting as 0; the interval is that of the rank if other "
+    "By mean AUPRC over all networks and seeds, a failed case counting as 0; the interval is that of the rank if other "
     "ones had been drawn.",
     lower_is_better=True,
 )
@@ -40,12 +40,12 @@ OF_CEILING = Metric(
 )
 SECONDS = Metric("seconds", "seconds", "Mean wall time of the inference, on one thread.", lower_is_better=True)
 PEAK = Metric("peak_mib", "peak MiB", "Largest memory of a process, imports included.", lower_is_better=True)
-FAILED = Metric("failed", "failed", "Units in which it raised, ran out of time or died.", lower_is_better=True)
+FAILED = Metric("failed", "failed", "Cases in which it raised, ran out of time or died.", lower_is_better=True)
 
 AHEAD = Metric(
     "difference",
     "ahead by",
-    "How much more AUPRC the first method has, on average over networks and seeds, a failed unit counting as 0; the "
+    "How much more AUPRC the first method has, on average over networks and seeds, a failed case counting as 0; the "
     "interval is of this pair alone.",
     lower_is_better=True,
 )
@@ -107,7 +107,7 @@ def standing_table(
     ranking : DataFrame or None
         See `validation.benchmark.ranking.ranks`.
     """
-    run = units(results).groupby("method")
+    run = cases(results).groupby("method")
     columns: list[tuple[Metric, Cells]] = []
     if ranking is not None:
         columns.append((RANK, _estimates(ranking, "rank", "rank_low", "rank_high")))
@@ -163,7 +163,7 @@ def fidelity_table(results: pd.DataFrame, labels: dict[str, str]) -> str:
             shown = f"**{value:.3f}**" if value == best else f"{value:.3f}"
             cells.append(f"{shown} / {'–' if false is None or not reported else f'{false:.0%}'}")
         lines.append(f"| {setting} | {' | '.join(cells)} |")
-    seconds = units(results).groupby("method")["seconds"].mean()
+    seconds = cases(results).groupby("method")["seconds"].mean()
     lines.append(f"| seconds | {' | '.join(format_number(seconds.get(method)) for method in labels)} |")
     for each in peers(results):
         values = ", ".join(f"{name} {value:.3f}" for name, value in each.published.values.items())

@@ -28,7 +28,7 @@ from synapsnet.multi_step import SPANS, MultiStep, recent_means
 from synapsnet.recording import Connectome, Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, Task, mean_loss, share, stretches, train, windows
+from synapsnet.training import History, Schedule, Task, mean_loss, segments_of_process, stretches, train, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2
@@ -314,7 +314,7 @@ class FittedModel(nn.Module):
         for _ in range(NEWTON_STEPS):  # fit the offsets to the new weights
             score, information = torch.zeros(2, *model.offset.shape, device=x.device)
             for batch in todo:
-                for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+                for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
                     past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
                     eta = model(past, context)
                     score += model.score(eta, target).sum(0)

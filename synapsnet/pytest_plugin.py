@@ -55,10 +55,10 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     from synapsnet.errors import InputError, sentence
 
     try:
-        from validation.methods import find_method
+        from validation.methods import find_method, find_methods_in
         from validation.properties import MODALITIES, PROPERTIES, Examiner
 
-        sys.path.append(str(config.invocation_params.dir))  # a module beside the user; last, so that it hides none
+        find_methods_in(config.invocation_params.dir)
         examiner = Examiner(find_method(name), quick=config.getoption("synapsnet_quick"))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("validation"):

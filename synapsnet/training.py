@@ -358,7 +358,7 @@ def n_targets(batch: Segments, n_steps: int) -> int:
     return sum(stop - start - n_steps for start, stop in batch)
 
 
-def share(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
+def segments_of_process(batch: Segments, n_steps: int, rank: int, count: int) -> Segments:
     """The part of a batch that process `rank` of `count` predicts: an equal part of each stretch, if long enough."""
     ours = []
     for start, stop in batch:
@@ -393,7 +393,7 @@ def mean_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, parts: l
 
 def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:
     """The contribution of this process to the mean over a batch; the contributions sum to that mean."""
-    ours = share(batch, model.n_steps, fabric.global_rank, fabric.world_size)
+    ours = segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
     if not ours:
         return 0.0 * model.embedding.sum()
     with fabric.autocast():

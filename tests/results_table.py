@@ -35,14 +35,14 @@ def results(
     of weights is always twice the AUPRC less 1, chance 0.1, and glm takes 10 s, the others 1 s.
     """
     outcomes = []
-    for unit in SUITE.units():
-        if unit.method not in methods:
+    for case in SUITE.cases():
+        if case.method not in methods:
             continue
         value: float | str = 1.0
-        if unit.method != "oracle":
-            value = {"var": 0.8, "glm": 0.7, "random": 0.1, "ceiling": 0.9}[unit.method] + 0.01 * (unit.seed - 2)
-            value -= 0.1 * (unit.observation_label == "short")
-        key = (unit.network_label, unit.observation_label, unit.method, unit.seed)
+        if case.method != "oracle":
+            value = {"var": 0.8, "glm": 0.7, "random": 0.1, "ceiling": 0.9}[case.method] + 0.01 * (case.seed - 2)
+            value -= 0.1 * (case.observation_label == "short")
+        key = (case.network_label, case.observation_label, case.method, case.seed)
         value = (changes or {}).get(key, value)
         if isinstance(value, str):
             outcome = Outcome(status="failed", reason=value)
@@ -53,7 +53,7 @@ def results(
                 Score(metric="auprc_lift", value=value / 0.1, low=nan, high=nan),
                 Score(metric="weight_correlation", value=2 * value - 1, low=nan, high=nan),
             ]
-            seconds = 10.0 if unit.method == "glm" else 1.0
+            seconds = 10.0 if case.method == "glm" else 1.0
             outcome = Outcome(status="ok", seconds=seconds, peak_mib=300.0, scores=scores)
-        outcomes.append((unit, str(unit), outcome))
+        outcomes.append((case, str(case), outcome))
     return tidy(outcomes, {"numpy": "2.0"})

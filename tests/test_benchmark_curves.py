@@ -28,8 +28,8 @@ def curve(title: str, scores: dict[str, dict[float, list[float]]]) -> Curve:
         for x, values in points.items()
         for seed, value in enumerate(values)
     ]
-    units = pd.DataFrame(rows, columns=["method", "seed", "x", "value"]).sort_values("x", kind="stable")
-    return Curve(title, "random, spikes", units, over_seeds(units, ["method", "x"]), pd.DataFrame())
+    cases = pd.DataFrame(rows, columns=["method", "seed", "x", "value"]).sort_values("x", kind="stable")
+    return Curve(title, "random, spikes", cases, over_seeds(cases, ["method", "x"]), pd.DataFrame())
 
 
 def row(table: pd.DataFrame, method: str, x: float) -> dict[str, float]:
@@ -66,7 +66,7 @@ def test_nothing_varies_in_a_single_setting():
 
 def test_the_suite_draws_its_curves():
     outcome = Outcome(status="ok", scores=[Score(metric="auprc", value=0.5, low=0.4, high=0.6)])
-    table = tidy(((unit, str(unit), outcome) for unit in load_suite("curves").units()), {})
+    table = tidy(((case, str(case), outcome) for case in load_suite("curves").cases()), {})
     lengths, fractions, shared = [2, 5, 10, 20, 60, 120], [0.1, 0.25, 0.5, 1], [0, 0.25, 0.5, 0.75]
     found = {(curve.title, curve.base): curve.points for curve in curves(table)}
     assert {key: sorted(points["x"].unique()) for key, points in found.items()} == {

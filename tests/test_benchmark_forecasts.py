@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from reports.forecast_benchmark import forecast_tables, is_of_forecasts
 from synapsnet.cli import main
 from synapsnet.errors import InputError
+from validation.benchmark.case import measure
 from validation.benchmark.forecasts import HORIZONS, skills
-from validation.benchmark.sources import unit_key, versions
+from validation.benchmark.sources import case_key, versions
 from validation.benchmark.suite import Suite, load_suite
 from validation.benchmark.table import tidy, write_table
-from validation.benchmark.unit import measure
 
 SUITE = {
     "task": "forecasts",
@@ -40,8 +40,8 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def test_forecasters_are_scored_on_the_same_held_out_steps(folder):
-    units = Suite(**SUITE).units()
-    outcomes = [(unit, unit.method, measure(unit)) for unit in units]
+    cases = Suite(**SUITE).cases()
+    outcomes = [(case, case.method, measure(case)) for case in cases]
     assert {outcome.status for *_, outcome in outcomes} == {"ok"}
     table = tidy(outcomes, versions())
     assert is_of_forecasts(table)
@@ -57,7 +57,7 @@ def test_forecasters_are_scored_on_the_same_held_out_steps(folder):
 
 def test_a_method_that_does_not_forecast_is_refused(folder):
     with pytest.raises(InputError, match="'correlation' infers connectivity and does not forecast"):
-        unit_key(Suite(**{**SUITE, "methods": ["correlation"]}).units()[0])
+        case_key(Suite(**{**SUITE, "methods": ["correlation"]}).cases()[0])
 
 
 def test_connections_must_be_known_where_they_are_to_be_inferred():

@@ -12,12 +12,12 @@ from reports.leaderboard import leaderboard, render
 from reports.leaderboard_tables import fidelity_table, peer_tables
 from synapsnet.datasets import find_dataset
 from synapsnet.errors import InputError
+from validation.benchmark.case import measure
 from validation.benchmark.published import Published, published
 from validation.benchmark.recorded import FOLDERS, Recorded
-from validation.benchmark.sources import unit_key, versions
+from validation.benchmark.sources import case_key, versions
 from validation.benchmark.suite import load_suite
 from validation.benchmark.table import read_table, tidy, write_table
-from validation.benchmark.unit import measure
 from validation.metrics.glossary import CONNECTIVITY_METRICS
 
 SUITE = """
@@ -66,10 +66,10 @@ def folder(tmp_path, monkeypatch) -> Path:
 def test_a_suite_of_recordings(folder):
     suite = load_suite(str(folder / "suite.toml"))
     assert list(suite.absent()) == ["elsewhere"]
-    units = suite.units()
-    assert len(units) == 6
-    before = unit_key(units[0])
-    outcomes = [(unit, unit_key(unit), measure(unit)) for unit in units]
+    cases = suite.cases()
+    assert len(cases) == 6
+    before = case_key(cases[0])
+    outcomes = [(case, case_key(case), measure(case)) for case in cases]
     assert {outcome.status for *_, outcome in outcomes} == {"ok"}
     table = tidy(outcomes, versions())
     assert str(folder) not in "".join(table["network_spec"])  # where it lies does not matter
@@ -87,15 +87,15 @@ def test_a_suite_of_recordings(folder):
     assert said[0].startswith("theirs.parquet: results of ")
     with (folder / "there.npz").open("ab") as file:
         file.write(b"\0")
-    assert unit_key(load_suite(str(folder / "suite.toml")).units()[0]) != before
+    assert case_key(load_suite(str(folder / "suite.toml")).cases()[0]) != before
 
 
 def test_results_of_different_suites_are_not_put_together(folder):
     suite = load_suite(str(folder / "suite.toml"))
-    unit = suite.units()[0]
+    case = suite.cases()[0]
     for name, sha256 in (("a", "1"), ("b", "2")):
-        changed = unit.model_copy(update={"network": unit.network | {"sha256": sha256}})
-        write_table(tidy([(changed, name, measure(unit))], versions()), folder)
+        changed = case.model_copy(update={"network": case.network | {"sha256": sha256}})
+        write_table(tidy([(changed, name, measure(case))], versions()), folder)
         (folder / "results.parquet").rename(folder / f"{name}.parquet")
     with pytest.raises(InputError, match="are of different suites"):
         read_table(folder)
@@ -105,7 +105,7 @@ def test_a_suite_whose_recordings_are_all_absent_says_where_they_are_looked_for(
     monkeypatch.setenv("SYNAPSNET_DATA", str(folder / "other"))
     monkeypatch.chdir(folder.parent)
     with pytest.raises(InputError, match="None of the recordings is there: there"):
-        load_suite(str(folder / "suite.toml")).units()
+        load_suite(str(folder / "suite.toml")).cases()
 
 
 def test_a_recording_that_is_absent_is_fetched_by_the_name_of_its_data_set(folder, tmp_path, monkeypatch):
@@ -134,8 +134,8 @@ def test_a_recording_that_is_absent_is_fetched_by_the_name_of_its_data_set(folde
 def test_what_others_published_of_the_same_file_stands_beside_ours_and_is_marked(folder, monkeypatch):
     theirs = Published(recording="there.npz", metric="auprc", citation="Doe 2020", values={"theirs": 0.5})
     monkeypatch.setattr("validation.benchmark.published.published", lambda: (theirs,))
-    units = load_suite(str(folder / "suite.toml")).units()
-    board = leaderboard(tidy([(unit, unit_key(unit), measure(unit)) for unit in units], versions()))
+    cases = load_suite(str(folder / "suite.toml")).cases()
+    board = leaderboard(tidy([(case, case_key(case), measure(case)) for case in cases], versions()))
     (table,) = peer_tables(board.results, board.labels)  # of the recording as it is, not of its calcium
     ours = {row.label: (row.cells[0].value, row.cells[1].text) for row in table.rows}
     assert ours["theirs"] == (0.5, "published")

@@ -1,4 +1,4 @@
-"""Units and runs: whatever a method does becomes a row, and a run that is disturbed ends like one that is not."""
+"""Cases and runs: whatever a method does becomes a row, and a run that is disturbed ends like one that is not."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 from distributed import Client
 
 from synapsnet.errors import InputError
+from validation.benchmark.case import measure, observe
 from validation.benchmark.runner import connect, run_suite
-from validation.benchmark.sources import unit_key
+from validation.benchmark.sources import case_key
 from validation.benchmark.subprocess import Outcome, run_in_child
-from validation.benchmark.suite import Suite, Unit
+from validation.benchmark.suite import Case, Suite
 from validation.benchmark.table import COLUMNS, read_table
-from validation.benchmark.unit import measure, observe
 
 NETWORK = {"name": "lif-random", "n_neurons": 20, "connection_probability": 0.15}  # compiled for other tests, too
 
@@ -34,8 +34,8 @@ def suite(*methods: str, seeds: tuple[int, ...] = (1,), **more: object) -> Suite
     )
 
 
-def unit(method: str, **more: object) -> Unit:
-    return suite(method, **more).units()[-1]
+def case(method: str, **more: object) -> Case:
+    return suite(method, **more).cases()[-1]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,37 +48,37 @@ def scores(outcome: Outcome) -> dict[str, float]:
 
 
 def alike(expected: dict[str, float]) -> Any:
-    """To the digits that do not depend on the number of threads, which a unit's own process has fewer of."""
+    """To the digits that do not depend on the number of threads, which a case's own process has fewer of."""
     return pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True)
 
 
-def test_a_unit_is_the_same_each_time_and_hides_the_ground_truth():
-    outcome = measure(unit("Curious"))
+def test_a_case_is_the_same_each_time_and_hides_the_ground_truth():
+    outcome = measure(case("Curious"))
     assert (outcome.status, outcome.reason) == ("ok", "")
     assert outcome.seconds is not None and outcome.peak_mib is not None
     assert {"auroc", "auprc", "weight_correlation"} <= set(scores(outcome))
-    assert scores(outcome) == scores(measure(unit("Fast")))
+    assert scores(outcome) == scores(measure(case("Fast")))
 
 
 def test_the_seed_reaches_the_method_and_the_recording():
-    one, other = (measure(each) for each in suite("Seeded", seeds=(1, 2)).units())
+    one, other = (measure(each) for each in suite("Seeded", seeds=(1, 2)).cases())
     assert scores(one) != scores(other)
-    assert scores(one) == scores(measure(unit("Seeded")))
-    values = [observe(each).values.sum() for each in suite("Fast", seeds=(1, 2)).units()]
+    assert scores(one) == scores(measure(case("Seeded")))
+    values = [observe(each).values.sum() for each in suite("Fast", seeds=(1, 2)).cases()]
     assert values[0] != values[1]
 
 
-def test_the_bounds_are_units_that_know_the_truth():
+def test_the_bounds_are_cases_that_know_the_truth():
     bounds = suite("Fast").model_copy(update={"methods": ["oracle", "ceiling"]})
-    oracle, ceiling = (measure(each) for each in bounds.units())
+    oracle, ceiling = (measure(each) for each in bounds.cases())
     assert (oracle.status, oracle.reason) == (ceiling.status, ceiling.reason) == ("ok", "")
     assert scores(oracle)["auprc"] == scores(oracle)["signed_auroc"] == scores(oracle)["sign_accuracy"] == 1
-    assert scores(measure(unit("Fast")))["auprc"] < scores(ceiling)["auprc"] <= 1
+    assert scores(measure(case("Fast")))["auprc"] < scores(ceiling)["auprc"] <= 1
 
 
 def test_a_part_of_the_network_as_calcium():
     options = {"as": "calcium", "duration_s": 20.0, "visible": 0.5, "frame_rate_hz": 10.0}
-    recording = observe(unit("Fast", seeds=(3,), zoom=options))
+    recording = observe(case("Fast", seeds=(3,), zoom=options))
     assert (recording.modality, recording.n_neurons, recording.n_steps) == ("calcium", 10, 200)
     assert recording.connectome is not None and recording.connectome.effective is not None
 
@@ -88,7 +88,7 @@ def test_a_part_of_the_network_as_calcium():
     [("Failing", "ZeroDivisionError: nothing to divide by"), ("Exiting", "SystemExit: gone")],
 )
 def test_what_a_method_raises_is_the_reason(method, reason):
-    outcome = measure(unit(method))
+    outcome = measure(case(method))
     assert (outcome.status, outcome.reason, outcome.scores) == ("failed", reason, [])
 
 
@@ -99,13 +99,13 @@ def test_a_network_that_cannot_be_simulated_is_a_reason_too():
         networks={"silent": NETWORK | {"drive_mv": 0.0, "noise_mv": 0.0}},
         observations={"spikes": {"as": "spikes", "duration_s": 2.0}},
     )
-    outcome = measure(silent.units()[0])
+    outcome = measure(silent.cases()[0])
     assert outcome.status == "unrecorded" and "stayed silent" in outcome.reason
     assert not outcome.final(1.0)
 
 
-def test_a_unit_that_takes_too_long_is_ended():
-    outcome = Outcome.model_validate_json(run_in_child(unit("Sleeping").model_dump_json(), 0.2))
+def test_a_case_that_takes_too_long_is_ended():
+    outcome = Outcome.model_validate_json(run_in_child(case("Sleeping").model_dump_json(), 0.2))
     assert (outcome.status, outcome.reason) == ("timeout", "not done after 0.2 s")
     assert outcome.final(0.2) and not outcome.final(10.0)  # more time may help
 
@@ -136,7 +136,7 @@ def of(table: pd.DataFrame, method: str) -> pd.DataFrame:
 def test_the_table_has_a_row_for_each_metric_and_one_for_each_failure(results: pd.DataFrame, folder: Path):
     assert results.dtypes.astype(str).to_dict() == COLUMNS
     fast = of(results, "Fast")
-    assert dict(zip(fast["metric"], fast["value"], strict=True)) == alike(scores(measure(unit("Fast"))))
+    assert dict(zip(fast["metric"], fast["value"], strict=True)) == alike(scores(measure(case("Fast"))))
     assert (fast["status"] == "ok").all()
     assert of(results, "Failing")[["metric", "status", "reason"]].fillna("").values.tolist() == [
         ["", "failed", "ZeroDivisionError: nothing to divide by"]
@@ -153,15 +153,15 @@ def test_memory_is_measured(results: pd.DataFrame):
 def test_what_is_done_is_not_repeated_unless_it_died(results: pd.DataFrame, folder: Path, client: Client):
     said: list[str] = []
     again = run_suite(suite("Fast", "Hungry", "Failing"), folder / "results", client, notify=said.append)
-    assert said[0] == "3 units are done already." and "kept beside these" in said[1] and len(said) == 2
+    assert said[0] == "3 cases are done already." and "kept beside these" in said[1] and len(said) == 2
     killed = results["status"] == "killed"  # not of the suite any more, so it comes first
     pd.testing.assert_frame_equal(again, pd.concat([results[killed], results[~killed]], ignore_index=True))
-    assert len(list((folder / "results" / "units").glob("*.json"))) == 3
+    assert len(list((folder / "results" / "cases").glob("*.json"))) == 3
 
 
 def test_a_killed_worker_and_a_damaged_file_change_nothing(folder: Path, client: Client):
     waiting = suite("Waiting", seeds=(1, 2))
-    damaged = folder / "disturbed" / "units" / f"{unit_key(waiting.units()[0])}.json"
+    damaged = folder / "disturbed" / "cases" / f"{case_key(waiting.cases()[0])}.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")
     workers = set(client.scheduler_info()["workers"])
@@ -180,9 +180,9 @@ def test_a_killed_worker_and_a_damaged_file_change_nothing(folder: Path, client:
     killer.join()
     assert killed[0] != os.getpid()
     assert set(client.scheduler_info()["workers"]) != workers  # Dask has replaced it
-    assert len(list(folder.glob("started-*"))) == 3  # two units, and one of them again
+    assert len(list(folder.glob("started-*"))) == 3  # two cases, and one of them again
     assert (disturbed["status"] == "ok").all()
-    for each in waiting.units():  # undisturbed, in this process
+    for each in waiting.cases():  # undisturbed, in this process
         rows = disturbed[disturbed["seed"] == each.seed]
         assert dict(zip(rows["metric"], rows["value"], strict=True)) == alike(scores(measure(each)))
 

@@ -1,4 +1,4 @@
-"""Suites: what units they stand for, what is refused, and what a cached result depends on."""
+"""Suites: what cases they stand for, what is refused, and what a cached result depends on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import validation.benchmark.sources as sources
 from synapsnet.errors import InputError
-from validation.benchmark.sources import code_hash, imported_modules, unit_key
+from validation.benchmark.sources import case_key, code_hash, imported_modules
 from validation.benchmark.suite import SUITES, Suite, load_suite
 from validation.methods import BOUNDS, find_forecaster, find_method
 
@@ -24,14 +24,14 @@ DESCRIBED = {
 
 
 def test_everything_by_everything_without_grids():
-    units = Suite(**DESCRIBED).units()
-    assert len(units) == len(set(map(str, units))) == 2 * 2 * 2 * 2
-    assert [unit.method for unit in units] == ["lagged-correlation"] * 8 + ["var"] * 8
+    cases = Suite(**DESCRIBED).cases()
+    assert len(cases) == len(set(map(str, cases))) == 2 * 2 * 2 * 2
+    assert [case.method for case in cases] == ["lagged-correlation"] * 8 + ["var"] * 8
 
 
-def test_units_that_run_side_by_side_differ_in_their_simulation():
-    units = Suite(**DESCRIBED).units()
-    assert all((a.network_label, a.seed) != (b.network_label, b.seed) for a, b in pairwise(units))
+def test_cases_that_run_side_by_side_differ_in_their_simulation():
+    cases = Suite(**DESCRIBED).cases()
+    assert all((a.network_label, a.seed) != (b.network_label, b.seed) for a, b in pairwise(cases))
 
 
 def test_grids_choose_and_overlap():
@@ -40,22 +40,22 @@ def test_grids_choose_and_overlap():
         {"networks": ["random", "small"], "observations": ["spikes"], "methods": ["glm"], "seeds": [7]},
         {"networks": ["random"], "observations": ["noisy"], "seeds": [2, 3]},
     ]
-    units = [str(unit) for unit in Suite(**DESCRIBED, grid=grid).units(["correlation"])]
-    assert sorted(unit for unit in units if unit.startswith("glm")) == [
+    cases = [str(case) for case in Suite(**DESCRIBED, grid=grid).cases(["correlation"])]
+    assert sorted(case for case in cases if case.startswith("glm")) == [
         "glm on random, spikes, seed 7",
         "glm on small, spikes, seed 7",
     ]
-    assert sum(unit.startswith("var") for unit in units) == 4 + 1  # seed 2 is in two grids
-    assert sum(unit.startswith("correlation") for unit in units) == 4 + 2 + 1
-    assert [unit.split()[0] for unit in units] == sorted(
-        (unit.split()[0] for unit in units), key=["lagged-correlation", "var", "glm", "correlation"].index
+    assert sum(case.startswith("var") for case in cases) == 4 + 1  # seed 2 is in two grids
+    assert sum(case.startswith("correlation") for case in cases) == 4 + 2 + 1
+    assert [case.split()[0] for case in cases] == sorted(
+        (case.split()[0] for case in cases), key=["lagged-correlation", "var", "glm", "correlation"].index
     )
 
 
-def test_a_unit_holds_the_defaults():
-    unit = Suite(**DESCRIBED).units()[0]
-    assert unit.network["dt_ms"] == 0.1
-    assert unit.observation["duration_s"] == 600
+def test_a_case_holds_the_defaults():
+    case = Suite(**DESCRIBED).cases()[0]
+    assert case.network["dt_ms"] == 0.1
+    assert case.observation["duration_s"] == 600
     assert Suite(**DESCRIBED).observations["noisy"].complete()["indicator"] == "GCaMP6f"
 
 
@@ -100,9 +100,9 @@ def test_the_suites_of_the_project(path: Path):
             pytest.skip("recordings of others are not here")
     else:
         assert len(suite.seeds) >= 2
-    for method in {unit.method for unit in suite.units()} - {*BOUNDS}:
+    for method in {case.method for case in suite.cases()} - {*BOUNDS}:
         find_forecaster(method) if suite.task == "forecasts" else find_method(method)
-    used = {(unit.network_label, unit.observation_label) for unit in suite.units()}
+    used = {(case.network_label, case.observation_label) for case in suite.cases()}
     assert {network for network, _ in used} == {*suite.networks, *suite.recordings}
     assert {observation for _, observation in used} == set(suite.observations)
 
@@ -139,7 +139,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keys(*methods: str) -> list[str]:
     code_hash.cache_clear()
-    return [unit_key(unit) for unit in Suite(**DESCRIBED | {"methods": list(methods), "seeds": [1]}).units()]
+    return [case_key(case) for case in Suite(**DESCRIBED | {"methods": list(methods), "seeds": [1]}).cases()]
 
 
 def test_a_changed_method_changes_its_own_keys_only(package: Path):
@@ -164,8 +164,8 @@ def test_bounds_have_keys_of_their_own_code():
 def test_keys_depend_on_versions_but_not_on_labels(monkeypatch: pytest.MonkeyPatch):
     before = keys("var")
     renamed = DESCRIBED | {"networks": {f"{k}-1": v for k, v in DESCRIBED["networks"].items()}}
-    units = Suite(**renamed | {"methods": ["var"], "seeds": [1]}).units()
-    assert [unit_key(unit) for unit in units] == before
+    cases = Suite(**renamed | {"methods": ["var"], "seeds": [1]}).cases()
+    assert [case_key(case) for case in cases] == before
     monkeypatch.setattr(sources, "versions", lambda: {"numpy": "0.1"})
     assert not set(keys("var")) & set(before)
 

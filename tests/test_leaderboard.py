@@ -19,13 +19,13 @@ from synapsnet.errors import InputError
 from validation.benchmark.ranking import (
     averages,
     balanced,
+    cases,
     differences,
     failures,
     lead,
     ranks,
     scores,
     shares_of_ceiling,
-    units,
 )
 from validation.benchmark.table import COLUMNS, RESULTS, write_table
 
@@ -91,7 +91,7 @@ def test_tables_mark_the_best():
 
 
 def test_the_first_against_each_other_one():
-    # Units are (random, seed) and (shared, seed); the observations of "random" are averaged.
+    # Cases are (random, seed) and (shared, seed); the observations of "random" are averaged.
     table = lead(results({("random", "short", "var", 1): 0.99}))
     assert table[["method", "other", "n"]].to_numpy().tolist() == [["var", "glm", 6], ["var", "random", 6]]
     low, high = stats.ttest_1samp([0.25, 0.1, 0.1, 0.1, 0.1, 0.1], 0).confidence_interval(0.95)
@@ -144,7 +144,7 @@ def test_bounds_are_shown_but_do_not_take_part():
 def test_the_ceiling_is_a_line_and_the_truth_is_not_drawn():
     table = results(methods=BOUNDED)
     board = leaderboard(table)
-    figure = static_figure(scores(table), averages(table), units(table), board.labels)
+    figure = static_figure(scores(table), averages(table), cases(table), board.labels)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "VAR, ridge", "Poisson GLM", "random", "attainable ceiling (bound)",
     ]  # fmt: skip

@@ -8,8 +8,8 @@ from planted import N_DRIVEN, TYPES, N, lit, planted_network
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
+from validation.benchmark.case import measure
 from validation.benchmark.suite import Suite
-from validation.benchmark.unit import measure
 from validation.light.known_neurons import before_light, known_responses, lit_neurons, score_known
 from validation.light.responses import Responses
 from validation.metrics.glossary import RESPONSE_METRICS
@@ -76,7 +76,7 @@ def test_a_unit_of_a_network_with_light_scores_responses_that_no_method_has_seen
         networks={"silenced": network},
         observations={"spikes": {"as": "spikes", "duration_s": 60.0}},
     )
-    known, dark = (measure(unit) for unit in suite.units())
+    known, dark = (measure(case) for case in suite.cases())
     assert (known.reason, dark.reason) == ("", "")
     scores = {score.metric: score.value for score in known.scores}
     assert scores["response_correlation"] > 0.3

@@ -27,7 +27,7 @@ from synapsnet.training import (
     batch_loss,
     batches,
     n_targets,
-    share,
+    segments_of_process,
     stretches,
     train,
     windows,
@@ -315,7 +315,7 @@ def test_a_fit_that_diverged_resumes_to_the_same_result(tmp_path, fraction):
 @given(segments, st.integers(1, 6), st.integers(1, 12), st.integers(1, 4))
 def test_processes_share_a_batch_so_that_each_target_is_predicted_once(epochs, n_steps, length, count):
     for batch in batches(epochs, n_steps, length):
-        parts = [share(batch, n_steps, rank, count) for rank in range(count)]
+        parts = [segments_of_process(batch, n_steps, rank, count) for rank in range(count)]
         assert sorted(t for part in parts for t in targets_of(part, n_steps)) == sorted(targets_of(batch, n_steps))
         assert sum(n_targets(part, n_steps) for part in parts) == n_targets(batch, n_steps)
         assert count > 1 or parts == [batch]

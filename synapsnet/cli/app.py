@@ -354,10 +354,11 @@ def score(
     - `synapsnet score run/ --against lagged-correlation,var`
     - `synapsnet score run/ --truth connections.csv`
     """
+    from validation.methods import find_methods_in
     from validation.scoring import score_run
 
+    find_methods_in(Path.cwd())
     add_truth_of(run, truth, orientation, truth_read)
-
     names = None if against is None else [name.strip() for name in against.split(",") if name.strip()]
     with progress() as steps:
         results = score_run(run, against=names, seed=seed, device=device, progress=steps)

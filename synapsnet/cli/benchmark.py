@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,8 +59,9 @@ def benchmark(
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.runner import connect, run_suite
     from validation.benchmark.suite import load_suite
+    from validation.methods import find_methods_in
 
-    sys.path.append(str(Path.cwd()))  # a module beside the user; last, so that it hides none of ours or Python's
+    find_methods_in(Path.cwd())
     check_folder(output)
     chosen = load_suite(suite)
     try:

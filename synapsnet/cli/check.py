@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,10 +23,10 @@ def check(
 
     Example: `synapsnet check mypkg.mymodule:MyMethod`
     """
-    from validation.methods import find_method
+    from validation.methods import find_method, find_methods_in
     from validation.properties import MODALITIES, iter_check
 
-    sys.path.append(str(Path.cwd()))  # a module beside the user; last, so that it hides none of ours or Python's
+    find_methods_in(Path.cwd())
     results = []
     for result in iter_check(find_method(method), modalities=(modality,) if modality else MODALITIES, quick=quick):
         results.append(result)

@@ -19,7 +19,7 @@ are gradient, information and step. :math:`P` is the inverse of the covariance o
 postsynaptic neurons with one inverse. The gradient is exact, so that the maximum is that of the likelihood.
 
 The standard error comes from the moments of what is sent, weighted by the information, and from the variance inflation
-by the other presynaptic neurons: what another one explains as well is no information.
+by the other presynaptic neurons: what they explain as well is no information.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from torch import Tensor
 from synapsnet.devices import add_up
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
-from synapsnet.training import n_targets, share, windows
+from synapsnet.training import n_targets, segments_of_process, windows
 
 NEWTON_STEPS = 3
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
@@ -57,15 +57,15 @@ class Evidence:
     n_steps : int
         Number of steps T from which the correlations come.
     flank_estimate, flank_error : (N, N) tensor
-        Weight, with its standard error, that would make the correlation which is seen in the flanks: earlier and later
-        than a connection can act.
+        Weight, with its standard error, that would make the correlation in the flanks: earlier and later than a
+        connection can act.
     skewness : (N, N) tensor
         Skewness of the estimate's error if the two neurons are independent.
     informative : (N, N) bool tensor, optional
-        Pairs of which the recording says anything, symmetric; None is all of them.
+        Pairs about which the recording says anything; symmetric. None: all of them.
     log_direct : (N, N) tensor, optional
         Log likelihood ratio of a connection to a hidden neuron that sends to both, see
-        `synapsnet.inference.hidden_sources`; infinite where the recording does not tell. None is infinite everywhere.
+        `synapsnet.inference.hidden_sources`; infinite where the recording does not say. None: infinite everywhere.
     """
 
     estimate: Tensor
@@ -97,7 +97,7 @@ class Evidence:
 
     @property
     def has_zero_lag(self) -> bool:
-        """Is anything known at zero lag."""
+        """Whether anything is known at zero lag."""
         return bool(self.zero_lag.any())
 
     def without_zero_lag(self) -> Evidence:
@@ -109,7 +109,7 @@ class Evidence:
 def gather_evidence(
     model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric
 ) -> tuple[Evidence, Tensor]:
-    """Evidence for every pair from a trained model, with the prior of training taken back.
+    """Evidence for every pair from a trained model, with the prior of training undone.
 
     The trained model stays as it is. The weights that Newton's method adds to its predictions are added to the trained
     ones, and each of those counts as much as the decoder passes on of it: the decoder's mean gain over the training
@@ -123,7 +123,7 @@ def gather_evidence(
     x, b : (T, N), (T, V) tensors
         Activity and behaviour as the model sees them.
     batches : list of lists of (start, stop)
-        Of the training part.
+        Batches of the training part.
     fabric : Fabric
         Its processes share the batches.
 
@@ -152,7 +152,7 @@ def mean_gain(model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segment
     n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
     gain = torch.zeros(x.shape[1], dtype=_double(x), device=x.device)
     for batch in batches:
-        for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+        for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
             past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
             gain += _decode(model, past, context)[1] / n_steps
     return add_up(fabric, gain)
@@ -181,7 +181,7 @@ def _predict(
     stretches: Stretches = []
     gain = torch.zeros(n, dtype=_double(x), device=x.device)
     for batch in batches:
-        for start, stop in share(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+        for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
             past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
             sent = model.synapses.filtered(past)
             eta, slope = _decode(model, past, context)
@@ -270,8 +270,8 @@ def _read_out(
         n_steps=n_steps,
         flank_estimate=flank_estimate.float(),
         flank_error=flank_error.float(),
-        # The estimate is a sum over steps of products residual_i(t) h_j(t). Of independent factors the third moment of
-        # a product is the product of third moments.
+        # The estimate is a sum over steps of products residual_i(t) h_j(t). If these are independent, the third
+        # moment of a product is the product of the third moments.
         skewness=((residual_cubes / residual_size**3)[:, None] * (sent_cubes / sd_sent**3)).float(),
     )
 
@@ -330,14 +330,14 @@ def _smallest_variance(covariance: Tensor) -> float:
 def _without_self_connections(weight: Tensor, precision: Tensor) -> Tensor:
     """The maximum under the condition that no neuron is connected to itself.
 
-    Of a parabola with the Hessian proportional to the covariance, the maximum under w_ii = 0 lies along row i of the
+    For a parabola whose Hessian is proportional to the covariance, the maximum under w_ii = 0 lies along row i of the
     precision P (Lagrange): w_i - (w_ii / P_ii) P_i.
     """
     return weight - (weight.diagonal() / precision.diagonal())[:, None] * precision
 
 
 def flanks(sent: Tensor, n_lags: int) -> Tensor:
-    """(T, N) mean of what is sent before and after each step, too far away for a connection; 0 where none is there.
+    """(T, N) mean of what is sent before and after each step, too far away for a connection; 0 where there is neither.
 
     The flanks reach from `FLANK_GAP` steps more than a kernel is long to twice as far, on either side.
     """

@@ -58,9 +58,9 @@ class Baseline(BaseModel):
 
 @dataclass(frozen=True)
 class Change:
-    """How much better (positive) a metric has become in a setting, with the 95% interval over its units.
+    """How much better (positive) a metric has become in a setting, with the 95% interval over its cases.
 
-    `n` counts the units, `lost` those that have no score any more; `worse` says whether the change is a
+    `n` counts the cases, `lost` those that have no score any more; `worse` says whether the change is a
     significant loss.
     """
 
@@ -73,10 +73,10 @@ class Change:
 
     def __str__(self) -> str:
         if self.lost:
-            return f"{self.metric} on {self.setting}: {self.lost} of {self.n} units have no score any more"
+            return f"{self.metric} on {self.setting}: {self.lost} of {self.n} cases have no score any more"
         change = self.change
         interval = f" [{change.low:+.3g}, {change.high:+.3g}]" if self.n > 1 else ""
-        return f"{self.metric} on {self.setting}: {change.value:+.3g}{interval} over {self.n} units"
+        return f"{self.metric} on {self.setting}: {change.value:+.3g}{interval} over {self.n} cases"
 
 
 def make_baseline(table: pd.DataFrame, method: str) -> Baseline:
@@ -123,7 +123,7 @@ def compare(table: pd.DataFrame, baseline: Baseline) -> list[Change]:
     """How each guarded metric has changed, in each setting and over all of them.
 
     A change is worse if a one-sided paired t-test says so at a false discovery rate of 5% (Benjamini & Hochberg 1995, J
-    R Stat Soc B 57:289) among all changes. A unit that had a score and has none now is worse, too. A method
+    R Stat Soc B 57:289) among all changes. A case that had a score and has none now is worse, too. A method
     that still does the same does not change at all.
 
     Parameters
@@ -178,7 +178,7 @@ def _judged(changes: list[tuple[str, str, Float64Array]]) -> list[Change]:
 
 
 def _p_value(gained: Float64Array) -> float:
-    """P-value of a one-sided paired t-test for a loss: 0 if a score is gone, 1 for a single unit."""
+    """P-value of a one-sided paired t-test for a loss: 0 if a score is gone, 1 for a single case."""
     if np.isinf(gained).any():
         return 0.0
     if len(gained) < 2:

@@ -1,9 +1,9 @@
-"""The process of one unit: simulate, observe, infer, score.
+"""The process of one case: simulate, observe, infer, score.
 
 Of a network in which light is switched on later (`light_from_s`), a method sees what was before, and what it infers
 predicts the responses to light, too.
 
-    python -m validation.benchmark.unit OUTCOME.json < unit.json
+    python -m validation.benchmark.case OUTCOME.json < case.json
 
 It reads one line and ends when its standard input is closed: whoever started it is gone.
 """
@@ -30,7 +30,7 @@ from synapsnet.recording import Connectome, Recording
 from validation.benchmark.forecasts import measure_forecasts
 from validation.benchmark.recorded import Recorded, as_simulation
 from validation.benchmark.subprocess import Outcome, Score
-from validation.benchmark.suite import OBSERVE, Unit, network_of
+from validation.benchmark.suite import OBSERVE, Case, network_of
 from validation.light.known_neurons import before_light, known_responses, score_known
 from validation.light.responses import relative_effect
 from validation.methods import BOUNDS, METHODS, find_forecaster, find_method
@@ -39,68 +39,68 @@ from validation.metrics.connectivity import score_connectivity
 from validation.metrics.results import Estimate
 
 
-def measure(unit: Unit) -> Outcome:
-    """Run a unit in this process; whatever is raised becomes the reason of its failure."""
+def measure(case: Case) -> Outcome:
+    """Run a case in this process; whatever is raised becomes the reason of its failure."""
     try:
-        recording = observe(unit)
+        recording = observe(case)
     except Exception as error:
         return Outcome(status="unrecorded", reason=_reason(error))
     try:
-        return _forecast(unit, recording) if unit.task == "forecasts" else _infer(unit, recording)
+        return _forecast(case, recording) if case.task == "forecasts" else _infer(case, recording)
     except (Exception, SystemExit) as error:
         return Outcome(status="failed", reason=_reason(error), peak_mib=_peak_mib())
 
 
-def _infer(unit: Unit, recording: Recording) -> Outcome:
+def _infer(case: Case, recording: Recording) -> Outcome:
     """Connectivity inferred from a recording, or from what of it is before light."""
     assert recording.connectome is not None
-    light_from_s = unit.network.get("inputs", {}).get("light_from_s", 0.0)
+    light_from_s = case.network.get("inputs", {}).get("light_from_s", 0.0)
     seen = before_light(recording, light_from_s) if light_from_s else recording
-    method = make_method(unit.method, unit.seed, recording.connectome)
+    method = make_method(case.method, case.seed, recording.connectome)
     started = time.perf_counter()
     inferred = method.infer(seen.without_ground_truth())
     seconds = time.perf_counter() - started
     peak_mib = _peak_mib()
-    scores = score_connectivity(unit.method, recording.connectome, inferred, neurons=recording.neurons, seed=unit.seed)
+    scores = score_connectivity(case.method, recording.connectome, inferred, neurons=recording.neurons, seed=case.seed)
     values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
     if light_from_s:
         effect = relative_effect(inferred, seen.mean_activity, seen.values.std(axis=0))
-        predicted = score_known(effect, known_responses(recording), seed=unit.seed)
+        predicted = score_known(effect, known_responses(recording), seed=case.seed)
         values += [Score(metric=name, value=value, low=np.nan, high=np.nan) for name, value in predicted.items()]
     return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)
 
 
-def _forecast(unit: Unit, recording: Recording) -> Outcome:
+def _forecast(case: Case, recording: Recording) -> Outcome:
     """Forecasts of the end of a recording by a method that is fitted to what is before."""
-    method = _seeded(find_forecaster(unit.method), unit.seed)
-    seconds, values = measure_forecasts(recording.without_ground_truth(), method, seed=unit.seed)
+    method = _seeded(find_forecaster(case.method), case.seed)
+    seconds, values = measure_forecasts(recording.without_ground_truth(), method, seed=case.seed)
     return Outcome(status="ok", seconds=seconds, peak_mib=_peak_mib(), scores=values)
 
 
-def observe(unit: Unit) -> Recording:
-    """The recording of a unit, with its ground truth if that is known."""
-    options = dict(unit.observation)
+def observe(case: Case) -> Recording:
+    """The recording of a case, with its ground truth if that is known."""
+    options = dict(case.observation)
     modality = options.pop("as")
-    recorded = recorded_of(unit)
+    recorded = recorded_of(case)
     if modality == "recorded":
         if recorded is None:
             raise InputError("A network is observed as spikes or calcium, not as recorded.")
         return recorded.load()
     duration_s, visible = options.pop("duration_s"), options.pop("visible")
     if recorded is None:
-        simulation = simulate(network_of(unit.network), duration_s=duration_s, seed=unit.seed)
+        simulation = simulate(network_of(case.network), duration_s=duration_s, seed=case.seed)
     else:
         simulation = as_simulation(recorded.load(), duration_s)
     if visible < 1:
-        simulation = visible_part(simulation, fraction=visible, seed=unit.seed)
-    return OBSERVE[modality](simulation, seed=unit.seed, **options)
+        simulation = visible_part(simulation, fraction=visible, seed=case.seed)
+    return OBSERVE[modality](simulation, seed=case.seed, **options)
 
 
-def recorded_of(unit: Unit) -> Recorded | None:
-    """The recording of a unit; None if it is of a simulated network."""
-    if "recording" not in unit.network:
+def recorded_of(case: Case) -> Recorded | None:
+    """The recording of a case; None if it is of a simulated network."""
+    if "recording" not in case.network:
         return None
-    return Recorded(**{name: value for name, value in unit.network.items() if name != "sha256"})
+    return Recorded(**{name: value for name, value in case.network.items() if name != "sha256"})
 
 
 def make_method(name: str, seed: int, truth: Connectome) -> Method:
@@ -130,10 +130,10 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Read the unit, write its outcome."""
-    unit = Unit.model_validate_json(sys.stdin.readline())
+    """Read the case, write its outcome."""
+    case = Case.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    write_text(Path(sys.argv[1]), measure(unit).model_dump_json())
+    write_text(Path(sys.argv[1]), measure(case).model_dump_json())
     sys.stdout.flush()
     os._exit(0)  # threads that a method has left behind do not matter
 

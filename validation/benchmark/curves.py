@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from validation.benchmark.ranking import RANKED, RECORDING, UNIT, defined, over_seeds, settings
+from validation.benchmark.ranking import CASE, RANKED, RECORDING, defined, over_seeds, settings
 from validation.metrics.paired_tests import seed_interval
 
 
@@ -60,7 +60,7 @@ class Curve:
         Title of the axis, a key of `AXES`.
     base : str
         The first setting on it, "network, observation".
-    units : DataFrame
+    cases : DataFrame
         `method`, `seed`, `x`, `value` (`RANKED`), by increasing x.
     points : DataFrame
         Their means over seeds: `method`, `x`, `value`, `low`, `high`, `n`.
@@ -70,7 +70,7 @@ class Curve:
 
     title: str
     base: str
-    units: pd.DataFrame
+    cases: pd.DataFrame
     points: pd.DataFrame
     chance: pd.DataFrame
 
@@ -90,13 +90,13 @@ def curves(table: pd.DataFrame) -> Iterator[Curve]:
         for _, group in varied[varied["x"].notna()].groupby(["network_spec", "observation_spec"], sort=False):
             if group["x"].nunique() > 1:
                 base = settings(group).iloc[0]
-                units = group.assign(x=group["x"] * axis.scale).sort_values("x", kind="stable")
+                cases = group.assign(x=group["x"] * axis.scale).sort_values("x", kind="stable")
                 yield Curve(
                     title,
                     base,
-                    units[["method", "seed", "x", "value"]],
-                    over_seeds(units, ["method", "x"], share=True),
-                    units.groupby("x")["chance"].mean().dropna().rename("value").reset_index(),
+                    cases[["method", "seed", "x", "value"]],
+                    over_seeds(cases, ["method", "x"], share=True),
+                    cases.groupby("x")["chance"].mean().dropna().rename("value").reset_index(),
                 )
 
 
@@ -120,8 +120,8 @@ def losses(curve: Curve, reference: str) -> pd.DataFrame:
         interval over them); and `more`, `more_low`, `more_high`: how much more than the reference it loses on the same
         seeds, NaN for the reference itself.
     """
-    scores = curve.units.pivot_table(index="method", columns=["x", "seed"], values="value", sort=False)
-    n_methods = curve.units.groupby("x")["method"].nunique()
+    scores = curve.cases.pivot_table(index="method", columns=["x", "seed"], values="value", sort=False)
+    n_methods = curve.cases.groupby("x")["method"].nunique()
     shared = n_methods.index[n_methods == len(scores)]
     if shared.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -142,8 +142,8 @@ def losses(curve: Curve, reference: str) -> pd.DataFrame:
 
 def _chance(table: pd.DataFrame) -> pd.DataFrame:
     """`RECORDING` and `chance`: the share of pairs that are connected, which is AUPRC over its lift."""
-    lift = defined(table, "auprc_lift")[[*UNIT, "value"]]
-    both = defined(table, RANKED).merge(lift, on=UNIT, suffixes=("", "_lift"))
+    lift = defined(table, "auprc_lift")[[*CASE, "value"]]
+    both = defined(table, RANKED).merge(lift, on=CASE, suffixes=("", "_lift"))
     both = both.assign(chance=both["value"] / both["value_lift"])
     return both.groupby(RECORDING, sort=False)["chance"].first().reset_index()
 

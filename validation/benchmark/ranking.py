@@ -19,7 +19,7 @@ SHARES = (  # metrics that lie between 0 and 1
 )
 CEILING = "ceiling"  # of `BOUNDS`, the one that shares are of
 SETTING = ["network", "observation"]
-UNIT = ["network", "observation", "method", "seed"]
+CASE = ["network", "observation", "method", "seed"]
 RECORDING = ["network", "observation", "seed"]
 DRAWN = ("network", "seed")  # what is drawn anew; all observations of it belong together
 
@@ -45,7 +45,7 @@ def balanced(table: pd.DataFrame) -> pd.DataFrame:
     A suite may leave a slow method out of long recordings, or draw more seeds of some settings. A method that failed
     has a setting nevertheless. Everything, if nothing is common.
     """
-    run = contestants(units(table))
+    run = contestants(cases(table))
     n_methods = run.groupby(SETTING)["method"].nunique()
     common = n_methods.index[n_methods == run["method"].nunique()]
     rows = table[pd.MultiIndex.from_frame(table[SETTING]).isin(common)]
@@ -75,7 +75,7 @@ def shares_of_ceiling(table: pd.DataFrame) -> pd.DataFrame:
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
     """Rank of each contestant by `RANKED` and how it would vary with other simulations: see `rank_stability`.
 
-    What is drawn anew is a network and a seed; all observations of it belong together. A unit in which a method failed
+    What is drawn anew is a network and a seed; all observations of it belong together. A case in which a method failed
     counts as 0.
     """
     return rank_stability(_ranked(table), RANKED, units=DRAWN)
@@ -84,8 +84,8 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
 def lead(table: pd.DataFrame) -> pd.DataFrame:
     """The contestant that ranks first against each other one, by rank: see `paired_tests`.
 
-    Units are those of `ranks`. P-values are corrected for all pairs of contestants, not only for those shown: which one
-    is first, the same scores decide.
+    Statistical units are those of `ranks`. P-values are corrected for all pairs of contestants, not only for those
+    shown, because the same scores decide which one is first.
     """
     order = ranks(table)["method"].tolist()
     by_rank = _ranked(table).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
@@ -104,23 +104,23 @@ def differences(table: pd.DataFrame, of: str) -> pd.DataFrame:
     return _by_setting(others.assign(value=others["value"] - others["value_of"]))
 
 
-def units(table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each unit: `UNIT`, `seconds`, `peak_mib`, `status`, `reason`."""
-    return table.drop_duplicates(UNIT)[[*UNIT, "seconds", "peak_mib", "status", "reason"]]
+def cases(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each case: `CASE`, `seconds`, `peak_mib`, `status`, `reason`."""
+    return table.drop_duplicates(CASE)[[*CASE, "seconds", "peak_mib", "status", "reason"]]
 
 
 def failures(table: pd.DataFrame) -> pd.DataFrame:
     """A row for each reason why a method failed: `method`, `setting`, `status`, `reason`, `seeds` (how many)."""
-    all_units = units(table)
-    failed = all_units.loc[all_units["status"] != "ok"]
+    all_cases = cases(table)
+    failed = all_cases.loc[all_cases["status"] != "ok"]
     groups = failed.assign(setting=settings(failed)).groupby(["method", "setting", "status", "reason"], sort=False)
     return groups.size().rename("seeds").reset_index()
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each unit of a contestant, with `RANKED`."""
-    found = defined(table, RANKED)[[*UNIT, "value"]].rename(columns={"value": RANKED})
-    return units(contestants(table)).merge(found, "left", UNIT).fillna({RANKED: 0.0})
+    """A row for each case of a contestant, with `RANKED`."""
+    found = defined(table, RANKED)[[*CASE, "value"]].rename(columns={"value": RANKED})
+    return cases(contestants(table)).merge(found, "left", CASE).fillna({RANKED: 0.0})
 
 
 def _by_setting(rows: pd.DataFrame, *, share: bool = False) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """Run a suite with Dask: on the cores of this machine, on a cluster that is there, or on Slurm.
 
-FOLDER/units/HASH.json    `validation.benchmark.subprocess.Outcome` of each unit that is done
+FOLDER/cases/HASH.json    `validation.benchmark.subprocess.Outcome` of each case that is done
 FOLDER/results.parquet    the table (`validation.benchmark.table`)
 
-Dask schedules the units and repeats those whose worker died. Results are saved as they come in, so an interrupted run
+Dask schedules the cases and repeats those whose worker died. Results are saved as they come in, so an interrupted run
 continues where it stopped, and only what has changed is computed again.
 """
 
@@ -24,20 +24,20 @@ from pydantic import ValidationError
 from synapsnet.errors import InputError
 from synapsnet.files import locked, write_text
 from synapsnet.limits import require_memory
-from validation.benchmark.sources import unit_key, versions
+from validation.benchmark.sources import case_key, versions
 from validation.benchmark.subprocess import Outcome, run_in_child
-from validation.benchmark.suite import Suite, Unit
+from validation.benchmark.suite import Case, Suite
 from validation.benchmark.table import read_earlier, tidy, with_earlier, write_table
 
-UNITS = "units"
-RETRIES = 2  # for a unit that could not even be started
+CASES = "cases"
+RETRIES = 2  # for a case that could not even be started
 SLURM_MEMORY = "8 GiB"
-WORKER_BYTES, SLURM_WORKER_BYTES = 2**28, 2**20  # here: the worker with a small unit; what the scheduler knows of it
+WORKER_BYTES, SLURM_WORKER_BYTES = 2**28, 2**20  # here: the worker with a small case; what the scheduler knows of it
 
 
 @contextmanager
 def connect(*, scheduler: str | None = None, slurm: bool = False, workers: int | None = None) -> Iterator[Client]:
-    """Workers to run units on.
+    """Workers to run cases on.
 
     Parameters
     ----------
@@ -90,16 +90,16 @@ def run_suite(
     client : distributed.Client
         See `connect`.
     more_methods : sequence of str
-        See `Suite.units`.
+        See `Suite.cases`.
     progress : callable
         Gets a step and the fraction done.
     notify : callable
-        Gets a sentence for each unit that failed.
+        Gets a sentence for each case that failed.
 
     Returns
     -------
     DataFrame
-        See `validation.benchmark.table`; with what the folder has of other units already.
+        See `validation.benchmark.table`; with what the folder has of other cases already.
 
     Raises
     ------
@@ -108,15 +108,15 @@ def run_suite(
     """
     for label, why in suite.absent().items():
         notify(f"{label} is skipped: {why}")
-    units = [(unit, unit_key(unit)) for unit in suite.units(more_methods)]
+    cases = [(case, case_key(case)) for case in suite.cases(more_methods)]
     folder = Path(folder)
     kept = _folder(folder)
     with locked(folder):
-        return _run_units(units, suite.time_limit_s, folder, kept, client, progress, notify)
+        return _run_cases(cases, suite.time_limit_s, folder, kept, client, progress, notify)
 
 
-def _run_units(
-    units: list[tuple[Unit, str]],
+def _run_cases(
+    cases: list[tuple[Case, str]],
     time_limit_s: float,
     folder: Path,
     kept: Path,
@@ -124,17 +124,17 @@ def _run_units(
     progress: Callable[[str, float | None], None],
     notify: Callable[[str], None],
 ) -> pd.DataFrame:
-    earlier = read_earlier(folder, [unit for unit, _ in units])
-    found = {key: _load(kept / f"{key}.json") for _, key in units}
+    earlier = read_earlier(folder, [case for case, _ in cases])
+    found = {key: _load(kept / f"{key}.json") for _, key in cases}
     outcomes = {key: outcome for key, outcome in found.items() if outcome and outcome.final(time_limit_s)}
-    missing = {key: unit for unit, key in units if key not in outcomes}
+    missing = {key: case for case, key in cases if key not in outcomes}
     if outcomes:
-        notify(f"{len(outcomes)} units are done already.")
-    step = f"running {len(missing)} units"
+        notify(f"{len(outcomes)} cases are done already.")
+    step = f"running {len(missing)} cases"
     progress(step, 0.0)
     futures = {
-        client.submit(run_in_child, unit.model_dump_json(), time_limit_s, key=key, retries=RETRIES): key
-        for key, unit in missing.items()
+        client.submit(run_in_child, case.model_dump_json(), time_limit_s, key=key, retries=RETRIES): key
+        for key, case in missing.items()
     }
     for n_done, future in enumerate(as_completed(futures), start=1):
         key = futures[future]
@@ -144,7 +144,7 @@ def _run_units(
         if outcome.status != "ok":
             notify(f"{missing[key]}: {outcome.status}, {outcome.reason}")
         progress(step, n_done / len(futures))
-    new = tidy(((unit, key, outcomes[key]) for unit, key in units), versions())
+    new = tidy(((case, key, outcomes[key]) for case, key in cases), versions())
     table = with_earlier(new, earlier)
     if len(table) > len(new):
         notify(f"Results of other methods or settings that were in {folder} are kept beside these.")
@@ -153,14 +153,14 @@ def _run_units(
 
 
 def _local(workers: int | None) -> LocalCluster:
-    """Processes on this machine; memory and threads are the business of the units' own processes."""
+    """Processes on this machine; memory and threads are the business of the cases' own processes."""
     return LocalCluster(
         n_workers=workers or joblib.cpu_count(),
         threads_per_worker=1,
         processes=True,
         memory_limit=0,
         dashboard_address=None,
-        silence_logs=logging.CRITICAL,  # a worker that died is reported by its unit
+        silence_logs=logging.CRITICAL,  # a worker that died is reported by its case
     )
 
 
@@ -179,14 +179,14 @@ def _slurm(workers: int | None) -> Cluster:
 
 def _folder(folder: Path) -> Path:
     try:
-        (folder / UNITS).mkdir(parents=True, exist_ok=True)
+        (folder / CASES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot write into {folder}: {error.strerror}; give another folder (-o).") from error
-    return folder / UNITS
+    return folder / CASES
 
 
 def _load(path: Path) -> Outcome | None:
-    """What is kept of a unit; None if there is nothing, or it is damaged."""
+    """What is kept of a case; None if there is nothing, or it is damaged."""
     try:
         return Outcome.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

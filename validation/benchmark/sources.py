@@ -1,4 +1,4 @@
-"""What a result depends on besides its unit: source code and versions.
+"""What a result depends on besides its case: source code and versions.
 
 A cached result is used again only while all of this is the same.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from simulators.networks import network_class
 from simulators.topologies import TOPOLOGIES
-from validation.benchmark.suite import Unit
+from validation.benchmark.suite import Case
 from validation.methods import BOUNDS, METHODS, find_forecaster, find_method
 
 PROJECT = ("synapsnet", "simulators", "validation")
-# They import everything of their kind; what a unit uses of it is named explicitly.
+# They import everything of their kind; what a case uses of it is named explicitly.
 REGISTRIES = ("simulators.networks", "simulators.topologies", "validation.methods")
 PACKAGES = ("synapsnet", "brian2", "numpy", "oasis-deconv", "pynapple", "scikit-learn", "scipy", "torch")
 
@@ -31,20 +31,20 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
-def unit_key(unit: Unit) -> str:
-    """Hash of the unit, of the code that it runs and of the versions of the packages which that uses."""
+def case_key(case: Case) -> str:
+    """Hash of the case, of the code that it runs and of the versions of the packages which that uses."""
     method: type
-    if unit.task == "forecasts":
-        method = find_forecaster(unit.method)
+    if case.task == "forecasts":
+        method = find_forecaster(case.method)
     else:
-        method = METHODS[unit.method].load() if unit.method in BOUNDS else find_method(unit.method)
+        method = METHODS[case.method].load() if case.method in BOUNDS else find_method(case.method)
     classes = [method]
-    if "name" in unit.network:
-        classes.append(network_class(unit.network["name"]))
-    if unit.network.get("topology") is not None:
-        classes.append(TOPOLOGIES[unit.network["topology"]["name"]])
-    code = code_hash("validation.benchmark.unit", *(each.__module__ for each in classes))
-    content = {"unit": unit.content(), "code": code, "versions": versions()}
+    if "name" in case.network:
+        classes.append(network_class(case.network["name"]))
+    if case.network.get("topology") is not None:
+        classes.append(TOPOLOGIES[case.network["topology"]["name"]])
+    code = code_hash("validation.benchmark.case", *(each.__module__ for each in classes))
+    content = {"case": case.content(), "code": code, "versions": versions()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""One unit of a benchmark in a separate process, which may raise, hang or be killed without harming anything else.
+"""One case of a benchmark in a separate process, which may raise, hang or be killed without harming anything else.
 
 This module imports little: it is what the workers load.
 """
@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# One thread: units run side by side, their times compare, and results do not depend on the number of workers.
+# One thread: cases run side by side, their times compare, and results do not depend on the number of workers.
 ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -31,7 +31,7 @@ ONE_THREAD = dict.fromkeys(
 
 
 class Score(BaseModel):
-    """One metric with its interval within the unit; NaN where it is not defined."""
+    """One metric with its interval within the case; NaN where it is not defined."""
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
@@ -42,7 +42,7 @@ class Score(BaseModel):
 
 
 class Outcome(BaseModel):
-    """The outcome of a unit of a benchmark.
+    """The outcome of a case of a benchmark.
 
     Attributes
     ----------
@@ -70,13 +70,13 @@ class Outcome(BaseModel):
         return self.status in ("ok", "failed")
 
 
-def run_in_child(unit: str, time_limit_s: float) -> str:
-    """Run a unit and wait for it.
+def run_in_child(case: str, time_limit_s: float) -> str:
+    """Run a case and wait for it.
 
     Parameters
     ----------
-    unit : str
-        `validation.benchmark.suite.Unit` as JSON.
+    case : str
+        `validation.benchmark.suite.Case` as JSON.
     time_limit_s : float
 
     Returns
@@ -84,23 +84,23 @@ def run_in_child(unit: str, time_limit_s: float) -> str:
     str
         `Outcome` as JSON.
     """
-    with tempfile.TemporaryDirectory(prefix="synapsnet-unit-") as folder:
+    with tempfile.TemporaryDirectory(prefix="synapsnet-case-") as folder:
         result, log = Path(folder) / "outcome.json", Path(folder) / "stderr"
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "validation.benchmark.unit", str(result)],
+                [sys.executable, "-P", "-m", "validation.benchmark.case", str(result)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 env=os.environ
                 | ONE_THREAD
                 | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-                start_new_session=True,  # Ctrl-C stops the runner, which then ends the unit
+                start_new_session=True,  # Ctrl-C stops the runner, which then ends the case
             )
         assert process.stdin is not None
         try:
-            process.stdin.write(unit.encode() + b"\n")
-            process.stdin.flush()  # and stays open: when it closes, this process has died, and so does the unit
+            process.stdin.write(case.encode() + b"\n")
+            process.stdin.flush()  # and stays open: when it closes, this process has died, and so does the case
             process.wait(timeout=time_limit_s)
         except BrokenPipeError:
             process.wait()

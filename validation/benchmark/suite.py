@@ -109,7 +109,7 @@ class Grid(Parameters):
     seeds: Seeds | None = None
 
 
-class Unit(Parameters):
+class Case(Parameters):
     """What one process does: simulate, observe, infer, score.
 
     Attributes
@@ -126,7 +126,7 @@ class Unit(Parameters):
         What the method is to do.
     """
 
-    title: ClassVar[str] = "a unit"
+    title: ClassVar[str] = "a case"
 
     network_label: str
     observation_label: str
@@ -162,7 +162,7 @@ class Suite(Parameters):
     task : {"connectivity", "forecasts"}
         What methods are to do.
     time_limit_s : float
-        Time limit of a unit: simulation where it is not cached yet, inference or fit and forecast, and scoring.
+        Time limit of a case: simulation where it is not cached yet, inference or fit and forecast, and scoring.
 
     Raises
     ------
@@ -207,8 +207,8 @@ class Suite(Parameters):
         """Recordings that are not there, and why in a sentence."""
         return {label: each.absent for label, each in self.recordings.items() if each.absent}
 
-    def units(self, more_methods: Sequence[str] = ()) -> list[Unit]:
-        """All units, each once, the methods one after the other.
+    def cases(self, more_methods: Sequence[str] = ()) -> list[Case]:
+        """All cases, each once, the methods one after the other.
 
         Then those that run side by side seldom need the same simulation, which all but the first find in the cache.
 
@@ -236,7 +236,7 @@ class Suite(Parameters):
         methods = list(dict.fromkeys([*self.methods, *(m for g in grids for m in g.methods or ()), *more_methods]))
         observations = list(self.observations)
         return [
-            Unit(
+            Case(
                 network_label=network,
                 observation_label=observation,
                 network=specs[network],

@@ -1,4 +1,4 @@
-"""Results as one tidy table: a row per unit and metric, and a single one for a unit that failed.
+"""Results as one tidy table: a row per case and metric, and a single one for a case that failed.
 
 ==================================  ===========================================================================
 column                              what it holds
@@ -6,14 +6,14 @@ column                              what it holds
 network, observation                labels in the suite
 method                              name or dotted path
 seed
-metric                              field of `validation.metrics.results.ConnectivityScores`; missing if the unit failed
-value, low, high                    with the 95% interval within the unit; missing if it has none
+metric                              field of `validation.metrics.results.ConnectivityScores`; missing if the case failed
+value, low, high                    with the 95% interval within the case; missing if it has none
 seconds                             wall time of the inference, on one thread; after a timeout, how much there was
-peak_mib                            largest resident memory of the unit's process, imported libraries included
+peak_mib                            largest resident memory of the case's process, imported libraries included
 status, reason                      ok, failed, timeout, killed or unrecorded, and why
 network_spec, observation_spec      JSON: the name or modality and all parameters, defaults included
 versions                            JSON
-hash                                of the unit, the code and the versions
+hash                                of the case, the code and the versions
 ==================================  ===========================================================================
 """
 
@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, that is told before the units run)
+import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, that is told before the cases run)
 
 from synapsnet.errors import InputError, border
 from synapsnet.files import atomic_path
 from synapsnet.io.reader import Notify
 from validation.benchmark.subprocess import Outcome
-from validation.benchmark.suite import Unit
+from validation.benchmark.suite import Case
 
 RESULTS = "results.parquet"
-UNIT = ["network_spec", "observation_spec", "method", "seed"]  # what a row is of
+CASE = ["network_spec", "observation_spec", "method", "seed"]  # what a row is of
 COLUMNS = {
     "network": "string",
     "observation": "string",
@@ -55,8 +55,8 @@ COLUMNS = {
 }
 
 
-def tidy(outcomes: Iterable[tuple[Unit, str, Outcome]], versions: dict[str, str]) -> pd.DataFrame:
-    """The table of units, each with its hash and its outcome, in their order.
+def tidy(outcomes: Iterable[tuple[Case, str, Outcome]], versions: dict[str, str]) -> pd.DataFrame:
+    """The table of cases, each with its hash and its outcome, in their order.
 
     Returns
     -------
@@ -64,18 +64,18 @@ def tidy(outcomes: Iterable[tuple[Unit, str, Outcome]], versions: dict[str, str]
         With the columns of the module.
     """
     rows: list[dict[str, Any]] = []
-    for unit, key, outcome in outcomes:
+    for case, key, outcome in outcomes:
         row = {
-            "network": unit.network_label,
-            "observation": unit.observation_label,
-            "method": unit.method,
-            "seed": unit.seed,
+            "network": case.network_label,
+            "observation": case.observation_label,
+            "method": case.method,
+            "seed": case.seed,
             "seconds": outcome.seconds,
             "peak_mib": outcome.peak_mib,
             "status": outcome.status,
             "reason": outcome.reason,
-            "network_spec": _spec(unit.network),
-            "observation_spec": _spec(unit.observation),
+            "network_spec": _spec(case.network),
+            "observation_spec": _spec(case.observation),
             "versions": json.dumps(versions),
             "hash": key,
         }
@@ -92,15 +92,15 @@ def write_table(table: pd.DataFrame, folder: Path) -> Path:
 
 
 def with_earlier(table: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
-    """The table, before it what an earlier one says of other units."""
+    """The table, before it what an earlier one says of other cases."""
     if earlier is None:
         return table
-    done = pd.MultiIndex.from_frame(table[UNIT])
-    return pd.concat([earlier[~pd.MultiIndex.from_frame(earlier[UNIT]).isin(done)], table], ignore_index=True)
+    done = pd.MultiIndex.from_frame(table[CASE])
+    return pd.concat([earlier[~pd.MultiIndex.from_frame(earlier[CASE]).isin(done)], table], ignore_index=True)
 
 
-def read_earlier(folder: Path, units: Iterable[Unit]) -> pd.DataFrame | None:
-    """The table that is in a folder in which `units` are to be run; None if there is none.
+def read_earlier(folder: Path, cases: Iterable[Case]) -> pd.DataFrame | None:
+    """The table that is in a folder in which `cases` are to be run; None if there is none.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def read_earlier(folder: Path, units: Iterable[Unit]) -> pd.DataFrame | None:
         return None
     earlier = read_table(folder)
     wanted = {
-        (unit.network_label, unit.observation_label): (_spec(unit.network), _spec(unit.observation)) for unit in units
+        (case.network_label, case.observation_label): (_spec(case.network), _spec(case.observation)) for case in cases
     }
     there = earlier[["network", "observation", "network_spec", "observation_spec"]].drop_duplicates()
     for *labels, network, observation in there.itertuples(index=False):
@@ -130,7 +130,7 @@ def _spec(described: dict[str, Any]) -> str:
 def read_table(path: str | Path, *, notify: Notify = lambda line: None) -> pd.DataFrame:
     """The table in a folder that a benchmark wrote, in a Parquet file, or in all those of a folder together.
 
-    A unit that is in several files is taken from the first by name, which `notify` is told.
+    A case that is in several files is taken from the first by name, which `notify` is told.
 
     Raises
     ------

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from synapsnet.errors import InputError, told, unknown_name
@@ -207,6 +209,11 @@ def find_entry(name: str) -> Entry:
     except (TypeError, ValueError) as error:  # ValueError: it has no signature
         raise InputError(f"The method {place!r} must be constructible without arguments: {error}.") from error
     return Entry(label(name), place, BOTH if infers else (), BOTH if forecasts else ())
+
+
+def find_methods_in(folder: str | Path) -> None:
+    """Find methods in the modules of a folder, too: last, so that they hide none of ours or Python's."""
+    sys.path.append(str(folder))
 
 
 def find_method(name: str) -> type[Method]:
