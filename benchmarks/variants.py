@@ -5,7 +5,7 @@
     python benchmarks/variants.py --modalities calcium --seeds 1
 
 Balanced networks of 50 neurons ("lif-random"), recorded for 300 s, on development seeds; one thread. A line is a mean
-over the seeds: the best validation loss of the forecasting model in nat per step and neuron (of different
+over the seeds: the best validation loss of the forecasting model in nats per step and neuron (of different
 likelihoods only those of 0/1 spikes are comparable), the AUPRC of the connectivity that is reported and that of the
 size of the trained `W`, and the seconds of a whole fit.
 """

@@ -31,7 +31,7 @@ class Model:
     equations, threshold, reset : str
         Equations, threshold and reset of the neurons. Variables declared as `name : unit (constant)` get their values
         from `Network.neuron_values`, so that other values need no compilation. The equations may read `external`, a
-        time-varying input in volt: the depolarisation that it would cause at rest (see `simulators.inputs`).
+        time-varying input in volts: the depolarisation that it would cause at rest (see `simulators.inputs`).
     on_pre : str
         The effect of an arriving spike.
     synapse : str
@@ -133,7 +133,7 @@ class Network(Parameters, ABC):
         return self.connect(rng)
 
     def place(self, rng: np.random.Generator) -> FloatArray:
-        """(N, 3) positions in micrometre: at random in a sheet as thick as what a microscope sees of a layer."""
+        """(N, 3) positions in micrometres: at random in a sheet as thick as what a microscope sees of a layer."""
         n = len(self.neurons())
         side = SHEET_UM_PER_NEURON * np.sqrt(n)
         return rng.uniform(0, [side, side, SHEET_THICKNESS_UM], (n, 3))
@@ -147,7 +147,7 @@ class Network(Parameters, ABC):
         """(N,) values in SI units of the model's per-neuron parameters and initial conditions.
 
         Two names have a meaning for `simulators.inputs`: `drive`, the constant input, and `noise`, the standard
-        deviation of the private noise, both in volt of the depolarisation that they would cause without spikes.
+        deviation of the private noise, both in volts of the depolarisation that they would cause without spikes.
         """
 
     @abstractmethod

@@ -37,7 +37,7 @@ def from_brian(
         Biological time.
     weights : dict of the name of a `Synapses` object -> name of its weight, or one name for all
         The variable whose value is the weight; "-w" for synapses whose positive `w` inhibits. Weights
-        in volt become mV, others keep their SI value; all must have one dimension. Several synapses from one neuron
+        in volts become mV, others keep their SI value; all must have one dimension. Several synapses from one neuron
         to another add up, and the delay of the first, in the order of names, is kept.
     cell_type : dict of the name of a group -> cell type, optional
         Default: the name of the group.
@@ -93,7 +93,7 @@ def _objects(network: Any, kind: type) -> list[Any]:
 
 
 def _connectome(network: Any, first: Mapping[str, int], n_neurons: int, weights: Mapping[str, str] | str) -> Connectome:
-    """What the synapses among the recorded groups, which begin at `first`, are worth together."""
+    """The synapses among the recorded groups, which begin at `first`, summed for each pair of neurons."""
     import brian2 as b2
 
     weight = np.zeros((n_neurons, n_neurons))

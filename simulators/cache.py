@@ -109,7 +109,7 @@ def _checksum(key: str, payload: bytes) -> bytes:
 
 @functools.cache
 def _secret() -> bytes:
-    """What only this user can read: without it nobody makes an entry. If it cannot be kept, entries last as we do."""
+    """Only this user can read it, and without it nobody makes an entry. If not kept, entries last as long as we do."""
     path = Path(platformdirs.user_state_dir("synapsnet")) / "cache-key"
     with suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)

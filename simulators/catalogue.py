@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def entries() -> dict[str, dict[str, str]]:
-    """The first line of what each thing says of itself, by kind and name."""
+    """The first line of everything's docstring, by kind and name."""
     listed = {
         kind: {name: _text(thing).split("\n")[0] for name, thing in things.items()} for kind, things in KINDS.items()
     }
@@ -37,7 +37,7 @@ def entries() -> dict[str, dict[str, str]]:
 
 
 def explain(name: str) -> str:
-    """All that a network, topology or observation says of itself, and the defaults of its parameters.
+    """The docstring of a network, topology or observation model, and the defaults of its parameters.
 
     Raises
     ------

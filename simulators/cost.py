@@ -6,13 +6,13 @@ from synapsnet.limits import require_memory, require_time
 
 BYTES_PER_PAIR = 40  # bytes per pair of neurons: a dense connectome, and copies of it
 BYTES_PER_SPIKE = 24.0
-LEAST_HZ = 1.0  # networks fire more than this, hardly less
+LEAST_HZ = 1.0  # networks hardly ever fire less
 SECONDS_PER_STEP, SECONDS_PER_NEURON_STEP = 5e-7, 2e-8  # for LIF neurons; others take up to ten times as long
 LEAST_S = 0.1  # a simulation, however short
 
 
 def seconds(n_neurons: int, duration_s: float, dt_s: float) -> float:
-    """How long a simulation takes, about; see `require_possible`."""
+    """Roughly how long a simulation takes; see `require_possible`."""
     return LEAST_S + duration_s / dt_s * (SECONDS_PER_STEP + SECONDS_PER_NEURON_STEP * n_neurons)
 
 

@@ -1,6 +1,6 @@
 """A part of a simulated network, as an experiment sees it that records some of the neurons and not the others.
 
-The neurons that are not recorded are not without effect: a spike that passes from A to B through a hidden neuron is,
+Neurons that are not recorded still have an effect: a spike that passes from A to B through a hidden neuron is,
 to the recording, a connection from A to B. In the linear response of a network (for the dynamics: Trousdale et al.
 2012, PLoS Comput Biol 8:e1002408; for the sum over paths: Pernice et al. 2011, PLoS Comput Biol 7:e1002059), an
 additional spike of the observed neuron o makes the hidden neurons fire e more spikes, which are those that its
@@ -66,7 +66,7 @@ def visible_part(
     Returns
     -------
     Simulation
-        The visible neurons in their order. `connectome.weight` are the connections between them,
+        The visible neurons in their order. `connectome.weight` holds the connections between them,
         `connectome.effective` adds what passes through the hidden ones, with gains estimated from the spikes of
         the whole simulation (see `response_gain`). `metadata["visible"]` says which neurons these are.
 
@@ -153,7 +153,7 @@ def effective_weight(weight: FloatArray | csr_array, gain: FloatArray, visible: 
 
 
 def _growth(matrix: FloatArray) -> float:
-    """The largest real part of an eigenvalue; 0 of an empty matrix."""
+    """The largest real part of an eigenvalue; 0 for an empty matrix."""
     if len(matrix) <= MOST_FOR_ALL_EIGENVALUES:
         return float(max(np.linalg.eigvals(matrix).real, default=0.0))
     start = np.ones(len(matrix))  # not a random one
@@ -169,7 +169,7 @@ def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
     less that to what came after. With all inputs in one regression, what a presynaptic neuron does through others
     is not taken for its own effect; and an input from outside that moves slowly, and drives a neuron and its
     presynaptic neurons alike, shows before and after and cancels. Each estimate is then drawn towards the mean
-    of its cell type, the more the less certain it is.
+    of its cell type, more strongly the less certain it is.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ Every input is a sum over a few signals with a weight for each neuron::
 
     external_i(t) = sum_k weight[i, k] signal[t, k]
 
-in volt, the depolarisation that it would cause at rest. The signals are piecewise constant in steps of 1 ms.
+in volts, the depolarisation that it would cause at rest. The signals are piecewise constant in steps of 1 ms.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Inputs(Parameters):
     Parameters
     ----------
     shared_fraction : float
-        Fraction of the variance of each neuron's noise: so much of it comes from one slow process that all neurons
-        share (a brain state that nobody records), the rest stays private. Neurons respond to slow input less
+        Fraction of the variance of each neuron's noise that comes from one slow process, which all neurons share (a
+        brain state that nobody records); the rest stays private. Neurons respond to slow input less
         than to fast noise of the same variance: rates fall unless the drive is raised.
     shared_time_ms : float
         Its correlation time (an Ornstein-Uhlenbeck process).
@@ -92,7 +92,7 @@ class Inputs(Parameters):
     light_pulse_ms, light_period_s : float
         Length of a pulse, and time from one to the next.
     light_from_s : float
-        When it is switched on for the first time; what is before is spontaneous activity.
+        When it is switched on for the first time; activity before is spontaneous.
     """
 
     title = "the inputs"
@@ -113,7 +113,7 @@ class Inputs(Parameters):
 
     @property
     def off(self) -> bool:
-        """Is the input constant."""
+        """Whether the input is constant."""
         return not (self.shared_fraction or self.stimulus_mv or self.running_gain or self.light_on)
 
     def draw(
@@ -132,17 +132,17 @@ class Inputs(Parameters):
         ----------
         neurons : DataFrame with N rows
         drive_v, noise_v : (N,) arrays
-            Constant input and standard deviation of all noise, in volt.
+            Constant input and standard deviation of all noise, in volts.
         duration_s : float
         rng : numpy Generator
         gain : (T,) array, optional
-            What stimuli are multiplied by, beside running.
+            Factor on the stimuli, besides that of running.
 
         Raises
         ------
         InputError
-            If the light is on a cell type that no neuron has, it takes too much memory, or noise that there is not is
-            to be shared.
+            If the light is on a cell type that no neuron has, it takes too much memory, or noise is
+            to be shared and there is none.
         """
         n_steps = int(np.ceil(duration_s / STEP_S - 1e-6))
         require_memory(16.0 * n_steps * (2 + self.n_stimuli), f"An input of {duration_s:.6g} s", "simulate less time")

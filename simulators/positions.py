@@ -9,7 +9,7 @@ from synapsnet.recording import FloatArray, Simulation
 
 
 def positions_um(simulation: Simulation, purpose: str) -> FloatArray:
-    """(N, 3) positions in micrometre.
+    """(N, 3) positions in micrometres.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 Dai et al. 2020, PLoS Comput Biol 16:e1007696; libraries that read it are bmtk and libsonata. The folder holds
 
 - `nodes.h5`, `node_types.csv`: the neurons; node k is row k of the neuron table, with its `id`, `cell_type` and `area`,
-  and `x`, `y` and `z` in micrometre;
+  and `x`, `y` and `z` in micrometres;
 - `edges.h5`, `edge_types.csv`: the connections from `source_node_id` to `target_node_id`, with their `delay` in ms,
   where it is known, and their `syn_weight`, negative for inhibition, in the unit that `edge_types.csv` names. A network
   without connections has none of these two;

@@ -35,7 +35,7 @@ def tuned_input(
     progress: Callable[[float], None],
     notify: Callable[[str], None],
 ) -> FloatArray:
-    """(N,) constant input in volt with which the neurons of a run fire at the given rates.
+    """(N,) constant input in volts with which the neurons of a run fire at the given rates.
 
     Parameters
     ----------

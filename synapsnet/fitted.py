@@ -260,10 +260,10 @@ class FittedModel(nn.Module):
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
-            known = features(torch.arange(target, last, device=device))
-            steps = torch.clamp(self.ahead(known, horizon), self.lowest, self.highest)
-            if modality == "spikes":  # a linear readout may say never, which the next spike refutes at any cost
-                steps[0] = torch.maximum(steps[0], LEAST_CHANCE * known[..., 0])
+            ours = features(torch.arange(target, last, device=device))
+            steps = torch.clamp(self.ahead(ours, horizon), self.lowest, self.highest)
+            if modality == "spikes":  # a linear readout may predict 0, and the next spike then costs infinity
+                steps[0] = torch.maximum(steps[0], LEAST_CHANCE * ours[..., 0])
             expected = (steps * self.scale + self.centre).cpu().numpy()
             for h in range(horizon):
                 kept = min(last, end - h) - target

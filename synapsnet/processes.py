@@ -52,7 +52,7 @@ def watched(complain: Callable[[str], None]) -> Callable[[int], None]:
     os.close(alive)
 
     def forward(number: int, frame: FrameType | None) -> None:
-        if number != signal.SIGINT or not _in_foreground():  # a terminal tells the child, too
+        if number != signal.SIGINT or not _in_foreground():  # a terminal sends it to the child, too
             os.kill(child, number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -67,7 +67,7 @@ def watched(complain: Callable[[str], None]) -> Callable[[int], None]:
     if not code:
         how = os.waitstatus_to_exitcode(status)
         ended = f"exit code {how}" if how >= 0 else f"signal {signal.Signals(-how).name}"
-        complain(f"There is no result: the process was ended ({ended}), by a method or for want of memory; mend that.")
+        complain(f"There is no result: the process was ended ({ended}), by a method or for lack of memory; fix that.")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code[0] if code else 2)
@@ -83,7 +83,7 @@ def _end_with_parent(alive: int) -> None:
 
 
 def _in_foreground() -> bool:
-    """Is this process one of those to which a terminal sends Ctrl-C."""
+    """Whether this process is one of those to which a terminal sends Ctrl-C."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

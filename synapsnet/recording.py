@@ -1,6 +1,6 @@
 """The data model: what every simulator makes, every reader returns and every method receives.
 
-Times are in seconds, positions in micrometre, connectivity matrices are `[post, pre]` and their
+Times are in seconds, positions in micrometres, connectivity matrices are `[post, pre]` and their
 diagonal (self-connections) is never used.
 """
 
@@ -26,7 +26,7 @@ from synapsnet.notebook import picture, table
 FEW_SPIKES = 50
 PARTS, SILENT_PARTS = 10, 5
 LARGEST, SMALLEST = 1e12, 1e-15  # of activity and behaviour, and of how much they vary
-LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the least that there is in float32
+LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the smallest number in float32
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Float32Array = npt.NDArray[np.float32]
@@ -87,11 +87,11 @@ class Connectome:
         Probability that there is no connection, the local false discovery rate (Efron 2008, Statistical Science
         23:1), for connectivity that was inferred with a prior on which connections there are.
     effective : (N, N) float array or None
-        Of a part of a network: `weight` plus what passes through the neurons that are not in this part,
+        For a part of a network: `weight` plus what passes through the neurons that are not in this part,
         in the same unit. The diagonal must be zero.
     known : (N, N) bool array or None
-        Of a truth that comes from an experiment: the pairs that were tested. `weight` is zero elsewhere, and nothing is
-        said about these pairs. None: all were.
+        For a truth that comes from an experiment: the pairs that were tested. `weight` is zero elsewhere, and nothing
+        is said about these pairs. None: all were.
     signed : bool
         Whether positive weights say that a connection excites; not so of a truth that counts synapses or only says
         which connections there are.
@@ -152,7 +152,7 @@ class Connectome:
 
     @property
     def adjacency(self) -> npt.NDArray[np.bool_]:
-        """(N, N) bool array, `[post, pre]`: is there a connection."""
+        """(N, N) bool array, `[post, pre]`: whether there is a connection."""
         return self.weight != 0
 
     @property
@@ -165,7 +165,7 @@ class Connectome:
 
     @property
     def pairs(self) -> npt.NDArray[np.bool_]:
-        """(N, N) bool array, `[post, pre]`: pairs of different neurons of which is known whether they are connected."""
+        """(N, N) bool array, `[post, pre]`: which pairs of different neurons are known to be connected or not."""
         different = ~np.eye(self.n_neurons, dtype=bool)
         return different if self.known is None else different & self.known
 
@@ -274,7 +274,7 @@ class SparseConnectome(Connectome):
     ----------
     n_neurons : int
     edges : Edges
-        At most one connection of each ordered pair of neurons.
+        At most one connection for each ordered pair of neurons.
     unit : str
 
     Raises
@@ -399,7 +399,7 @@ class Recording:
     ----------
     activity : pynapple.TsdFrame, (T, N) float32
         Spike counts per bin, or fluorescence (dF/F or deconvolved). Times are bin centres. Its time
-        support are the valid epochs: no window of a model may cross the border of one.
+        support is the valid epochs: no window of a model may cross the border of one.
     dt_s : float
         Time step of the grid in seconds.
     modality : {"calcium", "spikes"}
@@ -409,14 +409,14 @@ class Recording:
     behaviour : pynapple.TsdFrame, (T, B), or None
         Behavioural variables on the same grid.
     spike_times : pynapple.TsGroup or None
-        Spike times in seconds, where known: of spikes what was sorted, finer than the bins; of calcium, which only
-        simulations have, ground truth.
+        Spike times in seconds, where known: for spikes what was sorted, finer than the bins; for calcium ground truth,
+        which only simulations have.
     connectome : Connectome or None
         Ground truth, of a simulation or from elsewhere (`synapsnet.io.truth`).
     metadata : dict
         JSON-serialisable facts about where it comes from.
     deconvolved : bool
-        Of calcium: the activity is the drive behind the fluorescence already.
+        For calcium: whether the activity is the drive behind the fluorescence already.
 
     Raises
     ------
@@ -598,7 +598,7 @@ class Recording:
 
     @property
     def position_um(self) -> Float64Array:
-        """(N, 3) positions in micrometre, NaN where they are not known."""
+        """(N, 3) positions in micrometres, NaN where they are not known."""
         return self.neurons[["x_um", "y_um", "z_um"]].to_numpy(dtype=np.float64)
 
     @property
@@ -668,9 +668,9 @@ def neuron_table(
     n_neurons : int
     ids : N names, default "0".."N-1"
     cell_type, area : N names, default "unknown"
-    position_um : (N, 3) array in micrometre, default NaN (unknown)
+    position_um : (N, 3) array in micrometres, default NaN (unknown)
     trough_to_peak_ms : N numbers, optional
-        Of extracellular spikes: milliseconds from the trough of the mean waveform to the peak that follows it; NaN
+        For extracellular spikes: milliseconds from the trough of the mean waveform to the peak that follows it; NaN
         where not known. The waveforms of fast-spiking interneurons are narrow: below 0.4 ms in mouse cortex
         (Siegle et al. 2021, Nature 592:86).
 
@@ -721,7 +721,7 @@ def has_little_data(recording: Recording) -> npt.NDArray[np.bool_]:
     """(N,) which neurons have too few spikes to say anything of their connections, or all in one part of the time.
 
     That is fewer than `FEW_SPIKES`, or none in `SILENT_PARTS` of `PARTS` equal parts of the recording. What is inferred
-    from normal distributions does not hold there. None of a calcium recording.
+    from normal distributions does not hold there. In a calcium recording, no neuron is marked.
     """
     if recording.modality != "spikes":
         return np.zeros(recording.n_neurons, bool)

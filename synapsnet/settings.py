@@ -32,13 +32,13 @@ class Settings(Parameters):
         Dimensions of the neurons' embeddings, and hidden units of the shared decoder. With no dimension the decoder
         cannot tell neurons apart, and sees no behaviour: an ablation.
     own_past : bool
-        False is the ablation in which a neuron's own past is not seen, so that only others, and behaviour, forecast it.
+        False is the ablation in which a neuron is forecast from other neurons and behaviour, not from its own past.
     sparsity : float
-        Strength of the Laplace prior on `W` in training, in nat per standard error; 2 was chosen on seed 1 of the
+        Strength of the Laplace prior on `W` in training, in nats per standard error; 2 was chosen on seed 1 of the
         demo's network. The inferred connectivity does not depend on it.
     prior : {"learned", "lags", "none"}
-        "learned" is the posterior of `synapsnet.inference.posterior`; "lags" the same without the correlations within
-        a step; "none" reports the lagged estimates themselves, with their standard errors.
+        "learned" is the posterior of `synapsnet.inference.posterior`; "lags" the same without the correlations at
+        zero lag; "none" reports the lagged estimates themselves, with their standard errors.
     epochs, patience, batch_steps, learning_rate
         See `synapsnet.training.Schedule`; `epochs` are passes over the training part. None: chosen by the modality.
     horizon : int

@@ -30,7 +30,7 @@ from synapsnet.splits import Segments
 
 WARM_UP = 0.1  # fraction of all updates in which the learning rate rises
 CONNECTIVITY_STEP = 30.0  # W, in units of its standard error, has further to go than the decoder
-DIVERGED = 1.0  # rise of the loss between passes, in nat and relative to the loss, that counts as divergence
+DIVERGED = 1.0  # rise of the loss between passes, in nats and relative to the loss, that counts as divergence
 SMALLER_STEPS, MOST_RESTARTS = 0.3, 5
 
 
@@ -63,7 +63,7 @@ class History:
     Attributes
     ----------
     train, validation : list of float
-        Loss of each pass over the training part, in nat per step and neuron.
+        Loss of each pass over the training part, in nats per step and neuron.
     best_epoch : int
         Index of the pass whose model was kept.
     restarts : list of int

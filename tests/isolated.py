@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Traces:
-    """`time_s` (T,), `v` and, where the model has it, `current` (N, T) in volt; a list of N spike trains in seconds."""
+    """`time_s` (T,), `v` and, where the model has it, `current` (N, T) in volts; a list of N trains in seconds."""
 
     time_s: FloatArray
     v: FloatArray

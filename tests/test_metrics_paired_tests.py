@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from synapsnet.errors import InputError
-from validation.metrics.paired_tests import holm, paired_tests, rank_stability, seed_interval, share_interval
+from validation.metrics.paired_tests import fraction_interval, holm, paired_tests, rank_stability, seed_interval
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -188,6 +188,6 @@ def test_wrong_input() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_the_interval_of_a_share_stays_within_its_range(values):
-    found = share_interval(values)
+    found = fraction_interval(values)
     assert 0 <= found.low <= found.high <= 1
     assert found.value == pytest.approx(np.mean(values))

@@ -112,7 +112,7 @@ def test_every_network_is_drawn_with_every_topology(name, topology):
             assert np.isfinite(value).all()
             assert any(f"{variable} :" in line or f"d{variable}/dt" in line for line in equations.splitlines())
     for variable in {"v", "drive", "noise"} & set(run.neuron_values):
-        assert np.abs(run.neuron_values[variable]).max() < 0.5  # in volt
+        assert np.abs(run.neuron_values[variable]).max() < 0.5  # in volts
     assert run.signals is not None
     assert run.signals.weight_v.shape == (n, run.signals.signal.shape[1])
 

@@ -1,8 +1,8 @@
 """Score a run: SynapsNet, its ablation and the comparators, on the same training and held-out parts.
 
-scores.json              `validation.metrics.results.Scores` inferred.safetensors     the connectivity that each method
-inferred: the matrices of its `Connectome`, as `method.weight` example.safetensors      forecasts of a few neurons,
-drawn in the report
+scores.json              `validation.metrics.results.Scores`
+inferred.safetensors     what each method inferred: the matrices of its `Connectome`, as `method.weight`
+example.safetensors      forecasts of a few neurons, drawn in the report
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _comparator(name: str) -> Entry:
 @contextmanager
 def _running(name: str) -> Iterator[None]:
     """A method, which may be anybody's: what it raises is its own fault, and it does not end this process."""
-    with border(f"The method {name} failed; mend it, or leave it out (--against)"):
+    with border(f"The method {name} failed; fix it, or leave it out (--against)"):
         try:
             yield
         except SystemExit as error:

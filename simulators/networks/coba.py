@@ -62,7 +62,7 @@ class Coba(BenchmarkWiring, ConductanceLifNetwork):
     """Benchmark COBA: self-sustained irregular activity.
 
     Brian's version of the benchmark, run for a second, fires at 18 Hz, irregularly (mean CV of the intervals 1.6),
-    with very unequal rates: the benchmark has no drive, so a neuron fires as its random inputs have it.
+    with very unequal rates: the benchmark has no drive, so that how fast a neuron fires depends on its random inputs.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """A patch of mouse cortex, large and sparse, of which an experiment records a part.
 
 Types, short-term plasticity and the medians of the weights are those of `v1` (Campagnola et al. 2022, Science
-375:eabj5861). What differs: neurons are connected the less often the farther apart they are, weights have a heavy tail,
-neurons differ in their drive, and nothing is kept as a matrix.
+375:eabj5861). What differs: the farther apart neurons are, the less often they are connected, weights have a heavy
+tail, neurons differ in their drive, and nothing is kept as a matrix.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from synapsnet.recording import Connectome, Edges, FloatArray, SparseConnectome
 
 DEPTH_UM = (100.0, 400.0)  # of layer 2/3 in mice
 FARTHEST = 3.0  # in ranges: 1% of the connections would be longer
-LARGEST_MV = 8.0  # connections of more have hardly been seen
+LARGEST_MV = 8.0  # larger ones have hardly been observed
 BLOCK = 40  # presynaptic neurons that are wired at a time: their distances fit into the cache
 # The potential in mV where a neuron would rest without synapses; our choice, for the rates of `Cortex`
 DRIVE_MV = {"excitatory": 11.0, "Pvalb": 6.2, "Sst": 9.9, "Vip": 3.0}
@@ -33,20 +33,20 @@ class Cortex(V1Layer23):
     lognormal with the measured medians; the sigma of Song et al. 2005, PLoS Biol 3:e68, gives one in a hundred
     excitatory connections several mV. Drives are normally distributed, which makes rates skewed (Roxin et al. 2011,
     J Neurosci 31:16217). Excitatory neurons fire at about 1.4 Hz on average, half of them below 0.9; Pvalb neurons at
-    about 12, Sst neurons at 5 and Vip neurons at 9 Hz. To have rates from 0.1 to 20 Hz exactly, set `rates`: at least
-    two minutes of simulation more.
+    about 12, Sst neurons at 5 and Vip neurons at 9 Hz. For rates from exactly 0.1 to 20 Hz, set `rates`, which
+    takes at least two more minutes of simulation.
 
     Parameters
     ----------
     n_neurons : int
-        2,000 to 10,000 are meant; each has about 150 inputs, whatever their number.
+        Meant are 2,000 to 10,000; each has about 150 inputs, whatever their number.
     range_um : float
         Standard deviation of the distance of connections.
     spacing_um : float
         The patch is a square of `spacing_um * sqrt(n_neurons)`. The default has 8,000 neurons under a square
         millimetre, fewer than the layer has.
     conduction_um_per_ms : float
-        By the distance over this, delays are longer than those of neighbours.
+        Delays are longer than those of neighbours by the distance over this.
     drive_sigma_mv : float
         Standard deviation of the drive over the neurons of a type.
     drive_seed : int

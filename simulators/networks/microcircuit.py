@@ -43,7 +43,7 @@ FULL_RATE_HZ = np.array([0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829]
 RELATIVE_WEIGHT_SD = 0.1
 DELAY_MS, RELATIVE_DELAY_SD = np.where(EXCITATORY, 1.5, 0.75), 0.5
 
-# Upper and lower border of each layer in micrometre below the pia; not in the paper, our choice
+# Upper and lower border of each layer in micrometres below the pia; not in the paper, our choice
 DEPTH_UM = {"L23": (100.0, 500.0), "L4": (500.0, 700.0), "L5": (700.0, 1100.0), "L6": (1100.0, 1500.0)}
 
 # Expected number of synapses from one neuron to another, and of a neuron's inputs from each population
@@ -54,7 +54,7 @@ INPUTS = SYNAPSES_PER_PAIR * SIZE
 class Microcircuit(LifNetwork):
     """The microcircuit with fewer neurons, each with fewer and stronger inputs.
 
-    What is missing of a neuron's input is replaced by a constant current and Gaussian noise, so that mean and variance
+    The missing part of a neuron's input is replaced by a constant current and Gaussian noise, so that mean and variance
     are those of the full model at its rates. With `weight_scale = 1/sqrt(k_scale)` no variance is missing: the scaling
     of van Albada, Helias & Diesmann 2015, PLoS Comput Biol 11:e1004490. In networks this small, inhibitory potentials
     are then so large that the rates fall far below the full model's (at scale 0.02 to 4 Hz and less); weaker weights
@@ -116,7 +116,7 @@ class Microcircuit(LifNetwork):
         return neuron_table(len(self._population()), cell_type=np.array(POPULATIONS)[self._population()].tolist())
 
     def place(self, rng: np.random.Generator) -> FloatArray:
-        """(N, 3) positions in micrometre: at random within each layer, as dense as the full model; z is depth."""
+        """(N, 3) positions in micrometres: at random within each layer, as dense as the full model; z is depth."""
         side_um = 1000.0 * np.sqrt(self.scale)
         kinds = self.neurons()["cell_type"]
         borders = np.array([DEPTH_UM[kind[:-1]] for kind in kinds])
@@ -140,12 +140,12 @@ class Microcircuit(LifNetwork):
         return Connectome(weight=weight, delay_s=delay_ms * MILLI, unit="mV")
 
     def drive(self) -> FloatArray:
-        """(N,) mean in mV of the inputs that are missing."""
+        """(N,) mean in mV of the missing inputs."""
         mean_mv = (self._full_jump_mv() * INPUTS * FULL_RATE_HZ).sum(axis=1) * self.tau_syn_ms * MILLI
         return ((1 - self.k_scale * self.weight_scale) * mean_mv)[self._population()]
 
     def missing_noise(self) -> FloatArray:
-        """(N,) standard deviation in mV that the inputs that are missing would give the free membrane potential."""
+        """(N,) standard deviation in mV that the missing inputs would give the free membrane potential."""
         step_mv = self._full_jump_mv() * self.tau_syn_ms / self.tau_ms
         variance = (step_mv**2 * INPUTS * FULL_RATE_HZ).sum(axis=1) * self.tau_ms * MILLI / 2
         missing = max(0.0, 1 - self.k_scale * self.weight_scale**2)

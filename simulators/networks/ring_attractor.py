@@ -20,7 +20,7 @@ from synapsnet.recording import Connectome, FloatArray, neuron_table
 
 
 class RingAttractor(DelayRange, LifNetwork):
-    """Inhibitory LIF neurons on a ring, each connected to those on a flank of it and to nobody near or far.
+    """Inhibitory LIF neurons on a ring, each connected to those on its flanks and to none nearer or farther.
 
     All are driven alike. With `strength` near 0 they fire alike; with growing strength, neighbours fire together and
     silence the flanks: bumps, whose places noise moves. Neighbours within a bump are never connected.

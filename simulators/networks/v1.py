@@ -177,7 +177,7 @@ class V1Layer23(LifNetwork):
         }
 
     def _mean_over_median(self) -> float:
-        """Of a lognormal distribution: tables hold medians, `weigh` takes means."""
+        """Mean over median of the weights: tables hold medians, `weigh` takes means."""
         return float(np.exp(self.weight_sigma**2 / 2))
 
     def _types(self) -> list[str]:

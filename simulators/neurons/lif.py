@@ -7,7 +7,7 @@ Mean input and private Gaussian noise make each neuron fire::
 
 `noise` is the standard deviation that v would have without a threshold. Weights are the peak of the postsynaptic
 potential that a single spike causes. Where neurons adapt, each spike raises a by `adaptation_step`, a decays with
-tau_adaptation, and the drive is less by a.
+tau_adaptation, and a is subtracted from the drive.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def observe_calcium(
     shot_fraction : float
         Fraction of the resting noise's variance that is photon noise, whose variance is proportional to
         fluorescence. It is normal instead of Poisson, which is close where a resting neuron sends many
-        photons a frame: 1 / (shot_fraction * variance in dF/F).
+        photons per frame: 1 / (shot_fraction * variance in dF/F).
     drift : float
         Standard deviation of the baseline in dF/F.
     drift_time_s : float
@@ -106,7 +106,7 @@ def observe_calcium(
     neuropil : float
         Contamination: the factor of the surroundings' dF/F. Chen et al. 2013, Nature 499:295, correct for it by
         subtracting 0.7 of the neuropil's fluorescence, so 0.7 stands for an uncorrected recording. The light
-        of the resting neuropil is left out, of F0 as of the noise.
+        of the resting neuropil is left out, both of F0 and of the noise.
     neuropil_length_um : float
         Other neurons contribute to the neuropil around a neuron by exp(-distance / length). The default is our
         choice.

@@ -137,7 +137,7 @@ def foreign_spikes(
 
 
 def censor(time_s: FloatArray, period_s: float) -> FloatArray:
-    """Without the spikes of one unit that follow the last one kept by less than `period_s`."""
+    """The spikes of one unit without those that follow the last one kept by less than `period_s`."""
     time_s = np.sort(time_s)
     following = np.searchsorted(time_s, time_s + period_s - _ROUNDING_S)
     following = np.maximum(following, np.arange(1, len(time_s) + 1)).tolist()

@@ -62,7 +62,7 @@ def observe_spikes(
     seed: int = 0,
     notify: Callable[[str], None] = lambda sentence: None,
 ) -> Recording:
-    """Binned spike counts as a spike sorter would report them; by default, without an error.
+    """Binned spike counts as a spike sorter would report them; by default without errors.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def observe_spikes(
 
 
 def _reported_trains(simulation: Simulation, sorter: _Sorter, rng: np.random.Generator) -> Iterator[FloatArray]:
-    """The spike times that are reported of one unit after the other, in no order."""
+    """The reported spike times of one unit after the other, not sorted."""
     trains = [simulation.spike_times[k].times() for k in range(simulation.n_neurons)]
     borders = np.cumsum([0, *map(len, trains)])
     unit, time_s = np.repeat(np.arange(len(trains)), np.diff(borders)), np.concatenate(trains)

@@ -23,8 +23,8 @@ __all__ = ["STATES", "CommonInput", "Drift", "Episodes", "Gamma", "State", "Thet
 def states(described: Any) -> dict[str, State]:
     """States by name, from a list of names, or from a dictionary of name -> parameters.
 
-    A name that is not in `STATES` needs the parameter `name`, which says what kind it is of: so there can be two of one
-    kind.
+    A name that is not in `STATES` needs the parameter `name`, which says which state it is; so one state can be had
+    twice.
 
     Raises
     ------

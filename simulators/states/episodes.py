@@ -17,9 +17,9 @@ from synapsnet.recording import FloatArray
 class Episodes(State):
     """Neurons take part in rare episodes of strong activity, each together with its group.
 
-    As what two-photon microscopes see of cortex: cells that are silent for long and then active for seconds, together
-    with others. Pauses are exponential, durations lognormal. Tune the rates (`--set rates.median_hz=1`), so that the
-    neurons are silent in between.
+    This is what two-photon microscopes see in cortex: cells that are silent for a long time and then active for
+    seconds, together with others. Pauses are exponential, durations lognormal. Tune the rates (`--set
+    rates.median_hz=1`), so that the neurons are silent in between.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Episodes(State):
     participating : float
         Fraction of the neurons that have episodes.
     pause_s, active_s : float
-        Mean time between two episodes of a group, and of an episode.
+        Mean time between two episodes of a group, and mean duration of an episode.
     active_spread : float
         Standard deviation of the logarithm of the duration of an episode.
     onset_s : float

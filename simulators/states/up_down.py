@@ -27,7 +27,7 @@ class UpDown(SameSign):
     up_s, down_s : float
         Mean durations.
     shape : float
-        Of the gamma distributions: 1 is exponential, large values are regular; the coefficient of variation is
+        Shape of the gamma distributions: 1 is exponential, large values are regular; the coefficient of variation is
         `1 / sqrt(shape)`.
     transition_ms : float
         Time constant with which the input follows.

@@ -22,7 +22,7 @@ from synapsnet.recording import Connectome, FloatArray
 class Assemblies(UniformDelays):
     """Assemblies of excitatory neurons, of equal size and in the order of the table; inhibition is uniform.
 
-    The defaults are the paper's but for the number of assemblies.
+    The defaults are the paper's except for the number of assemblies.
 
     Parameters
     ----------

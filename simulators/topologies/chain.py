@@ -42,7 +42,7 @@ class Chain(UniformDelays):
                 f"The topology 'chain' needs at least {self.n_layers} excitatory neurons for {self.n_layers} layers; "
                 f"got {n_excitatory}. Lower n_layers or simulate more neurons."
             )
-        layer = np.full(n, -2)  # next to none
+        layer = np.full(n, -2)  # adjacent to no layer
         layer[excitatory] = np.arange(n_excitatory) * self.n_layers // n_excitatory
         connected = rng.random((n, n)) < self.probability
         connected &= layer[:, None] == layer + 1

@@ -37,13 +37,13 @@ class DistanceDependent(Topology):
     Parameters
     ----------
     probability : float
-        At no distance.
+        At distance 0.
     width_um : float
         Standard deviation of the Gaussian.
     reciprocity : float
         Reciprocal pairs of excitatory neurons over those expected if the directions were independent, 1 or more.
     shortest_delay_ms : float
-        At no distance.
+        At distance 0.
     velocity_m_s : float
         Velocity of conduction: it adds distance over velocity to the delay.
     weight_sigma : float

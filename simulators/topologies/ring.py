@@ -27,7 +27,7 @@ class Ring(UniformDelays):
     """Neurons on a ring, the excitatory ones connected nearby and the inhibitory ones everywhere.
 
     The mean weight of an excitatory connection falls with the angle between the neurons as a raised cosine,
-    from twice the neuron's strength at no distance to zero at the reach.
+    from twice the neuron's strength at distance 0 to zero at the reach.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from synapsnet.processes import watched
 
 __all__ = ["main", "start"]
 
-RUN_METHODS = ("check", "score", "benchmark")  # of others, which may do anything
+RUN_METHODS = ("check", "score", "benchmark")  # they run methods of others, which may do anything
 
 
 class _Ended(BaseException):

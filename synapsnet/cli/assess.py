@@ -38,8 +38,8 @@ def assess(
     - **Light**: are responses to optogenetic stimulation predicted?
     - **Known connections**, if the run has them or `--truth` gives them: what was recovered, and what was expected?
 
-    What to expect comes first, within seconds; the parts of the recording are then inferred from ten times. It may be
-    stopped with Ctrl-C at any time: finished parts are kept, and the same command continues.
+    What to expect is printed first, within seconds; connectivity is then inferred ten times, from parts of the
+    recording. It may be stopped with Ctrl-C at any time: finished parts are kept, and the same command continues.
 
     Examples
     --------

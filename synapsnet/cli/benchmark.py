@@ -93,7 +93,7 @@ def leaderboard(
     ] = None,
     markdown: Annotated[
         Path | None,
-        typer.Option(help="Write AUPRC and realised FDR by setting as Markdown, .md; of forecasts, their skill."),
+        typer.Option(help="Write AUPRC and realised FDR by setting as Markdown, .md; for forecasts, their skill."),
     ] = None,
 ) -> None:
     """Rank methods by their benchmark scores: by setting, with intervals over seeds, and against their cost.

@@ -62,7 +62,7 @@ def read(
     deconvolved : bool, optional
         Whether the activity is deconvolved. Default: yes if it is never negative and often zero.
     um_per_unit : float
-        Size in micrometre of a unit of `neuron.stackPosCorrected`.
+        Size in micrometres of a unit of `neuron.stackPosCorrected`.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _positions(session: Path, n: int, um_per_unit: float, notify: Notify) -> npt
     if not (session / name).is_file():
         return None
     stored = np.asarray(_per_neuron(session, name, n), float).reshape(n, -1)[:, :3]
-    notify(f"Positions are taken to be in units of {um_per_unit:g} micrometre; say --read um_per_unit=... if not.")
+    notify(f"Positions are taken to be in units of {um_per_unit:g} micrometres; say --read um_per_unit=... if not.")
     return np.pad(stored * um_per_unit, ((0, 0), (0, 3 - stored.shape[1])), constant_values=np.nan)
 
 

@@ -144,7 +144,7 @@ def _frame_rate(file: h5py.File, fs_hz: float | None, path: Path) -> float:
 def _positions(
     file: h5py.File, n_components: int, um_per_pixel: float | None, notify: Notify
 ) -> npt.NDArray[np.float64] | None:
-    """(components, 3) centres of the footprints in micrometre; z is not known."""
+    """(components, 3) centres of the footprints in micrometres; z is not known."""
     from scipy.sparse import csc_matrix
 
     parts = [_dataset(file, f"estimates/A/{name}") for name in ("data", "indices", "indptr", "shape")]

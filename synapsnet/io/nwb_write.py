@@ -47,9 +47,9 @@ SPIKE_RESOLUTION_S = 1e-9  # pynapple rounds times to it
 NEURON_COLUMNS = {
     "neuron_id": "name of the neuron",
     "cell_type": "cell type",
-    "x_um": "position in micrometre",
-    "y_um": "position in micrometre",
-    "z_um": "position in micrometre",
+    "x_um": "position in micrometres",
+    "y_um": "position in micrometres",
+    "z_um": "position in micrometres",
     "area": "brain area",
     TROUGH_TO_PEAK: "milliseconds from the trough of the mean waveform to the peak after it",
 }

@@ -89,7 +89,7 @@ def _positions(variables: Variables, n: int, path: Path, notify: Notify) -> npt.
     centres = np.asarray(variables["med"], float)
     if centres.shape != (n, 3):
         raise InputError(f"med in {path} must be neurons x 3, {n} x 3; got shape {centres.shape}.")
-    notify("The centres of the neurons (med) are taken to be in micrometre.")
+    notify("The centres of the neurons (med) are taken to be in micrometres.")
     return centres
 
 

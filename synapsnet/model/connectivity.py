@@ -55,7 +55,7 @@ class Connectivity(nn.Module):
         return sent @ self.weight.T
 
     def negative_log_prior(self) -> Tensor:
-        """The negative log prior of the whole of `W`, in nat, for strength 1, up to a constant."""
+        """The negative log prior of the whole of `W`, in nats, for strength 1, up to a constant."""
         raise NotImplementedError
 
     def in_units(self) -> list[nn.Parameter]:

@@ -59,7 +59,7 @@ class Likelihood(nn.Module):
         raise NotImplementedError
 
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
-        """The mean over steps and neurons, in nat, up to a constant that does not depend on the parameters."""
+        """The mean over steps and neurons, in nats, up to a constant that does not depend on the parameters."""
         raise NotImplementedError
 
     def score(self, eta: Tensor, target: Tensor) -> Tensor:

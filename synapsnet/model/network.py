@@ -27,7 +27,7 @@ class Architecture:
         Synaptic kernel length L and own past M, in steps; L <= M.
     n_embedding, n_hidden, n_behaviour : int
     sparsity : float
-        Strength of the prior on `W`: the penalty, in nat, of a weight of one standard error.
+        Strength of the prior on `W`: the penalty, in nats, of a weight of one standard error.
     own_past : bool
         Whether the decoder sees a neuron's own past.
     """
@@ -128,7 +128,7 @@ class SynapsNetModel(nn.Module):
         return self.likelihood.mean(eta)
 
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
-        """The mean over steps and neurons, in nat, up to a constant that does not depend on the parameters."""
+        """The mean over steps and neurons, in nats, up to a constant that does not depend on the parameters."""
         return self.likelihood.negative_log_likelihood(eta, target)
 
     def score(self, eta: Tensor, target: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class SynapsNetModel(nn.Module):
         return self.likelihood.fisher_information(eta)
 
     def negative_log_prior(self) -> Tensor:
-        """The negative log prior of the whole of `W`, in nat, up to a constant."""
+        """The negative log prior of the whole of `W`, in nats, up to a constant."""
         if self.synapses is None:
             return torch.zeros((), device=self.offset.device)
         return self.sparsity * self.synapses.connectivity.negative_log_prior()

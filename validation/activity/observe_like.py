@@ -61,7 +61,7 @@ def observe_like(
                 f"A comparison needs at least 2 simulated neurons that fire; {len(firing)} of {simulation.n_neurons} "
                 "do. Simulate longer, or drive the network more strongly."
             )
-        seen = observe_spikes(simulation.select_neurons(firing), bin_s=recording.dt_s)
+        observed = observe_spikes(simulation.select_neurons(firing), bin_s=recording.dt_s)
         how = f"Spikes are in bins of {recording.dt_s * 1e3:g} ms; simulated neurons that never fire are left out."
     else:
         level = float(np.nanmedian(noise_level(recording)))
@@ -75,18 +75,18 @@ def observe_like(
                 f". The recording is not dF/F, so its noise level is undefined; the simulation has the same part of "
                 f"noise in its variance instead, {share:.1%}."
             )
-        seen = observe_calcium(
+        observed = observe_calcium(
             simulation, indicator=indicator, frame_rate_hz=1 / recording.dt_s, noise_level=level, seed=seed
         )
-    n_steps = min(recording.n_steps, seen.n_steps)
+    n_steps = min(recording.n_steps, observed.n_steps)
     real = recording.select_rows(_beginning(recording, n_steps))
     simulated = Recording.from_array(
-        seen.values[:n_steps],
+        observed.values[:n_steps],
         recording.dt_s,
         recording.modality,
         segments=[b - a for a, b in real.segments],
-        neurons=seen.neurons,
-        metadata=seen.metadata,
+        neurons=observed.neurons,
+        metadata=observed.metadata,
         require_varying=False,
     )
     return ComparablePair(simulated, real, how)
@@ -100,8 +100,8 @@ def is_dff(recording: Recording) -> bool:
 def _level_of_share(simulation: Simulation, share: float, frame_rate_hz: float, indicator: str) -> float:
     """Noise level at which noise makes up the fraction `share` of the variance of the median neuron's trace."""
     silent = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=0.0)
-    unit = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=1.0)
-    signal, noise = silent.values.var(axis=0), (unit.values - silent.values).var(axis=0)
+    noisy = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=1.0)
+    signal, noise = silent.values.var(axis=0), (noisy.values - silent.values).var(axis=0)
     return float(np.sqrt(share / (1 - share) * np.median(signal) / np.median(noise)))
 
 

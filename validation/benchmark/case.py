@@ -1,7 +1,7 @@
 """The process of one case: simulate, observe, infer, score.
 
-Of a network in which light is switched on later (`light_from_s`), a method sees what was before, and what it infers
-predicts the responses to light, too.
+Where light is switched on later (`light_from_s`), a method is given the recording before, and what it infers is also
+scored on how it predicts the responses to light.
 
     python -m validation.benchmark.case OUTCOME.json < case.json
 
@@ -52,19 +52,19 @@ def measure(case: Case) -> Outcome:
 
 
 def _infer(case: Case, recording: Recording) -> Outcome:
-    """Connectivity inferred from a recording, or from what of it is before light."""
+    """Connectivity inferred from a recording, or from its part before light."""
     assert recording.connectome is not None
     light_from_s = case.network.get("inputs", {}).get("light_from_s", 0.0)
-    seen = before_light(recording, light_from_s) if light_from_s else recording
+    dark = before_light(recording, light_from_s) if light_from_s else recording
     method = make_method(case.method, case.seed, recording.connectome)
     started = time.perf_counter()
-    inferred = method.infer(seen.without_ground_truth())
+    inferred = method.infer(dark.without_ground_truth())
     seconds = time.perf_counter() - started
     peak_mib = _peak_mib()
     scores = score_connectivity(case.method, recording.connectome, inferred, neurons=recording.neurons, seed=case.seed)
     values = [Score(metric=name, **dict(value)) for name, value in scores if isinstance(value, Estimate)]
     if light_from_s:
-        effect = relative_effect(inferred, seen.mean_activity, seen.values.std(axis=0))
+        effect = relative_effect(inferred, dark.mean_activity, dark.values.std(axis=0))
         predicted = score_known(effect, known_responses(recording), seed=case.seed)
         values += [Score(metric=name, value=value, low=np.nan, high=np.nan) for name, value in predicted.items()]
     return Outcome(status="ok", seconds=seconds, peak_mib=peak_mib, scores=values)

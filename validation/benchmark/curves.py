@@ -65,7 +65,7 @@ class Curve:
     points : DataFrame
         Their means over seeds: `method`, `x`, `value`, `low`, `high`, `n`.
     chance : DataFrame
-        `x`, `value`: the mean share of pairs that are connected; empty if the results do not tell.
+        `x`, `value`: the mean fraction of pairs that are connected; empty if the results do not say.
     """
 
     title: str
@@ -95,13 +95,13 @@ def curves(table: pd.DataFrame) -> Iterator[Curve]:
                     title,
                     base,
                     cases[["method", "seed", "x", "value"]],
-                    over_seeds(cases, ["method", "x"], share=True),
+                    over_seeds(cases, ["method", "x"], fraction=True),
                     cases.groupby("x")["chance"].mean().dropna().rename("value").reset_index(),
                 )
 
 
 def losses(curve: Curve, reference: str) -> pd.DataFrame:
-    """Share of its score that each method loses between a curve's easiest point and the harder ones.
+    """Fraction of its score that each method loses between a curve's easiest point and the harder ones.
 
     The easiest point is the first that all methods have. The loss is 1 - score / score at that point, of the same
     method and seed, so that the draw of the network cancels; so it does in the comparison with the reference. Seeds
@@ -141,7 +141,7 @@ def losses(curve: Curve, reference: str) -> pd.DataFrame:
 
 
 def _chance(table: pd.DataFrame) -> pd.DataFrame:
-    """`RECORDING` and `chance`: the share of pairs that are connected, which is AUPRC over its lift."""
+    """`RECORDING` and `chance`: the fraction of pairs that are connected, which is AUPRC over its lift."""
     lift = defined(table, "auprc_lift")[[*CASE, "value"]]
     both = defined(table, RANKED).merge(lift, on=CASE, suffixes=("", "_lift"))
     both = both.assign(chance=both["value"] / both["value_lift"])

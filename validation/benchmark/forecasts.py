@@ -1,6 +1,6 @@
 """Forecasts in a benchmark: a method is fitted to the earlier part of a recording and forecasts the later one.
 
-Cases run by themselves, so that what compares methods is kept by each of them: the mean square error in blocks of
+Cases run separately, so that each keeps what a comparison of methods needs: the mean square error in blocks of
 held-out time, which are the same for all, because every method is scored on the steps before which its epoch has
 `PAST` steps. From these `skills` computes skills and their paired differences.
 

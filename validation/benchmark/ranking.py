@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from validation.methods import BOUNDS
-from validation.metrics.paired_tests import paired_tests, rank_stability, seed_interval, share_interval
+from validation.metrics.paired_tests import fraction_interval, paired_tests, rank_stability, seed_interval
 
 RANKED = "auprc"
-SHARES = (  # metrics that lie between 0 and 1
+FRACTIONS = (  # metrics that lie between 0 and 1
     *("auprc", "auroc", "signed_auprc", "signed_auroc", "precision_at_k", "sign_accuracy", "direction_accuracy", "f1"),
     *("false_discovery_rate", "false_positive_rate", "p_value_distance", "ei_accuracy", "ei_auroc", "effective_auprc"),
 )
-CEILING = "ceiling"  # of `BOUNDS`, the one that shares are of
+CEILING = "ceiling"  # of `BOUNDS`, the one that `shares_of_ceiling` refers to
 SETTING = ["network", "observation"]
 CASE = ["network", "observation", "method", "seed"]
 RECORDING = ["network", "observation", "seed"]
@@ -43,7 +43,7 @@ def balanced(table: pd.DataFrame) -> pd.DataFrame:
     """What methods can be compared on as a whole: settings that all contestants have, seeds that all of these have.
 
     A suite may leave a slow method out of long recordings, or draw more seeds of some settings. A method that failed
-    has a setting nevertheless. Everything, if nothing is common.
+    has a setting nevertheless. If nothing is common, everything is returned.
     """
     run = contestants(cases(table))
     n_methods = run.groupby(SETTING)["method"].nunique()
@@ -56,12 +56,12 @@ def balanced(table: pd.DataFrame) -> pd.DataFrame:
 
 def scores(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
     """Mean over seeds of a metric, network by network: `setting`, `method`, `value`, `low`, `high`, `n`."""
-    return _by_setting(defined(table, metric), share=metric in SHARES)
+    return _by_setting(defined(table, metric), fraction=metric in FRACTIONS)
 
 
 def averages(table: pd.DataFrame, metric: str = RANKED) -> pd.DataFrame:
     """Mean over settings of a metric, and its interval over seeds: `method`, `value`, `low`, `high`, `n`."""
-    return _over_settings(defined(table, metric), share=metric in SHARES)
+    return _over_settings(defined(table, metric), fraction=metric in FRACTIONS)
 
 
 def shares_of_ceiling(table: pd.DataFrame) -> pd.DataFrame:
@@ -123,22 +123,22 @@ def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     return cases(contestants(table)).merge(found, "left", CASE).fillna({RANKED: 0.0})
 
 
-def _by_setting(rows: pd.DataFrame, *, share: bool = False) -> pd.DataFrame:
+def _by_setting(rows: pd.DataFrame, *, fraction: bool = False) -> pd.DataFrame:
     rows = rows.iloc[np.argsort(pd.factorize(rows["network"])[0], kind="stable")]
-    return over_seeds(rows.assign(setting=settings(rows)), ["setting", "method"], share=share)
+    return over_seeds(rows.assign(setting=settings(rows)), ["setting", "method"], fraction=fraction)
 
 
-def _over_settings(rows: pd.DataFrame, *, share: bool = False) -> pd.DataFrame:
+def _over_settings(rows: pd.DataFrame, *, fraction: bool = False) -> pd.DataFrame:
     per_seed = rows.groupby(["method", "seed"], sort=False)["value"].mean()
-    return over_seeds(per_seed.reset_index(), ["method"], share=share)
+    return over_seeds(per_seed.reset_index(), ["method"], fraction=fraction)
 
 
-def over_seeds(table: pd.DataFrame, by: list[str], *, share: bool = False) -> pd.DataFrame:
+def over_seeds(table: pd.DataFrame, by: list[str], *, fraction: bool = False) -> pd.DataFrame:
     """Mean of each group's values and its interval: the columns `by`, `value`, `low`, `high`, `n`.
 
-    By Student's t; of a `share` so that it stays between 0 and 1.
+    By Student's t; that of a `fraction` stays between 0 and 1.
     """
-    interval = share_interval if share else seed_interval
+    interval = fraction_interval if fraction else seed_interval
     groups = table.groupby(by, sort=False)["value"]
     rows = [dict(zip(by, key, strict=True)) | dict(interval(x.to_numpy(float))) | {"n": len(x)} for key, x in groups]
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])

@@ -35,7 +35,7 @@ class Recorded(Parameters):
     read : dict
         Options of reading.
     dataset : str, optional
-        The public data set that brings it (`synapsnet datasets`).
+        The public data set that contains it (`synapsnet datasets`).
     """
 
     title: ClassVar[str] = "a recording of the suite"
@@ -54,7 +54,7 @@ class Recorded(Parameters):
         return f"{self.recording} is neither here nor in {DATA}/; {place}."
 
     def fetch(self, *, notify: Callable[[str], None], progress: Callable[[str, float], None]) -> None:
-        """Fetch the data set that brings it, if it is absent and there is one.
+        """Fetch the data set that contains it, if it is absent and there is one.
 
         Raises
         ------

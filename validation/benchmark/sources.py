@@ -32,7 +32,7 @@ def versions() -> dict[str, str]:
 
 
 def case_key(case: Case) -> str:
-    """Hash of the case, of the code that it runs and of the versions of the packages which that uses."""
+    """Hash of the case, of the code that it runs and of the versions of the packages that this code uses."""
     method: type
     if case.task == "forecasts":
         method = find_forecaster(case.method)
@@ -84,7 +84,7 @@ def imported_modules(tree: ast.AST, module: str, is_package: bool) -> Iterator[s
 
 @cache
 def _source(module: str) -> Path | None:
-    """The file of a module; None if it is none, or has no source."""
+    """The file of a module; None if there is no such module, or it has no source."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# One thread: cases run side by side, their times compare, and results do not depend on the number of workers.
+# One thread: cases run side by side, their times can be compared, and results do not depend on the number of workers.
 ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",

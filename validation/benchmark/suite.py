@@ -14,8 +14,8 @@ A suite is a TOML file::
     spikes = { as = "spikes", duration_s = 600 }
     noisy = { as = "calcium", noise_level = 4.0, visible = 0.5, duration_s = 600 }
 
-Every network is then observed in every way by every method. `[[grid]]` tables choose less: each names `networks` and
-`observations`, and `methods` or `seeds` where they differ from the suite's.
+Every network is then observed in every way by every method. `[[grid]]` tables choose among these: each names `networks`
+and `observations`, and `methods` or `seeds` where they differ from the suite's.
 
 Recordings of others with known connections stand beside networks, or in their place (`validation.benchmark.recorded`)::
 

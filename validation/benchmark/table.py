@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, that is told before the cases run)
+import pyarrow  # noqa: F401 (pandas writes Parquet with it: without it, an error comes before the cases run)
 
 from synapsnet.errors import InputError, border
 from synapsnet.files import atomic_path
@@ -92,7 +92,7 @@ def write_table(table: pd.DataFrame, folder: Path) -> Path:
 
 
 def with_earlier(table: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
-    """The table, before it what an earlier one says of other cases."""
+    """The table, preceded by what an earlier one says of other cases."""
     if earlier is None:
         return table
     done = pd.MultiIndex.from_frame(table[CASE])
@@ -130,7 +130,7 @@ def _spec(described: dict[str, Any]) -> str:
 def read_table(path: str | Path, *, notify: Notify = lambda line: None) -> pd.DataFrame:
     """The table in a folder that a benchmark wrote, in a Parquet file, or in all those of a folder together.
 
-    A case that is in several files is taken from the first by name, which `notify` is told.
+    A case that is in several files is taken from the first by name; `notify` receives a sentence about it.
 
     Raises
     ------

@@ -94,9 +94,9 @@ def score_known(
     effect : (N, N) array, `[post, pre]`
         Relative change of the postsynaptic rate per presynaptic spike.
     responses : sequence of Responses
-        Of the same neurons.
+        Responses of the same neurons.
     n_shuffles, seed : int
-        Of the null: the predictions for a perturbation are dealt out among its targets.
+        Shuffles and seed of the null: the predictions for a perturbation are dealt out among its targets.
 
     Returns
     -------

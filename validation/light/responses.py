@@ -32,7 +32,7 @@ class Responses:
     driven, targets : (D,) and (M,) arrays of indices
         Neurons that light drives directly, and others with spikes.
     extra : (D,) array
-        Spikes more per pulse, in the even trials.
+        Extra spikes per pulse, in the even trials.
     baseline : (M,) array
         Spikes per bin of the targets before light.
     measured, repeated : (M,) arrays
@@ -97,7 +97,7 @@ class PerturbationScore:
     given_rate : float
         The same as a partial correlation given the baseline rate.
     p_targets : float
-        Share of shuffles in which the predictions, dealt out among the targets, correlate as highly (one-sided).
+        Fraction of shuffles in which the predictions, dealt out among the targets, correlate as highly (one-sided).
     p_sources : float
         The same, for predictions in which the drive is given to as many random units.
     reliability : float
@@ -130,7 +130,7 @@ def directly_driven(
     n_baseline : int
         Bins before the onset that are the baseline.
     z : float
-        Excess that is asked for, in standard deviations of a Poisson count; our choice, strict because a unit chosen
+        Excess that is required, in standard deviations of a Poisson count; our choice, strict because a unit chosen
         in error is missed as a target and misleads as a source.
 
     Returns
@@ -245,7 +245,7 @@ def score_responses(
         Effect of a presynaptic spike; the diagonal is ignored.
     responses : Responses
     n_shuffles, seed : int
-        Of the two nulls.
+        Number of shuffles and seed of the two nulls.
     """
     predicted, response, n = responses.predict(effect), responses.measured, len(effect)
     rng = np.random.default_rng(seed)

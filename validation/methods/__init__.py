@@ -103,7 +103,7 @@ METHODS: dict[str, Entry] = {
     "var": _ours("VAR, ridge", "autoregression:VAR", BOTH, forecasts=BOTH),
     "lasso-var": _ours("VAR, lasso", "lasso_var:LassoVAR", BOTH),
     "granger": _ours("Granger causality", "granger:Granger", BOTH),
-    # Of calcium it sees the deconvolved drive, which looks ahead and must not forecast.
+    # From calcium it sees the deconvolved drive, which looks ahead and must not forecast.
     "glm": _ours("Poisson GLM", "glm:GLM", BOTH, forecasts=SPIKES),
     "nemos-glm": _ours("Poisson GLM, nemos", "nemos_glm:NemosGLM", BOTH, slow=True),
     "logistic-glm": _ours("logistic GLM", "logistic:LogisticGLM", BOTH),
@@ -135,7 +135,7 @@ METHODS: dict[str, Entry] = {
 }
 BOUNDS = tuple(name for name, entry in METHODS.items() if entry.bound)
 CALIBRATED = "+calibrated"  # after a method's name: with a threshold that is calibrated on the recording
-# What `synapsnet score` compares with, unless it is told; the others are for benchmarks.
+# What `synapsnet score` compares with by default; the others are for benchmarks.
 STANDARD = ("lagged-correlation", "var", "glm", "ar")
 ENTRY_POINTS = "synapsnet.methods"
 
@@ -232,7 +232,7 @@ def find_method(name: str) -> type[Method]:
     entry = find_entry(name)
     if not entry.infers:
         raise InputError(
-            f"The method {name!r} forecasts and does not infer connectivity; name one that must have infer(recording)."
+            f"The method {name!r} forecasts and does not infer connectivity; name one that has infer(recording)."
         )
     return cast(type[Method], entry.load())
 

@@ -9,7 +9,7 @@ from validation.methods import METHODS, Entry
 
 INTRODUCTION = """# Methods
 
-What connectivity and forecasts are compared by. A name is what the command line takes (`synapsnet score --against`,
+The methods that are compared. A name is what the command line takes (`synapsnet score --against`,
 `synapsnet benchmark --method`) and suites list; settings are the arguments of the class, with their defaults. T is the
 number of steps of a recording, N that of its neurons, p that of lags; "per pass" is over the data, in training. A dash
 says that there is none. To infer from calcium, most methods see the deconvolved drive in place of spike counts.

@@ -97,7 +97,7 @@ class VAR(_Autoregression):
 
 
 class AR(_Autoregression):
-    """Autoregression of each neuron by itself: what of its future is in its own past; O(T N p^2).
+    """Autoregression of each neuron by itself: what its own past says of its future; O(T N p^2).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Between which scores every method lies: what chance gives, and what the truth itself would."""
+"""The scores between which every method lies: what chance gives, and what the truth itself would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an efficient estimator with the right model would say: the ceiling of what a recording can tell.
+"""What an efficient estimator with the right model would say: the ceiling of what can be learned from a recording.
 
 The Fisher information of a recording says how well couplings can be known, the truth how large they are. Estimates that
 are drawn from the two are as good as unbiased ones can be, and nothing ranks them better than the posterior of an
@@ -26,7 +26,7 @@ RIDGE = 1e-6  # keeps copied neurons from making the correlations singular
 
 
 class Estimates(NamedTuple):
-    """Of N x N pairs, `[post, pre]`: z is sharpness times effect plus noise of variance 1."""
+    """Estimates of N x N pairs, `[post, pre]`: z is sharpness times effect plus noise of variance 1."""
 
     z: Float64Array
     sharpness: Float64Array
@@ -40,16 +40,16 @@ class Ceiling:
     """Posterior probability of each connection from estimates with the errors of the Fisher information; O(T N^3).
 
     1. `GLM` gives the standard error of each coupling at a lag. What is left of the activity, over the square root of
-       what was expected, has partial correlations within a step, with a standard error of 1 / sqrt(T - N). Both are
-       measured on the first `ENOUGH_STEPS`, for information is proportional to time.
-    2. The effect of a weight w at a lag is a w + b w |w|, for log rates saturate. Within a step it is c w times the
+       what was expected, has partial correlations at zero lag, with a standard error of 1 / sqrt(T - N). Both are
+       measured on the first `ENOUGH_STEPS`, because information is proportional to time.
+    2. The effect of a weight w at a lag is a w + b w |w|, because log rates saturate. At zero lag it is c w times the
        root of both rates, and a pair shows the sum of its two directions. The least squares of the estimates on the
-       true weights give a, b and c of each type of presynaptic neuron; noise does not bias them, for the truth is the
-       regressor. A neuron's type is the sign of its summed weights.
+       true weights give a, b and c of each type of presynaptic neuron; noise does not bias them, because the truth is
+       the regressor. A neuron's type is the sign of its summed weights.
     3. Estimates are drawn: effects plus noise. The observer sees both couplings and the partial correlation of a pair,
        and knows each neuron's type and, of each type, effects, density and distribution of weights.
 
-    Hidden neurons and shared input count as noise only, although they mislead methods. Of calcium it is the ceiling of
+    Hidden neurons and shared input count as noise only, although they mislead methods. For calcium it is the ceiling of
     what is left in the deconvolved drive, at a lag of one frame and within a frame. Knowing the topology, or couplings
     at longer lags, could give more.
 
@@ -110,7 +110,7 @@ def observe(
     log_prior: Float64Array,
     values: Float64Array,
 ) -> tuple[Float64Array, Float64Array]:
-    """Posterior of each connection, from what is seen of a pair in both directions; O(N^2 K^2).
+    """Posterior of each connection, from the estimates of a pair in both directions; O(N^2 K^2).
 
     Parameters
     ----------
@@ -119,18 +119,18 @@ def observe(
     lag_effects, step_effects : (N, N, K) array
         What each of K weights would add to them; the first weight is 0, no connection.
     log_prior, values : (N, K) array
-        Of each presynaptic neuron: log probability of the weights, and the weights.
+        For each presynaptic neuron: log probability of the weights, and the weights.
 
     Returns
     -------
     probability, expected : (N, N) array
-        Of a connection; of the weight.
+        Probability of a connection, and its expected weight.
     """
     one_way = log_prior - (at_lag[..., None] - lag_effects) ** 2 / 2
     probability, expected = np.zeros((2, *at_lag.shape))
-    for i, seen in enumerate(within):  # row by row, for memory
+    for i, observed in enumerate(within):  # row by row, for memory
         together = step_effects[i][:, :, None] + step_effects[:, i][:, None, :]  # [j, weight from j, weight to j]
-        joint = one_way[i][:, :, None] + one_way[:, i][:, None, :] - (seen[:, None, None] - together) ** 2 / 2
+        joint = one_way[i][:, :, None] + one_way[:, i][:, None, :] - (observed[:, None, None] - together) ** 2 / 2
         posterior = softmax(joint, axis=(1, 2)).sum(axis=2)
         probability[i] = posterior[:, 1:].sum(axis=1)
         expected[i] = (posterior * values).sum(axis=1)
@@ -138,7 +138,7 @@ def observe(
 
 
 def _measure(recording: Recording) -> tuple[Estimates, Estimates]:
-    """Couplings at a lag, and partial correlations within a step of what they leave."""
+    """Couplings at a lag, and partial correlations at zero lag of what they leave."""
     glm = GLM()
     coupling = glm.infer(recording)
     assert coupling.standard_error is not None
@@ -178,7 +178,7 @@ def _slopes(lagged: Estimates, weight: Float64Array, kind: npt.NDArray[np.int_])
 
 
 def _gains(same_step: Estimates, weight: Float64Array, kind: npt.NDArray[np.int_]) -> Float64Array:
-    """(2,) effect of a weight within the step, per kind."""
+    """(2,) effect of a weight at zero lag, per kind."""
     each_way = [same_step.sharpness * np.where(kind == k, weight, 0) for k in (0, 1)]
     upper = np.triu_indices(len(weight), 1)
     design = np.stack([(way + way.T)[upper] for way in each_way], axis=1)

@@ -11,10 +11,10 @@ SMALLEST = 1e-6  # share of the variance that a perfect correlation leaves, by r
 
 
 class Correlation:
-    """Pearson correlation within a step; for calcium, of the deconvolved drive; O(T N^2).
+    """Pearson correlation at zero lag; for calcium, of the deconvolved drive; O(T N^2).
 
-    What most studies call functional connectivity. It has no direction: both of a pair get the same score. Its
-    standard error is that of independent steps.
+    What most studies call functional connectivity. It has no direction: both directions of a pair get the same score.
+    Its standard error is that of independent steps.
     """
 
     def infer(self, recording: Recording) -> Connectome:

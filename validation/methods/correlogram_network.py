@@ -1,4 +1,4 @@
-"""A small network that has learned on simulated networks how correlograms of connected neurons look.
+"""A small network that has learned from simulated networks what correlograms of connected neurons look like.
 
 Its weights, `correlogram_network.npz`, are made by `python benchmarks/train_correlogram_network.py`.
 """
@@ -46,7 +46,7 @@ class Pairs(NamedTuple):
     effect : (N, N) array
         Its mean over the lags at which most connections act.
     informative : (N, N) bool array
-        Pairs of different neurons in which something can be seen.
+        Pairs of different neurons of which the recording says anything.
     """
 
     features: Features
@@ -65,7 +65,7 @@ class Reader:
     layers : tuple of (weight, bias)
         Hidden layers are rectified; the last one gives the three classes.
     share : (3,) array
-        Of the classes among the pairs that it was trained on.
+        Share of each class among the pairs that it was trained on.
     """
 
     centre: Features
@@ -104,7 +104,8 @@ class CorrelogramNetwork:
     learns from simulated neurons, whose connections are known, to tell a connection from all else that makes a peak or
     a trough. Theirs are convolutional and see plain correlograms; this one is a perceptron with some thousand weights
     that sees 30 ms on either side of the partial correlogram, given all other neurons. It shares these with SynapsNet
-    (`synapsnet.inference.correlograms`), and learns what SynapsNet models: responses, background and how much is what.
+    (`synapsnet.inference.correlograms`), and learns what SynapsNet models: responses, background and how much there is
+    of each.
 
     It was trained on networks of this project alone, in many states, with and without connections
     (`benchmarks/train_correlogram_network.py`), and its probabilities hold for activity like that. How many pairs are
@@ -131,15 +132,15 @@ class CorrelogramNetwork:
         return self.read(pairs_of(recording))
 
     def read(self, pairs: Pairs) -> Connectome:
-        """What is inferred from what is seen of pairs."""
-        seen = pairs.informative
-        local_fdr, weight = np.ones(seen.shape), np.zeros(seen.shape)
-        if seen.any():
-            log_probabilities = self.reader.log_probabilities(pairs.features[seen])
+        """The connectivity inferred from these pairs."""
+        informative = pairs.informative
+        local_fdr, weight = np.ones(informative.shape), np.zeros(informative.shape)
+        if informative.any():
+            log_probabilities = self.reader.log_probabilities(pairs.features[informative])
             probabilities = with_own_shares(log_probabilities, self.reader.share)
             sign = np.where(probabilities[:, EXCITATORY] >= probabilities[:, INHIBITORY], 1.0, -1.0)
-            local_fdr[seen] = np.clip(probabilities[:, ABSENT], 0, 1)
-            weight[seen] = sign * np.maximum(np.abs(pairs.effect[seen]), 1e-9)
+            local_fdr[informative] = np.clip(probabilities[:, ABSENT], 0, 1)
+            weight[informative] = sign * np.maximum(np.abs(pairs.effect[informative]), 1e-9)
         return Connectome(weight, local_fdr=local_fdr, unit="a.u.")
 
 
@@ -196,9 +197,9 @@ def with_own_shares(log_probabilities: Float64Array, share: Float64Array) -> Flo
     Parameters
     ----------
     log_probabilities : (P, 3) array
-        Under the shares of the training.
+        With the shares of the training.
     share : (3,) array
-        Those.
+        The shares of the training.
     """
     likelihood = log_probabilities - np.log(share)
     own = np.array([1 - FIRST_SHARE, FIRST_SHARE * 0.8, FIRST_SHARE * 0.2])

@@ -37,13 +37,13 @@ def events(recording: Recording, threshold: float = THRESHOLD) -> npt.NDArray[np
 
 
 def binary(recording: Recording) -> npt.NDArray[np.int8]:
-    """(T, N) of 0 and 1: is there a spike in a bin, or an event in a frame of calcium."""
+    """(T, N) of 0 and 1: whether there is a spike in a bin, or an event in a frame of calcium."""
     activity = events(recording) if recording.modality == "calcium" else recording.values
     return (activity > 0).astype(np.int8)
 
 
 class Deconvolved:
-    """A method for spikes, the GLM if not told, on the events of calcium; O(T N) and what the method takes.
+    """A method for spikes, by default the GLM, on the events of calcium; O(T N) and what the method takes.
 
     Events are those of the deconvolved drive; spikes are left as they are.
 

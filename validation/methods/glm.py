@@ -79,8 +79,8 @@ class GLM:
         error = np.stack([errors[:n] for _, _, errors in solved])
         weight = self.coupling_.copy()
         np.fill_diagonal(weight, 0)  # of itself, every neuron sees all filters
-        unit = self.scale_[0]  # to log rate per filtered spike
-        self.connectivity_ = Connectome(weight / unit, standard_error=error / unit, unit=self._UNIT)
+        scale = self.scale_[0]  # to log rate per filtered spike
+        self.connectivity_ = Connectome(weight / scale, standard_error=error / scale, unit=self._UNIT)
         self.fitted_to_ = recording
         return self
 
@@ -111,8 +111,8 @@ class GLM:
         """Coefficients, intercept, and standard errors of the coefficients."""
         if not response.any():  # silent throughout: nothing to learn
             return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
-        unit = response.mean() if dispersed else 1.0  # the solver's tolerance is absolute, the unit of a drive is not
-        response = response / unit
+        scale = response.mean() if dispersed else 1.0  # the solver's tolerance is absolute, the scale of a drive is not
+        response = response / scale
         glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
         glm.coef_, glm.intercept_ = np.zeros(features.shape[1], np.float32), np.log(response.mean())
         # Newton steps on a part of the data first: close to the solution few are needed on all of it.
@@ -124,7 +124,7 @@ class GLM:
             glm.fit(features, response)
         rate = glm.predict(features)
         dispersion = float(np.mean((response - rate) ** 2 / rate)) if dispersed else 1.0
-        intercept = float(glm.intercept_ + np.log(unit))
+        intercept = float(glm.intercept_ + np.log(scale))
         return glm.coef_.astype(np.float32), intercept, standard_error(features, rate, dispersion)
 
     def _filtered(self, values: Float32Array, segments: list[tuple[int, int]]) -> list[Float32Array]:
@@ -156,7 +156,7 @@ def _decays(recording: Recording) -> Float32Array:
 
 
 def standard_error(features: Float32Array, variance: Float32Array, dispersion: float = 1.0) -> npt.NDArray[np.float64]:
-    """Of each coefficient, the intercept being estimated too; from the Fisher information.
+    """Standard error of each coefficient, from the Fisher information; the intercept is estimated too.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def standard_error(features: Float32Array, variance: Float32Array, dispersion: f
     variance : (R,) array
         Variance of the response by the model with a canonical link: the rate, or p (1 - p).
     dispersion : float
-        How much larger the variance is in truth.
+        How much larger the variance really is.
     """
     weighted = features * variance[:, None]
     total = variance.sum(dtype=np.float64)

@@ -30,7 +30,7 @@ class GLMCC:
     within 50 ms, where :math:`f(t) = e^{-(t - d) / \tau}` after the delay d and 0 before. The log prior of the
     background a is :math:`-\sum_k (a_{k+1} - a_k)^2 / (\gamma \Delta)` in bins of :math:`\Delta`. The maximum of the
     posterior is found by Newton's method, for all pairs at once, and the delay is the one among `delays_s` with the
-    highest. Every pair is seen by itself, so that a chain of two connections also looks like one.
+    highest. Every pair is considered by itself, so that a chain of two connections also looks like one.
 
     Beyond the paper: bins may be as wide as 5 ms, in which case f is averaged over the differences that two bins
     span; standard errors come from the curvature of the posterior, a(t) being estimated too (the paper tests J

@@ -22,8 +22,8 @@ class Influence:
 
     After Chettih & Harvey 2019, Nature 567:334. What happens at the time of any pulse cancels, and input that neurons
     share does not coincide with light. The difference is divided by the target's rate and by the spikes that light
-    evokes, so that it is an effect per spike, as in a GLM; its standard error is that of independent pulses. Of neurons
-    that light was never on nothing is said. Effects include what is passed on until `AFTER_S` after the light.
+    evokes, so that it is an effect per spike, as in a GLM; its standard error is that of independent pulses. Nothing is
+    said of neurons that light was never on. Effects include what is passed on until `AFTER_S` after the light.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ class InfluenceAndSpontaneous(Influence):
 
 
 def _stop(pulses: Pulses, dt_s: float) -> int:
-    """Bin after the onset with which the response is over."""
+    """First bin after the onset at which the response is over."""
     return min(pulses.window[0] + max(1, round(AFTER_S / dt_s)), pulses.window[1])
 
 
 def _influence(pulses: Pulses, neuron: IndexArray, recording: Recording) -> Connectome:
-    """Effect of each stimulated neuron; `neuron` is whose pulse each is."""
+    """Effect of each stimulated neuron; `neuron` says whose pulse each is."""
     stop = _stop(pulses, recording.dt_s)
     counts = pulses.counts[:, :, pulses.onset : pulses.onset + stop].sum(axis=2)
     per_step = pulses.counts[:, :, : pulses.onset].mean(axis=(0, 2))
@@ -106,7 +106,7 @@ def _together(*evidence: Connectome) -> Connectome:
     z = np.stack([each.scores for each in evidence])
     known = z != 0
     signal = np.array(
-        [max(one[told].var() - 1, 0.0) if told.any() else 0.0 for one, told in zip(z, known, strict=True)]
+        [max(one[measured].var() - 1, 0.0) if measured.any() else 0.0 for one, measured in zip(z, known, strict=True)]
     )
     weight = np.where(known, np.sqrt(signal if signal.any() else np.ones(len(z)))[:, None, None], 0.0)
     total = np.sqrt((weight**2).sum(axis=0))

@@ -29,7 +29,7 @@ class NetFormer:
     It is our reading of the paper, not its code: every neuron has a linear filter w of its own past, so that A is
     left with what comes from others; activity (of calcium, the deconvolved drive) is z-scored; training is that of the
     forecasters (`validation.methods.neural`). The rank of the part of A that is constant in time is at most the size
-    of the embeddings: with less than about the number of neurons, much fewer connections are found. There are no
+    of the embeddings: with less than about the number of neurons, far fewer connections are found. There are no
     standard errors.
 
     Parameters

@@ -31,9 +31,9 @@ LEARNING_RATE = 2e-3
 class NeuralForecaster:
     """A network that maps windows (B, n_past, N) of z-scored activity to (B, horizon, N).
 
-    It minimises the mean square error, with Adam and early stopping on the last tenth of what it is given. An epoch
-    of training is at most 100 batches of 64 windows drawn at random: long recordings are not seen in full in
-    each. Mean and spread are those of the part trained on. The result depends on data, parameters and seed alone.
+    It minimises the mean square error, with Adam and early stopping on the last tenth of what it is given. A pass is at
+    most 100 batches of 64 windows drawn at random: it does not cover a long recording in full. Mean and spread are
+    those of the part trained on. The result depends on data, parameters and seed alone.
 
     Attributes
     ----------
@@ -119,11 +119,11 @@ def train(
     starts, held_out : int arrays
         First rows of the windows to train on and to stop on.
     n_past, horizon : int
-        Steps of a window that are seen, and that are predicted.
+        Steps of a window that are given, and that are predicted.
     batch : int
         Windows.
     epochs : int
-        At most.
+        Passes at most.
     """
     offsets = torch.arange(n_past + horizon)
     windows = torch.from_numpy(starts)

@@ -1,6 +1,6 @@
 """Correlation of a neuron with the past of another, given all others: from the inverse of a covariance matrix.
 
-Within a step, partial correlation has no direction. So the covariance is that of two steps that follow each other,
+At zero lag, partial correlation has no direction. So the covariance is that of two steps that follow each other,
 of 2 N variables, and the partial correlation that of `x_post(t)` and `x_pre(t - 1)` given everything else in both.
 """
 
@@ -25,7 +25,7 @@ class PartialCorrelation:
     """Partial correlation across one step, ridge penalty; for calcium, of the drive; O(T N^2 + N^3).
 
     The standard error is that of a partial correlation of independent steps (Fisher 1924, Metron 3:329). Ledoit and
-    Wolf's shrinkage is not for this: activity of neurons is so nearly uncorrelated that it leaves nothing.
+    Wolf's shrinkage does not suit this: activity of neurons is so nearly uncorrelated that it leaves nothing.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _two_steps(recording: Recording) -> FloatArray:
 
 
 def _covariance(steps: FloatArray) -> FloatArray:
-    """Of z-scores; a neuron that is silent gets a variance of one too."""
+    """Covariance of z-scores; a neuron that is silent gets a variance of one too."""
     result = (steps.T @ steps).astype(np.float64) / len(steps)
     np.fill_diagonal(result, 1.0)
     return result

@@ -34,7 +34,7 @@ class Sutera:
     Different from the source: the thresholds are in units of a trace's noise, not of the challenge's fluorescence,
     and there are 6 instead of 110 of them; the exponents tuned to the challenge's bursts are left out, as in the
     simplified method of section 2; precedence is the number of peaks that follow a peak of the other neuron one frame
-    later, less that of those one frame before. Spikes are peaks already, so only the last step is taken of them.
+    later, less that of those one frame before. Spikes are peaks already, so only the last step applies to them.
     """
 
     def infer(self, recording: Recording) -> Connectome:
@@ -65,8 +65,8 @@ def _peaks(recording: Recording) -> Iterator[tuple[float, list[Float32Array]]]:
         epochs = [traces[a:b] for a, b in recording.segments if b - a > len(kernel)]
         if not epochs:
             raise InputError(f"No epoch is longer than the filters, {len(kernel)} frames; record longer epochs.")
-        unit = (kernel / np.linalg.norm(kernel)).astype(np.float32)[:, None]  # keeps the size of white noise
-        rises = [convolve(epoch, unit, mode="valid", method="direct") for epoch in epochs]
+        normed = (kernel / np.linalg.norm(kernel)).astype(np.float32)[:, None]  # keeps the size of white noise
+        rises = [convolve(epoch, normed, mode="valid", method="direct") for epoch in epochs]
         for threshold in THRESHOLDS:
             yield share, [np.where(rise >= threshold, np.abs(rise) ** EXPONENT, 0) for rise in rises]
 

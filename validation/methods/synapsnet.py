@@ -79,7 +79,7 @@ class WithoutPrior(SynapsNetInference):
 
 
 class LagsOnly(SynapsNetInference):
-    """SynapsNet with its posterior, of the lags alone: blind to what happens within a step."""
+    """SynapsNet with its posterior from the lags alone, without correlations at zero lag."""
 
     ablation: ClassVar[dict[str, Any]] = {"prior": "lags"}
 

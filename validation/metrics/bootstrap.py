@@ -1,6 +1,6 @@
 """Confidence intervals by the bootstrap, computed from sums.
 
-What is resampled with replacement are independent units: postsynaptic neurons for connectivity, blocks of time
+Independent units are resampled with replacement: postsynaptic neurons for connectivity, blocks of time
 for forecasts. A resample is stored as how often it holds each unit, so that any score that depends on sums over
 units follows from one product, counts @ sums, and no data is copied per resample. Row 0 of the counts is the
 data as they are, so the score itself comes out beside its resamples.
@@ -17,7 +17,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Float64Array
 from validation.metrics.results import Estimate
 
-# Below this share of the sum of squares, a sum of squared deviations is rounding: the numbers are constant.
+# Below this fraction of the sum of squares, a sum of squared deviations is rounding: the numbers are constant.
 _ROUNDING = 1e-10
 
 
@@ -94,8 +94,8 @@ def pearson(
     return np.clip(ratio(covariance, np.sqrt(deviation(n, x, xx)) * np.sqrt(deviation(n, y, yy))), -1, 1)
 
 
-def share(right: npt.NDArray[Any], among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
-    """(R,) share of the entries `among` that are `right` (0 to 1), of (units, entries) arrays; NaN without any."""
+def fraction(right: npt.NDArray[Any], among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
+    """(R,) fraction of the entries `among` that are `right` (0 to 1), of (units, entries) arrays; NaN without any."""
     return ratio(counts @ np.sum(right * among, axis=1), counts @ among.sum(axis=1))
 
 

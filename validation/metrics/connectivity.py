@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from synapsnet.errors import InputError
 from synapsnet.recording import BoolArray, Connectome, Float64Array
-from validation.metrics.bootstrap import correlation, draw_counts, optional, pearson, ratio, share
+from validation.metrics.bootstrap import correlation, draw_counts, fraction, optional, pearson, ratio
 from validation.metrics.detection import decide, rank, rank_signed, settled
 from validation.metrics.motifs import lookalike_pairs, strong_effective
 from validation.metrics.p_values import LEVEL, false_positive_rate, p_value_distance
@@ -43,20 +43,20 @@ def score_connectivity(
 
     At the method's own threshold, if it has standard errors or probabilities (`Connectome.significant` at 5%):
 
-    - `mcc`, `f1`, and `false_discovery_rate`, the share of absent pairs among those found, which should be 5%.
+    - `mcc`, `f1`, and `false_discovery_rate`, the fraction of absent pairs among those found, which should be 5%.
     - `n_reported`: how many pairs are found; where nothing is connected, all of them are false.
     - `false_positive_rate`, `p_value_distance`: see `validation.metrics.p_values`.
 
     Signs, weights, directions and delays:
 
-    - `sign_accuracy`: share of the edges with sign(s) = sign(w); s = 0 is wrong.
-    - `ei_accuracy`, `ei_auroc`: does a neuron excite or inhibit (the sign of its summed outgoing w), by the sign of its
-      summed outgoing s; the AUROC of that sum. Neurons without outgoing edges do not count.
+    - `sign_accuracy`: fraction of the edges with sign(s) = sign(w); s = 0 is wrong.
+    - `ei_accuracy`, `ei_auroc`: whether a neuron excites or inhibits (the sign of its summed outgoing w), by the sign
+      of its summed outgoing s; the AUROC of that sum. Neurons without outgoing edges do not count.
     - `weight_correlation`, `edge_weight_correlation`: Pearson correlation of w and the inferred `weight` over all
       pairs, absent ones included; over the edges.
     - `block_correlation`: Pearson correlation of the mean of w and of `weight` over all pairs of each [post type][pre
       type] of `neurons`.
-    - `direction_accuracy`: share of the pairs connected in one direction only whose abs(s) is larger in that
+    - `direction_accuracy`: fraction of the pairs connected in one direction only whose abs(s) is larger in that
       direction than in the reverse one; ties count half.
     - `delay_error_s`, `delay_correlation`: mean absolute error and Spearman correlation of the delay over the edges for
       which the method gives one.
@@ -67,7 +67,8 @@ def score_connectivity(
       `validation.metrics.motifs` against the others. 0.5 if the motif does not matter, 1 if it always looks connected.
 
     Where only some pairs were tested (`truth.known`), all of this is over those alone; motifs, and what a neuron sends,
-    are of what is known. Where the truth has no signs (`truth.signed`), the metrics of signs and weights are None.
+    are those of the known pairs. Where the truth has no signs (`truth.signed`), the metrics of signs and weights are
+    None.
 
     In a part of a network, against what passes through its hidden neurons as well (`truth.effective`):
 
@@ -76,7 +77,7 @@ def score_connectivity(
 
     Intervals are 95% percentile intervals of a bootstrap over postsynaptic neurons (`ei_*`: over the neurons that are
     classified). Methods fit the inputs of each neuron apart from those of all others, so the rows of W are the units
-    whose errors are about independent; pairs within a row are not, since they share the neuron's activity. A one-way
+    whose errors are nearly independent; pairs within a row are not, since they share the neuron's activity. A one-way
     pair belongs to the neuron that receives the connection. The intervals hold for this network and recording: they do
     not cover another simulation's draw.
 
@@ -85,7 +86,7 @@ def score_connectivity(
     method : str
         Name of the method that inferred.
     truth, inferred : Connectome
-        Of the same N neurons, `[post, pre]`.
+        Connectomes of the same N neurons, `[post, pre]`.
     neurons : DataFrame with N rows, optional
         Neuron table, for `block_correlation` and designed motifs.
     n_resamples : int
@@ -127,16 +128,16 @@ def score_connectivity(
     values = {
         "auroc": ranking.auroc,
         "auprc": ranking.auprc,
-        "auprc_lift": ratio(ranking.auprc, share(edge, known, counts)),
+        "auprc_lift": ratio(ranking.auprc, fraction(edge, known, counts)),
         "precision_at_k": ranking.precision_at_k,
-        "direction_accuracy": share(right_way, one_way, counts),
+        "direction_accuracy": fraction(right_way, one_way, counts),
     }
     if truth.signed:
         signed = rank_signed(weight[known], score[known], post[known], counts)
         values |= {
             "signed_auroc": signed.auroc,
             "signed_auprc": signed.auprc,
-            "sign_accuracy": share(np.sign(score) == np.sign(weight), edge, counts),
+            "sign_accuracy": fraction(np.sign(score) == np.sign(weight), edge, counts),
             "weight_correlation": correlation(weight, guess, known, counts),
             "edge_weight_correlation": correlation(weight, guess, edge, counts),
         }
@@ -180,7 +181,7 @@ def _cell_types(truth: Connectome, evidence: Float64Array, counts: Float64Array)
     known = np.flatnonzero(outgoing)
     right = np.sign(sums) == np.sign(outgoing)
     return {
-        "ei_accuracy": share(right[:, None], (outgoing != 0)[:, None], counts),
+        "ei_accuracy": fraction(right[:, None], (outgoing != 0)[:, None], counts),
         "ei_auroc": rank(sums[known], outgoing[known] > 0, known, counts).auroc,
     }
 
@@ -193,7 +194,7 @@ def _delays(
     # Ranks are among all edges, in every resample: ranking each anew would change the interval only, and little.
     ranks[among], guessed_ranks[among] = rankdata(delay[among]), rankdata(guess[among])
     return {
-        "delay_error_s": share(error, among, counts),
+        "delay_error_s": fraction(error, among, counts),
         "delay_correlation": correlation(ranks, guessed_ranks, among, counts),
     }
 

@@ -23,7 +23,7 @@ class Ranking(NamedTuple):
     ----------
     auroc : area under the receiver operating characteristic; ties count half
     auprc : average precision, the sum over thresholds of precision times gain in recall, without interpolation
-    precision_at_k : share of positives among the first k items, with k the number of positives; where k falls within
+    precision_at_k : fraction of positives among the first k items, with k the number of positives; where k falls within
         ties, the mean over their orders
     """
 
@@ -70,7 +70,7 @@ def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float
         Evidence that an item is positive.
     positive : (P,) bool array
     unit : (P,) array of indices
-        The unit that each item is drawn with.
+        The resampled unit (a postsynaptic neuron, say) that each item belongs to.
     counts : (R, U) array
         How often each unit is drawn, see `validation.metrics.bootstrap.draw_counts`.
     """
@@ -122,7 +122,7 @@ class Decisions(NamedTuple):
     ----------
     mcc : Matthews correlation coefficient; 0 where nothing, or everything, is found
     f1 : harmonic mean of precision and recall
-    false_discovery_rate : share of absent pairs among those found; 0 if nothing is found
+    false_discovery_rate : fraction of absent pairs among those found; 0 if nothing is found
     """
 
     mcc: Float64Array

@@ -34,10 +34,10 @@ def score_forecasts(
 ) -> list[ForecastScores]:
     """Score forecasts of held-out activity.
 
-    At each horizon all methods are scored on the same steps: those of which every method has a forecast.
+    At each horizon all methods are scored on the same steps: those for which every method has a forecast.
 
     - `mse`: mean squared error over steps and neurons, in squared units of the activity.
-    - `mae`: mean absolute error, in units of the activity. Of rare spikes it favours a forecast of none.
+    - `mae`: mean absolute error, in units of the activity. With rare spikes it favours forecasting none.
     - `r2`: 1 - SSE / SST per neuron, with SST about the neuron's mean over the scored steps; averaged over neurons,
       those constant over the scored steps left out.
     - `correlation`: Pearson correlation of forecast and observation over time, averaged over the neurons that
@@ -54,7 +54,7 @@ def score_forecasts(
       loss. None for calcium, if `horizons` does not start with 1, or without spikes.
 
     Intervals are 95% percentile intervals of a bootstrap over contiguous blocks of held-out time (`time_blocks`), the
-    same resamples for all methods and horizons. They are right if errors are about independent beyond the length of
+    same resamples for all methods and horizons. They are right if errors are nearly independent beyond the length of
     a block, and do not cover another draw of the training data.
 
     Parameters
@@ -141,7 +141,7 @@ def time_blocks(segments: Sequence[tuple[int, int]], n_blocks: int) -> list[tupl
         raise InputError(f"A bootstrap over time needs at least 2 blocks; got {n_blocks}.")
     length = -(-sum(stop - start for start, stop in segments) // n_blocks)
     blocks: list[tuple[int, int]] = []
-    joinable = False  # is the last block made of short epochs and not yet full
+    joinable = False  # whether the last block is made of short epochs and not yet full
     for start, stop in segments:
         if stop - start >= length:
             edges = np.linspace(start, stop, max(1, round((stop - start) / length)) + 1).astype(int).tolist()

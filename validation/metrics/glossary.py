@@ -25,7 +25,7 @@ CONNECTIVITY_METRICS = (
         "auprc",
         "AUPRC",
         "Area under the precision-recall curve (average precision), pairs ranked by absolute score: 1 if every true "
-        "connection ranks above every absent one; chance is the share of pairs that are connected.",
+        "connection ranks above every absent one; chance is the fraction of pairs that are connected.",
     ),
     Metric(
         "auroc",
@@ -55,14 +55,14 @@ CONNECTIVITY_METRICS = (
     Metric(
         "direction_accuracy",
         "direction",
-        "Among pairs connected in one direction only, the share whose absolute score is larger in that direction than "
-        "in the reverse one, ties counting half.",
+        "Among pairs connected in one direction only, the fraction whose absolute score is larger in that direction "
+        "than in the reverse one, ties counting half.",
         chance=0.5,
     ),
     Metric(
         "auprc_lift",
         "AUPRC / chance",
-        "AUPRC over the share of pairs that are connected, its chance level: for networks of different density.",
+        "AUPRC over the fraction of pairs that are connected, its chance level: for networks of different density.",
         chance=1.0,
         shown=False,
     ),
@@ -70,14 +70,14 @@ CONNECTIVITY_METRICS = (
         "signed_auprc",
         "signed AUPRC",
         "Mean of two AUPRCs: excitatory connections among all pairs ranked by score, and inhibitory connections among "
-        "all pairs ranked by minus the score. Chance is half the share of pairs that are connected.",
+        "all pairs ranked by minus the score. Chance is half the fraction of pairs that are connected.",
         shown=False,
     ),
     Metric(
         "precision_at_k",
         "precision at k",
         "Fraction of true connections among the k pairs with the largest absolute score, k being the number of true "
-        "connections; chance is the share of pairs that are connected.",
+        "connections; chance is the fraction of pairs that are connected.",
         shown=False,
     ),
     Metric(
@@ -254,7 +254,7 @@ BITS = Metric(
 OF_RESPONSES = {
     "correlation": "Pearson correlation of predicted and measured responses",
     "rank": "Rank correlation of predicted and measured responses",
-    "sign": "Share of the clear responses whose sign is predicted, none counting half",
+    "sign": "Fraction of the clear responses whose sign is predicted, none counting half",
 }
 WAYS = {
     "response": ("direct", "predicted from the connections from the neurons with light"),

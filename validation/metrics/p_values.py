@@ -9,7 +9,7 @@ from __future__ import annotations
 from scipy.stats import kstest
 
 from synapsnet.recording import BoolArray, Float64Array
-from validation.metrics.bootstrap import share
+from validation.metrics.bootstrap import fraction
 
 LEVEL = 0.05
 
@@ -23,7 +23,7 @@ def false_positive_rate(p_values: Float64Array, absent: BoolArray, counts: Float
     absent : (N, N - 1) bool array
     counts : (R, N) array
     """
-    return share(p_values < LEVEL, absent, counts)
+    return fraction(p_values < LEVEL, absent, counts)
 
 
 def p_value_distance(p_values: Float64Array) -> float:

@@ -65,7 +65,7 @@ def seed_interval(values: Sequence[float] | Float64Array, method: Interval = "t"
     return Estimate(value=mean, low=float(low), high=float(high))
 
 
-def share_interval(values: Sequence[float] | Float64Array) -> Estimate:
+def fraction_interval(values: Sequence[float] | Float64Array) -> Estimate:
     """The mean over seeds of a score between 0 and 1, with a 95% confidence interval that stays between 0 and 1.
 
     Student's t of the arcsine of the square root, whose variance does not depend on the mean (Freeman & Tukey 1950, Ann

@@ -29,14 +29,14 @@ synapsnet check mypkg.mymodule:MyMethod
 pytest --synapsnet-method=mypkg.mymodule:MyMethod
 ```
 
-A **must** is what makes scores wrong or a method unusable here; a **should** is a limit that one has to know of. The
+A missing **must** makes scores wrong or a method unusable here; a missing **should** is a limit to know of. The
 recordings are surrogates of 3 to 8 neurons whose planted connections are strong, without delay beyond one step, and
 slower than a step; passing says that nothing is broken, not that a method recovers cortex. Most properties are checked
 on two small networks and on eight more that hypothesis draws; a failure is shown on the smallest one that it finds.
 Those marked "recordings" are statistical and checked once over 4 or 12 recordings, with limits that a method which has
 the property exceeds for one choice of seeds in about a thousand; `co-modulation`, `few-spikes` and `time-resolution`
-are on spike times, and ask only those that say what is significant. All is deterministic. `--quick` leaves it at the
-two networks and at 1 to 4 recordings.
+are on spike times, and apply only to methods that say what is significant. Everything is deterministic. `--quick`
+leaves it at the two networks and at 1 to 4 recordings.
 
 A method may refuse a modality with an `InputError`; it is then not checked on it. "The same" scores are equal within 5%
 of the largest one or, for a method that takes a seed, within twice of what another seed changes.

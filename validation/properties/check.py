@@ -23,7 +23,7 @@ class PropertyResult:
     Attributes
     ----------
     name, reason : str
-        Of the property.
+        Name of the property, and why it is asked for.
     level : {"must", "should"}
     modality : {"spikes", "calcium"}
     outcome : {"passed", "failed", "skipped"}
@@ -160,7 +160,7 @@ class Examiner:
 
 
 def _subject(method: Callable[..., Method]) -> Subject:
-    """The method, of which an instance can be made."""
+    """The method as a subject, if an instance of it can be made."""
     made: object = None
     if callable(method):
         try:

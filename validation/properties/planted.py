@@ -2,7 +2,7 @@
 
 A discrete-time autoregression in the manner of Pillow et al. 2008 (Nature 454:995): the log probability of a spike is a
 constant plus exponentially filtered spikes of the neuron's inputs. A step of the recording is two of these, so that an
-effect falls partly into the same step and partly into the next ones. It is the easy case on purpose: strong, without
+effect falls partly into the same step and partly into the next ones. It is an easy case on purpose: strong, without
 delay and slower than a step, for calcium too, where synapses are faster than a frame. All numbers are our choice.
 """
 

@@ -81,7 +81,7 @@ def infer_with(method: Method, recording: Recording) -> Any:
 
 
 def _of_result(error: BaseException) -> bool:
-    """Was it the connectome made by the method that was refused, rather than the recording by the method."""
+    """Whether the method's connectome was refused, rather than the recording by the method."""
     steps = list(traceback.walk_tb(error.__traceback__))
     return isinstance(steps[-1][0].f_locals.get("self"), Connectome)
 

@@ -169,14 +169,16 @@ def _does_not_look_at_the_answer(subject: Subject, planted: Planted) -> None:
     duration = planted.n_steps * STEP_S[planted.modality]
     trains = {k: nap.Ts(np.sort(rng.uniform(0, duration, 50))) for k in range(planted.n_neurons)}
     truth = nap.TsGroup(trains, time_support=recording.epochs)
-    told = replace(
+    with_truth = replace(
         recording,
         connectome=Connectome(lie),
         spike_times=truth if planted.modality == "calcium" else None,
         metadata={"network": "planted", "weight": lie.tolist()},
     )
-    unseen, seen = subject.of(planted), subject.infer(told)
-    _require_close(subject, recording, unseen.scores, seen.scores, "scores depend on the ground truth beside the data")
+    without, given = subject.of(planted), subject.infer(with_truth)
+    _require_close(
+        subject, recording, without.scores, given.scores, "scores depend on the ground truth beside the data"
+    )
 
 
 @_property("relabelling", "must", "The order in which neurons are listed means nothing.")
@@ -238,9 +240,7 @@ def _finds_a_strong_edge(subject: Subject, planted: Planted) -> None:
     require(pair > evidence.max(), f"the one connected pair has {pair:.3g}, another one {evidence.max():.3g}")
 
 
-@_property(
-    "diagonal", "must", "Self-connections are not what is inferred: they are no evidence, neither do they make any."
-)
+@_property("diagonal", "must", "Self-connections are not what is inferred: they are no evidence and make none.")
 @_drawn(LONG, max_edges=1)
 def _ignores_the_diagonal(subject: Subject, planted: Planted) -> None:
     pre, post, _ = planted.edges[0]
@@ -348,7 +348,7 @@ def _finds_nothing_significant_without_edges(subject: Subject, modality: Modalit
     )
 
 
-@_property("time-reversal", "must", "Causes precede effects: a recording played backwards must not be read better.")
+@_property("time-reversal", "must", "Causes precede effects: a recording played backwards must not give more.")
 def _is_not_better_backwards(subject: Subject, modality: Modality, quick: bool) -> None:
     forward, backward = [], []
     recordings = _connected(modality, quick, n_steps=LONG, scale=1.0)
@@ -358,7 +358,7 @@ def _is_not_better_backwards(subject: Subject, modality: Modality, quick: bool) 
     _require_no_worse(recordings, forward, backward, "the recordings played backwards")
 
 
-@_property("more-data", "should", "A longer recording must not be read worse than its first quarter.")
+@_property("more-data", "should", "A longer recording must not give worse results than its first quarter.")
 def _is_no_worse_with_more_data(subject: Subject, modality: Modality, quick: bool) -> None:
     recordings = _connected(modality, quick, n_steps=LONG, scale=0.5)
     long = [subject.of(planted).scores for planted in recordings]
@@ -427,7 +427,7 @@ def _says_no_more_than_times_hold(subject: Subject, modality: Modality, quick: b
 
 
 def _significant(inferred: Connectome) -> npt.NDArray[np.bool_]:
-    """(N, N) at a false discovery rate of 5%."""
+    """(N, N) connections that are significant at a false discovery rate of 5%."""
     if not inferred.judges_significance:
         raise NotApplicable("it gives no standard errors and no probabilities")
     return inferred.significant(fdr=0.05)
@@ -476,7 +476,7 @@ def _require_sane(subject: Subject, recording: Recording) -> None:
 def _require_close(
     subject: Subject, recording: Recording, expected: FloatArray, found: FloatArray, otherwise: str
 ) -> None:
-    """Equal but for 5% of the largest score or, if the method has a seed, twice what other seeds change."""
+    """Equal except for 5% of the largest score or, if the method has a seed, twice what other seeds change."""
     change, allowed = _largest(expected - found), TOLERANCE * _largest(expected)
     if change > allowed and subject.has_seed:
         others = [subject.infer(recording, seed=seed).scores for seed in (1, 2)]

@@ -22,7 +22,7 @@ RATES_HZ = (3.0, 15.0)
 DRIVE_STEP_S = 0.001
 SLOW_S = 0.3
 BURST_S, BURSTS_HZ, BURST = 0.1, 0.5, 2.5  # length, rate, and how much they add to the log rate
-RHYTHM_HZ, PHASE_NOISE = 12.0, 0.05  # radians a step
+RHYTHM_HZ, PHASE_NOISE = 12.0, 0.05  # radians per step
 LOADINGS = (0.4, 1.2)
 FEW_SPIKES, N_SELDOM = (8, 29), 4  # of a neuron that fires seldom; how many do
 DELAY_S, MEAN_DECAY_S = 0.0015, 0.002
@@ -73,7 +73,7 @@ def _drive(kind: Drive, n_steps: int, rng: np.random.Generator) -> Array:
 
 
 def independent(seed: int) -> list[Array]:
-    """Spike times of independent neurons, of which the last fire seldom, in a part of the time."""
+    """Spike times of independent neurons, the last of which fire seldom, and only part of the time."""
     rng = np.random.default_rng([seed, 5])
     trains = [rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate)) for rate in np.geomspace(1, 50, N_NEURONS)]
     for n_spikes in rng.integers(*FEW_SPIKES, N_SELDOM):
@@ -83,7 +83,7 @@ def independent(seed: int) -> list[Array]:
 
 
 def connected(seed: int) -> list[Array]:
-    """Spike times of independent neurons but for `CONNECTIONS`."""
+    """Spike times of independent neurons except for `CONNECTIONS`."""
     rng = np.random.default_rng([seed, 6])
     trains = [np.sort(rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate))) for rate in rng.uniform(*RATES_HZ, 8)]
     for pre, post, sign in CONNECTIONS:
