@@ -35,7 +35,7 @@ from synapsnet.inference.responses import OWN_DELAY_SHAPE_S, binned, response
 from synapsnet.inference.spectra import CrossSpectra
 from synapsnet.recording import FloatArray
 
-STANDS_OUT = 3.0  # a z-score: what is smaller has no shape to speak of
+STANDS_OUT = 2.0  # a z-score: what is smaller has no shape to speak of
 LONGEST_DELAY_S, GRID_S = 0.020, 0.0005
 MOST_PAIRS = 10_000  # at a time
 PEAK_WIDTH_S, MOST_PEAK = 0.002, 4.0  # standard deviation; in standard errors, so that a few peaks do not make it all

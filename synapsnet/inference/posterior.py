@@ -59,6 +59,7 @@ the connections that are reported at a nominal 5% on spikes, 4.1% (seeds 1 to 3)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -86,7 +87,8 @@ SPURIOUS_PAIRS = 500.0  # pseudo-counts of each sign, of the rate of spurious we
 # Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; fewer than
 # this many pairs of weights cannot show it.
 MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
-SHARE_DIRECT = 0.9  # fraction of what stands out that is expected not to be due to hidden neurons
+SHARE_DIRECT, TYPICAL_LOG_DIRECT = 0.5, 10.0  # of `PRIOR_PAIRS` pairs that stand out: expected connections, log ratio
+MISJUDGED = 0.2  # fraction of connections that look as if a hidden neuron sent to both
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -272,17 +274,26 @@ class _Fit:
     def discount_hidden_sources(self, log_direct: Tensor) -> None:
         """Take for no connection what stands out but is rather due to a hidden neuron that sends to both.
 
-        How much of it is, is learned from all pairs. The p-value is that of the likelier reason without a connection:
-        by chance, a likelihood ratio of x or more occurs at most once in x times.
+        The ratio is that of the best shape of either kind, and the peaks of several hidden neurons on top of each other
+        have neither, so it cannot be taken for the odds. What holds is that without a connection a log ratio of L or
+        more has a probability of exp(-L) at most; this is taken for its distribution. That of connections is taken for
+        exponential. Its mean, and how many pairs are connected, are learned from all pairs that stand out. The p-value
+        is that of the likelier reason without a connection.
         """
         told = self.pairs & log_direct.isfinite()
         if not told.any():
             return
-        ratio, p_connected = log_direct[told].double(), 1 - self.p_absent[told].double()
-        share = self._full((), SHARE_DIRECT)
+        log_ratio, p_connected = log_direct[told].double(), 1 - self.p_absent[told].double()
+        positive = log_ratio.clamp(min=0)
+        share, typical = self._full((), SHARE_DIRECT), self._full((), TYPICAL_LOG_DIRECT)
+        misjudged = self._full((), math.log(MISJUDGED))
         for _ in range(MOST_ITERATIONS):
-            p_direct = torch.sigmoid(ratio + torch.logit(share))
-            share = (p_connected @ p_direct + PRIOR_PAIRS * SHARE_DIRECT) / (p_connected.sum() + PRIOR_PAIRS)
+            log_odds = math.log(1 - MISJUDGED) + log_ratio - positive / typical - typical.log()
+            p_direct = torch.sigmoid(torch.logit(share) + torch.logaddexp(log_odds, misjudged))
+            n_direct = p_connected @ p_direct
+            share = (n_direct + PRIOR_PAIRS * SHARE_DIRECT) / (p_connected.sum() + PRIOR_PAIRS)
+            typical = (p_connected * p_direct) @ positive + PRIOR_PAIRS * TYPICAL_LOG_DIRECT
+            typical = typical / (n_direct + PRIOR_PAIRS)
         mean, square = self.mean[told], self.variance[told] + self.mean[told].square()
         p_direct = p_direct.float()
         self.p_absent[told] = (1 - p_connected * p_direct).to(self.p_absent)

@@ -39,6 +39,7 @@ OWN_SHAPE = 200.0  # strength that excitation or inhibition must gain by a respo
 STANDS_OUT, CLEARLY = 6.0, 8.0
 FIRST_DENSITY, MOST_DENSE = 0.05, 0.3  # of connections with delays of their own
 EFFECT_VARIANCE = 25.0  # of their z-scores
+N_NOISE, N_QUANTILES, BEYOND = 50_000, 200, 0.995  # drawn correlograms, and the quantiles of their z-scores up to this
 Shape = tuple[float, float, float]  # delay, rise and decay in seconds
 
 OVERSAMPLING = 10
@@ -88,6 +89,8 @@ class Responses:
     estimators : dict of Shape to Estimator
     delays : dict of Shape to float
         Distribution of the delays, where each connection has its own; else empty.
+    of_noise : (Q,) tensor, optional
+        Sizes of the z-scores that noise has then, in ascending order.
     """
 
     shared: Shape
@@ -95,6 +98,7 @@ class Responses:
     negative: Shape
     estimators: dict[Shape, Estimator]
     delays: dict[Shape, float] = field(default_factory=dict)
+    of_noise: Tensor | None = None
 
     @property
     def differing_delays(self) -> bool:
@@ -179,6 +183,9 @@ class Responses:
         if len(gained) and gained.median() > CLEARLY:
             self.estimators |= estimators
             self.delays = dict(zip(estimators, share.tolist(), strict=True))
+            noise = torch.randn(N_NOISE, values.shape[1], generator=torch.Generator().manual_seed(0)).to(values)
+            z = torch.stack([torch.div(*estimator(noise)) for estimator in estimators.values()])
+            self.of_noise = _best_delay(z, share).abs().sort().values
 
     def __call__(self, values: Tensor, coincidences: Tensor) -> tuple[Tensor, Tensor]:
         """(P,) z-scores of (P, K) correlograms, and the standard error of the size."""
@@ -190,7 +197,8 @@ class Responses:
             z[shape] = normal_score(size / errors[shape], coincidences, estimator.response)
         if self.delays:
             share = torch.tensor(list(self.delays.values()), device=values.device)
-            return _best_delay(torch.stack(list(z.values())), share), errors[shapes[0]]
+            assert self.of_noise is not None
+            return _as_of_one(_best_delay(torch.stack(list(z.values())), share), self.of_noise), errors[shapes[0]]
         return self._signed(z), errors[self.shared]
 
     def _signed(self, z: dict[Shape, Tensor]) -> Tensor:
@@ -213,6 +221,21 @@ def _best_delay(z: Tensor, share: Tensor) -> Tensor:
     weight = share[:, None] * (half - largest).exp()
     evidence = weight.sum(0).log() + largest
     return torch.sign((weight * z).sum(0)) * (2 * evidence).clamp(min=0).sqrt()
+
+
+def _as_of_one(z: Tensor, of_noise: Tensor) -> Tensor:
+    """z-scores as if there had been no choice of a delay, by which noise is seldom near 0: by the quantiles of noise.
+
+    Beyond those, the choice takes the same from the evidence, z^2 / 2, of all.
+    """
+    level = torch.linspace(0, BEYOND, N_QUANTILES, dtype=torch.float64, device=z.device)
+    raw, normal = torch.quantile(of_noise.double(), level), torch.special.ndtri((1 + level) / 2)
+    size = z.abs().double()
+    above = torch.searchsorted(raw, size).clamp(1, N_QUANTILES - 1)
+    fraction = ((size - raw[above - 1]) / (raw[above] - raw[above - 1]).clamp(min=1e-9)).clamp(min=0)
+    within = normal[above - 1] + fraction * (normal[above] - normal[above - 1])
+    beyond = (size.square() - raw[-1].square() + normal[-1].square()).clamp(min=0).sqrt()
+    return torch.sign(z) * torch.where(size > raw[-1], beyond, within).to(z)
 
 
 def _both_ways(quiet: Tensor, n: int) -> Tensor:
