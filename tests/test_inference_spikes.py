@@ -15,7 +15,7 @@ from synapsnet.inference.background import neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
-from synapsnet.inference.responses import normal_score, response, responses
+from synapsnet.inference.responses import _as_of_one, _best_delay, normal_score, response, responses
 from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, time_resolution_s, welch
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.io.units import count_spikes
@@ -145,6 +145,27 @@ def test_scores_of_few_counts_have_the_tail_of_a_gamma_distribution():
     tail = gamma.sf(z.numpy() * skewness / 2 * (4 / skewness**2) + 4 / skewness**2, 4 / skewness**2)
     expected = norm.isf(tail)
     assert normal_score(z, coincidences, shape).numpy() == pytest.approx(expected, abs=0.1)
+
+
+def test_the_best_of_several_delays_has_normal_scores_in_noise():
+    """Three correlated scores: the best of them is seldom near 0; afterwards it is as often as a single one."""
+    rng = np.random.default_rng(0)
+    covariance = 0.5 * np.eye(3) + 0.5
+    share = torch.tensor([0.2, 0.3, 0.5])
+    of_noise, other, strong = (
+        _best_delay(torch.from_numpy(rng.multivariate_normal(np.full(3, mean), covariance, 50_000).T), share.double())
+        for mean in (0, 0, 9)
+    )
+    quantiles = np.linspace(0.01, 0.99, 21)
+    before, after = (
+        np.quantile(z.numpy(), quantiles) for z in (other, _as_of_one(other, of_noise.abs().sort().values))
+    )
+    assert np.abs(before - norm.ppf(quantiles)).max() > 0.3
+    assert after == pytest.approx(norm.ppf(quantiles), abs=0.05)
+    scored = _as_of_one(strong, of_noise.abs().sort().values)
+    assert torch.equal(scored.argsort(), strong.argsort())
+    assert ((strong > scored) & (scored > strong - 0.5)).all()
+    torch.testing.assert_close(_as_of_one(-strong, of_noise.abs().sort().values), -scored)
 
 
 def test_responses_begin_after_their_delay_and_peak_where_they_should():
