@@ -96,12 +96,12 @@ HEAD = """# What is promised, and what is true
 `synapsnet assess` promises how much of the connectivity is recovered, and how much of what is reported is false, from
 {n} simulated recordings of {networks} networks of {kinds} kinds ([assessment](assessment.md)). Here it makes that
 promise for recordings whose connections are known. "Covered": how often the truth is within the 95% interval; "error":
-mean absolute difference of promise and truth. Of each recording at most five minutes and forty neurons, at random, were
-used. Recordings without connections have no AUPRC; where nothing is reported, nothing is false. Penalty and
-statistics were chosen on the examples, one kind left out at a time; that the interval of a share allows for how few the
-reported pairs are was added when these recordings had been seen. "Atypical": distance to the nearest example, over what
-95% of the examples keep from other kinds; above 1 the recording is called unlike them. Written by
-`python benchmarks/expected_recovery.py coverage`.
+mean absolute difference of promise and truth. From each recording, at most five minutes and forty neurons, at random,
+were used. Recordings without connections have no AUPRC; where nothing is reported, nothing is false. Penalty and
+statistics were chosen on the examples, one kind left out at a time; that intervals allow for how few pairs are reported
+was added after these recordings had been looked at. "Atypical": distance to the nearest example, over the distance that
+95% of the examples keep from other kinds; above 1 the recording is called unlike them. Written by `python
+benchmarks/expected_recovery.py coverage`.
 """
 
 

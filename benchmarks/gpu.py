@@ -257,7 +257,7 @@ def page(report: Row) -> str:
 
 
 def _cells(stage: str, ours: Row, theirs: Row, least: float) -> list[str]:
-    """Of a line of the table: seconds, bound, how far from it, memory, the CPU's seconds, how much faster."""
+    """Cells of a line of the table: seconds, bound, how far from it, memory, the CPU's seconds, how much faster."""
     here, there = ours.get(stage), theirs.get(stage)
     slow = f"{there['seconds']:.3g}" if there else _why_not(theirs)
     if here is None:

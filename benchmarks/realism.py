@@ -92,7 +92,7 @@ SOURCES = {
     "Mouse visual cortex, Neuropixels, 10 ms": Source(
         "mouse_visual_neuropixels_pv_opto/session_829720705_pv_opto.npz",
         "Six visual areas, in trials of 0.5 to 1.5 s up to the onset of light, units of at least 0.5 Hz. Intervals "
-        "longer than a trial are not seen, neither here nor in the simulations that are cut in the same way.",
+        "longer than a trial are missing, both here and in the simulations, which are cut in the same way.",
         SMALL
         | {
             "rates": {"median_hz": 5.5, "sigma": 1.0},
@@ -109,7 +109,7 @@ INTRODUCTION = """# Do the simulations look like cortex?
 
 Summary statistics of simulated networks beside those of real recordings. Each simulation ({duration:g} s, default
 parameters, seed {seed}) is observed as the recording was: same time step, epochs and length, same noise. Numbers are
-medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. Of
+medians over neurons (or pairs of neurons), with quartiles in brackets; a dash is a number that is not defined. For
 larger networks and recordings, {max_neurons} neurons are compared.
 
 {differences}
@@ -120,10 +120,10 @@ length, so that the recording's numbers differ from those above.
 
 What to keep in mind: the recordings are few, of few animals and of selected cells, and the state of an animal changes,
 while the networks in the upper tables stay in one state, without stimuli or a shared input. Likeness in these numbers
-is no proof of a good model. Where simulated traces are less skewed and forget faster than recorded
-ones, think first of steady firing: at several spikes a second the answers of a slow indicator merge, while a recorded
-cell is silent for long and then active for seconds, often together with others. Negative skewness is an indicator near
-its saturation.
+is no proof of a good model. Where simulated traces are less skewed and forget faster than recorded ones, think first of
+steady firing: at several spikes a second the responses of a slow indicator merge, while a recorded cell is silent for
+long periods and then active for seconds, often together with others. Negative skewness is an indicator near its
+saturation.
 
 Written by `python benchmarks/realism.py --networks {networks}`; do not edit.
 """

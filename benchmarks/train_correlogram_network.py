@@ -4,8 +4,8 @@
 
 The family is broad: two models of neurons, fast and slow synapses, delays of 1 to 20 ms, weak and strong connections,
 uneven rates, up and down states, bursts, drift, rhythms, common input; a part may be hidden; a third have no
-connections. Of each network the whole recording is learned from, and a piece of it: fewer neurons, a shorter time, or
-bins of 5 ms. No recording of others, and none of the seeds on which this project reports, is among them. The table
+connections. It learns from the whole recording of each network, and from a piece of it: fewer neurons, a shorter time,
+or bins of 5 ms. No recording of others, and none of the seeds on which this project reports, is among them. The table
 leaves out one kind after the other, so it says what happens to activity that the network has never seen; beside it,
 cross-correlograms and GLMs of correlograms on the same recordings.
 """
@@ -51,7 +51,7 @@ KINDS: dict[str, tuple[type[LIF] | type[IZHIKEVICH], dict[str, Any]]] = {
 }
 PER_KIND, FIRST_SEED = 3, 10_000
 N_NEURONS, DURATION_S, STEP_MS = 60, 600.0, 0.25  # one size, so that a program is compiled once
-HIDDEN, EPOCHS, BATCH, RATE, DECAY = (32, 16), 30, 512, 2e-3, 1e-4
+HIDDEN, PASSES, BATCH, RATE, DECAY = (32, 16), 30, 512, 2e-3, 1e-4
 NOMINAL = 0.05
 RIVALS = {"cross-correlogram": CrossCorrelogram, "GLM of correlograms": GLMCC}
 
@@ -139,8 +139,8 @@ def learned_from(networks_: list[Network], seed: int = 0) -> Reader:
     model = torch.nn.Sequential(*[each for layer in layers for each in (layer, torch.nn.ReLU())][:-1])
     x, y = torch.from_numpy((features - centre) / scale).float(), torch.from_numpy(classes).long()
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * -(-len(x) // BATCH))
-    for _ in range(EPOCHS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=PASSES * -(-len(x) // BATCH))
+    for _ in range(PASSES):
         for some in torch.randperm(len(x), generator=generator).split(BATCH):
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(model(x[some]), y[some]).backward()

@@ -91,7 +91,7 @@ def _wait(device: torch.device) -> None:
 
 
 def train(recording: Recording, device: str) -> Training:
-    """Fit SynapsNet and time its epochs."""
+    """Fit SynapsNet and time its passes."""
     ends: dict[float, float] = {}
     started = time.perf_counter()
     model = SynapsNet(seed=0, device=device).fit(
@@ -99,12 +99,12 @@ def train(recording: Recording, device: str) -> Training:
     )
     whole = time.perf_counter() - started
     history = model.history_["forecast"]
-    loss, epochs = np.array(history.validation), len(history.train)
-    done = [ends[min(ends, key=lambda f, k=k: abs(f - (k + 1) / epochs))] for k in range(epochs)]  # type: ignore[misc]
+    loss, passes = np.array(history.validation), len(history.train)
+    done = [ends[min(ends, key=lambda f, k=k: abs(f - (k + 1) / passes))] for k in range(passes)]  # type: ignore[misc]
     best = loss.min()
     near = int(np.argmax(loss <= best + NEAR * abs(best)))
     trained_on = recording.n_steps * (1 - model.settings.validation_fraction)
-    return Training(done[near], done[-1], whole, epochs * trained_on / BATCH)
+    return Training(done[near], done[-1], whole, passes * trained_on / BATCH)
 
 
 def beside_glms(device: str, duration_s: float, glms: list[str]) -> None:
@@ -131,7 +131,7 @@ def _torch(device: str) -> str:
 
 
 def measure_size(n_neurons: int, device: str) -> dict[str, float]:
-    """Of a process of its own: time per bin in training; time, and the most memory, of a whole fit."""
+    """Measured in a process of its own: time per bin in training; time, and the most memory, of a whole fit."""
     from synapsnet.model import Architecture, SynapsNetModel
     from synapsnet.model.connectivity import StandardErrors
     from synapsnet.training import Schedule, Task
@@ -182,7 +182,7 @@ def measure_size(n_neurons: int, device: str) -> dict[str, float]:
 
 
 def measure_posterior(n_neurons: int) -> dict[str, float]:
-    """Of a process of its own: seconds, and the most memory, of the posterior on evidence that was drawn."""
+    """Measured in a process of its own: seconds, and the most memory, of the posterior on evidence that was drawn."""
     rng = np.random.default_rng(0)
     error = STEPS**-0.5
     estimate, within = rng.normal(0, error, (2, n_neurons, n_neurons))

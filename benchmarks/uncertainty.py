@@ -25,7 +25,7 @@ BLOCK_S, N_RESAMPLES = 10.0, 20
 JITTER_S, SHIFT_S = 0.1, 10.0
 FDR = 0.05
 OBSERVE: dict[str, Callable[..., Recording]] = {"spikes": observe_spikes, "calcium": observe_calcium}
-HEAD = """# Are the errors what they are said to be
+HEAD = """# Are the errors as large as they are said to be?
 
 SynapsNet on `lif-random`, 100 neurons, 10 minutes, seeds from 100 on; written by `python benchmarks/uncertainty.py`.
 
@@ -110,10 +110,10 @@ def main() -> None:
         print(lines[-1], file=sys.stderr, flush=True)
     lines += ["", f"## False discoveries at a nominal rate of {FDR:.0%}", ""]
     lines += [
-        f"Over {len(seeds)} seeds: connections found per network, the share of them that is none, all seeds together,"
+        f"Over {len(seeds)} seeds: connections reported per network, the fraction of them that is false over all seeds,"
     ]
-    lines += ["and in how many networks any false one is found.", ""]
-    lines += ["| | | found | false | with a false one |", "|---|---|---|---|---|"]
+    lines += ["and in how many networks any is false.", ""]
+    lines += ["| | | reported | false | networks with a false one |", "|---|---|---|---|---|"]
     for modality in OBSERVE:
         for name, found in conditions(modality, seeds):
             total, false = np.sum(found, axis=0)

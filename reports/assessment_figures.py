@@ -42,7 +42,7 @@ def recovery_figure(expected: Expected, duration_s: float) -> go.Figure:
 
 
 def thresholds_figure(expected: Expected) -> go.Figure:
-    """Expected share of false discoveries over the nominal one; on the dotted line it keeps its word."""
+    """Expected fraction of false discoveries over the nominal one; on the dotted line the threshold keeps its word."""
     figure = go.Figure(layout=base_layout(height=400))
     nominal = [each.nominal for each in expected.thresholds]
     _add_estimates(figure, nominal, [each.false for each in expected.thresholds], "nominal %{x}")
@@ -50,7 +50,7 @@ def thresholds_figure(expected: Expected) -> go.Figure:
         x=nominal, y=nominal, mode="lines", line={"color": INK, "width": 1, "dash": "2px,3px"}, hoverinfo="skip"
     )
     figure.update_xaxes(_logarithmic("nominal rate of false discoveries", nominal, ".1%"))
-    figure.update_yaxes(axis_style("share that is false", range=[0, 1.02]))
+    figure.update_yaxes(axis_style("fraction that is false", range=[0, 1.02]))
     return figure
 
 
@@ -65,13 +65,13 @@ def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str]) ->
     """
     figure = go.Figure(layout=base_layout(height=150 + ROW_PX * len(comparisons)))
     null = [(r, k) for k, each in enumerate(comparisons) for r in each.null_weight_correlation]
-    found = [(e, k) for k, each in enumerate(comparisons) if (e := each.weight_correlation) is not None]
-    value, low, high = np.array([(e.value, e.low, e.high) for e, _ in found]).reshape(-1, 3).T
+    correlations = [(e, k) for k, each in enumerate(comparisons) if (e := each.weight_correlation) is not None]
+    value, low, high = np.array([(e.value, e.low, e.high) for e, _ in correlations]).reshape(-1, 3).T
     drawn = {
         "shifted in time": (*_columns(null), "x-thin-open", "#5c5c5c", {}),
         "this recording": (
             value.tolist(),
-            [k for _, k in found],
+            [k for _, k in correlations],
             "circle",
             "#0072B2",
             {"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},

@@ -88,7 +88,7 @@ def _metric(metric: Metric) -> tuple[str, ...]:
 
 
 def catalogue_page() -> str:
-    """All that can be simulated and observed, as `synapsnet catalogue` tells it."""
+    """All that can be simulated and observed, as `synapsnet catalogue` lists it."""
     parts = ["# Catalogue", CATALOGUE]
     listed = entries()
     for kind, described in listed.items():

@@ -132,10 +132,10 @@ def precision_recall_table(results: RunResults) -> Table:
 
 def _pooled(values: np.ndarray, modality: str) -> float:
     """The number of spikes, or the mean of a trace; NaN where nothing was forecast."""
-    known = values[np.isfinite(values)]
-    if not len(known):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return float("nan")
-    return float(known.sum() if modality == "spikes" else known.mean())
+    return float(finite.sum() if modality == "spikes" else finite.mean())
 
 
 def _number(value: float) -> Cell:

@@ -28,7 +28,7 @@ MAX_NEURONS = 400  # more rows than a screen has pixels for; keeps the page smal
 MAX_CURVE_POINTS = 500
 INK, GRID = "#1b1f24", "#e4e7eb"
 # Blue (inhibitory) over white (none) to red (excitatory). Only the red end is dark, so that greyscale tells the ends
-# apart; the strokes of `_strokes` tell the sign of the shades between.
+# apart; the strokes of `_strokes` show the sign of the shades between.
 DIVERGING = [[0.0, "#3a86c8"], [0.25, "#9ecae1"], [0.5, "#ffffff"], [0.75, "#d6604d"], [1.0, "#67001f"]]
 STROKE = "#053061"
 MAX_STROKED = 64  # neurons; strokes in smaller cells hide their shade

@@ -66,16 +66,16 @@ class Leaderboard:
     by_setting : dict of metric -> Table
         Settings by methods.
     differences : Table, optional
-        Settings by methods: AUPRC less that of SynapsNet, or of the first where that took no part. A single method
-        differs from nobody.
+        Settings by methods: AUPRC less that of SynapsNet, or of the first where that took no part. None for
+        a single method.
     curves : list of Curve
         What varies by itself, see `validation.benchmark.curves`.
     losses : list of LossTable
-        For each curve what is lost along it; nothing of a single method.
+        For each curve what is lost along it; empty for a single method.
     failures : DataFrame
         See `validation.benchmark.ranking.failures`.
     lead : DataFrame, optional
-        See `validation.benchmark.ranking.lead`; a single method has nobody to lead.
+        See `validation.benchmark.ranking.lead`; None for a single method.
     """
 
     results: pd.DataFrame
@@ -90,7 +90,7 @@ class Leaderboard:
 
     @property
     def verdict(self) -> str:
-        """Who leads, and whom by more than chance; nothing to say of a single method."""
+        """Who leads, and over whom by more than chance; empty for a single method."""
         if self.lead is None:
             return ""
         ahead = self.lead.loc[self.lead["p_holm"] < LEVEL, "other"]

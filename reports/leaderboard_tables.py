@@ -52,8 +52,8 @@ AHEAD = Metric(
 P_VALUE = Metric(
     "p_holm",
     "p",
-    "Of Wilcoxon's signed-rank test of these differences, corrected for all pairs of methods (Holm 1979); with few "
-    "networks and seeds it cannot be small.",
+    "P-value of Wilcoxon's signed-rank test of these differences, corrected for all pairs of methods (Holm 1979); with "
+    "few networks and seeds it cannot be small.",
     lower_is_better=True,
 )
 PAIRED = Metric("n", "networks × seeds", "How many differences there are, each averaged over the observations.")

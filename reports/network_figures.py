@@ -80,11 +80,12 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
     figure = go.Figure(layout=base_layout(hovermode="closest"))
     ids = [escape(str(name)) for name in neurons["id"]]
     for name, (sign, color, dash, symbol) in LOOKS.items():
-        chosen = np.sign(weight) == sign
-        start, stop = position[pre[chosen]], position[post[chosen]]
+        of_sign = np.sign(weight) == sign
+        start, stop = position[pre[of_sign]], position[post[of_sign]]
         lines = np.stack([start, stop, np.full_like(start, np.nan)], axis=1).reshape(-1, 2)
-        told = [
-            f"{ids[a]} → {ids[b]}: {w:.3g}" for a, b, w in zip(pre[chosen], post[chosen], weight[chosen], strict=True)
+        labels = [
+            f"{ids[a]} → {ids[b]}: {w:.3g}"
+            for a, b, w in zip(pre[of_sign], post[of_sign], weight[of_sign], strict=True)
         ]
         figure.add_scatter(
             x=lines[:, 0],
@@ -94,15 +95,15 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
             # Only where a connection ends, turned along it, at the border of the neuron's own mark
             marker={
                 "symbol": symbol,
-                "size": [0, END_PX, 0] * len(told),
+                "size": [0, END_PX, 0] * len(labels),
                 "angleref": "previous",
-                "standoff": [0, NEURON_PX / 2 + 1, 0] * len(told),
+                "standoff": [0, NEURON_PX / 2 + 1, 0] * len(labels),
                 "color": f"rgb({color})",
                 "line": {"color": f"rgb({color})", "width": 2 if symbol.endswith("open") else 0},
             },
             name=name,
-            text=[text for each in told for text in ("", each, "")],
-            hoverinfo=["skip", "text", "skip"] * len(told),
+            text=[text for each in labels for text in ("", each, "")],
+            hoverinfo=["skip", "text", "skip"] * len(labels),
         )
     types = neurons["cell_type"].astype(str).to_numpy()
     for k, kind in enumerate(dict.fromkeys(types[placed])):

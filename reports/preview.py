@@ -207,11 +207,11 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
         {"": distribution_figure(groups, "correlation", dict(zip(groups, GREYS, strict=True)))},
     )
     few = part.select_neurons(_examples(part.spike_times))
-    seen = observe_calcium(few)
-    rows = slice(0, int(TRACES_S / seen.dt_s))
+    imaged = observe_calcium(few)
+    rows = slice(0, int(TRACES_S / imaged.dt_s))
     traces = trace_figure(
-        seen.values[rows],
-        seen.activity.times()[rows],
+        imaged.values[rows],
+        imaged.activity.times()[rows],
         names_of(few.neurons),
         [colors[k] for k in _types(few.neurons)],
         "ΔF/F",

@@ -39,13 +39,13 @@ def cache_dir() -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o755, exist_ok=True)
-        found = folder.stat()
+        status = folder.stat()
     except OSError as error:
         raise InputError(
             f"Cannot use the cache folder {folder}: {error.strerror}; set SYNAPSNET_CACHE to a writable folder."
         ) from error
-    if not _ours(found):
-        why = "is not yours" if found.st_uid != os.getuid() else f"can be written to by others (chmod go-w {folder})"
+    if not _ours(status):
+        why = "is not yours" if status.st_uid != os.getuid() else f"can be written to by others (chmod go-w {folder})"
         raise InputError(
             f"The cache folder {folder} {why}, and programs in it are run; set SYNAPSNET_CACHE to one of your own."
         )

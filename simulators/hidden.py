@@ -157,8 +157,8 @@ def _growth(matrix: FloatArray) -> float:
     if len(matrix) <= MOST_FOR_ALL_EIGENVALUES:
         return float(max(np.linalg.eigvals(matrix).real, default=0.0))
     start = np.ones(len(matrix))  # not a random one
-    found = eigs(csr_array(matrix), k=1, which="LR", v0=start, tol=1e-3, return_eigenvectors=False)
-    return float(found[0].real)
+    eigenvalues = eigs(csr_array(matrix), k=1, which="LR", v0=start, tol=1e-3, return_eigenvectors=False)
+    return float(eigenvalues[0].real)
 
 
 def response_gain(simulation: Simulation, neurons: IndexArray) -> FloatArray:
@@ -249,10 +249,10 @@ def _shrunk(estimate: FloatArray, variance: FloatArray) -> FloatArray:
 
     The variance between the values is what the estimates scatter more than their errors explain.
     """
-    known = np.isfinite(variance)
-    if not known.any():
+    finite = np.isfinite(variance)
+    if not finite.any():
         return np.zeros(len(estimate))
-    between = max(0.0, float(estimate[known].var() - variance[known].mean()))
+    between = max(0.0, float(estimate[finite].var() - variance[finite].mean()))
     precision = 1 / (between + variance)
     mean = float(precision @ estimate / precision.sum())
     return mean + (estimate - mean) * between * precision

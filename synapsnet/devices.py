@@ -41,14 +41,14 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
         if name not in known:
             raise InputError(f"The {what} must be {', '.join(known[:-1])} or {known[-1]}; got {name!r}.")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    chosen = next(name for name in ("cuda", "mps", "cpu") if there[name]) if device == "auto" else device
-    if not there[chosen]:
+    kind = next(name for name in ("cuda", "mps", "cpu") if there[name]) if device == "auto" else device
+    if not there[kind]:
         raise InputError(
-            f"There is no {chosen.upper()} device that PyTorch can use; choose --device cpu or --device auto."
+            f"There is no {kind.upper()} device that PyTorch can use; choose --device cpu or --device auto."
         )
     here, everywhere = sizes()
     fabric = Fabric(
-        accelerator=chosen,
+        accelerator=kind,
         devices=here,
         num_nodes=everywhere // here,
         strategy="ddp" if everywhere > 1 else "auto",

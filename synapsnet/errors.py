@@ -61,7 +61,7 @@ def sentence(error: BaseException, otherwise: str | None = None) -> InputError:
     """
     if isinstance(error, InputError):
         return error
-    words = told(error)
+    words = first_line(error)
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _NO_MEMORY)
     ):
@@ -110,7 +110,7 @@ def border(otherwise: str) -> Iterator[None]:
         raise sentence(error, otherwise) from error
 
 
-def told(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """The error's own words: its type and the first line of its message."""
     first = (str(error).strip().splitlines() or [""])[0]
     first = first if len(first) <= _LONGEST else f"{first[:_LONGEST]}..."

@@ -366,9 +366,9 @@ class SynapsNet(BaseEstimator):
         except ValueError as error:
             raise InputError(f"{folder / DESCRIPTION} is damaged; fit the model again.") from error
         if not isinstance(described, dict) or described.get("format_version") != FORMAT_VERSION:
-            found = described.get("format_version") if isinstance(described, dict) else None
+            version = described.get("format_version") if isinstance(described, dict) else None
             raise InputError(
-                f"The model in {folder} has format {found}, this version reads {FORMAT_VERSION}; fit it again."
+                f"The model in {folder} has format {version}, this version reads {FORMAT_VERSION}; fit it again."
             )
         try:
             loaded = cls(device=device, **Settings.restore(described["settings"]).model_dump())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from synapsnet.errors import InputError, told
+from synapsnet.errors import InputError, first_line
 
 
 def check_output(path: str | Path, *suffixes: str, inputs: Iterable[str | Path] = ()) -> None:
@@ -174,5 +174,5 @@ def _cannot_write(path: str | Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:  # a SafetensorError is no OSError, on a full disk either
         if "No space left" in str(error) or "quota" in str(error).lower():
             raise InputError(f"There is no space left on the disk for {path}; make room.") from error
-        why = (error.strerror if isinstance(error, OSError) else None) or told(error)
+        why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
         raise InputError(f"Cannot write {path}: {why}; choose a folder that exists and is writable.") from error

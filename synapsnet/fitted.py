@@ -290,13 +290,13 @@ class FittedModel(nn.Module):
             means = recent_means(x, first, begin[first - 1], self.rest)
             current = model.current(past)
             alone = model.mean(model.decode(torch.zeros_like(current), past, context))
-            found = [alone, *past.unbind(-1), *means]
+            parts = [alone, *past.unbind(-1), *means]
             if not model.architecture.own_past:
-                found[1:] = [torch.zeros_like(each) for each in found[1:]]
+                parts[1:] = [torch.zeros_like(each) for each in parts[1:]]
             if model.synapses is not None:
                 expected = model.mean(model.decode(current, past, context))
-                found += [expected, current, *map(model.synapses.connectivity, means)]
-            return torch.stack(found, dim=-1)
+                parts += [expected, current, *map(model.synapses.connectivity, means)]
+            return torch.stack(parts, dim=-1)
 
         return features
 

@@ -16,13 +16,13 @@ WORTH_SAYING_S = 600.0
 
 def memory_bytes() -> int:
     """All memory that this process could ever have."""
-    known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    known += [] if soft == resource.RLIM_INFINITY else [soft]
+    sizes += [] if soft == resource.RLIM_INFINITY else [soft]
     for path in _OF_GROUP:
         with suppress(OSError, ValueError):  # there is none, or it says "max"
-            known.append(int(Path(path).read_text()))
-    return min(known)
+            sizes.append(int(Path(path).read_text()))
+    return min(sizes)
 
 
 def require_memory(n_bytes: float, what: str, instead: str) -> None:

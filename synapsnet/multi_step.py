@@ -109,13 +109,13 @@ class MultiStep(nn.Module):
         ours = _Moments.of(values, _origins(training, n_steps, reach), reach, features, batch)
         later = _origins(validation, n_steps, reach)
         checked = _Moments.of(values, later, reach, features, batch) if len(later) else ours
-        found = _candidates(ours, n_own)
+        candidates = _candidates(ours, n_own)
         information, moment = checked.centred(ours.feature, ours.target)
-        losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in found]
+        losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
         best = torch.stack(losses).argmin(0).tolist()  # (H,)
         whole = ours.joined(checked) if len(later) else ours
-        found = _candidates(whole, n_own)
-        chosen = torch.stack([found[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
+        candidates = _candidates(whole, n_own)
+        chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
         self.coefficients[:reach] = chosen.to(self.coefficients)
         self.level[:] = whole.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
         self.level[:reach] = (whole.target.T - (chosen * whole.feature).sum(2)).to(self.level)
@@ -125,15 +125,15 @@ def _candidates(moments: _Moments, n_own: int) -> list[Tensor]:
     """(N, F, H) coefficients: the mean alone; the decoder's forecasts; own and all features, by each shrinkage."""
     information, moment = moments.centred(moments.feature, moments.target)
     n_features = information.shape[1]
-    found = [torch.zeros_like(moment)]
+    candidates = [torch.zeros_like(moment)]
     for forecast in dict.fromkeys((0, n_own % n_features)):
-        found.append(torch.zeros_like(moment))
-        found[-1][:, forecast] = 1
+        candidates.append(torch.zeros_like(moment))
+        candidates[-1][:, forecast] = 1
     for n in dict.fromkeys((n_own, n_features)):
         for coefficients in _shrunk(information[:, :n, :n], moment[:, :n]):
-            found.append(torch.zeros_like(moment))
-            found[-1][:, :n] = coefficients
-    return found
+            candidates.append(torch.zeros_like(moment))
+            candidates[-1][:, :n] = coefficients
+    return candidates
 
 
 def _shrunk(information: Tensor, moment: Tensor) -> list[Tensor]:
@@ -170,15 +170,15 @@ class _Moments:
     ) -> _Moments:
         """The moments for the next H steps after each window, from evenly spaced windows if there are many."""
         wanted = max(1, FIT_VALUES // values.shape[1])
-        chosen = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
+        used = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
         sums: list[Tensor] = []
-        for first in torch.split(chosen, batch):
+        for first in torch.split(used, batch):
             z = features(first).transpose(0, 1)  # (N, B, F)
             y = torch.stack([values[first + h] for h in range(horizon)]).permute(2, 1, 0)  # (N, B, H)
             parts = [z.sum(1), y.sum(1), z.transpose(1, 2) @ z, z.transpose(1, 2) @ y]
             parts = [as_double(part) for part in parts]
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
-        return cls(len(chosen), *(part / max(1, len(chosen)) for part in sums))
+        return cls(len(used), *(part / max(1, len(used)) for part in sums))
 
     def joined(self, other: _Moments) -> _Moments:
         """The moments of both sets of windows together."""

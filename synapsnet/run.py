@@ -258,12 +258,12 @@ def read_description(folder: Path) -> RunDescription:
         raise InputError(f"{folder} is not a run folder ({DESCRIPTION} is missing); make one with `synapsnet fit`.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = content.get("format_version")
+        version = content.get("format_version")
     except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged; fit the recording again.") from error
-    if found != FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         raise InputError(
-            f"The run in {folder} is from another version of SynapsNet (format {found}, this one reads "
+            f"The run in {folder} is from another version of SynapsNet (format {version}, this one reads "
             f"{FORMAT_VERSION}); fit the recording again."
         )
     try:

@@ -105,7 +105,7 @@ def test_signs_by_the_width_of_spikes_are_said_beside_those_by_cell_type() -> No
     both = signs(0.001).model_copy(update={"waveform": signs(0.002).signs})
     said = findings(good(knowledge=both))[4]
     assert "80 with broad spikes from 20 with narrow ones (interneurons), with AUROC 0.90" in said
-    assert said.startswith("The sign of outgoing connections tells 80 excitatory") and "(p = 0.002)" in said
+    assert said.startswith("The sign of outgoing connections distinguishes 80 excitatory") and "(p = 0.002)" in said
 
 
 def test_numbers_have_a_minus_sign_and_p_values_no_exponent() -> None:
@@ -167,8 +167,8 @@ def test_data_that_may_not_tell_connections_from_chance() -> None:
 
 def test_what_the_recording_does_not_tell_is_named() -> None:
     said = findings(good(expected=expected(untold=["strength_mv", "hidden"])))[1]
-    assert said.endswith("are connected; what the recording does not tell is how strongly, how much is hidden.")
-    assert "does not tell how many" in findings(good(expected=expected(untold=["density", "strength_mv", "hidden"])))[1]
+    assert said.endswith("are connected; what the recording does not show is how strongly, how much is hidden.")
+    assert "does not show how many" in findings(good(expected=expected(untold=["density", "strength_mv", "hidden"])))[1]
 
 
 def test_without_reported_pairs_nothing_is_said_of_false_ones() -> None:

@@ -70,11 +70,11 @@ def score_run(
     InputError
         If a method is not known, or the folder holds no complete run.
     """
-    chosen = {name: _comparator(name) for name in (STANDARD if against is None else against)}
+    entries = {name: _comparator(name) for name in (STANDARD if against is None else against)}
     run = load_run(folder, device=device)
     check_folder(run.folder)
     with locked(run.folder):
-        _score_run(run, chosen, seed, progress)
+        _score_run(run, entries, seed, progress)
     return load_results(run)
 
 

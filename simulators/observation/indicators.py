@@ -182,9 +182,9 @@ def calcium_trace(
     enters at the first frame after it with what has decayed by then.
     """
     first_frame = np.ceil(spike_times_s / dt_s - phase).astype(np.int64)
-    seen = (first_frame < n_frames) & (spike_times_s >= 0)
-    first_frame = first_frame[seen]
-    since_spike = (first_frame + phase) * dt_s - spike_times_s[seen]
+    in_time = (first_frame < n_frames) & (spike_times_s >= 0)
+    first_frame = first_frame[in_time]
+    since_spike = (first_frame + phase) * dt_s - spike_times_s[in_time]
 
     def exponential(tau_s: float) -> FloatArray:
         entering = np.bincount(first_frame, weights=np.exp(-since_spike / tau_s), minlength=n_frames)

@@ -157,10 +157,10 @@ def observe_spikes(
         metadata=simulation.metadata | {"observation": {"as": "spikes", "bin_s": bin_s, **sorter.parameters()}},
         require_varying=False,
     )
-    found = _found(recording, sorter, rng)
-    if len(found) < recording.n_neurons:
-        notify(f"{recording.n_neurons - len(found)} of {recording.n_neurons} units were not found.")
-        recording = recording.select_neurons(found)
+    detected = _detected(recording, sorter, rng)
+    if len(detected) < recording.n_neurons:
+        notify(f"{recording.n_neurons - len(detected)} of {recording.n_neurons} units were not found.")
+        recording = recording.select_neurons(detected)
     check_varying(recording)
     return recording
 
@@ -199,7 +199,7 @@ def _amplitudes(simulation: Simulation, sorter: _Sorter, rng: np.random.Generato
     return amplitude
 
 
-def _found(recording: Recording, sorter: _Sorter, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def _detected(recording: Recording, sorter: _Sorter, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     """Indices of the units that the sorter finds."""
     types = recording.neurons["cell_type"]
     for name in sorter.unit_yield:
@@ -207,13 +207,13 @@ def _found(recording: Recording, sorter: _Sorter, rng: np.random.Generator) -> n
             raise unknown_name("cell type", name, sorted(set(types)))
     chance = types.map(lambda name: sorter.unit_yield.get(name, 1.0)).to_numpy()
     rate_hz = recording.values.mean(axis=0, dtype=np.float64) / recording.dt_s
-    found = np.flatnonzero((rate_hz >= sorter.min_rate_hz) & (rng.random(len(chance)) < chance))
-    if len(found) < 2:
+    detected = np.flatnonzero((rate_hz >= sorter.min_rate_hz) & (rng.random(len(chance)) < chance))
+    if len(detected) < 2:
         raise InputError(
-            f"Only {len(found)} of {len(chance)} units are found and 2 are needed; lower the minimum rate, "
+            f"Only {len(detected)} of {len(chance)} units are found and 2 are needed; lower the minimum rate, "
             f"{sorter.min_rate_hz:g} Hz, or raise the yield or the amplitude."
         )
-    return found
+    return detected
 
 
 def _count(times_s: FloatArray, bin_s: float, n_bins: int) -> npt.NDArray[np.float32]:

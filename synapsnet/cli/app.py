@@ -132,18 +132,20 @@ def simulate(
         if not isinstance(more, dict):
             raise InputError("--state and --set states exclude each other; give one of them.")
         parameters["states"] = {name: {} for name in state} | more
-    chosen = network_class(network)(**parameters)
+    configured = network_class(network)(**parameters)
     real = None if beside is None else read(beside, notify=notify, **reading.keywords())
     if seeds > 1:
         with progress() as steps:
-            for k, each in enumerate(simulators.simulate_seeds(chosen, range(seed, seed + seeds), duration_s=duration)):
+            for k, each in enumerate(
+                simulators.simulate_seeds(configured, range(seed, seed + seeds), duration_s=duration)
+            ):
                 write_simulation(each, output.with_name(output.name.replace("{seed}", str(seed + k))))
                 steps("simulating", (k + 1) / seeds)
         OUT.print(f"Wrote {seeds} simulations: {output}", markup=False)
         return
     with progress() as steps:
         simulation = simulators.simulate(
-            chosen, duration_s=duration, seed=seed, notify=notify, progress=lambda done: steps("simulating", done)
+            configured, duration_s=duration, seed=seed, notify=notify, progress=lambda done: steps("simulating", done)
         )
         steps("writing", None)
         write_simulation(simulation, output)
@@ -215,11 +217,11 @@ def observe(
         options[name] = value
     if modality == "spikes":
         options["notify"] = notify
-    seen = read_simulation(simulation)
+    part = read_simulation(simulation)
     if visible != 1.0 or by != "random" or cell_type:
-        seen = visible_part(seen, fraction=visible, by=by, cell_types=tuple(cell_type or ()), seed=seed)
+        part = visible_part(part, fraction=visible, by=by, cell_types=tuple(cell_type or ()), seed=seed)
     try:
-        recording = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(record)(seen, seed=seed, **options)
+        recording = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(record)(part, seed=seed, **options)
     except ValidationError as error:
         problem = error.errors()[0]
         raise InputError(f"Unusable {problem['loc'][-1]}: {problem['msg']}; got {problem['input']!r}.") from None

@@ -23,10 +23,10 @@ def assignment(text: str) -> tuple[str, Any]:
 
 def nested(assignments: list[str]) -> dict[str, Any]:
     """The assignments as a nested dictionary: A.B=VALUE sets B in the dictionary A, and so on."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in map(assignment, assignments):
         *owners, last = name.split(".")
-        inner = found
+        inner = values
         for depth, owner in enumerate(owners):
             inner = inner.setdefault(owner, {})
             if not isinstance(inner, dict):
@@ -35,7 +35,7 @@ def nested(assignments: list[str]) -> dict[str, Any]:
         if isinstance(inner.get(last), dict):
             raise InputError(f"--set {name} and --set {name}.NAME exclude each other; set {name}.name instead.")
         inner[last] = value
-    return found
+    return values
 
 
 def settings_of_fit(seed: int, epochs: int | None, assignments: list[str] | None) -> dict[str, Any]:

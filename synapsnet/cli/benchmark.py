@@ -63,14 +63,14 @@ def benchmark(
 
     find_methods_in(Path.cwd())
     check_folder(output)
-    chosen = load_suite(suite)
+    loaded_suite = load_suite(suite)
     try:
         if fetch:
             with progress() as steps:
-                for recording in chosen.recordings.values():
+                for recording in loaded_suite.recordings.values():
                     recording.fetch(notify=notify, progress=steps)
         with progress() as steps, connect(scheduler=scheduler, slurm=slurm, workers=workers) as client:
-            results = run_suite(chosen, output, client, more_methods=method or (), progress=steps, notify=notify)
+            results = run_suite(loaded_suite, output, client, more_methods=method or (), progress=steps, notify=notify)
     except KeyboardInterrupt:
         complain("Interrupted. `synapsnet benchmark` with the same options continues where it stopped.")
         raise typer.Exit(130) from None

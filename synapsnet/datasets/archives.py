@@ -65,20 +65,20 @@ def list_files(dataset: Dataset) -> Listing:
     """
     ask: Callable[[Dataset], Listing] = {"figshare": _figshare, "dandi": _dandi, "github": _github}[dataset.archive]
     try:
-        found = ask(dataset)
+        listing = ask(dataset)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{dataset.archive} answers in another form than expected for {dataset.name} ({error!r}); "
             f"fetch it by hand from {dataset.address}."
         ) from error
-    kept = [file for file in found.files if not fnmatch(file.path, dataset.leave_out)]
+    kept = [file for file in listing.files if not fnmatch(file.path, dataset.leave_out)]
     for file in kept:
         path = PurePosixPath(file.path)
         if path.is_absolute() or ".." in path.parts or "\\" in file.path:
             raise InputError(
                 f"{dataset.archive} lists {file.path!r}, which lies outside any folder; it is not fetched."
             )
-    return Listing(tuple(sorted(kept, key=lambda file: file.path)), found.licence)
+    return Listing(tuple(sorted(kept, key=lambda file: file.path)), listing.licence)
 
 
 def with_checksum(file: RemoteFile) -> RemoteFile:
@@ -129,9 +129,9 @@ def _github(dataset: Dataset) -> Listing:
     """The named files of a commit; a checksum is the registry's, since GitHub's are of another kind."""
     files = []
     for path, there in dataset.files.items():
-        found = _json(f"{GITHUB}/repos/{dataset.identifier}/contents/{there}?ref={dataset.version}")
+        entries = _json(f"{GITHUB}/repos/{dataset.identifier}/contents/{there}?ref={dataset.version}")
         checksum = dataset.sha256.get(path)
-        files.append(RemoteFile(path, found["size"], found["download_url"], checksum and f"sha256:{checksum}"))
+        files.append(RemoteFile(path, entries["size"], entries["download_url"], checksum and f"sha256:{checksum}"))
     return Listing(tuple(files), dataset.licence)
 
 

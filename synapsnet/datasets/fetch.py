@@ -131,8 +131,8 @@ def _matches(path: Path, size: int, checksum: str | None) -> bool:
 def _checksums(folder: Path) -> dict[str, str]:
     """Checksums by path, of what was fetched into this folder before."""
     try:
-        known = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
-        if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
+        checksums = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        if not isinstance(checksums, dict) or not all(isinstance(value, str) for value in checksums.values()):
             raise ValueError("it is no table of checksums")
     except FileNotFoundError:
         return {}
@@ -140,7 +140,7 @@ def _checksums(folder: Path) -> dict[str, str]:
         raise InputError(
             f"{folder / CHECKSUMS} is damaged ({error}); delete it, and the files are checked anew."
         ) from error
-    return known
+    return checksums
 
 
 def _record(folder: Path, path: str, checksum: str) -> None:

@@ -28,15 +28,15 @@ class Dataset(Parameters):
     leave_out : str
         Shell pattern of the files that are not fetched.
     files : dict of path -> str
-        On GitHub what is fetched: its path here, and there.
+        What is fetched from GitHub: its path here, and there.
     sha256 : dict of path -> str
         Checksums by path here, where they are known and the archive states none.
     doi, citation : str
-        Of the data, if they have one, and the paper to cite.
+        DOI of the data, if they have one, and the paper to cite.
     licence, size : str or None
         None if it could not be verified; `synapsnet.datasets.archives.Listing` has what the archive states.
     good_for : str
-        What it can answer.
+        What questions it suits.
     reader : str
         Module of `synapsnet.io` that reads it.
     """

@@ -52,7 +52,7 @@ def tested_pairs(
     synapses : DataFrame
         Columns `pre` and `post`, ids of cells, and `weight`.
     path : Path
-        Of the table of coregistration.
+        File of the table of coregistration.
     units : list of str
         Ids of the recording's neurons: their `unit_id`.
     scan : (session, scan_idx)

@@ -1,7 +1,8 @@
 """Quality labels of units and ROIs: one table of column names and words for all readers.
 
 A column that labels units is found by its name, or by its words; names are compared in lower case, without `_`, blanks
-and the like. Of several columns the first in the table counts and, for units that it leaves `unsorted`, the next.
+and the like. If there are several columns, the first in the table counts and, for units that it leaves `unsorted`, the
+next.
 """
 
 from __future__ import annotations

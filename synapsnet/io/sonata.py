@@ -135,7 +135,7 @@ def _spikes(group: Any, name: str, file: Path, notify: Notify) -> tuple[FloatArr
 def _nodes_folder(beside: Path, nodes: str | None) -> Path:
     if nodes is not None:
         if not Path(nodes).is_dir():
-            raise InputError(f"nodes must be a folder with SONATA nodes; {nodes} is none.")
+            raise InputError(f"nodes must be a folder with SONATA nodes; {nodes} is not one.")
         return Path(nodes)
     places = (beside, beside / "network", beside.parent / "network")
     return next((place for place in places if place.is_dir() and any(place.glob("*nodes.h5"))), beside)

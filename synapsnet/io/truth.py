@@ -65,7 +65,7 @@ class Truth(Parameters):
     duplicates : {"refuse", "sum"}
         What to do with pairs that a table lists more than once; synapses are to be summed.
     coregistration : str, optional
-        Of synapses between cells of an electron microscope: the table that says which of them were recorded.
+        For synapses between cells in electron microscopy: the table that says which cells were recorded.
     session, scan_idx : int, optional
         Which scan of that table was recorded, if it is of several.
     """

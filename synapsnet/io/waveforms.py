@@ -24,7 +24,7 @@ def durations_ms(durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: st
         In milliseconds, or in samples, as their median shows. Those that are not positive, because the peak came before
         the trough, become NaN.
     fs_hz : float or (N,) array, optional
-        Of the samples; without it, samples are left out.
+        Sampling rate; without it, durations in samples are left out.
     what : str
         Their name.
     notify : callable
@@ -59,7 +59,7 @@ def trough_to_peak_ms(waveforms: npt.ArrayLike, fs_hz: float) -> FloatArray:
     Parameters
     ----------
     waveforms : (N, S) array
-        Of each unit on the channel on which it is largest.
+        The waveform of each unit on the channel on which it is largest.
     fs_hz : float
         Samples per second.
     """

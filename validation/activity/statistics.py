@@ -79,12 +79,12 @@ def calcium_statistics(recording: Recording) -> CalciumStatistics:
     skewness[varies] = stats.skew(values[:, varies], axis=0)
     autocorrelation_ = autocorrelation(recording)
     lag = round(LAG_S / recording.dt_s)
-    known = 0 < lag < len(autocorrelation_)
+    within = 0 < lag < len(autocorrelation_)
     return CalciumStatistics(
         noise_level=noise_level(recording),
         skewness=skewness,
         decay_s=decay_s(autocorrelation_, recording.dt_s),
-        persistence=autocorrelation_[lag] if known else np.full(recording.n_neurons, np.nan),
+        persistence=autocorrelation_[lag] if within else np.full(recording.n_neurons, np.nan),
         correlation=_pairwise(values),
     )
 

@@ -59,7 +59,7 @@ def assess_run(
     n_surrogates : int
         Number of surrogates for the null distribution of reliability.
     light : path, optional
-        The file that the run was fitted to part of, with pulses of light, see
+        The file to a part of which the run was fitted, with pulses of light, see
         `validation.assessment.photostimulation`. Not needed if the run's held-out part has them.
     seed : int
         Seed of shifts, permutations and bootstraps.

@@ -15,7 +15,7 @@ LONGEST_STEP_S = {"calcium": 0.025, "spikes": 0.02}  # most effects of a spike o
 
 def warnings(assessment: Assessment) -> list[str]:
     """Reasons to doubt the connectivity, the most general first."""
-    found = [
+    reasons = [
         _few_neurons(assessment),
         _long_steps(assessment),
         _shared_drive(assessment),
@@ -26,7 +26,7 @@ def warnings(assessment: Assessment) -> list[str]:
         _widths(assessment.knowledge),
         _unpredicted(assessment.perturbation),
     ]
-    return [sentence for sentence in found if sentence is not None]
+    return [sentence for sentence in reasons if sentence is not None]
 
 
 def _few_neurons(assessment: Assessment) -> str | None:
@@ -46,7 +46,7 @@ def _long_steps(assessment: Assessment) -> str | None:
     names: dict[Modality, str] = {"calcium": "A frame", "spikes": "A bin"}
     return (
         f"{names[facts.modality]} of {facts.dt_s * 1e3:.0f} ms is longer than a spike takes to act on another neuron: "
-        "interactions fall within one step, where their direction cannot be seen."
+        "interactions fall within the step, where their direction cannot be told."
     )
 
 

@@ -3,9 +3,10 @@
 Nothing is simulated here. `benchmarks/expected_recovery.py` has simulated a broad family of networks once: different
 neurons, states, sizes, densities, strengths, hidden fractions and lengths, a fifth of them without connections. The
 table of these examples comes with the package: one row is the signature of a recording (`signature`) and what SynapsNet
-recovered of it. Of a recording with unknown connections the same signature is computed, and what it had in the examples
-is what is expected (`regression_adjustment`). So density, strength and hidden fraction are not assumed but inferred,
-where the recording tells them; and where it is like no example, that is said, and intervals are wider.
+recovered of it. For a recording with unknown connections the same signature is computed, and what is expected is what
+examples with such a signature had (`regression_adjustment`). So density, strength and hidden fraction are not assumed
+but inferred, where the recording determines them; and where it is like no example, that is said, and intervals are
+wider.
 
 The library sbi does the same with neural networks; for a few hundred examples a linear regression does as well, and
 sbi would bring a second framework's worth of packages.
@@ -49,7 +50,7 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
     ----------
     recording : Recording
     inferred : Connectome
-        Of SynapsNet, from all of it.
+        Inferred by SynapsNet from all of it.
 
     Raises
     ------
@@ -60,16 +61,16 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         raise InputError("The recording is deconvolved, and all examples are of fluorescence; assess a run on that.")
     if inferred.local_fdr is None:
         raise InputError("The connectivity was inferred without a prior, so it has no probabilities to look at.")
-    table, found = examples(recording.modality), signature(recording, inferred)
+    table, observed = examples(recording.modality), signature(recording, inferred)
     in_bins = recording.modality == "spikes" and not resolves(recording)
-    promised, atypical = promises(table, found, least_atypical=IN_BINS if in_bins else 0.0)
+    promised, atypical = promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)
     unlike = ["spikes that are known in bins only"] if in_bins else []
     q_values = inferred.q_values[~np.eye(inferred.n_neurons, dtype=bool)]
     duration_s = recording.n_steps * recording.dt_s
     return Expected(
         n_examples=len(table),
         atypical=atypical,
-        unlike=unlike + _unlike(table, found) if atypical > 1 else [],
+        unlike=unlike + _unlike(table, observed) if atypical > 1 else [],
         **{name: promised[name] for name in ("auprc", "sign_accuracy", *INFERRED)},
         thresholds=[
             Threshold(nominal=rate, n_reported=n_reported, false=among(promised[f"false {rate:g}"], n_reported))
@@ -82,31 +83,31 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
 
 
 def promises(
-    table: pd.DataFrame, found: Signature, *, least_atypical: float = 0.0
+    table: pd.DataFrame, observed: Signature, *, least_atypical: float = 0.0
 ) -> tuple[dict[str, Estimate], float]:
     """What is expected of every outcome, by name, and how atypical the recording is, see `Expected`.
 
     Parameters
     ----------
     table : DataFrame
-        As of `examples`.
+        See `examples`.
     found : Signature
-        Of the recording.
+        Signature of the recording.
     least_atypical : float
-        Of a recording that differs in what its signature does not show.
+        For a recording that differs in what its signature does not show: how atypical it is at least.
     """
     names = statistics(table)
-    at = np.array([found[name] for name in names])
+    at = np.array([observed[name] for name in names])
     atypical = max(_atypical(table[names].to_numpy(float), table["kind"].to_numpy(str), at), least_atypical)
 
     def estimate(outcome: str) -> Estimate:
-        known = table[table[outcome].notna()]
-        if len(known) < LEAST_EXAMPLES:
+        rows = table[table[outcome].notna()]
+        if len(rows) < LEAST_EXAMPLES:
             return Estimate(value=np.nan, low=0.0, high=1.0)
         adjustment = Adjustment.learn(
-            known[names].to_numpy(float),
-            _unlimited(outcome, known[outcome].to_numpy(float)),
-            known["kind"].to_numpy(str),
+            rows[names].to_numpy(float),
+            _unlimited(outcome, rows[outcome].to_numpy(float)),
+            rows["kind"].to_numpy(str),
         )
         return _limited(outcome, adjustment.plausible(at).estimate(max(atypical, 1.0)))
 
@@ -114,7 +115,7 @@ def promises(
 
 
 def among(share: Estimate, n: int) -> Estimate:
-    """The share among n pairs, each of which is false or not: of one pair it is none or all."""
+    """The share among n pairs, each of which is false or not: for one pair it is none or all."""
     if not n or np.isnan(share.value):
         return share
     low, high = binom.ppf([0.025, 0.975], n, [share.low, share.high]) / n
@@ -143,10 +144,10 @@ def _atypical(signatures: FloatArray, kinds: FloatArray, at: FloatArray) -> floa
     return nearest / float(np.percentile(apart.min(axis=1), TYPICAL))
 
 
-def _unlike(table: pd.DataFrame, found: Signature) -> list[str]:
+def _unlike(table: pd.DataFrame, observed: Signature) -> list[str]:
     """Statistics that are far outside of those of the examples, the farthest first."""
     names = statistics(table)
-    apart = np.abs(Standard.of(table[names].to_numpy(float))(np.array([found[name] for name in names])))
+    apart = np.abs(Standard.of(table[names].to_numpy(float))(np.array([observed[name] for name in names])))
     return [names[k] for k in np.argsort(-apart) if apart[k] > FAR][:3]
 
 
@@ -157,7 +158,7 @@ def _says_little(outcome: str, estimate: Estimate, values: FloatArray) -> bool:
 
 
 def _unlimited(outcome: str, values: FloatArray) -> Float64Array:
-    """On a scale without limits: logarithms of density and strength, logits of shares."""
+    """Values of an outcome on a scale without limits: logarithms of density and strength, logits of shares."""
     least = {"density": LEAST_DENSITY, "strength_mv": LEAST_STRENGTH_MV}.get(outcome)
     return of_share(values) if least is None else np.log(np.maximum(values, least))
 

@@ -69,14 +69,14 @@ def _expected(expected: Expected | None) -> str | None:
     if expected is None:
         return None
     false = expected.at(LEVEL)
-    told = (
+    false_text = (
         f", and of what it reports {percent(false.false)} is false"
         if false.n_reported and not math.isnan(false.false.value)
         else ""
     )
     return (
         f"On simulated recordings like this one SynapsNet reaches AUPRC {written(expected.auprc)} where chance is "
-        f"{written(expected.density)}{told}. {_inferred(expected)}"
+        f"{written(expected.density)}{false_text}. {_inferred(expected)}"
     )
 
 
@@ -88,10 +88,10 @@ def _inferred(expected: Expected) -> str:
         "hidden": f"{percent(expected.hidden)} of the network was not recorded",
     }
     names = {"density": "how many pairs are connected", "strength_mv": "how strongly", "hidden": "how much is hidden"}
-    told = [text for name, text in parts.items() if name not in expected.untold]
+    shown = [text for name, text in parts.items() if name not in expected.untold]
     untold = [text for name, text in names.items() if name in expected.untold]
-    said = [f"Recordings like this are of networks in which {', '.join(told)}"] if told else []
-    said += [f"{'what the recording does not tell is' if told else 'The recording does not tell'} {', '.join(untold)}"]
+    said = [f"Recordings like this are of networks in which {', '.join(shown)}"] if shown else []
+    said += [f"{'what the recording does not show is' if shown else 'The recording does not show'} {', '.join(untold)}"]
     return "; ".join(said if untold else said[:-1]) + "."
 
 
@@ -158,9 +158,8 @@ def _knowledge(knowledge: Knowledge) -> str:
 
 
 def _told_apart(signs: Signs, kinds: str) -> str:
-    return (
-        f"the sign of outgoing connections tells {kinds}, with AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
-    )
+    auroc = f"AUROC {written(signs.auroc)} ({p_text(signs.p_value)})"
+    return f"the sign of outgoing connections distinguishes {kinds}, with {auroc}"
 
 
 def _perturbation(found: Perturbation) -> str:

@@ -44,13 +44,13 @@ def knowledge(connectome: Connectome, neurons: pd.DataFrame, *, seed: int = 0) -
     seed : int
         Seed of permutations and bootstrap.
     """
-    found = Knowledge()
+    result = Knowledge()
     for name, part in PARTS.items():
         try:
-            setattr(found, name, part(connectome, neurons, seed))
+            setattr(result, name, part(connectome, neurons, seed))
         except InputError as error:
-            found.skipped[name] = str(error)
-    return found
+            result.skipped[name] = str(error)
+    return result
 
 
 def excites(cell_type: str) -> bool | None:
@@ -227,13 +227,13 @@ PARTS: dict[str, Callable[[Connectome, pd.DataFrame, int], Signs | Distance | Ar
 
 def _signs(connectome: Connectome, types: pd.Series, kind: list[bool | None], seed: int) -> Signs:
     """For each of N types, whether its neurons excite (True), inhibit (False), or this is unknown (None)."""
-    known = np.flatnonzero([each is not None for each in kind])
-    excitatory = np.array([kind[k] for k in known], dtype=bool)
+    labelled = np.flatnonzero([each is not None for each in kind])
+    excitatory = np.array([kind[k] for k in labelled], dtype=bool)
     outgoing = connectome.scores.sum(axis=0)
     mean = outgoing / (connectome.n_neurons - 1)
-    counts = draw_counts(len(known), N_RESAMPLES, seed)
-    auroc = rank(outgoing[known], excitatory, np.arange(len(known)), counts).auroc
-    test = mannwhitneyu(outgoing[known][excitatory], outgoing[known][~excitatory], alternative="greater")
+    counts = draw_counts(len(labelled), N_RESAMPLES, seed)
+    auroc = rank(outgoing[labelled], excitatory, np.arange(len(labelled)), counts).auroc
+    test = mannwhitneyu(outgoing[labelled][excitatory], outgoing[labelled][~excitatory], alternative="greater")
     return Signs(
         n_excitatory=int(excitatory.sum()),
         n_inhibitory=int((~excitatory).sum()),
@@ -257,9 +257,9 @@ def _permuted(
 ) -> tuple[float, float]:
     """A statistic of n neurons in their order, and the p-value against random orders; two-sided unless `greater`."""
     rng = np.random.default_rng(seed)
-    found = statistic(np.arange(n))
+    observed = statistic(np.arange(n))
     null = np.array([statistic(rng.permutation(n)) for _ in range(N_PERMUTATIONS)])
-    return found, p_value(found, null) if greater else p_value(abs(found), np.abs(null))
+    return observed, p_value(observed, null) if greater else p_value(abs(observed), np.abs(null))
 
 
 def _block_means(values: FloatArray, member: IndexArray, n_groups: int) -> FloatArray:

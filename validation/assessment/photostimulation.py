@@ -64,16 +64,16 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     """
     until = like.metadata.get("until")
     name = until if until is not None or not arrays.recognises(Path(path)) else _array_of_light(Path(path))
-    chosen = find_neurons(path, read_again(path, like, behaviour="none"), like)  # behaviour would cut out its gaps
+    neurons = find_neurons(path, read_again(path, like, behaviour="none"), like)  # behaviour would cut out its gaps
     whole = like if until is None else replace(like, metadata=like.metadata | {"until": "none"})  # all of the trials
     again = read_again(path, whole, behaviour=name)
-    found = light_of(again.select_neurons(chosen), name)
-    if found is None:
+    lit = light_of(again.select_neurons(neurons), name)
+    if lit is None:
         raise InputError(
             f"{path} does not say when light was on: no variable that is ever above 0 has a name that holds light, "
             "laser, opto, ogen, photostim or LED; rename the variable that does."
         )
-    return replace(found, apart=until is not None)
+    return replace(lit, apart=until is not None)
 
 
 def light_of(recording: Recording, name: str | None = None) -> Lit | None:
@@ -86,17 +86,17 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
         Name of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
     """
     names = [] if recording.behaviour is None else [str(each) for each in recording.behaviour.columns]
-    chosen = [
+    lights = [
         k
         for k, each in enumerate(names)
         if (is_light(each) if name is None else name in (each, each.rpartition("_")[0]))
     ]
-    values = recording.behaviour_values[:, chosen].astype(np.float64)
+    values = recording.behaviour_values[:, lights].astype(np.float64)
     most = values.max(axis=0, initial=0.0)
     if not (most > 0).any():
         return None
     light = (values / np.where(most > 0, most, np.inf)).max(axis=1)
-    return Lit(recording, light, " and ".join(names[k] for k in chosen))
+    return Lit(recording, light, " and ".join(names[k] for k in lights))
 
 
 def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:

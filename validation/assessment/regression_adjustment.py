@@ -1,12 +1,12 @@
-"""What recordings with such a signature have of a quantity that cannot be seen: rejection with regression adjustment.
+"""A quantity that cannot be observed, from recordings with a like signature: rejection with regression adjustment.
 
 Approximate Bayesian computation (Beaumont, Zhang & Balding 2002, Genetics 162:2025): of many simulations, those whose
-statistics are nearest to the observed ones stand for what is plausible, after a linear regression has taken away what
-their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because statistics are
-many; and what remains, the errors of the nearest, is of regressions that have not seen a simulation of the same kind.
-So intervals are as wide as errors on networks of other kinds are. How large errors are depends on the statistics too,
-on little data most of all: a second regression is one of the logarithm of their size, and errors count in units of it
-(Blum & Francois 2010, Statistics and Computing 20:63).
+statistics are nearest to the observed ones stand for what is plausible, after a linear regression has removed the
+effect of what their statistics differ by. Here the regression is one over all simulations, shrunk (ridge) because
+statistics are many; and the errors of the nearest, which remain, are those of regressions without simulations of the
+same kind. So intervals are as wide as errors on networks of other kinds are. How large errors are depends on the
+statistics too, on little data most of all: a second regression is one of the logarithm of their size, and errors count
+in units of it (Blum & Francois 2010, Statistics and Computing 20:63).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Adjustment:
     quantity, log_size : Ridge
         Regressions of the quantity, and of the logarithm of errors' sizes.
     errors : (M,) array
-        Of regressions without the kind of each example, over the size that errors have there.
+        Errors of regressions without the kind of each example, over the size that errors have there.
     """
 
     standard: Standard
@@ -111,7 +111,7 @@ class Adjustment:
         return cls(standard, x, _ridge(x, quantity), log_size, errors / np.exp(log_size.predict(x)))
 
     def plausible(self, signature: FloatArray, n_near: int = N_NEAR) -> Plausible:
-        """Of a recording with this (F,) signature."""
+        """What is plausible for a recording with this (F,) signature."""
         at = self.standard(signature)
         apart = np.sqrt(np.mean((self.signatures - at) ** 2, axis=1))
         beyond = np.sort(apart)[min(n_near, len(apart) - 1)] + 1e-12
@@ -137,8 +137,8 @@ def as_share(estimate: Estimate) -> Estimate:
     """What was estimated as the logit of a share; beyond `MOST` is all, and at the other end nothing."""
 
     def share(value: float) -> float:
-        found = float(expit(value))
-        return 1.0 if found >= MOST else 0.0 if found <= 1 - MOST else found
+        fraction = float(expit(value))
+        return 1.0 if fraction >= MOST else 0.0 if fraction <= 1 - MOST else fraction
 
     return Estimate(value=share(estimate.value), low=share(estimate.low), high=share(estimate.high))
 

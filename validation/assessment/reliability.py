@@ -161,10 +161,10 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
     parts = _of_state(blocks, ~high, gap), _of_state(blocks, high, gap)
     labels = (f"low {names[chosen]}", f"high {names[chosen]}")
     comparison, matrices = _compare(recording, infer, parts, labels, null, seed)
-    found = States(
+    result = States(
         variable=names[chosen], threshold=float(np.median(means)), block_s=STATE_BLOCK_S, comparison=comparison
     )
-    return found, {f"states.{name}": each for name, each in matrices.items()}
+    return result, {f"states.{name}": each for name, each in matrices.items()}
 
 
 def compare(

@@ -37,9 +37,9 @@ class Quartiles(_Result):
     @classmethod
     def of(cls, values: Any) -> Quartiles:
         """Quartiles of an array; NaN are left out."""
-        known = np.asarray(values, dtype=np.float64)
-        known = known[~np.isnan(known)]
-        low, median, high = np.percentile(known, [25, 50, 75]) if len(known) else (math.nan,) * 3
+        defined = np.asarray(values, dtype=np.float64)
+        defined = defined[~np.isnan(defined)]
+        low, median, high = np.percentile(defined, [25, 50, 75]) if len(defined) else (math.nan,) * 3
         return cls(low=float(low), median=float(median), high=float(high))
 
 
@@ -349,7 +349,7 @@ class Threshold(_Result):
     nominal : float
     n_reported : int
     false : Estimate
-        Share of these pairs that are not connected.
+        Fraction of these pairs that are not connected.
     """
 
     nominal: float
@@ -392,7 +392,7 @@ class Expected(_Result):
     density : Estimate
         Fraction of pairs that are connected, the chance level of AUPRC.
     sign_accuracy : Estimate
-        Share of the connections whose sign is right.
+        Fraction of the connections whose sign is right.
     strength_mv : Estimate
         Mean size of a connection's potential.
     hidden : Estimate

@@ -1,4 +1,4 @@
-"""A recording and the connectivity inferred from it in some fifteen numbers, which tell how much of it may be right.
+"""A recording and the connectivity inferred from it in some fifteen numbers, which show how much of it may be right.
 
 None needs the truth; each is there because errors, or what is missed, show in it: few expected coincidences; evidence
 that hardly exceeds that of most pairs; pairs that vary together for longer than connections act; neurons that send both
@@ -35,7 +35,7 @@ def signature(recording: Recording, inferred: Connectome) -> Signature:
     recording : Recording
         T steps of N neurons.
     inferred : Connectome
-        Of SynapsNet, with `local_fdr`.
+        Inferred by SynapsNet, with `local_fdr`.
     """
     return {
         "neurons": math.log(recording.n_neurons),
@@ -52,7 +52,7 @@ def promised_auprc(local_fdr: FloatArray) -> float:
     Parameters
     ----------
     local_fdr : (P,) array
-        Of all pairs.
+        Probability of no connection, of all pairs.
     """
     present = np.sort(1 - np.asarray(local_fdr, dtype=np.float64))[::-1]
     precision = np.cumsum(present) / np.arange(1, len(present) + 1)

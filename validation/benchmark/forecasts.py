@@ -48,36 +48,36 @@ def measure_forecasts(recording: Recording, method: Forecaster, *, seed: int) ->
     started = time.perf_counter()
     method.fit(training)
     seconds = time.perf_counter() - started
-    known = {h: _known(test, h) for h in HORIZONS}
-    horizons = [h for h in HORIZONS if known[h].any()]
+    scored_steps = {h: _scored_steps(test, h) for h in HORIZONS}
+    horizons = [h for h in HORIZONS if scored_steps[h].any()]
     forecasts = {}
     for name, each in (("method", method), ("mean", Mean().fit(training)), ("copy-last", CopyLast().fit(training))):
         made = np.array(each.forecast(test, max(horizons)))[[h - 1 for h in horizons]]
         for k, h in enumerate(horizons):
-            made[k, ~known[h]] = np.nan
+            made[k, ~scored_steps[h]] = np.nan
         forecasts[name] = made
     scored, *_ = score_forecasts(
         test, forecasts, horizons, training_mean=training.values.mean(axis=0, dtype=np.float64), seed=seed
     )
-    found = [Score(metric=f"skill_{h}", **dict(scored.skill_over_mean[k])) for k, h in enumerate(horizons)]
+    entries = [Score(metric=f"skill_{h}", **dict(scored.skill_over_mean[k])) for k, h in enumerate(horizons)]
     if scored.bits_per_spike is not None:
-        found.append(Score(metric="bits_per_spike", **dict(scored.bits_per_spike)))
+        entries.append(Score(metric="bits_per_spike", **dict(scored.bits_per_spike)))
     for k, h in enumerate(horizons):
-        square = np.where(known[h][:, None], forecasts["method"][k] - test.values, 0.0) ** 2
+        square = np.where(scored_steps[h][:, None], forecasts["method"][k] - test.values, 0.0) ** 2
         for b, (start, stop) in enumerate(time_blocks(test.segments, N_BLOCKS)):
             error = float(square[start:stop].sum())
-            found.append(Score(metric=f"error_{h}_{b}", value=error, low=np.nan, high=np.nan))
-    return seconds, found
+            entries.append(Score(metric=f"error_{h}_{b}", value=error, low=np.nan, high=np.nan))
+    return seconds, entries
 
 
-def _known(recording: Recording, horizon: int) -> npt.NDArray[np.bool_]:
+def _scored_steps(recording: Recording, horizon: int) -> npt.NDArray[np.bool_]:
     """Steps that all methods forecast so far ahead."""
     longest = max(stop - start for start, stop in recording.segments)
     past = min(PAST, longest - max(HORIZONS)) if longest > max(HORIZONS) else PAST
-    known = np.zeros(recording.n_steps, dtype=bool)
+    scored = np.zeros(recording.n_steps, dtype=bool)
     for start, stop in recording.segments:
-        known[start + past + horizon - 1 : stop] = True
-    return known
+        scored[start + past + horizon - 1 : stop] = True
+    return scored
 
 
 def skills(table: pd.DataFrame, reference: str = "synapsnet") -> pd.DataFrame:
@@ -100,7 +100,7 @@ def skills(table: pd.DataFrame, reference: str = "synapsnet") -> pd.DataFrame:
     rows = table[table["metric"].str.startswith("error_", na=False)]
     parts = rows["metric"].str.split("_", expand=True)
     rows = rows.assign(horizon=parts[1].astype(int), block=parts[2].astype(int))
-    found: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     keys = ["network", "observation", "seed", "horizon"]
     for key, group in rows.groupby(keys, sort=False):
         errors = group.pivot_table(index="block", columns="method", values="value", sort=False).sort_index()
@@ -111,9 +111,9 @@ def skills(table: pd.DataFrame, reference: str = "synapsnet") -> pd.DataFrame:
         for name, error in of.items():
             ahead: Float64Array = ratio(error - of[reference], of["mean"])
             difference = estimate(ahead)
-            found.append(
+            records.append(
                 dict(zip(keys, key, strict=True))
                 | {"method": name, "skill": 1 - error[0] / of["mean"][0], "ahead": difference.value}
                 | {"low": difference.low, "high": difference.high}
             )
-    return pd.DataFrame(found, columns=[*keys, "method", "skill", "ahead", "low", "high"])
+    return pd.DataFrame(records, columns=[*keys, "method", "skill", "ahead", "low", "high"])

@@ -56,10 +56,10 @@ def published() -> tuple[Published, ...]:
 
 def peers(table: pd.DataFrame) -> list[Peers]:
     """The settings of a table of results of which others published something: their recording, as it is."""
-    found = []
+    matches = []
     specs = table.assign(setting=settings(table)).drop_duplicates("setting")
     for row in specs.to_dict("records"):
         name = PurePosixPath(json.loads(row["network_spec"]).get("recording", "")).name
         if json.loads(row["observation_spec"]).get("as") == "recorded":
-            found += [Peers(row["setting"], each) for each in published() if each.recording == name]
-    return found
+            matches += [Peers(row["setting"], each) for each in published() if each.recording == name]
+    return matches

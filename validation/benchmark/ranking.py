@@ -119,8 +119,8 @@ def failures(table: pd.DataFrame) -> pd.DataFrame:
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     """A row for each case of a contestant, with `RANKED`."""
-    found = defined(table, RANKED)[[*CASE, "value"]].rename(columns={"value": RANKED})
-    return cases(contestants(table)).merge(found, "left", CASE).fillna({RANKED: 0.0})
+    scored = defined(table, RANKED)[[*CASE, "value"]].rename(columns={"value": RANKED})
+    return cases(contestants(table)).merge(scored, "left", CASE).fillna({RANKED: 0.0})
 
 
 def _by_setting(rows: pd.DataFrame, *, fraction: bool = False) -> pd.DataFrame:

@@ -125,8 +125,8 @@ def _run_cases(
     notify: Callable[[str], None],
 ) -> pd.DataFrame:
     earlier = read_earlier(folder, [case for case, _ in cases])
-    found = {key: _load(kept / f"{key}.json") for _, key in cases}
-    outcomes = {key: outcome for key, outcome in found.items() if outcome and outcome.final(time_limit_s)}
+    saved = {key: _load(kept / f"{key}.json") for _, key in cases}
+    outcomes = {key: outcome for key, outcome in saved.items() if outcome and outcome.final(time_limit_s)}
     missing = {key: case for case, key in cases if key not in outcomes}
     if outcomes:
         notify(f"{len(outcomes)} cases are done already.")

@@ -79,10 +79,10 @@ class Observation(Parameters):
 
     @model_validator(mode="after")
     def _known_options(self) -> Observation:
-        known = _options(self.modality)
+        allowed = _options(self.modality)
         for name in self.options:
-            if name not in known:
-                raise ValueError(f"There is no option {name!r} for {self.modality}; there are {', '.join(known)}")
+            if name not in allowed:
+                raise ValueError(f"There is no option {name!r} for {self.modality}; there are {', '.join(allowed)}")
         return self
 
     @property

@@ -107,7 +107,7 @@ def score_known(
     measured, repeated, clear = (
         np.concatenate([getattr(each, name) for each in responses]) for name in ("measured", "repeated", "clear")
     )
-    found = {"response_reliability": float(pearson(repeated, measured))}
+    values = {"response_reliability": float(pearson(repeated, measured))}
     for kind, predict in (("response", Responses.predict), ("passed_on", Responses.predict_passed_on)):
         predicted = [predict(each, effect) for each in responses]
         scores = _agreement(np.concatenate(predicted), measured, clear)
@@ -115,11 +115,11 @@ def score_known(
             _agreement(np.concatenate([rng.permutation(each) for each in predicted]), measured, clear)
             for _ in range(n_shuffles)
         ]
-        found |= {f"{kind}_{name}": value for name, value in scores.items()}
-        found |= {
+        values |= {f"{kind}_{name}": value for name, value in scores.items()}
+        values |= {
             f"{kind}_{name}_null": float(np.quantile([null[name] for null in nulls], CHANCE_LEVEL)) for name in scores
         }
-    return found
+    return values
 
 
 def _agreement(predicted: FloatArray, measured: FloatArray, clear: BoolArray) -> dict[str, float]:

@@ -83,7 +83,7 @@ def find_pulses(recording: Recording, light: npt.ArrayLike, *, longest_s: float 
     short = [(first, stop) for first, stop in flashes if stop - first <= longest]
     length = max((stop - first for first, stop in short), default=1)
     before, after = round(BASELINE_S / recording.dt_s), length + max(1, round(RESPONSE_S / recording.dt_s))
-    chosen = [
+    usable = [
         first
         for start, end in recording.segments
         for first, stop in short
@@ -92,14 +92,14 @@ def find_pulses(recording: Recording, light: npt.ArrayLike, *, longest_s: float 
         and not on[first - before : first].any()
         and not on[stop : first + after].any()
     ]
-    if len(chosen) < FEWEST_PULSES:
+    if len(usable) < FEWEST_PULSES:
         raise InputError(
-            f"There are {len(chosen)} pulses of light that last at most {longest_s * 1e3:g} ms, with "
+            f"There are {len(usable)} pulses of light that last at most {longest_s * 1e3:g} ms, with "
             f"{BASELINE_S:g} s without light before them and {RESPONSE_S:g} s after them; {FEWEST_PULSES} are needed."
         )
-    rows = np.array(chosen)[:, None] + np.arange(-before, after)
+    rows = np.array(usable)[:, None] + np.arange(-before, after)
     counts = recording.values[rows].transpose(0, 2, 1).astype(np.float64)
-    return Pulses(counts, before, (length, after), np.array(chosen))
+    return Pulses(counts, before, (length, after), np.array(usable))
 
 
 def is_on(light: npt.ArrayLike) -> npt.NDArray[np.bool_]:

@@ -63,8 +63,8 @@ class Responses:
             Effect of a presynaptic spike; the diagonal is ignored.
         sources : (D,) array of indices, optional
         """
-        chosen = self.driven if sources is None else sources
-        among = np.where(self.targets[:, None] == chosen, 0.0, effect[np.ix_(self.targets, chosen)])
+        senders = self.driven if sources is None else sources
+        among = np.where(self.targets[:, None] == senders, 0.0, effect[np.ix_(self.targets, senders)])
         return np.asarray(among @ self.extra)
 
     def predict_passed_on(self, effect: FloatArray) -> FloatArray:
@@ -219,8 +219,8 @@ def measure_responses(
     baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
     lit = chosen_on[:, :, onset : onset + n_light].sum(axis=2).mean(axis=0)
     expected = baseline * len(chosen_on) * (window[1] - window[0])
-    found = chosen_on[:, :, onset + window[0] : onset + window[1]].sum(axis=(0, 2))
-    clear = np.abs(found - expected) > CLEAR * np.sqrt(np.maximum(expected, 1.0))
+    observed = chosen_on[:, :, onset + window[0] : onset + window[1]].sum(axis=(0, 2))
+    clear = np.abs(observed - expected) > CLEAR * np.sqrt(np.maximum(expected, 1.0))
     return Responses(
         driven=np.flatnonzero(driven),
         targets=targets,

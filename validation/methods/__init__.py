@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
-from synapsnet.errors import InputError, told, unknown_name
+from synapsnet.errors import InputError, first_line, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.base import Forecaster, Method
 
@@ -59,18 +59,18 @@ class Entry:
             module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:  # the module runs, and can do anything
             raise InputError(
-                f"The method {self.place!r} needs a module {module_name!r} that can be imported: {told(error)}."
+                f"The method {self.place!r} needs a module {module_name!r} that can be imported: {first_line(error)}."
             ) from error
-        found = getattr(module, class_name, None)
-        if not inspect.isclass(found):
+        method_class = getattr(module, class_name, None)
+        if not inspect.isclass(method_class):
             raise InputError(
                 f"The module {module_name!r} has no class {class_name!r}; name a method as 'pkg.module:Class'."
             )
         if self.calibrated:
             from validation.methods.calibrated import calibrated  # it imports PyTorch
 
-            return calibrated(cast(type[Method], found))
-        return found
+            return calibrated(cast(type[Method], method_class))
+        return method_class
 
 
 def _ours(label: str, place: str, *args: Any, **kwargs: Any) -> Entry:
@@ -194,9 +194,9 @@ def find_entry(name: str) -> Entry:
     if ":" not in place:
         ours = [name for name in METHODS if name not in BOUNDS]
         raise unknown_name("method", name, [*ours, *plugins, "pkg.module:Class"])
-    found = Entry(label(name), place).load()
+    method_class = Entry(label(name), place).load()
     infers, forecasts = (
-        all(callable(getattr(found, function, None)) for function in functions)
+        all(callable(getattr(method_class, function, None)) for function in functions)
         for functions in (["infer"], ["fit", "forecast"])
     )
     if not infers and not forecasts:
@@ -205,7 +205,7 @@ def find_entry(name: str) -> Entry:
             "forecast(recording, horizon)."
         )
     try:
-        inspect.signature(found).bind()
+        inspect.signature(method_class).bind()
     except (TypeError, ValueError) as error:  # ValueError: it has no signature
         raise InputError(f"The method {place!r} must be constructible without arguments: {error}.") from error
     return Entry(label(name), place, BOTH if infers else (), BOTH if forecasts else ())

@@ -143,8 +143,8 @@ def _measure(recording: Recording) -> tuple[Estimates, Estimates]:
     coupling = glm.infer(recording)
     assert coupling.standard_error is not None
     activity, expected = drive(recording), glm.forecast(recording, 1)[0]
-    known = ~np.isnan(expected[:, 0])  # all but the first step of an epoch
-    activity, expected = activity[known], expected[known]
+    predicted = ~np.isnan(expected[:, 0])  # all but the first step of an epoch
+    activity, expected = activity[predicted], expected[predicted]
     rate = activity.mean(axis=0)
     residual = (activity - expected) / np.sqrt(expected.clip(min=SMALLEST_RATE * rate.mean()))
     spread = residual.std(axis=0)

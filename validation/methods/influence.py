@@ -85,14 +85,14 @@ def _influence(pulses: Pulses, neuron: IndexArray, recording: Recording) -> Conn
         here = counts[own[:, pre]]
         control = _mean(counts, ~own & ~own[:, pre : pre + 1])
         extra = here[:, pre].mean() - per_step[pre] * stop
-        known = (variance > 0) & (per_step > 0) & (others > 0)
-        known[pre] = False
+        measurable = (variance > 0) & (per_step > 0) & (others > 0)
+        measurable[pre] = False
         if abs(extra) < FEWEST_SPIKES:
             continue
-        per_spike = extra * np.where(known, per_step, 1.0)
+        per_spike = extra * np.where(measurable, per_step, 1.0)
         spread = np.sqrt(variance * (1 / number[pre] + 1 / np.maximum(others, 1)))
-        weight[:, pre] = np.where(known, (here.mean(axis=0) - control) / per_spike, 0.0)
-        error[:, pre] = np.where(known, spread / np.abs(per_spike), 1.0)
+        weight[:, pre] = np.where(measurable, (here.mean(axis=0) - control) / per_spike, 0.0)
+        error[:, pre] = np.where(measurable, spread / np.abs(per_spike), 1.0)
     return Connectome(weight, standard_error=error, unit="log rate x steps per spike")
 
 
@@ -104,11 +104,14 @@ def _mean(counts: FloatArray, among: BoolArray) -> FloatArray:
 def _together(*evidence: Connectome) -> Connectome:
     """Weighted sum of the z-scores of each pair (Stouffer's method), over those that say anything of it."""
     z = np.stack([each.scores for each in evidence])
-    known = z != 0
+    informative = z != 0
     signal = np.array(
-        [max(one[measured].var() - 1, 0.0) if measured.any() else 0.0 for one, measured in zip(z, known, strict=True)]
+        [
+            max(one[measured].var() - 1, 0.0) if measured.any() else 0.0
+            for one, measured in zip(z, informative, strict=True)
+        ]
     )
-    weight = np.where(known, np.sqrt(signal if signal.any() else np.ones(len(z)))[:, None, None], 0.0)
+    weight = np.where(informative, np.sqrt(signal if signal.any() else np.ones(len(z)))[:, None, None], 0.0)
     total = np.sqrt((weight**2).sum(axis=0))
     return Connectome(
         np.divide((weight * z).sum(axis=0), total, out=np.zeros(total.shape), where=total > 0),

@@ -56,8 +56,8 @@ class NemosGLM:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # pynapple's, of an array of jax that it converts
             features = np.asarray(basis.compute_features(activity).values, np.float32)
-        known = ~np.isnan(features).any(axis=1)
-        features, response = features[known], values[known]
+        complete = ~np.isnan(features).any(axis=1)
+        features, response = features[complete], values[complete]
         features -= features.mean(axis=0)
         whiten = _whitening(features)
         features = features @ whiten
@@ -76,11 +76,11 @@ class NemosGLM:
         n = recording.n_neurons
         area = np.kron(np.eye(n), np.asarray(basis.kernel_).sum(axis=0)) @ whiten  # (N, features): sums of filters
         weight = (area @ np.asarray(glm.coef_)).T
-        chosen = slice(None, None, -(-len(features) // INFORMATION_ROWS))
-        expected = np.asarray(glm.predict(features[chosen]))
-        error = np.stack([_standard_error(features[chosen], mu, len(features), area) for mu in expected.T])
+        thinned = slice(None, None, -(-len(features) // INFORMATION_ROWS))
+        expected = np.asarray(glm.predict(features[thinned]))
+        error = np.stack([_standard_error(features[thinned], mu, len(features), area) for mu in expected.T])
         if recording.modality == "calcium":
-            error *= np.sqrt(((response[chosen] - expected) ** 2 / expected).mean(axis=0))[:, None]
+            error *= np.sqrt(((response[thinned] - expected) ** 2 / expected).mean(axis=0))[:, None]
         np.fill_diagonal(weight, 0)
         return Connectome(weight, standard_error=error, unit="log rate x steps per spike")
 

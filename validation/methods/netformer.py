@@ -13,7 +13,7 @@ from validation.methods.base import drive
 from validation.methods.neural import VALIDATION, train, window_starts
 
 AVERAGE_WINDOWS = 4096
-BATCH, EPOCHS = 256, 30  # more than forecasters: single connections are faint
+BATCH, PASSES = 256, 30  # more than forecasters: single connections are faint
 
 
 class NetFormer:
@@ -63,7 +63,7 @@ class NetFormer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = _Network(recording.n_neurons, self.n_past, self.n_embedding, self.n_attention)
-            train(network, values, starts, held_out, self.n_past, 1, batch=BATCH, epochs=EPOCHS)
+            train(network, values, starts, held_out, self.n_past, 1, batch=BATCH, passes=PASSES)
         evenly = torch.from_numpy(
             starts[np.linspace(0, len(starts) - 1, min(len(starts), AVERAGE_WINDOWS)).astype(int)]
         )

@@ -22,7 +22,7 @@ from synapsnet.splits import split_rows
 from validation.methods.base import align
 
 VALIDATION = 0.1  # share of the recording, at its end, on which training is stopped
-BATCH, BATCHES_PER_EPOCH, EPOCHS, PATIENCE = 64, 100, 20, 3
+BATCH, BATCHES_PER_PASS, PASSES, PATIENCE = 64, 100, 20, 3
 VALIDATION_WINDOWS, FORECAST_WINDOWS = 2048, 512
 LEARNING_RATE = 2e-3
 
@@ -105,7 +105,7 @@ def train(
     horizon: int,
     *,
     batch: int = BATCH,
-    epochs: int = EPOCHS,
+    passes: int = PASSES,
 ) -> None:
     """Train until the error on held-out windows no longer falls; the network keeps its best parameters.
 
@@ -122,8 +122,8 @@ def train(
         Steps of a window that are given, and that are predicted.
     batch : int
         Windows.
-    epochs : int
-        Passes at most.
+    passes : int
+        Over the data, at most.
     """
     offsets = torch.arange(n_past + horizon)
     windows = torch.from_numpy(starts)
@@ -135,9 +135,9 @@ def train(
     evenly = np.linspace(0, len(held_out) - 1, min(len(held_out), VALIDATION_WINDOWS)).astype(int)
     test = torch.split(torch.from_numpy(held_out[evenly]), FORECAST_WINDOWS)
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    n_batches = min(BATCHES_PER_EPOCH, -(-len(windows) // batch))
+    n_batches = min(BATCHES_PER_PASS, -(-len(windows) // batch))
     best, lowest, since = copy.deepcopy(network.state_dict()), np.inf, 0
-    for _ in range(epochs):
+    for _ in range(passes):
         network.train()
         for chosen in torch.split(torch.randperm(len(windows))[: n_batches * batch], batch):
             optimiser.zero_grad()

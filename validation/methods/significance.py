@@ -45,7 +45,7 @@ def with_z(effect: FloatArray, z: FloatArray, unit: str) -> Connectome:
     unit : str
         Unit of the effect.
     """
-    known = (effect != 0) & (z != 0) & ~np.eye(len(effect), dtype=bool)
-    weight = np.where(known, effect, 0.0)
-    error = np.divide(np.abs(effect), np.abs(z), out=np.ones(effect.shape), where=known)
+    has_evidence = (effect != 0) & (z != 0) & ~np.eye(len(effect), dtype=bool)
+    weight = np.where(has_evidence, effect, 0.0)
+    error = np.divide(np.abs(effect), np.abs(z), out=np.ones(effect.shape), where=has_evidence)
     return Connectome(weight, standard_error=error, unit=unit)

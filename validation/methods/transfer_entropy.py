@@ -106,13 +106,13 @@ class TransferEntropy:
         first = max(self.order, n_delays)
         rows = _rows(recording.segments, first)
         past = np.sum([spikes[rows - lag] << (lag - 1) for lag in range(1, self.order + 1)], axis=0)
-        found = [
+        by_delay = [
             conditional_information(spikes[rows], past, spikes[rows - delay], (0, 1))
             for delay in range(1, n_delays + 1)
         ]
-        log_p = np.stack([_log_tail(2 * f.steps * f.nats, f.degrees.clip(min=1)) for f in found])
+        log_p = np.stack([_log_tail(2 * f.steps * f.nats, f.degrees.clip(min=1)) for f in by_delay])
         best = log_p.argmin(axis=0)[None]
-        signed = np.stack([f.sign * f.corrected_bits for f in found])
+        signed = np.stack([f.sign * f.corrected_bits for f in by_delay])
         weight = np.take_along_axis(signed, best, axis=0)[0]
         np.fill_diagonal(weight, 0)
         z = _z_value(_any_of(n_delays, np.take_along_axis(log_p, best, axis=0)[0]))
@@ -159,8 +159,8 @@ class GeneralisedTransferEntropy:
             rows = _rows(recording.segments, 2)
         b = self.n_bins
         level = np.add.outer(np.arange(b), np.arange(b)).ravel()
-        found = conditional_information(x[rows], b * x[rows - 1] + x[rows - 2], b * x[rows] + x[rows - 1], level)
-        weight = found.sign * found.corrected_bits
+        information = conditional_information(x[rows], b * x[rows - 1] + x[rows - 2], b * x[rows] + x[rows - 1], level)
+        weight = information.sign * information.corrected_bits
         np.fill_diagonal(weight, 0)
         return Connectome(weight, unit="bit per step")
 

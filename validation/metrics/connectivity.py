@@ -146,9 +146,9 @@ def score_connectivity(
             types = neurons["cell_type"].tolist()
             values["block_correlation"] = _block_correlation(truth, inferred, types, counts)
     if inferred.judges_significance and n > 1:
-        found = off_diagonal(inferred.significant(LEVEL)) > 0
-        values |= decide(found, edge, known, counts)._asdict()
-        values["n_reported"] = np.array([float((found & known).sum())])
+        reported = off_diagonal(inferred.significant(LEVEL)) > 0
+        values |= decide(reported, edge, known, counts)._asdict()
+        values["n_reported"] = np.array([float((reported & known).sum())])
     if (inferred.standard_error is not None or inferred.p_value is not None) and n > 1:
         p_values = off_diagonal(inferred.p_values)
         values["false_positive_rate"] = false_positive_rate(p_values, absent, counts)
@@ -178,11 +178,11 @@ def _cell_types(truth: Connectome, evidence: Float64Array, counts: Float64Array)
     """Which neurons excite, from what is inferred of their outgoing connections."""
     outgoing = truth.weight.sum(axis=0)
     sums = settled(np.where(truth.pairs, evidence, 0.0).sum(axis=0))
-    known = np.flatnonzero(outgoing)
+    sending = np.flatnonzero(outgoing)
     right = np.sign(sums) == np.sign(outgoing)
     return {
         "ei_accuracy": fraction(right[:, None], (outgoing != 0)[:, None], counts),
-        "ei_auroc": rank(sums[known], outgoing[known] > 0, known, counts).auroc,
+        "ei_auroc": rank(sums[sending], outgoing[sending] > 0, sending, counts).auroc,
     }
 
 
@@ -205,11 +205,11 @@ def _block_correlation(
     """(R,) Pearson correlation, over blocks of cell types, of mean weights; NaN with fewer than 3 blocks."""
     kind = np.unique(np.asarray(types, dtype=str), return_inverse=True)[1]
     member = np.eye(kind.max() + 1)[kind]  # (N, K)
-    known = truth.pairs.astype(np.float64)
-    pairs = known @ member  # of each neuron with the other ones of each type
+    tested = truth.pairs.astype(np.float64)
+    pairs = tested @ member  # of each neuron with the other ones of each type
 
     def means(weight: Float64Array) -> Float64Array:
-        received = (weight * known) @ member
+        received = (weight * tested) @ member
         blocks = [ratio(counts[:, rows] @ received[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
         return np.concatenate(blocks, axis=1)
 

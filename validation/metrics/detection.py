@@ -100,8 +100,8 @@ def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float
             auprc = np.sum(weight * right / np.maximum(selected, 1)) / n_positive
             group = np.searchsorted(borders, np.searchsorted(items, n_positive) - 1, side="right") - 1
             ends = borders[group : group + 2]
-            found = np.interp(n_positive, items[ends], hits[np.searchsorted(hit, ends)])
-            scores[:, r] = auroc, auprc, found / n_positive
+            hits_at_k = np.interp(n_positive, items[ends], hits[np.searchsorted(hit, ends)])
+            scores[:, r] = auroc, auprc, hits_at_k / n_positive
     return Ranking(*scores)
 
 

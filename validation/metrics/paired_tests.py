@@ -49,18 +49,18 @@ def seed_interval(values: Sequence[float] | Float64Array, method: Interval = "t"
     """
     if method not in get_args(Interval):
         raise unknown_name("interval", method, get_args(Interval))
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    mean = float(known.mean()) if len(known) else float("nan")
-    if len(known) < 2:
+    defined = np.asarray(values, dtype=np.float64)
+    defined = defined[~np.isnan(defined)]
+    mean = float(defined.mean()) if len(defined) else float("nan")
+    if len(defined) < 2:
         return Estimate(value=mean, low=float("nan"), high=float("nan"))
-    if np.ptp(known) == 0:
+    if np.ptp(defined) == 0:
         return Estimate(value=mean, low=mean, high=mean)
     if method == "t":
-        low, high = stats.t.interval(0.95, len(known) - 1, loc=mean, scale=stats.sem(known))
+        low, high = stats.t.interval(0.95, len(defined) - 1, loc=mean, scale=stats.sem(defined))
     else:
         low, high = stats.bootstrap(
-            (known,), np.mean, method="BCa", random_state=np.random.default_rng(seed)
+            (defined,), np.mean, method="BCa", random_state=np.random.default_rng(seed)
         ).confidence_interval
     return Estimate(value=mean, low=float(low), high=float(high))
 
@@ -81,11 +81,11 @@ def fraction_interval(values: Sequence[float] | Float64Array) -> Estimate:
     Estimate
         NaN without values; NaN limits with only one.
     """
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    angle = seed_interval(np.arcsin(np.sqrt(known.clip(0, 1))))
+    defined = np.asarray(values, dtype=np.float64)
+    defined = defined[~np.isnan(defined)]
+    angle = seed_interval(np.arcsin(np.sqrt(defined.clip(0, 1))))
     low, high = (np.sin(np.clip(limit, 0, np.pi / 2)) ** 2 for limit in (angle.low, angle.high))
-    return Estimate(value=float(known.mean()) if len(known) else float("nan"), low=float(low), high=float(high))
+    return Estimate(value=float(defined.mean()) if len(defined) else float("nan"), low=float(low), high=float(high))
 
 
 def paired_tests(

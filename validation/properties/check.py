@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from synapsnet.errors import InputError, told, unknown_name
+from synapsnet.errors import InputError, first_line, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.base import Method
 from validation.properties.planted import EXCITATORY, Planted
@@ -94,10 +94,10 @@ def iter_check(
     for name in properties or ():
         if name not in PROPERTIES:
             raise unknown_name("property", name, list(PROPERTIES))
-    chosen = [PROPERTIES[name] for name in properties or PROPERTIES]
+    selected = [PROPERTIES[name] for name in properties or PROPERTIES]
     examiner = Examiner(method, quick=quick)
     for modality in modalities:
-        for each in chosen:
+        for each in selected:
             if modality in each.modalities:
                 yield examiner.examine(each, modality)
 
@@ -167,7 +167,7 @@ def _subject(method: Callable[..., Method]) -> Subject:
             subject = Subject(method)
             made = subject.make()
         except (Exception, SystemExit) as error:
-            raise InputError(f"The method {method!r} cannot be made: {told(error)}.") from error
+            raise InputError(f"The method {method!r} cannot be made: {first_line(error)}.") from error
     if not isinstance(made, Method):
         raise InputError(f"A method is a class with infer(recording); got {method!r}. See CONTRIBUTING.md.")
     return subject

@@ -113,9 +113,9 @@ def networks(modality: Modality, n_steps: int, max_edges: int = 3) -> st.SearchS
     def draw(choose: st.DrawFn) -> Planted:
         n = choose(st.integers(3, 6))
         pairs = [(pre, post) for pre in range(n) for post in range(n) if pre != post]
-        chosen = choose(st.lists(st.sampled_from(pairs), min_size=1, max_size=max_edges, unique_by=frozenset))
-        signs = [choose(st.sampled_from((EXCITATORY, INHIBITORY))) for _ in chosen]
-        edges = tuple((*pair, sign) for pair, sign in zip(chosen, signs, strict=True))
+        drawn = choose(st.lists(st.sampled_from(pairs), min_size=1, max_size=max_edges, unique_by=frozenset))
+        signs = [choose(st.sampled_from((EXCITATORY, INHIBITORY))) for _ in drawn]
+        edges = tuple((*pair, sign) for pair, sign in zip(drawn, signs, strict=True))
         return Planted(n, edges, modality, n_steps, seed=choose(st.integers(0, 99)))
 
     return draw()
@@ -125,6 +125,6 @@ def random_network(modality: Modality, n_neurons: int, n_edges: int, n_steps: in
     """A network with `n_edges` connections between random pairs, half inhibitory, `scale` times as strong as usual."""
     rng = np.random.default_rng([seed, 2])
     pairs = [(pre, post) for pre in range(n_neurons) for post in range(n_neurons) if pre != post]
-    chosen = rng.choice(len(pairs), n_edges, replace=False)
-    edges = tuple((*pairs[k], scale * (EXCITATORY, INHIBITORY)[i % 2]) for i, k in enumerate(chosen))
+    drawn = rng.choice(len(pairs), n_edges, replace=False)
+    edges = tuple((*pairs[k], scale * (EXCITATORY, INHIBITORY)[i % 2]) for i, k in enumerate(drawn))
     return Planted(n_neurons, edges, modality, n_steps, seed)

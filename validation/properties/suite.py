@@ -269,8 +269,8 @@ def _finds_its_direction(subject: Subject, planted: Planted) -> None:
 @_drawn(LONG, max_edges=1)
 def _finds_its_sign(subject: Subject, planted: Planted) -> None:
     (pre, post, weight), scores = planted.edges[0], subject.of(planted).scores
-    found = scores[post, pre]
-    require(found * weight > 0, f"{pre} -> {post} ({weight:+g}) has the score {found:+.3g}")
+    score = scores[post, pre]
+    require(score * weight > 0, f"{pre} -> {post} ({weight:+g}) has the score {score:+.3g}")
 
 
 @_property("shuffled-neuron", "must", "Evidence comes from the timing of spikes: without it, it must go.")
@@ -435,12 +435,12 @@ def _significant(inferred: Connectome) -> npt.NDArray[np.bool_]:
 
 def _require_nothing(subject: Subject, recordings: dict[str, Recording], of: str) -> None:
     """No more recordings with significant connections than a false discovery rate of 5% makes by chance."""
-    found = {name: int(_significant(subject.infer(recording)).sum()) for name, recording in recordings.items()}
-    wrong = [f"{name}: {n}" for name, n in found.items() if n]
-    limit = int(binom.isf(FALSE_ALARM, len(found), 0.05))
+    counts = {name: int(_significant(subject.infer(recording)).sum()) for name, recording in recordings.items()}
+    wrong = [f"{name}: {n}" for name, n in counts.items() if n]
+    limit = int(binom.isf(FALSE_ALARM, len(counts), 0.05))
     require(
         len(wrong) <= limit,
-        f"{len(wrong)} of {len(found)} recordings {of} have significant connections at a false discovery rate of 5%, "
+        f"{len(wrong)} of {len(counts)} recordings {of} have significant connections at a false discovery rate of 5%, "
         f"by chance at most {limit} have ({'; '.join(wrong)})",
     )
 

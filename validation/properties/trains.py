@@ -89,8 +89,8 @@ def connected(seed: int) -> list[Array]:
     for pre, post, sign in CONNECTIONS:
         sent, received = trains[pre], trains[post]
         if sign > 0:
-            chosen = sent[rng.random(len(sent)) < TRANSMITTED]
-            made = chosen + DELAY_S + rng.exponential(MEAN_DECAY_S, len(chosen))
+            transmitted = sent[rng.random(len(sent)) < TRANSMITTED]
+            made = transmitted + DELAY_S + rng.exponential(MEAN_DECAY_S, len(transmitted))
             trains[post] = np.sort(np.append(received, made[made < DURATION_S]))
         else:
             since = received - np.append(-np.inf, sent)[np.searchsorted(sent, received)]
