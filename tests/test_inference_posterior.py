@@ -302,3 +302,23 @@ def test_signs_dealt_at_random_are_no_evidence_against_connections():
     weight, evidence = contaminated(0, lambda rng: rng.choice([-1.0, 1.0], (60, 60)))
     clear = np.abs(evidence.estimate.numpy()) > 5
     assert (1 - posterior(evidence).p_absent.numpy()[clear & (weight != 0)]).mean() > 0.9
+
+
+def test_weights_of_a_pair_that_are_told_separately_are_those_told_together(monkeypatch):
+    """In a large network that is a short cut, and most of its pairs take it."""
+    _, evidence = draw(0, n=320, density=0.02, within_step=0.1)
+    find, shares = module._Fit._find_separate, []
+
+    def counted(fit):
+        find(fit)
+        shares.append(float(fit.separate.double().mean()))
+
+    monkeypatch.setattr(module._Fit, "_find_separate", counted)
+    short = posterior(evidence)
+    assert min(shares) > 0.5
+    monkeypatch.setattr(module, "FEW_NEURONS", 320)
+    whole = posterior(evidence)
+    assert shares[-1] == 0
+    assert (short.p_absent - whole.p_absent).abs().max() < 1e-3
+    assert (short.p_value - whole.p_value).abs().max() < 1e-3
+    assert ((short.mean - whole.mean) / evidence.standard_error).abs().max() < 0.01

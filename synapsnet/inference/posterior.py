@@ -90,6 +90,10 @@ MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
 SHARE_DIRECT, TYPICAL_LOG_DIRECT = 0.5, 10.0  # of `PRIOR_PAIRS` pairs that stand out: expected connections, log ratio
 MISJUDGED = 0.2  # fraction of connections that look as if a hidden neuron sent to both
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
+# In a network of more neurons than this, the two weights of a pair are told separately where a bound on the probability
+# that it has both connections is at most that.
+FEW_NEURONS, MOST_MUTUAL = 300, 3e-3
+MOST_EVIDENCE = 6.0  # of them, in standard errors, so that likelihoods stay finite in float32
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
 
@@ -234,7 +238,7 @@ class _Fit:
         self.variance = (one * variance[0]).add_(other * variance[1])
         self.variance += one * other * (mean[0] - mean[1]).square_()
         del p_absent, mean, variance  # which take as much memory as three more matrices
-        self._update_effects(product.addcmul_(self.mean, self.mean.T, value=-1))
+        self._update_effects(product.addcmul_(self.mean, self.mean.T, value=-1).masked_fill_(self.separate, 0))
 
     def discount_spurious(self) -> None:
         """Expect as many spurious weights of a neuron's own sign as it has of the other one.
@@ -334,34 +338,50 @@ class _Fit:
         """(R, N) which pairs of these postsynaptic neurons are known, each unordered pair once."""
         return self.pairs[rows] & (rows[:, None] < torch.arange(self.n, device=self.device))
 
-    def _rows(self) -> tuple[Tensor, ...]:
-        """The neurons, as many at a time as `BLOCK_PAIRS` allows."""
-        return torch.split(torch.arange(self.n, device=self.device), max(1, self.at_once * BLOCK_PAIRS // self.n))
+    def _rows(self, values_per_pair: int = 1) -> tuple[Tensor, ...]:
+        """The neurons, as many at a time as `BLOCK_PAIRS` allows, or fewer where each pair has several values."""
+        n_rows = max(1, self.at_once * BLOCK_PAIRS // (self.n * values_per_pair))
+        return torch.split(torch.arange(self.n, device=self.device), n_rows)
 
-    def _standardised(self, i: Tensor, j: Tensor) -> Tensor:
-        """(3, P) z_ij, z_ji and r_ij of P pairs, less the offsets of absent pairs and over their spread."""
-        offset, zero_lag_offset = self.p_type @ self.lag_offset, self.p_type @ self.zero_lag_offset
-        forth = (self.lag[i, j] - self.indirect_lag[i, j] - offset[j]) / self.lag_sd
-        back = (self.lag[j, i] - self.indirect_lag[j, i] - offset[i]) / self.lag_sd
-        zero_lag = self.zero_lag[i, j] - self.indirect_zero_lag[i, j] - zero_lag_offset[i] - zero_lag_offset[j]
-        return torch.stack([forth, back, zero_lag / self.zero_lag_sd / self.zero_lag_error])
+    def _standardised(self, rows: Tensor) -> Tensor:
+        """(3, R, N) z_ij, z_ji and r_ij of R neurons i, less the offsets of absent pairs and over their spread."""
+        offset, zero_lag_offset = (self.p_type @ each for each in (self.lag_offset, self.zero_lag_offset))
+        offset, zero_lag_offset = offset.float(), zero_lag_offset.float()
+        forth = (self.lag[rows] - self.indirect_lag[rows] - offset) / self.lag_sd
+        back = (self.lag.T[rows] - self.indirect_lag.T[rows] - offset[rows, None]) / self.lag_sd
+        zero_lag = self.zero_lag[rows] - self.indirect_zero_lag[rows] - zero_lag_offset[rows, None] - zero_lag_offset
+        return torch.stack([forth, back, zero_lag / (self.zero_lag_sd * self.zero_lag_error)])
+
+    def _possible(self, noticeable: bool) -> slice:
+        """The sizes of weights that pairs may have: small ones at most where no evidence is noticeable."""
+        n_sizes = self.zero if noticeable else int((self.weights.abs() <= SMALL * self.lag_sd).sum()) // 2
+        return slice(self.zero - n_sizes, self.zero + n_sizes + 1)
+
+    def _find_separate(self) -> None:
+        """Find the pairs that hardly ever have both connections, so that their weights can be told separately.
+
+        Whatever the weights, they are at most exp(x / 2) times as likely as none, where x is the sum of the squares of
+        what is observed. In a large network, whose connections are rare, that is enough for most pairs.
+        """
+        density = float((1 - self.prior[:, self.zero]).max())
+        self.most_separate = min(2 * math.log(MOST_MUTUAL / max(density, 1e-9) ** 2), MOST_EVIDENCE**2)
+        if self.most_separate <= 0 or self.n <= FEW_NEURONS:
+            self.separate = torch.zeros_like(self.pairs[0, 0]).expand_as(self.pairs)  # takes no memory
+            return
+        found = [self._standardised(rows).square_().sum(0) <= self.most_separate for rows in self._rows()]
+        self.separate = torch.cat(found) & self.pairs
+        self.separate &= self.separate.T.clone()  # they differ by rounding
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor, Tensor, slice]]:
-        """All pairs i, j with i < j, their standardised evidence, and the weights that they may have.
-
-        Pairs whose evidence is not noticeable have small weights at most: most pairs, which saves most of the work.
-        """
-        n_small = int((self.weights.abs() <= SMALL * self.lag_sd).sum()) // 2
+        """All pairs i, j with i < j that are not separate, their standardised evidence, and their possible weights."""
         for rows in self._rows():
-            i, j = self._once(rows).nonzero(as_tuple=True)
-            i = rows[i]
-            evidence = self._standardised(i, j)
-            noticeable = evidence.abs().amax(0) > NOTICEABLE
-            for pairs, n_sizes in ((noticeable, self.zero), (~noticeable, n_small)):
-                possible = slice(self.zero - n_sizes, self.zero + n_sizes + 1)
-                size = max(1, self.at_once * CHUNK_VALUES // (2 * n_sizes + 1) ** 2)
-                for chunk in torch.split(pairs.nonzero()[:, 0], size):
-                    yield i[chunk], j[chunk], evidence[:, chunk], possible
+            evidence = self._standardised(rows)
+            noticeable, rest = (evidence.abs() > NOTICEABLE).any(0), self._once(rows) & ~self.separate[rows]
+            for pairs, possible in ((noticeable, self._possible(True)), (~noticeable, self._possible(False))):
+                i, j = (pairs & rest).nonzero(as_tuple=True)
+                size = max(1, self.at_once * CHUNK_VALUES // (possible.stop - possible.start) ** 2)
+                for some in zip(torch.split(i, size), torch.split(j, size), strict=True):
+                    yield rows[some[0]], some[1], evidence[:, some[0], some[1]], possible
 
     def _expectations(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The E step: the posterior of both weights of each pair, given each type t of the presynaptic neuron.
@@ -389,6 +409,9 @@ class _Fit:
         if self.within_step:
             self.p_within_step = torch.zeros_like(self.lag)
         n_connected = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._find_separate()
+        if self.separate.any():
+            n_connected += self._expect_separate(leak, gain, shrinkage[:, 0], log_evidence, counts, moments)
         for i, j, evidence, possible in self._chunks():
             weights, prior = self.weights[possible, None], self.prior[:, possible, None]
             spurious = self.spurious[:, possible, None]
@@ -430,29 +453,83 @@ class _Fit:
         self.n_connected = float(n_connected) / FIXED
         return log_evidence.double() / FIXED, counts.double() / FIXED, moments, product
 
+    def _expect_separate(
+        self, leak: Tensor, gain: Tensor, shrinkage: Tensor, log_evidence: Tensor, counts: Tensor, moments: Tensor
+    ) -> Tensor:
+        """Add to `_expectations` what is expected of the separate pairs, each weight as if the reverse one were 0.
+
+        What two weights together add to the likelihood is the product of what each adds then. The posterior's sums over
+        sizes are products of matrices, so this takes little more than the likelihood of each size. Returns the
+        expected number of pairs with a connection, times `FIXED`.
+        """
+        most = self.most_separate**0.5
+        possible = self._possible(most > NOTICEABLE)
+        weights, width = (each[possible, None, None].float() for each in (self.weights, self.width))
+        prior, shrinkage = self.prior[:, possible], shrinkage[possible]
+        spurious = self.spurious[:, possible]
+        connected, rest = prior * (1 - spurious), (1 - shrinkage) * self.weights[possible]
+        # Over sizes, of 1 and of 0, and of a weight and its square, by powers of its estimate.
+        of_square = [rest**2 + shrinkage * self.lag_sd**2, 2 * rest * shrinkage, shrinkage**2]
+        of_weight = (connected * each for each in (rest, shrinkage, *of_square))
+        sums = torch.stack([prior, prior * spurious, *of_weight]).float()
+        p_type, leak, gain = self.p_type.T[:, None].float(), leak.float(), gain.float()
+        if self.within_step:
+            neither, within_step = torch.zeros_like(self.lag), torch.zeros_like(self.lag)
+
+        def log_ratio(evidence: Tensor, effect: Tensor) -> Tensor:
+            """(G, R, N) log likelihood of each size, over that of none."""
+            variance = 1 + (effect * width).square()
+            square = (evidence - effect * weights).square_().div_(variance).sub_(evidence.square())
+            return square.add_(variance.log_()).mul_(-0.5)
+
+        for rows in self._rows(len(weights)):
+            separate = self.separate[rows]
+            forth, back, zero_lag = self._standardised(rows).clamp_(-most, most)
+            direct = torch.full_like(leak, 1 / self.lag_sd)
+            at_lags = log_ratio(forth, direct).add_(log_ratio(back, leak / self.lag_sd)).exp_()
+            at_zero_lag = log_ratio(zero_lag, gain * self.correlation_per_weight[rows]).exp_()
+            likelihood = at_lags.mul_(1 - self.within_step).add_(self.within_step).mul_(at_zero_lag)
+            p_evidence, absent, *powers = torch.tensordot(sums, likelihood, dims=1)
+            each = separate / p_evidence  # (2, R, N)
+            log_evidence += (p_evidence.log() * separate).mul_(FIXED).long().sum(1)
+            for kind in range(2):
+                counts[kind, possible] += ((likelihood * each[kind]).sum(1) * prior[kind, :, None]).mul_(FIXED).long()
+            estimate = self.lag_sd * forth - leak[rows, None] * self.mean.T[rows]
+            mean = (powers[0] + powers[1] * estimate) * each
+            square = (powers[2] + (powers[3] + powers[4] * estimate) * estimate) * each
+            moments[:, :, rows] = torch.stack([absent * each, mean, square - mean**2])
+            if self.within_step:  # both relative to what the evidence has without a connection
+                p_pair = (p_type * p_evidence).sum(0)
+                neither[rows] = (self.p_type @ self.prior[:, self.zero]).float() / p_pair
+                within_step[rows] = (p_type * torch.tensordot(prior.float(), at_zero_lag, dims=1)).sum(0) / p_pair
+        if not self.within_step:
+            return torch.zeros_like(counts[0, 0, 0])
+        neither = neither * neither.T
+        self.p_within_step = (within_step * within_step.T).sub_(neither).mul_(self.within_step * self.separate)
+        return ((1 - neither) * self.separate).sum(dtype=torch.float64).mul(FIXED / 2).long()
+
     def _update_effects(self, covariance: Tensor) -> None:
         """The M step of leaks, gains, offsets and spreads: regressions of the evidence on the uncertain weights.
 
         The (N, N) `covariance` is that of w_ij and w_ji, by their posterior.
         """
         lag_products = zero_lag_products = self._full((), 0.0)  # sums over all pairs
-        p_pre = self.p_type.T[:, None]  # (2, 1, N)
+        p_type = self.p_type.float()
+        p_pre = p_type.T[:, None]  # (2, 1, N)
         for rows in self._rows():
-            p_post = self.p_type[rows].T[:, :, None]  # (2, R, 1)
-            moments = [
-                matrix[rows].double() for matrix in (self.mean, self.mean.T, self.variance, self.variance.T, covariance)
-            ]
+            p_post = p_type[rows].T[:, :, None]  # (2, R, 1)
+            moments = [matrix[rows] for matrix in (self.mean, self.mean.T, self.variance, self.variance.T, covariance)]
             u, u_back = self.correlation_per_weight[rows], self.correlation_per_weight.T[rows]
             # z_ij holds w_ij once, and the leak of w_ji by the type of i.
             one, none = torch.ones_like(moments[0]), torch.zeros_like(moments[0])
             effects = [(one, none), *((none, p.expand_as(one)) for p in p_post)]
-            direct = (self.lag[rows] - self.indirect_lag[rows]).double()
+            direct = self.lag[rows] - self.indirect_lag[rows]
             lag_products = lag_products + _expected_products(
                 direct, self.pairs[rows] * (1 - self.p_within_step[rows]), moments, effects, list(p_pre)
             )
             # r_ij holds both, by the types of their presynaptic neurons; each pair counts once.
             effects = [(p * u, q * u_back) for p, q in zip(p_pre, p_post, strict=True)]
-            direct = (self.zero_lag[rows] - self.indirect_zero_lag[rows]).double()
+            direct = self.zero_lag[rows] - self.indirect_zero_lag[rows]
             zero_lag_products = zero_lag_products + _expected_products(
                 direct, self._once(rows), moments, effects, list(p_pre + p_post)
             )
@@ -518,15 +595,21 @@ def _expected_products(
     covariance beside the product of means. The moments of the weights are the means of w_ij and w_ji, their variances
     and their covariance.
     """
-    forth, back, forth_variance, back_variance, covariance = moments
-    means = [f * forth + b * back for f, b in effects] + [c.expand_as(observed) for c in constants]
-    columns = torch.stack([*means, observed]).flatten(1)
-    products = (columns * pairs.flatten()) @ columns.T
-    for k, (f, b) in enumerate(effects):
-        for m, (g, c) in enumerate(effects):
-            spread = f * g * forth_variance + b * c * back_variance + (f * c + b * g) * covariance
-            products[k, m] += (pairs * spread).sum()
+    forth, back, *spreads = moments
+    forth_variance, back_variance, covariance = ((pairs * each)[:, None] for each in spreads)
+    of_forth, of_back = (torch.stack([each.expand_as(observed) for each in of], 1) for of in zip(*effects, strict=True))
+    means = of_forth * forth[:, None] + of_back * back[:, None]
+    columns = torch.cat([means, torch.stack([*(c.expand_as(observed) for c in constants), observed], 1)], 1)
+    products = _summed(columns * pairs[:, None], columns)
+    between = _summed(of_forth * covariance, of_back)
+    spread = _summed(of_forth * forth_variance, of_forth) + _summed(of_back * back_variance, of_back)
+    products[: len(effects), : len(effects)] += spread + between + between.T
     return products
+
+
+def _summed(columns: Tensor, others: Tensor) -> Tensor:
+    """(K, L) sums of the products of (R, K, N) and (R, L, N) columns; in float64 from row to row."""
+    return torch.bmm(columns, others.mT).double().sum(0)
 
 
 def _regress(
