@@ -91,9 +91,8 @@ SHARE_DIRECT, TYPICAL_LOG_DIRECT = 0.5, 10.0  # of `PRIOR_PAIRS` pairs that stan
 MISJUDGED = 0.2  # fraction of connections that look as if a hidden neuron sent to both
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
 # In a network of more neurons than this, the two weights of a pair are told separately where a bound on the probability
-# that it has both connections is at most that.
-FEW_NEURONS, MOST_MUTUAL = 300, 3e-3
-MOST_EVIDENCE = 6.0  # of them, in standard errors, so that likelihoods stay finite in float32
+# that it has both connections is at most that, and the sum of the squares of its evidence at most this.
+FEW_NEURONS, MOST_MUTUAL, LEAST_NOTICEABLE = 300, 3e-3, 3.0
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
 
@@ -361,14 +360,14 @@ class _Fit:
         """Find the pairs that hardly ever have both connections, so that their weights can be told separately.
 
         Whatever the weights, they are at most exp(x / 2) times as likely as none, where x is the sum of the squares of
-        what is observed. In a large network, whose connections are rare, that is enough for most pairs.
+        what is observed. Where connections are rare, as in a large network, most pairs have little enough.
         """
         density = float((1 - self.prior[:, self.zero]).max())
-        self.most_separate = min(2 * math.log(MOST_MUTUAL / max(density, 1e-9) ** 2), MOST_EVIDENCE**2)
-        if self.most_separate <= 0 or self.n <= FEW_NEURONS:
+        most = min(2 * math.log(MOST_MUTUAL / max(density, 1e-9) ** 2), LEAST_NOTICEABLE)
+        if most <= 0 or self.n <= FEW_NEURONS:
             self.separate = torch.zeros_like(self.pairs[0, 0]).expand_as(self.pairs)  # takes no memory
             return
-        found = [self._standardised(rows).square_().sum(0) <= self.most_separate for rows in self._rows()]
+        found = [self._standardised(rows).square_().sum(0) <= most for rows in self._rows()]
         self.separate = torch.cat(found) & self.pairs
         self.separate &= self.separate.T.clone()  # they differ by rounding
 
@@ -462,8 +461,7 @@ class _Fit:
         sizes are products of matrices, so this takes little more than the likelihood of each size. Returns the
         expected number of pairs with a connection, times `FIXED`.
         """
-        most = self.most_separate**0.5
-        possible = self._possible(most > NOTICEABLE)
+        possible = self._possible(False)
         weights, width = (each[possible, None, None].float() for each in (self.weights, self.width))
         prior, shrinkage = self.prior[:, possible], shrinkage[possible]
         spurious = self.spurious[:, possible]
@@ -484,7 +482,7 @@ class _Fit:
 
         for rows in self._rows(len(weights)):
             separate = self.separate[rows]
-            forth, back, zero_lag = self._standardised(rows).clamp_(-most, most)
+            forth, back, zero_lag = self._standardised(rows).clamp_(-NOTICEABLE, NOTICEABLE)
             direct = torch.full_like(leak, 1 / self.lag_sd)
             at_lags = log_ratio(forth, direct).add_(log_ratio(back, leak / self.lag_sd)).exp_()
             at_zero_lag = log_ratio(zero_lag, gain * self.correlation_per_weight[rows]).exp_()
