@@ -50,7 +50,7 @@ def test_a_change_is_paired_by_seed_and_tested_against_zero():
     low, high = stats.ttest_1samp([-loss for loss in losses], 0).confidence_interval(0.95)
     assert (found.change.value, found.change.low, found.change.high) == pytest.approx((-0.29 / 3, low, high))
     assert found.worse
-    assert str(found) == f"auprc on random, long: -0.0967 [{low:+.3g}, {high:+.3g}] over 3 units"
+    assert str(found) == f"auprc on random, long: -0.0967 [{low:+.3g}, {high:+.3g}] over 3 cases"
 
 
 @settings(max_examples=10)
@@ -79,7 +79,7 @@ def test_a_method_that_fails_now_is_worse():
     assert {(change.metric, change.setting) for change in found} == {
         (metric, setting) for metric in ("auprc", "weight_correlation") for setting in ("random, long", EVERYWHERE)
     }
-    assert str(found[0]) == "auprc on random, long: 1 of 3 units have no score any more"
+    assert str(found[0]) == "auprc on random, long: 1 of 3 cases have no score any more"
 
 
 def test_a_failure_that_is_gone_is_not_worse():
@@ -113,7 +113,7 @@ def test_the_command_line_exits_with_1_and_names_what_is_worse(tmp_path: Path, c
     with pytest.raises(typer.Exit) as end:
         baseline_compare("glm-1", results=tmp_path, folder=tmp_path / "kept")
     assert end.value.exit_code == 1
-    assert "auprc on random, long: -0.1 [-0.1, -0.1] over 3 units" in capsys.readouterr().err
+    assert "auprc on random, long: -0.1 [-0.1, -0.1] over 3 cases" in capsys.readouterr().err
 
 
 def test_what_cannot_be_compared():
