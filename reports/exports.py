@@ -1,6 +1,6 @@
 """Inferred connectivity for other tools: a table, a graph, and a copy of the recording that holds it.
 
-edges.csv        every pair of neurons, the surest first; for a spreadsheet, R or pandas
+edges.csv        every pair of neurons, or the million surest; for a spreadsheet, R or pandas
 network.graphml  the neurons and the connections that are reported; for Cytoscape, Gephi, igraph or networkx
 results.nwb      see `synapsnet.io.nwb_write.add_inferred`
 
@@ -23,7 +23,7 @@ from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder, write_text
 from synapsnet.io.nwb_write import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
-from synapsnet.recording import Connectome, has_little_data
+from synapsnet.recording import MOST_PAIRS, Connectome, has_little_data
 from synapsnet.run import RECORDING, Run
 
 EDGES, GRAPH, NWB = "edges.csv", "network.graphml", "results.nwb"
@@ -63,9 +63,13 @@ def write_exports(run: Run, folder: str | Path, *, fdr: float = 0.05, recording:
 
 
 def edge_table(
-    connectome: Connectome, neurons: pd.DataFrame, fdr: float = 0.05, little_data: npt.ArrayLike | None = None
+    connectome: Connectome,
+    neurons: pd.DataFrame,
+    fdr: float = 0.05,
+    little_data: npt.ArrayLike | None = None,
+    most: int = MOST_PAIRS,
 ) -> pd.DataFrame:
-    """Every ordered pair of different neurons, the surest first.
+    """Ordered pairs of different neurons, the surest first: all, or the surest of them.
 
     Parameters
     ----------
@@ -77,10 +81,12 @@ def edge_table(
         False discovery rate of what is reported.
     little_data : (N,) bool array, optional
         Neurons of which too little is known to believe p-values, see `synapsnet.recording.has_little_data`.
+    most : int
+        Number of pairs; more only if more are reported.
 
     Returns
     -------
-    DataFrame with N (N - 1) rows
+    DataFrame
         `pre` and `post` (ids of neurons), `weight` (in `Connectome.unit`), `standard_error`, `p_value`, `q_value` (the
         least false discovery rate at which the pair is reported), `local_fdr` (probability that there is no
         connection), `delay_s`, `reported`, and `little_data`: of one of the two neurons. NaN where the connectome does
@@ -92,18 +98,18 @@ def edge_table(
         If the rate is not in (0, 1) or standard errors are not known.
     """
     names = np.array(unique_names(neurons), dtype=object)
-    post, pre = np.nonzero(~np.eye(connectome.n_neurons, dtype=bool))
+    reported = connectome.significant(fdr)
+    post, pre = connectome.surest(max(most, int(reported.sum())))
     known = connectome.matrices | {
         "p_value": connectome.p_values,
         "q_value": connectome.q_values,
-        "reported": connectome.significant(fdr),
+        "reported": reported,
     }
     columns = ("weight", "standard_error", "p_value", "q_value", "local_fdr", "delay_s", "reported")
     values = {name: known[name][post, pre] if name in known else np.nan for name in columns}
     scarce = np.zeros(connectome.n_neurons, bool) if little_data is None else np.asarray(little_data, bool)
     values["little_data"] = scarce[post] | scarce[pre]
-    order = np.argsort(-np.abs(connectome.scores[post, pre]), kind="stable")
-    return pd.DataFrame({"pre": names[pre], "post": names[post]} | values).iloc[order].reset_index(drop=True)
+    return pd.DataFrame({"pre": names[pre], "post": names[post]} | values)
 
 
 def graphml(edges: pd.DataFrame, neurons: pd.DataFrame) -> str:

@@ -19,6 +19,7 @@ from validation.metrics.glossary import Metric
 
 MAX_EDGES = 200  # more of them hide each other
 MAX_LISTED = 25
+MOST_CLUSTERED = 2000  # neurons: the time grows with their cube
 MAX_CLUSTERS, LEAST_IN_CLUSTER = 8, 5
 AXES = ("x_um", "y_um", "z_um")
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "pentagon", "star", "hexagon", "cross")
@@ -131,7 +132,7 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
 
 def surest_table(connectome: Connectome, neurons: pd.DataFrame) -> Table:
     """The connections with the strongest evidence, at most `MAX_LISTED`, with delays if any are known."""
-    edges = edge_table(connectome, neurons).head(MAX_LISTED)
+    edges = edge_table(connectome, neurons, most=MAX_LISTED).head(MAX_LISTED)
     metrics = [m for m in EDGE_METRICS if m.field != "delay_s" or edges["delay_s"].notna().any()]
     rows = [
         Row("", f"{edge['pre']} → {edge['post']}", [_number(edge[m.field], m.field) for m in metrics])

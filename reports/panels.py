@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table, true_table
 from reports.figures import MAX_NEURONS, MAX_STROKED, FloatArray, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
-from reports.network_figures import MAX_EDGES, cluster_names, map_figure, plane, surest_table
+from reports.network_figures import MAX_EDGES, MOST_CLUSTERED, cluster_names, map_figure, plane, surest_table
 from reports.page import Panel
 from reports.palette import MODEL
 from reports.summary import best_forecaster
@@ -151,6 +151,8 @@ def _other_orders(inferred: Connectome, neurons: pd.DataFrame) -> Iterator[tuple
     values, _, title = _drawn(inferred, neurons)
     if neurons["area"].nunique() > 1:
         yield "area", matrix_figure(values, neurons, title, by="area")
+    if len(neurons) > MOST_CLUSTERED:
+        return
     groups = neurons.assign(cluster=cluster_names(inferred.scores))
     if groups["cluster"].nunique() > 1:
         yield "cluster", matrix_figure(values, groups, title, by="cluster")

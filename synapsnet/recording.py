@@ -26,6 +26,7 @@ from synapsnet.notebook import picture, table
 FEW_SPIKES = 50
 PARTS, SILENT_PARTS = 10, 5
 LARGEST, SMALLEST = 1e12, 1e-15  # of activity and behaviour, and of how much they vary
+MOST_PAIRS = 1_000_000  # that are listed: all of 1,000 neurons, of more the surest
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the smallest number in float32
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -209,7 +210,7 @@ class Connectome:
         np.fill_diagonal(p_values, 1.0)
         return cast(FloatArray, p_values)
 
-    @property
+    @cached_property
     def q_values(self) -> FloatArray:
         """(N, N) least false discovery rate at which each connection is significant, 1 on the diagonal.
 
@@ -252,6 +253,19 @@ class Connectome:
         if not 0 < fdr < 1:
             raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
         return self.q_values <= fdr
+
+    def surest(self, most: int) -> tuple[IndexArray, IndexArray]:
+        """Post- and presynaptic neurons of at most so many pairs, those with most evidence first, see `scores`."""
+        n = self.n_neurons
+        evidence = np.abs(self.scores)
+        np.fill_diagonal(evidence, -1)  # behind all pairs
+        evidence, most = evidence.ravel(), min(most, n * (n - 1))
+        candidates = np.arange(len(evidence))
+        if 0 < most < n * (n - 1):  # without sorting all
+            candidates = np.flatnonzero(evidence >= np.partition(evidence, -most)[-most])
+        chosen = candidates[np.argsort(-evidence[candidates], kind="stable")[:most]]
+        post, pre = np.divmod(chosen, n)
+        return post, pre
 
     def verdict(self, fdr: float = 0.05) -> str:
         """How many connections are `significant`, in a sentence."""

@@ -19,7 +19,7 @@ from pynwb import NWBHDF5IO
 from reports.exports import EDGES, GRAPH, NWB, edge_table, graphml, write_exports
 from synapsnet.cli import main
 from synapsnet.errors import InputError
-from synapsnet.io import read, write_recording
+from synapsnet.io import nwb_write, read, write_recording
 from synapsnet.io.nwb_write import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import Connectome, Recording, neuron_table
@@ -255,3 +255,31 @@ def test_unusable_options_are_refused_before_anything_is_written(run: Path, tmp_
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Cannot write"):
         write_exports(load_run(run, device="cpu"), tmp_path / "file")
+
+
+def test_of_many_pairs_the_surest_are_listed_and_all_that_are_reported() -> None:
+    rng = np.random.default_rng(0)
+    local = np.round(rng.random((20, 20)), 1)  # with ties
+    weight = np.where(np.eye(20), 0, rng.normal(size=(20, 20)))
+    connectome, neurons = Connectome(weight, standard_error=np.ones((20, 20)), local_fdr=local), neuron_table(20)
+    every = edge_table(connectome, neurons)
+    assert len(every) == 380 and (every.pre != every.post).all()
+    n_reported = int(every.reported.sum())
+    assert 0 < n_reported < 100
+    pd.testing.assert_frame_equal(edge_table(connectome, neurons, most=100), every.head(100))
+    pd.testing.assert_frame_equal(edge_table(connectome, neurons, most=0), every.head(n_reported))
+
+
+def test_a_copy_holds_the_surest_of_many_pairs(
+    spike_recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, copy, n = tmp_path / "x.nwb", tmp_path / "copy.nwb", spike_recording.n_neurons
+    write_recording(spike_recording, source)
+    local = 0.5 + 0.4 * np.random.default_rng(0).random((n, n))
+    local[0, 1] = 0.01
+    weight = np.where(np.eye(n), 0, 1.0)
+    monkeypatch.setattr(nwb_write, "MOST_PAIRS", 3)
+    add_inferred(source, copy, Connectome(weight, standard_error=weight + 1, local_fdr=local), spike_recording.neurons)
+    with NWBHDF5IO(copy, "r") as file:
+        found = file.read().processing["synapsnet"]["inferred"].to_dataframe()
+    assert sorted(found["local_fdr"]) == np.sort(local[~np.eye(n, dtype=bool)])[:3].tolist()

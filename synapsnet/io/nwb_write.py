@@ -33,7 +33,7 @@ from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
 from synapsnet.io.hdf5 import open_hdf5
 from synapsnet.io.reader import border
-from synapsnet.recording import MATRICES, TROUGH_TO_PEAK, Connectome, Recording, Simulation
+from synapsnet.recording import MATRICES, MOST_PAIRS, TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
@@ -330,6 +330,10 @@ def _add_connectome(
     written = np.zeros_like(connectome.adjacency)
     for kind, matrix in connectome.matrices.items():
         written |= ~np.isclose(matrix, MATRICES[kind], rtol=0, atol=0, equal_nan=True)
+    if written.sum() > MOST_PAIRS and connectome.judges_significance:
+        surest = np.zeros_like(written)
+        surest[connectome.surest(MOST_PAIRS)] = True
+        written &= surest | connectome.significant()
     post, pre = np.nonzero(written)
     table = DynamicTable(name=name, description=description, id=list(range(len(pre))))
     for end, of in (("pre", pre), ("post", post)):
