@@ -19,7 +19,7 @@ from synapsnet.devices import add_up
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_evidence, mean_gain
-from synapsnet.inference.posterior import posterior
+from synapsnet.inference.posterior import FINE_STEP_S, posterior
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
@@ -339,7 +339,8 @@ class FittedModel(nn.Module):
             evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
         if not fine and self.shape["prior"] != "none":
             evidence = calibrated(evidence)
-        connectome, mean = connectome_of(evidence, self.shape["prior"], unit)
+        fine_steps = recording.dt_s <= FINE_STEP_S
+        connectome, mean = connectome_of(evidence, self.shape["prior"], unit, fine_steps)
         return connectome, None if mean is None else mean.to(gain) / gain[:, None]
 
 
@@ -353,12 +354,14 @@ def n_features(shape: dict[str, Any]) -> int:
     return n_own(shape) + (0 if shape["connectivity"] == "none" else 2 + len(SPANS))
 
 
-def connectome_of(evidence: Evidence, prior: str, unit: str) -> tuple[Connectome, Tensor | None]:
+def connectome_of(
+    evidence: Evidence, prior: str, unit: str, fine_steps: bool = True
+) -> tuple[Connectome, Tensor | None]:
     """The connectome inferred from calibrated evidence, and the posterior mean of weights (None without `prior`)."""
     if prior == "none":
         weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
         return Connectome(weight, standard_error=error, unit=unit), None
-    connections = posterior(evidence if prior == "learned" else evidence.without_zero_lag())
+    connections = posterior(evidence if prior == "learned" else evidence.without_zero_lag(), fine_steps)
     weight, error, p_value, local_fdr = (
         matrix.cpu().numpy() for matrix in (connections.mean, connections.sd, connections.p_value, connections.p_absent)
     )

@@ -133,7 +133,7 @@ def test_inference_finds_nothing_about_a_silent_neuron(name):
 def test_a_forecast_depends_on_the_past_of_its_epoch_only(
     modality, name, spike_recording, calcium_recording, monkeypatch
 ):
-    monkeypatch.setattr(neural, "BATCHES_PER_EPOCH", 2)  # what a forecast sees does not depend on how good it is
+    monkeypatch.setattr(neural, "BATCHES_PER_PASS", 2)  # what a forecast sees does not depend on how good it is
     recording = {"spikes": spike_recording, "calcium": calcium_recording}[modality].without_ground_truth()
     method = METHODS[name].load()().fit(recording.select_rows([(0, 2000)]))
     assert isinstance(method, Forecaster)

@@ -381,7 +381,11 @@ def test_observations_are_the_same_whatever_the_connectome(observed, options, se
     weight = rng.normal(size=(N, N)) * ~np.eye(N, dtype=bool)
     other = Connectome(weight, delay_s=rng.random((N, N)), effective=-weight, unit="nS")
     observe: Callable[..., Any] = observe_spikes if "bin_s" in options else observe_calcium
-    recordings = [observe(replace(observed, connectome=each), **options) for each in (observed.connectome, other)]
+    try:
+        recordings = [observe(replace(observed, connectome=each), **options) for each in (observed.connectome, other)]
+    except InputError as error:  # so many spikes may be missed that nothing is left of a neuron
+        assume("never changes" not in str(error))
+        raise
     assert recordings[0].values.tobytes() == recordings[1].values.tobytes()
     assert recordings[0].segments == recordings[1].segments
 

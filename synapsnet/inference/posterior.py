@@ -74,6 +74,7 @@ SMALLEST_SIZE, LEAST_RANGE = 1.0, 4.0  # the smallest one in standard errors; ho
 WIDTH = 0.25  # standard deviation about a size, as a fraction of the distance between its neighbours
 PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # pseudo-counts of each type, and the fraction of them that is connected
 MOST_DENSE = 0.5  # a type connects to half of the others at most
+FINE_STEP_S = 0.01  # about as long as a synaptic delay and the rise of a potential
 PRIOR_WITHIN_STEP = 0.1  # of as many connected pairs as `PRIOR_PAIRS`, those that act within the step only
 MOST_TO_NOTICED, NOTICED_RATE = 10.0, 0.05  # see `_Fit.bound_density`
 MOST_MIXED = 0.05  # weights of the other sign, as a fraction of those of a type's own
@@ -117,8 +118,11 @@ class Posterior:
     p_value: Tensor
 
 
-def posterior(evidence: Evidence) -> Posterior:
-    """The posterior of the module's docstring; O(N^2) per iteration. With fewer than 2 neurons nothing is known."""
+def posterior(evidence: Evidence, fine_steps: bool = False) -> Posterior:
+    """The posterior of the module's docstring; O(N^2) per iteration. With fewer than 2 neurons nothing is known.
+
+    In steps that are fine, up to `FINE_STEP_S`, no connection acts within the step only.
+    """
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
         return Posterior(certain, nothing, nothing, certain.clone())
@@ -134,6 +138,8 @@ def posterior(evidence: Evidence) -> Posterior:
         certain = torch.ones_like(error).double()
         return Posterior(certain, torch.zeros_like(error), error, certain.clone())
     fit = _Fit(estimate / error, zero_lag, correlation_per_weight * error, evidence.n_steps, pairs)
+    if fine_steps:
+        fit.within_step = 0.0
     if not evidence.has_zero_lag:
         fit.bound_density()
     for _ in range(MOST_ITERATIONS):
