@@ -135,7 +135,7 @@ def test_what_is_fitted_has_its_shape_and_unit(request, modality):
 def test_the_evidence_has_the_standard_errors_of_the_fisher_information(monkeypatch):
     """Independent Poisson neurons and a single lag: by hand 1 / sqrt(T rate var(pre)), but for what chance adds."""
     seen = []
-    monkeypatch.setattr(fitted, "posterior", lambda evidence: seen.append(evidence) or posterior(evidence))
+    monkeypatch.setattr(fitted, "posterior", lambda evidence, *_: seen.append(evidence) or posterior(evidence))
     recording = toy("spikes", 8000)
     found = quick(recording, likelihood="poisson", n_lags=1, n_history=1, epochs=2).connectivity_
     training = recording.values[: round(0.9 * 8000)]
@@ -151,7 +151,7 @@ def test_the_evidence_has_the_standard_errors_of_the_fisher_information(monkeypa
 def test_the_evidence_is_the_maximum_of_the_likelihood(monkeypatch):
     """Whatever the prior of training, the weights onto a neuron are those of an unpenalised logistic regression."""
     seen = []
-    monkeypatch.setattr(fitted, "posterior", lambda evidence: seen.append(evidence) or posterior(evidence))
+    monkeypatch.setattr(fitted, "posterior", lambda evidence, *_: seen.append(evidence) or posterior(evidence))
     spikes = np.zeros((4000, 3))
     rng = np.random.default_rng(0)
     for t in range(1, len(spikes)):
