@@ -355,7 +355,7 @@ def n_features(shape: dict[str, Any]) -> int:
 
 
 def connectome_of(
-    evidence: Evidence, prior: str, unit: str, fine_steps: bool = True
+    evidence: Evidence, prior: str, unit: str, fine_steps: bool = False
 ) -> tuple[Connectome, Tensor | None]:
     """The connectome inferred from calibrated evidence, and the posterior mean of weights (None without `prior`)."""
     if prior == "none":

@@ -91,8 +91,8 @@ MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
 SHARE_DIRECT, TYPICAL_LOG_DIRECT = 0.5, 10.0  # of `PRIOR_PAIRS` pairs that stand out: expected connections, log ratio
 MISJUDGED = 0.2  # fraction of connections that look as if a hidden neuron sent to both
 NOTICEABLE, SMALL = 2.0, 5.0  # in standard errors: a pair of which nothing is larger has small weights at most
-# In a network of more neurons than this, the two weights of a pair are told separately where a bound on the probability
-# that it has both connections is at most that, and the sum of the squares of its evidence at most this.
+# In a network of more neurons than this, the two weights of a pair are inferred separately where a bound on the
+# probability that it has both connections is at most that, and the sum of the squares of its evidence at most this.
 FEW_NEURONS, MOST_MUTUAL, LEAST_NOTICEABLE = 300, 3e-3, 3.0
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
@@ -363,7 +363,7 @@ class _Fit:
         return slice(self.zero - n_sizes, self.zero + n_sizes + 1)
 
     def _find_separate(self) -> None:
-        """Find the pairs that hardly ever have both connections, so that their weights can be told separately.
+        """Find the pairs that hardly ever have both connections, so that their weights can be inferred separately.
 
         Whatever the weights, they are at most exp(x / 2) times as likely as none, where x is the sum of the squares of
         what is observed. Where connections are rare, as in a large network, most pairs have little enough.
