@@ -105,7 +105,9 @@ def posterior_of(n: int, device: torch.device) -> Row:
     within = ((within + within.T) / 2**0.5 + 0.8 * (weight + weight.T)).fill_diagonal_(0)
     estimate.fill_diagonal_(0)
     one = torch.ones(n, n, device=device)
-    seen = Evidence(estimate, error * one, within, one, FRAMES, slow=0 * one, slow_error=one, skewness=0 * one)
+    seen = Evidence(
+        estimate, error * one, within, one, FRAMES, flank_estimate=0 * one, flank_error=one, skewness=0 * one
+    )
     iterations = 0
     update = module._Fit.update
 

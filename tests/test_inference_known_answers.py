@@ -11,7 +11,7 @@ from scipy import optimize
 from scipy.stats import norm
 from test_inference_posterior import PAIRS, STEPS, draw
 
-from synapsnet.inference import delays, evidence, posterior
+from synapsnet.inference import delays, evidence, pair_model, uncertain_regression
 from synapsnet.inference.calibration import FARTHEST, _regression_coefficient, calibrated, centre_and_spread
 
 
@@ -86,9 +86,9 @@ def test_a_likelihood_is_that_of_normal_evidence_which_may_lack_the_lags():
     """For one size of either weight or none; the two directions' sizes are free."""
     rng = np.random.default_rng(4)
     sizes, width, p_within_step = np.array([-2.0, 0.0, 2.0]), np.array([0.3, 0.0, 0.3]), 0.2
-    evidence, forth, back = rng.normal(0, 2, (3, 5)), rng.random((3, 5)), rng.random((3, 5))
-    both, within_step = posterior._likelihood(
-        *(torch.from_numpy(x) for x in (evidence, forth, back)),
+    evidence, forward, reverse = rng.normal(0, 2, (3, 5)), rng.random((3, 5)), rng.random((3, 5))
+    both, within_step = pair_model._likelihood(
+        *(torch.from_numpy(x) for x in (evidence, forward, reverse)),
         *(torch.from_numpy(x)[:, None] for x in (sizes, width)),
         p_within_step,
     )
@@ -96,32 +96,32 @@ def test_a_likelihood_is_that_of_normal_evidence_which_may_lack_the_lags():
     for pair in range(5):
         normal = [
             norm.pdf(x, f * w + b * v, np.sqrt(1 + (f * width[:, None]) ** 2 + (b * width[None]) ** 2))
-            for x, f, b in zip(evidence[:, pair], forth[:, pair], back[:, pair], strict=True)
+            for x, f, b in zip(evidence[:, pair], forward[:, pair], reverse[:, pair], strict=True)
         ]
         at_lags, alone = normal[0] * normal[1], norm.pdf(evidence[:2, pair]).prod()
         expected = ((1 - p_within_step) * at_lags + p_within_step * alone) * normal[2]
-        share = p_within_step * alone * normal[2] / expected
-        share[1, 1] = 0
+        fraction = p_within_step * alone * normal[2] / expected
+        fraction[1, 1] = 0
         assert (both[..., pair] / both[..., pair].sum()).numpy() == pytest.approx(expected / expected.sum(), rel=1e-4)
-        assert (within_step / both)[..., pair].numpy() == pytest.approx(share, rel=1e-4)
+        assert (within_step / both)[..., pair].numpy() == pytest.approx(fraction, rel=1e-4)
 
 
 def test_expected_products_are_means_over_what_the_weights_may_be():
     """Weights that take either of two values, by enumeration."""
     rng = np.random.default_rng(5)
-    forth, back = torch.from_numpy(rng.normal(size=(2, 2, 3, 4)))  # (outcomes, rows, columns)
+    forward, reverse = torch.from_numpy(rng.normal(size=(2, 2, 3, 4)))  # (outcomes, rows, columns)
     pairs = torch.from_numpy(rng.random((3, 4)) < 0.7)
     effects = [tuple(torch.from_numpy(rng.normal(size=(2, 3, 4)))) for _ in range(2)]
     constants = [torch.from_numpy(rng.normal(size=(3, 4)))]
     observed = torch.from_numpy(rng.normal(size=(3, 4)))
-    covariance = (forth * back).mean(0) - forth.mean(0) * back.mean(0)
-    variances = forth.var(0, unbiased=False), back.var(0, unbiased=False)
-    found = posterior._expected_products(
-        observed, pairs, [forth.mean(0), back.mean(0), *variances, covariance], effects, constants
+    covariance = (forward * reverse).mean(0) - forward.mean(0) * reverse.mean(0)
+    variances = forward.var(0, unbiased=False), reverse.var(0, unbiased=False)
+    found = uncertain_regression.expected_products(
+        observed, pairs, [forward.mean(0), reverse.mean(0), *variances, covariance], effects, constants
     )
     expected = torch.zeros(4, 4).double()
-    for there, reverse in zip(forth, back, strict=True):
-        columns = torch.stack([*(f * there + b * reverse for f, b in effects), *constants, observed])
+    for w_ij, w_ji in zip(forward, reverse, strict=True):
+        columns = torch.stack([*(f * w_ij + b * w_ji for f, b in effects), *constants, observed])
         expected += torch.einsum("krc,mrc,rc->km", columns, columns, pairs.double()) / 2
     torch.testing.assert_close(found, expected)
 
@@ -132,7 +132,9 @@ def test_effects_and_offsets_are_a_ridge_regression():
     design, noise = np.abs(rng.normal(size=(12, 5))), 0.1 * rng.normal(size=12)
     observed = design @ [1.0, 0.5, 0.3, -0.4, 0.2] + noise
     columns = np.c_[design, observed]
-    effects, offsets, spread = posterior._regress(torch.from_numpy(columns.T @ columns), 12, 0.5, 0.7, known=1)
+    effects, offsets, spread = uncertain_regression.regress(
+        torch.from_numpy(columns.T @ columns), 12, 0.5, 0.7, known=1
+    )
     rest = design[:, 1:]
     penalty = np.diag([0.5**-2] * 2 + [0.7**-2] * 2)
     solution = np.linalg.solve(rest.T @ rest + penalty, rest.T @ (observed - design[:, 0]))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from synapsnet.inference import pair_model
 from synapsnet.inference import posterior as module
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
@@ -179,8 +180,8 @@ def test_excitation_and_inhibition_are_treated_alike():
 def test_it_does_not_matter_how_many_pairs_are_worked_on_at_a_time(monkeypatch):
     _, evidence = draw(0)
     whole = posterior(evidence)
-    monkeypatch.setattr(module, "BLOCK_PAIRS", 7 * N)
-    monkeypatch.setattr(module, "CHUNK_VALUES", 5_000)
+    monkeypatch.setattr(pair_model, "BLOCK_PAIRS", 7 * N)
+    monkeypatch.setattr(pair_model, "CHUNK_VALUES", 5_000)
     parts = posterior(evidence)
     for name in ("p_absent", "mean", "sd", "p_value"):
         assert getattr(parts, name).numpy() == pytest.approx(getattr(whole, name).numpy(), abs=1e-5)
@@ -307,16 +308,16 @@ def test_signs_dealt_at_random_are_no_evidence_against_connections():
 def test_weights_of_a_pair_that_are_told_separately_are_those_told_together(monkeypatch):
     """In a large network that is a short cut, and most of its pairs take it."""
     _, evidence = draw(0, n=320, density=0.02, within_step=0.1)
-    find, shares = module._Fit._find_separate, []
+    find, shares = pair_model.PairModel._find_separate, []
 
     def counted(fit):
         find(fit)
         shares.append(float(fit.separate.double().mean()))
 
-    monkeypatch.setattr(module._Fit, "_find_separate", counted)
+    monkeypatch.setattr(pair_model.PairModel, "_find_separate", counted)
     short = posterior(evidence)
     assert min(shares) > 0.5
-    monkeypatch.setattr(module, "FEW_NEURONS", 320)
+    monkeypatch.setattr(pair_model, "FEW_NEURONS", 320)
     whole = posterior(evidence)
     assert shares[-1] == 0
     assert (short.p_absent - whole.p_absent).abs().max() < 1e-3

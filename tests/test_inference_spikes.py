@@ -15,7 +15,7 @@ from synapsnet.inference.background import neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
-from synapsnet.inference.responses import _as_of_one, _best_delay, normal_score, response, responses
+from synapsnet.inference.responses import _best_delay, _without_choice, normal_score, response, responses
 from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, time_resolution_s, welch
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.io.units import count_spikes
@@ -103,7 +103,7 @@ def test_what_segments_make_of_a_correlation_and_of_noise(lag):
     assert np.std(chance) == pytest.approx(noise, rel=0.3)
 
 
-def test_a_shared_drive_is_taken_out_by_the_other_neurons():
+def test_a_shared_input_is_taken_out_by_the_other_neurons():
     rng = np.random.default_rng(0)
     drive = np.exp(
         1.2 * np.sin(2 * np.pi * 8 * np.arange(60_000) * 0.001 + 0.1 * np.cumsum(rng.standard_normal(60_000)))
@@ -151,20 +151,20 @@ def test_the_best_of_several_delays_has_normal_scores_in_noise():
     """Three correlated scores: the best of them is seldom near 0; afterwards it is as often as a single one."""
     rng = np.random.default_rng(0)
     covariance = 0.5 * np.eye(3) + 0.5
-    share = torch.tensor([0.2, 0.3, 0.5])
-    of_noise, other, strong = (
-        _best_delay(torch.from_numpy(rng.multivariate_normal(np.full(3, mean), covariance, 50_000).T), share.double())
+    p_delay = torch.tensor([0.2, 0.3, 0.5])
+    noise, other, strong = (
+        _best_delay(torch.from_numpy(rng.multivariate_normal(np.full(3, mean), covariance, 50_000).T), p_delay.double())
         for mean in (0, 0, 9)
     )
     quantiles = np.linspace(0.01, 0.99, 21)
-    of_noise = of_noise.abs().sort().values
-    before, after = (np.quantile(z.numpy(), quantiles) for z in (other, _as_of_one(other, of_noise)))
+    noise = noise.abs().sort().values
+    before, after = (np.quantile(z.numpy(), quantiles) for z in (other, _without_choice(other, noise)))
     assert np.abs(before - norm.ppf(quantiles)).max() > 0.2
     assert after == pytest.approx(norm.ppf(quantiles), abs=0.05)
-    scored = _as_of_one(strong, of_noise)
+    scored = _without_choice(strong, noise)
     assert torch.equal(scored.argsort(), strong.argsort())
     assert ((strong > scored) & (scored > strong - 0.5)).all()
-    torch.testing.assert_close(_as_of_one(-strong, of_noise), -scored)
+    torch.testing.assert_close(_without_choice(-strong, noise), -scored)
 
 
 def test_responses_begin_after_their_delay_and_peak_where_they_should():

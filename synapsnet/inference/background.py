@@ -1,15 +1,15 @@
 r"""What correlograms of pairs without a connection look like in this recording, learned from all pairs.
 
-When the linear effect of all other neurons has been taken out, three traces of a shared drive are left:
+When the linear effect of all other neurons has been taken out, three traces of shared input are left:
 
 - **Modes**: shapes over lags that many pairs have in common, a hump about lag 0 or a rhythm. Their covariance is that
   of pairs in which nothing stands out, as far as its eigenvalues exceed what noise makes (Marchenko & Pastur 1967).
   Pairs have more or less of it: each has a scale, which may be 0. A connection is estimated by generalised least
   squares, in both directions at once: where a pair has much of a mode, whatever looks like that mode counts less.
-- **Ranks**: how much a pair is affected depends on how strongly each neuron follows the drive, so that its z-score
+- **Ranks**: how much a pair is affected depends on how strongly each neuron follows that input, so that its z-score
   holds a product of two loadings. Singular vectors of their matrix beyond what noise makes are taken out; connections,
   which are outliers, are clipped meanwhile (robust principal components, Candes et al. 2011).
-- **Scales** of neurons: what is not linear in the drive makes the z-scores of some neurons scatter more.
+- **Scales** of neurons: what is not linear in that input makes the z-scores of some neurons scatter more.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ class Estimator:
     def __init__(self, modes: Modes, design: Tensor) -> None:
         self.design, self.scales = design, SCALES if modes.shapes.shape[1] else (0.0,)
         self.weights = torch.full((len(self.scales),), 1 / len(self.scales), dtype=design.dtype, device=design.device)
-        self.precisions, self.log_determinants = [], []
+        self.extra_precisions, self.log_determinants = [], []  # inverses of covariances, less that of noise alone
         identity = torch.eye(len(design), dtype=torch.float64)
         covariance = (modes.shapes @ modes.shapes.T).double().cpu()
         for scale in self.scales:
             whole = identity + scale * covariance
-            self.precisions.append((torch.linalg.inv(whole) - identity).to(design))
+            self.extra_precisions.append((torch.linalg.inv(whole) - identity).to(design))
             self.log_determinants.append(float(torch.linalg.slogdet(whole).logabsdet))
 
     @property
@@ -80,22 +80,23 @@ class Estimator:
         """How many pairs have how much background, by expectation maximisation."""
         likelihood = torch.softmax(self._parts(correlograms)[2], 0)
         for _ in range(EM_STEPS):
-            share = likelihood * self.weights[:, None]
-            self.weights = (share / share.sum(0)).mean(1)
+            membership = likelihood * self.weights[:, None]
+            self.weights = (membership / membership.sum(0)).mean(1)
 
     def __call__(self, correlograms: Tensor) -> tuple[Tensor, Tensor]:
         """(P,) sizes of the response forwards in (P, K) correlograms, and their standard errors."""
         size, variance, log_likelihood = self._parts(correlograms)
-        share = torch.softmax(log_likelihood + self.weights.log()[:, None], 0)
-        mean = (share * size).sum(0)
-        return mean, ((share * (variance[:, None] + size.square())).sum(0) - mean.square()).clamp(min=1e-12).sqrt()
+        membership = torch.softmax(log_likelihood + self.weights.log()[:, None], 0)
+        mean = (membership * size).sum(0)
+        square = (membership * (variance[:, None] + size.square())).sum(0)
+        return mean, (square - mean.square()).clamp(min=1e-12).sqrt()
 
     def _parts(self, correlograms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """For each scale (C, P) sizes, (C,) variances and (C, P) log likelihoods, up to a constant for each pair."""
         sizes, variances, log_likelihoods = [], [], []
-        for less, log_determinant in zip(self.precisions, self.log_determinants, strict=True):
-            weighted = correlograms + correlograms @ less  # times the inverse of the covariance
-            covariance = torch.linalg.inv(self.design.T @ (self.design + less @ self.design))
+        for extra_precision, log_determinant in zip(self.extra_precisions, self.log_determinants, strict=True):
+            weighted = correlograms + correlograms @ extra_precision  # times the inverse of the covariance
+            covariance = torch.linalg.inv(self.design.T @ (self.design + extra_precision @ self.design))
             moment = weighted @ self.design
             both = moment @ covariance  # sizes forwards and backwards
             explained = (both * moment).sum(1)

@@ -35,7 +35,7 @@ def calibrated(evidence: Evidence) -> Evidence:
     if len(evidence.estimate) < 2:
         return evidence
     pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
-    return _without_shared_drive(_with_skewed_errors(_without_slow_correlations(evidence, pairs), pairs), pairs)
+    return _without_shared_input(_with_skewed_errors(_without_slow_correlations(evidence, pairs), pairs), pairs)
 
 
 def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
@@ -61,7 +61,7 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
     )
 
 
-def _without_shared_drive(evidence: Evidence, pairs: Tensor) -> Evidence:
+def _without_shared_input(evidence: Evidence, pairs: Tensor) -> Evidence:
     """Subtract what is of low rank over pairs, and widen the errors of neurons that scatter more."""
     error, root_n_steps = evidence.standard_error, evidence.n_steps**0.5
     z, scales = less_shared(torch.where(pairs, evidence.estimate / error, 0.0), pairs)

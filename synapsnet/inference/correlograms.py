@@ -17,10 +17,8 @@ from torch import Tensor
 from synapsnet.inference.spectra import CrossSpectra, welch
 
 FAR_S, NEAR_S = 0.030, 0.020  # lags from which on no connection acts, and up to which most do
-LEVEL_SMOOTHING_S, LEVEL_COINCIDENCES = (
-    0.004,
-    30.0,
-)  # of a pair's level; weight of the mean profile in it
+LEVEL_SMOOTHING_S = 0.004  # of a pair's level
+LEVEL_COINCIDENCES = 30.0  # weight of the mean profile in it
 LEAST_LEVEL = 0.2  # of coincidences over chance, as a level of noise
 MOST_WEIGHT = 50.0  # of a pair in the mean profile, in coincidences per bin
 NOISE_LAGS = 40.0  # how many lags of a typical pair are in the noise of each
@@ -137,7 +135,7 @@ class Correlograms:
         return in_time[torch.from_numpy(self.spectra.lags % self.spectra.segment).to(post.device)].permute(1, 2, 0)
 
     def _learn_noise(self) -> None:
-        """The mean level by lag, how much of it noise follows, and the typical noise."""
+        """Learn the mean level by lag, how closely noise follows it, and the typical noise."""
         level, chance = (part[self._pairs] for part in self._level(self.learning, self.learning))
         weight = chance.clamp(max=MOST_WEIGHT)
         self.profile = smoothed(_symmetric(weight @ level / weight.sum()), 2.0)

@@ -17,7 +17,7 @@ of their own peak,
 .. math::
     a_{ij} = \textstyle\sum_k \sum_t c_{ik}(t)\, c_{jk}(t - l)
 
-and two neurons of which one sends to the other do not. How many peaks are of either kind, the posterior learns.
+and two neurons of which one sends to the other do not. The posterior learns how many peaks are of either kind.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class HiddenSources:
         self.lag = torch.zeros(n, n, dtype=torch.int64, device=device)  # of each pair's peak, in bins
         self.with_others = torch.zeros(n, len(others), n_lags, device=device)
 
-    def look_at(self, rows: Tensor, correlograms: Tensor, z: Tensor) -> None:
+    def add(self, rows: Tensor, correlograms: Tensor, z: Tensor) -> None:
         """(R, N, K) correlograms in units of their noise, and (R, N) z-scores, of R postsynaptic neurons."""
         by_shape = log_direct(correlograms.flatten(0, 1), z.flatten(), self.step_s)
         self.by_shape[rows], self.excites[rows] = by_shape.view_as(z), z > 0
@@ -86,11 +86,11 @@ def log_direct(correlograms: Tensor, z: Tensor, step_s: float) -> Tensor:
 
     Infinite where a z-score does not stand out. Its sign is that of the peak.
     """
-    direct, hidden = (each.to(z) for each in _shapes(correlograms.shape[1], step_s))
+    direct, hidden = (shapes.to(z) for shapes in _shapes(correlograms.shape[1], step_s))
     ratio = torch.full_like(z, torch.inf)
-    for some in torch.split((z.abs() > STANDS_OUT).nonzero()[:, 0], MOST_PAIRS):
-        upright = correlograms[some] * torch.sign(z[some])[:, None]
-        ratio[some] = _log_likelihood(upright, direct) - _log_likelihood(upright, hidden)
+    for pairs in torch.split((z.abs() > STANDS_OUT).nonzero()[:, 0], MOST_PAIRS):
+        upright = correlograms[pairs] * torch.sign(z[pairs])[:, None]
+        ratio[pairs] = _log_likelihood(upright, direct) - _log_likelihood(upright, hidden)
     return ratio
 
 

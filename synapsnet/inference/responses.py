@@ -48,7 +48,7 @@ OVERSAMPLING = 10
 def responses(n_lags: int, step_s: float) -> dict[Shape, Tensor]:
     """(L + 1,) responses at lags from 0 to L bins, with a sum of squares of 1, by delay, rise and decay in seconds.
 
-    One that is over within `SYNCHRONY_S` begins a bin after lag 0 or later: earlier, it is not told from synchrony.
+    One that is over within `SYNCHRONY_S` begins a bin after lag 0 or later: earlier, it looks like synchrony.
     """
     return {
         (delay, rise, decay): response(n_lags, step_s, delay, rise, decay)
@@ -89,7 +89,7 @@ class Responses:
     estimators : dict of Shape to Estimator
     delays : dict of Shape to float
         Distribution of the delays, where each connection has its own; else empty.
-    of_noise : (Q,) tensor, optional
+    noise_z : (Q,) tensor, optional
         Sizes of the z-scores that noise has then, in ascending order.
     """
 
@@ -98,7 +98,7 @@ class Responses:
     negative: Shape
     estimators: dict[Shape, Estimator]
     delays: dict[Shape, float] = field(default_factory=dict)
-    of_noise: Tensor | None = None
+    noise_z: Tensor | None = None
 
     @property
     def differing_delays(self) -> bool:
@@ -132,8 +132,8 @@ class Responses:
         for _ in range(BACKGROUND_STEPS):
             shared = max(candidates, key=lambda shape: strength(z[shape]))
             quiet = calm(z[shared], CALM_OF_SHARED)
-            for each in z.values():
-                quiet &= calm(each, CALM)
+            for z_of_shape in z.values():
+                quiet &= calm(z_of_shape, CALM)
             modes = Modes.learn(values[_both_ways(quiet, n)])
             estimators = {}
             for shape in candidates:
@@ -142,12 +142,12 @@ class Responses:
                 z[shape] = size / error
         z = {shape: normal_score(z[shape], coincidences, catalogue[shape]) for shape in candidates}
         shared = max(candidates, key=lambda shape: strength(z[shape]))
-        own = []
+        of_sign = []
         for sign in (1, -1):
             best = max(candidates, key=lambda shape: strength(z[shape], sign))
             gained = strength(z[best], sign) - strength(z[shared], sign)
-            own.append(best if gained > OWN_SHAPE else shared)
-        positive, negative = own
+            of_sign.append(best if gained > OWN_SHAPE else shared)
+        positive, negative = of_sign
         new = cls(shared, positive, negative, {shape: estimators[shape] for shape in (shared, positive, negative)})
         new._learn_delays(modes, catalogue, values, coincidences, new._signed(z))
         return new
@@ -171,21 +171,22 @@ class Responses:
         log_factor = 0.5 * (gain * z.square() - math.log(1 + EFFECT_VARIANCE))
         largest = log_factor.amax(0).clamp(min=0)
         factor, absent = (log_factor - largest).exp(), (-largest).exp()
-        share, density = torch.full((len(z),), 1 / len(z), device=z.device), FIRST_DENSITY
+        p_delay, density = torch.full((len(z),), 1 / len(z), device=z.device), FIRST_DENSITY
         for _ in range(EM_STEPS):
-            connected = share @ factor
+            connected = p_delay @ factor
             p_connected = density * connected / (density * connected + (1 - density) * absent)
             density = min(max(float(p_connected.mean()), 1e-4), MOST_DENSE)
-            counts = (factor * share[:, None] / connected * p_connected).sum(1) + 0.5
-            share = counts / counts.sum()
-        own = _best_delay(z, share)
-        gained = (own.square() - shared.square())[torch.maximum(own.abs(), shared.abs()) > STANDS_OUT] / 2
+            counts = (factor * p_delay[:, None] / connected * p_connected).sum(1) + 0.5
+            p_delay = counts / counts.sum()
+        own = _best_delay(z, p_delay)
+        stands_out = torch.maximum(own.abs(), shared.abs()) > STANDS_OUT
+        gained = (own.square() - shared.square())[stands_out] / 2
         if len(gained) and gained.median() > CLEARLY:
             self.estimators |= estimators
-            self.delays = dict(zip(estimators, share.tolist(), strict=True))
+            self.delays = dict(zip(estimators, p_delay.tolist(), strict=True))
             noise = torch.randn(N_NOISE, values.shape[1], generator=torch.Generator().manual_seed(0)).to(values)
             z = torch.stack([torch.div(*estimator(noise)) for estimator in estimators.values()])
-            self.of_noise = _best_delay(z, share).abs().sort().values
+            self.noise_z = _best_delay(z, p_delay).abs().sort().values
 
     def __call__(self, values: Tensor, coincidences: Tensor) -> tuple[Tensor, Tensor]:
         """(P,) z-scores of (P, K) correlograms, and the standard error of the size."""
@@ -196,9 +197,9 @@ class Responses:
             size, errors[shape] = estimator(values)
             z[shape] = normal_score(size / errors[shape], coincidences, estimator.response)
         if self.delays:
-            share = torch.tensor(list(self.delays.values()), device=values.device)
-            assert self.of_noise is not None
-            return _as_of_one(_best_delay(torch.stack(list(z.values())), share), self.of_noise), errors[shapes[0]]
+            p_delay = torch.tensor(list(self.delays.values()), device=values.device)
+            assert self.noise_z is not None
+            return _without_choice(_best_delay(torch.stack(list(z.values())), p_delay), self.noise_z), errors[shapes[0]]
         return self._signed(z), errors[self.shared]
 
     def _signed(self, z: dict[Shape, Tensor]) -> Tensor:
@@ -214,22 +215,22 @@ def _estimator(modes: Modes, response: Tensor, values: Tensor) -> Estimator:
     return estimator
 
 
-def _best_delay(z: Tensor, share: Tensor) -> Tensor:
-    """(P,) z-scores with the evidence of (S, P) together, whose delays have these probabilities beforehand."""
+def _best_delay(z: Tensor, p_delay: Tensor) -> Tensor:
+    """(P,) z-scores with the evidence of (S, P) together, whose delays have the prior probabilities `p_delay`."""
     half = 0.5 * z.square()
     largest = half.amax(0)
-    weight = share[:, None] * (half - largest).exp()
+    weight = p_delay[:, None] * (half - largest).exp()
     evidence = weight.sum(0).log() + largest
     return torch.sign((weight * z).sum(0)) * (2 * evidence).clamp(min=0).sqrt()
 
 
-def _as_of_one(z: Tensor, of_noise: Tensor) -> Tensor:
-    """z-scores as if there had been no choice of a delay, by which noise is seldom near 0: by the quantiles of noise.
+def _without_choice(z: Tensor, noise_z: Tensor) -> Tensor:
+    """z-scores as if no delay had been chosen, a choice by which noise is seldom near 0; by the quantiles of noise.
 
     Beyond those, the choice takes the same from the evidence, z^2 / 2, of all.
     """
     level = torch.linspace(0, BEYOND, N_QUANTILES, dtype=torch.float64, device=z.device)
-    raw, normal = torch.quantile(of_noise.double(), level), torch.special.ndtri((1 + level) / 2)
+    raw, normal = torch.quantile(noise_z.double(), level), torch.special.ndtri((1 + level) / 2)
     size = z.abs().double()
     above = torch.searchsorted(raw, size).clamp(1, N_QUANTILES - 1)
     fraction = ((size - raw[above - 1]) / (raw[above] - raw[above - 1]).clamp(min=1e-9)).clamp(min=0)

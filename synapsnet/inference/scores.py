@@ -1,7 +1,7 @@
 """Which pairs to report by the scores of any method: those that stand out from what most pairs have.
 
 A method's own errors take the neurons' activity for independent except for what it models. Where neurons share more,
-scores of all pairs scatter further than the errors say. How far, the scores themselves show, since most pairs are not
+scores of all pairs scatter further than the errors say. The scores themselves show how far, since most pairs are not
 connected: their spread, what is a product of two neurons' loadings, and which neurons scatter further than others
 (`synapsnet.inference.background`). What then stands out is decided by the posterior that SynapsNet's own evidence
 passes through (`synapsnet.inference.posterior`).

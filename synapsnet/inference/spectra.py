@@ -6,7 +6,7 @@ With :math:`S(f)` the matrix of cross-spectra of N spike trains, the partial coh
     Q_{ij}(f) = -\frac{P_{ij}(f)}{\sqrt{P_{ii}(f)\, P_{jj}(f)}}, \qquad P(f) = S(f)^{-1}
 
 (Brillinger 1975; Dahlhaus 1997, J Neurosci Methods 77:93). Transformed back to time it is a correlogram of what remains
-of i and j when everything that is linear in the other neurons, earlier and later, has been taken out. A drive that all
+of i and j when everything that is linear in the other neurons, earlier and later, has been taken out. Input that all
 neurons share, slow or rhythmic, shows in the others and is removed; the effect of j on i stays, at the lags at which it
 acts. A neuron's own past, through its autospectrum, is taken out as well.
 
@@ -116,16 +116,16 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
         first, last = np.searchsorted(times, [start, end])
         bins = np.minimum(((times[first:last] - start) / step_s + 1e-6).astype(int), n_bins - 1)
         starts = np.arange(0, max(n_bins - segment, 0) + 1, hop)
-        for some in np.array_split(starts, max(1, -(-len(starts) // at_once))):
-            here = slice(*np.searchsorted(bins, [some[0], some[-1] + segment]))
-            stretch = torch.zeros(some[-1] + segment - some[0], n, device=device)
-            index = torch.from_numpy((bins[here] - some[0]) * n + neuron[first:last][here]).to(device)
+        for chunk in np.array_split(starts, max(1, -(-len(starts) // at_once))):
+            here = slice(*np.searchsorted(bins, [chunk[0], chunk[-1] + segment]))
+            stretch = torch.zeros(chunk[-1] + segment - chunk[0], n, device=device)
+            index = torch.from_numpy((bins[here] - chunk[0]) * n + neuron[first:last][here]).to(device)
             stretch.view(-1).index_add_(0, index, torch.ones(len(index), device=device))
-            stretch[: n_bins - some[0]] -= mean
+            stretch[: n_bins - chunk[0]] -= mean
             segments = stretch.unfold(0, segment, hop)  # (S, N, segment)
             spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0)  # (F, N, S)
             total += spectrum @ spectrum.mH
-            n_segments += len(some)
+            n_segments += len(chunk)
     return CrossSpectra(total / n_segments, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
 
 

@@ -81,7 +81,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         error[rows] = size_error.view(-1, n) * noise
         expected[rows] = coincidences
         if hidden is not None:
-            hidden.look_at(rows, values, z[rows])
+            hidden.add(rows, values, z[rows])
     expected = torch.minimum(expected, expected.T) * responses.effective_lags
     informative = (expected >= LEAST_COINCIDENCES).fill_diagonal_(False)
     z = torch.where(informative, z, 0.0)
