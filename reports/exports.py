@@ -2,7 +2,7 @@
 
 edges.csv        every pair of neurons, or the million surest; for a spreadsheet, R or pandas
 network.graphml  the neurons and the connections that are reported; for Cytoscape, Gephi, igraph or networkx
-results.nwb      see `synapsnet.io.nwb_write.add_inferred`
+results.nwb      see `synapsnet.io.nwb_inferred.add_inferred`
 
 GraphML: Brandes et al. 2002, Graph Drawing, LNCS 2265:501.
 """
@@ -21,7 +21,7 @@ import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder, write_text
-from synapsnet.io.nwb_write import add_inferred
+from synapsnet.io.nwb_inferred import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import MOST_PAIRS, Connectome, has_little_data
 from synapsnet.run import RECORDING, Run

@@ -20,7 +20,7 @@ from reports.exports import EDGES, GRAPH, NWB, edge_table, graphml, write_export
 from synapsnet.cli import main
 from synapsnet.errors import InputError
 from synapsnet.io import nwb_write, read, write_recording
-from synapsnet.io.nwb_write import add_inferred
+from synapsnet.io.nwb_inferred import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import Connectome, Recording, neuron_table
 from synapsnet.run import Run, fit_run, load_run
@@ -127,7 +127,7 @@ def test_copy_of_a_recording_reads_as_before_and_holds_what_was_inferred(
     assert not (tmp_path / "again.nwb").exists()
     with pytest.raises(InputError, match="has no neuron a, which the connectivity has"):
         add_inferred(source, tmp_path / "again.nwb", by_hand(), NEURONS)
-    with pytest.raises(InputError, match="must have another name"):
+    with pytest.raises(InputError, match="give the copy another name"):
         add_inferred(source, source, inferred, spike_recording.neurons)
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_was_not_fitted_is_refused(run: Path, spike_recording: Recor
     coarse = spike_recording.values[:bins].reshape(-1, 2, 20).sum(axis=1)
     rng = np.random.default_rng(0)
     others = {
-        "of the run's 20 neurons it lacks 19, among its 19": spike_recording.select_neurons(range(19)),
+        "of the run's 20 neurons, its 19 do not include 19": spike_recording.select_neurons(range(19)),
         r"its time step is 0.01 s, and the run's 0.005 s": Recording.from_array(coarse, 0.01, "spikes"),
         r"it lacks 60 s of the run's 120 s": spike_recording.select_rows([(0, 12000)]),
         r"neuron \d+ fires at .* Hz in it, and at .* Hz in the run": Recording.from_array(

@@ -233,7 +233,7 @@ def test_a_session_of_the_ibl_is_read_with_all_its_probes(ibl):
     assert recording.epochs.values == pytest.approx(np.array([[0.3, 3.8]]))  # while both probes were recorded
     assert list(recording.behaviour.columns) == ["wheel_velocity", "left_camera_motion"]
     assert recording.behaviour_values == pytest.approx(np.tile([1.0, 5.0], (7, 1)), rel=1e-3)
-    assert "4 of 8 units dropped: their label is not good,unsorted." in lines
+    assert "4 of 8 units dropped: their label is not good or unsorted." in lines
 
 
 def test_the_presence_ratio_is_that_of_the_ibl(ibl):

@@ -70,7 +70,7 @@ def test_until_cuts_each_trial_at_the_first_bin_of_the_event(save, trials):
     assert np.array_equal(recording.values[10:14], trials[1, :, :4].T)
     assert np.array_equal(recording.values[14:24], trials[3].T)
     assert "2 of 6 trials are used only until light, the others whole." in lines
-    assert "1 trials are dropped: light is non-zero from their first bin." in lines
+    assert "1 trial dropped: light is non-zero from the first bin on." in lines
 
 
 def test_until_none_reads_whole_trials_whatever_a_sidecar_file_says(save, trials):

@@ -63,7 +63,7 @@ def test_a_recording_with_types_positions_and_behaviour(folder):
     assert ((times > 120) & (times < 120.5)).any()
     rows = np.round((times - 100) * FPS).astype(int)
     assert np.array_equal(recording.values, np.load(folder / "frame.neuralActivity.npy")[rows].astype(np.float32))
-    assert any(re.match(r"pupil: 0.\d+ s interpolated over holes of at most 1 s", line) for line in lines)
+    assert any(re.match(r"pupil: 0.\d+ s interpolated over gaps of at most 1 s", line) for line in lines)
     assert any(line.startswith(f"pupil: {(T - len(times)) / FPS:.3g} s of 93 s cut out") for line in lines)
 
 
@@ -100,7 +100,7 @@ def test_improbable_types_are_only_interneurons(folder):
     lines: list[str] = []
     recording = read(folder, min_type_probability=0.5, notify=lines.append)
     assert recording.neurons["cell_type"].tolist() == [*TYPES[:3], "IN", TYPES[4]]
-    assert "1 interneurons are of type IN: their type is less probable than 0.5." in lines
+    assert "1 of 5 neurons set to type IN: their own type is less probable than 0.5." in lines
 
 
 @pytest.mark.parametrize("given", [None, False])

@@ -45,7 +45,7 @@ def test_a_short_hole_is_bridged_and_said(recording):
     pupil[50:59] = np.nan  # 5.0 to 5.8 s: known neighbours at 4.9 and 5.9 s
     whole, lines = read(recording, Signal("pupil", clock, pupil))
     assert np.allclose(whole.behaviour_values[:, 0], recording.activity.times(), atol=1e-5)
-    assert lines == ["pupil: 1 s interpolated over holes of at most 1 s."]
+    assert lines == ["pupil: 1 s interpolated over gaps of at most 1 s."]
 
 
 @pytest.mark.parametrize("missing", ["nan", "gap"])
@@ -63,7 +63,8 @@ def test_a_long_hole_becomes_a_border_of_epochs(recording, missing):
     assert np.array_equal(cut.values, np.delete(recording.values, np.arange(49, 62), axis=0))
     assert np.allclose(cut.behaviour_values[:, 0], times, atol=1e-5)
     assert lines == [
-        "pupil: 1.3 s of 20 s cut out, where it has no values for more than 1 s or does not reach; "
+        "pupil: 1.3 s of 20 s cut out, where it has no values for more than 1 s, or before its "
+        "first or after its last; "
         "leave it out (--behaviour) to keep them."
     ]
 
@@ -94,9 +95,9 @@ def test_unsorted_repeated_and_unknown_times_are_put_right_and_said(recording):
     whole, lines = read(recording, Signal("speed", times, values))
     assert np.allclose(whole.behaviour_values[:, 0], recording.activity.times(), atol=1e-5)
     assert lines == [
-        "speed: 1 samples without a time dropped.",
-        "speed: its times are not in order and were sorted.",
-        "speed: 1 samples dropped, at times that another has.",
+        "speed: 1 sample without a time dropped.",
+        "speed: its times were not in order, and are sorted.",
+        "speed: 1 sample dropped at the time of an earlier one.",
     ]
 
 
@@ -227,7 +228,7 @@ def test_a_variable_that_comes_regularly_but_seldom_is_interpolated(recording):
 
 
 def test_refuses_frames_without_their_times():
-    with pytest.raises(InputError, match="got 3 times, 4 frames"):
+    with pytest.raises(InputError, match="got 3 times and 4 frames"):
         even_frames([0, 1, 2], np.ones((4, 2)), notify=print)
 
 

@@ -116,7 +116,7 @@ def test_missing_and_misfitting_files_are_refused(folder):
     with pytest.raises(InputError, match=r"templates in .* do not fit its channels: there are 2 channels, .* 2;"):
         read(folder)
     np.save(folder / "templates.npy", np.zeros((3, 10, 3)))
-    with pytest.raises(InputError, match=r"templates in .* do not fit its spikes: .* of shape \(3, 10, 3\);"):
+    with pytest.raises(InputError, match=r"templates in .* do not fit its spikes: .* the shape \(3, 10, 3\);"):
         read(folder)
     (folder / "spike_clusters.npy").unlink()
     (folder / "spike_templates.npy").unlink()

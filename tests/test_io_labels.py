@@ -66,4 +66,4 @@ def test_where_nothing_is_good_the_unsorted_are_kept_and_told():
     assert default_labels([U, F], G, "units", lines.append) == U
     assert default_labels([G, U], G, "units", lines.append) == G
     assert default_labels(None, G, "units", lines.append) is None
-    assert lines == ["No units are good, and the unsorted are kept: nothing is said against them."]
+    assert lines == ["No units are labelled good; those labelled unsorted are kept, as nothing speaks against them."]

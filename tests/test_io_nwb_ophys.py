@@ -172,7 +172,7 @@ def test_rois_that_are_no_cells_are_dropped(tmp_path, column, flags):
     lines: list[str] = []
     path = save(segmented(["Fluorescence"], {column: flags}), tmp_path / "o.nwb")
     assert list(read(path, notify=lines.append).neurons["id"]) == ["70", "72"]
-    assert "1 of 3 ROIs dropped: their label is not good,unsorted; label=all keeps them." in lines
+    assert "1 of 3 ROIs dropped: their label is not good or unsorted; label=all keeps them." in lines
     assert read(path, label="all").n_neurons == 3
     assert read(path, label="accepted").n_neurons == 2
     with pytest.raises(InputError, match="No ROI is labelled mua; the labels are failed, good"):

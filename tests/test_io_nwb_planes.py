@@ -42,7 +42,7 @@ def test_planes_at_the_same_rate_are_read_together(tmp_path):
     assert lines[:3] == [
         f"Reading {', '.join(names)}, 4 planes, together.",
         "Positions are left out: the file does not say where the planes are (origin_coords of imaging planes).",
-        "4 planes are read as if imaged at once, though one may follow the other within a frame.",
+        "4 planes are read as if imaged at once, though within a frame one may follow another.",
     ]
 
 
@@ -187,7 +187,7 @@ def test_cells_are_chosen_and_told_plane_by_plane(tmp_path):
     lines: list[str] = []
     recording = read(save(file, tmp_path / "o.nwb"), notify=lines.append)
     assert list(recording.neurons["id"]) == ["VISp_0/0", "VISp_0/1", "VISp_0/2", "VISp_1/0", "VISp_1/2"]
-    assert "VISp_1: 1 of 3 ROIs dropped: their label is not good,unsorted; label=all keeps them." in lines
+    assert "VISp_1: 1 of 3 ROIs dropped: their label is not good or unsorted; label=all keeps them." in lines
 
 
 def test_refuses_frames_without_a_time(tmp_path):

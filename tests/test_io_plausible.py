@@ -54,7 +54,7 @@ def test_quiet_units_alone_are_no_reason_for_a_break(told):
 def test_milliseconds_are_doubted_and_refused_where_they_fill_the_disk(told, monkeypatch):
     units = [1000 * train for train in trains(length_s=60)]
     check_rates(units, 60_000.0, 12_000_000, told.append)
-    assert "0.0049 Hz in the median over 16.7 h" in told[0] and "time_unit=ms" in told[0]
+    assert "over 16.7 h the median unit fires at 0.0049 Hz" in told[0] and "time_unit=ms" in told[0]
     monkeypatch.setattr("synapsnet.memmap.LARGE_BYTES", 2**20)
     with pytest.raises(InputError, match=r"not plausible: .* counts would take 0.27 GiB"):
         count_spikes(units, neuron_table(6), nap.IntervalSet(0, 60_000), None, notify=told.append, metadata={})
@@ -69,7 +69,7 @@ def test_usual_rates_are_not_told(told):
 def test_spikes_without_time_and_clocks_that_start_again(told):
     kept = in_order([[1.0, np.nan, 0.5], [2.0]], told.append)
     assert [train.tolist() for train in kept] == [[0.5, 1.0], [2.0]]
-    assert told == ["1 spikes without a time (NaN) left out, of unit 0 (counted from 0)."]
+    assert told == ["1 spike without a time (NaN) left out, of unit 0 (counted from 0)."]
     in_order([np.r_[train, train] for train in trains()], told.append)
     assert "of 6 of 6 units start again" in told[1]
 

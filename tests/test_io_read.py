@@ -69,13 +69,13 @@ def test_a_silent_neuron_is_refused_unless_it_is_dropped(tmp_path, spike_recordi
 
 
 def test_refuses_to_drop_all_but_one_neuron(spikes_npz):
-    with pytest.raises(InputError, match="Only 1 of 3 neurons fire at 5 Hz or more and 2 are needed"):
+    with pytest.raises(InputError, match="Only 1 of 3 neurons fire at 5 Hz or more and at least 2 are needed"):
         read(spikes_npz, min_rate_hz=5.0)
 
 
 def test_refuses_a_minimum_rate_for_calcium(tmp_path, calcium_recording):
     write_recording(calcium_recording, tmp_path / "calcium.nwb")
-    with pytest.raises(InputError, match="is for spikes; this is a calcium recording"):
+    with pytest.raises(InputError, match="is for spikes, and this is a calcium recording"):
         read(tmp_path / "calcium.nwb", min_rate_hz=1.0)
 
 

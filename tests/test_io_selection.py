@@ -62,7 +62,7 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are(path):
 
 def test_areas_that_nobody_knows_are_told(tmp_path):
     np.savez(tmp_path / "x.npz", activity=np.random.default_rng(0).random((40, 3)), dt_s=0.5)
-    with pytest.raises(InputError, match="The area of no neuron is known; choose neurons otherwise than by 'V1'"):
+    with pytest.raises(InputError, match="The area of no neuron is known, so none is 'V1'"):
         read(tmp_path / "x.npz", areas=["V1"])
     assert read(tmp_path / "x.npz", areas=["*"]).n_neurons == 3
 
@@ -83,7 +83,7 @@ def test_a_stretch_of_time_keeps_the_borders_of_trials(path):
     assert part.segments == [(0, 4), (4, 8)]  # 8.25 ... 9.75 and 10.75 ... 12.25 s
     assert np.array_equal(part.values, whole.values[16:24])
     assert np.array_equal(part.behaviour_values[:, 0], np.arange(16, 24))
-    assert lines[0] == "16 s dropped: they are before 8 or after 12.5 s."
+    assert lines[0] == "16 s dropped: what is before 8 s or from 12.5 s on."
 
 
 def test_one_end_of_time_is_enough(path):

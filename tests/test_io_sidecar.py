@@ -69,7 +69,7 @@ def test_a_neuron_table_is_matched_by_id(path, tmp_path):
     assert neurons["x_um"].tolist() == [0, 1, 2, 3]
     assert neurons["y_um"].isna().all()
     assert neurons["trough_to_peak_ms"].fillna(0).tolist() == [0, 0.1, 0.2, 0.3]
-    assert "neurons.csv: columns note are not used." in lines
+    assert "Not used of neurons.csv: note." in lines
 
 
 def test_a_neuron_table_without_their_ids_is_taken_in_order(path, tmp_path):
@@ -144,7 +144,7 @@ def test_several_behaviours_and_one_by_its_frame_rate(path, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('file = "b.csv"', r"clock of .*b.csv is not known; say `times` or `fs_hz`"),
+        ('file = "b.csv"', r"clock of .*b.csv is not known; give `times` or `fs_hz`"),
         ('file = "b.csv"\ntimes = "time"', r"b.csv has no times 'time'; it has t, b, name"),
         ('file = "b.csv"\ntimes = "t"\ncolumns = ["speed"]', r"b.csv has no speed; it has t, b, name"),
         ('file = "b.csv"\ntimes = "t"', r"name in .*b.csv must be numbers"),

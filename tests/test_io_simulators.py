@@ -47,7 +47,7 @@ def test_files_of_nest_2_have_no_header_and_silent_neurons_are_those_that_are_sa
     [
         ("# NEST version: 3\nsender\ttime_ms\tV_m\n1\t1\t2\n", "Give the file of a spike recorder"),
         ("# NEST version: 3\nsender\ttime_ms\n1\tx\n", "a neuron's number and a time in each row"),
-        ("# NEST version: 3\nsender\ttime_ms\n1\t5\n", "at fewer than 2 times"),
+        ("# NEST version: 3\nsender\ttime_ms\n1\t5\n", "All spikes are at one time"),
     ],
 )
 def test_what_is_no_file_of_spikes_ends_in_a_sentence(tmp_path, text, sentence):

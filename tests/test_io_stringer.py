@@ -105,7 +105,7 @@ def test_asks_for_the_frame_rate(save, contents):
 
 
 def test_refuses_another_fsp(save):
-    with pytest.raises(InputError, match="must hold Fsp, neurons x frames; of Fsp, med, beh it holds Fsp"):
+    with pytest.raises(InputError, match="must hold Fsp, neurons x frames; it holds Fsp of Fsp, med, beh"):
         read(save({"Fsp": {"a": np.ones((3, 3))}}), fs_hz=3.0)
 
 

@@ -79,8 +79,8 @@ def test_planes_are_read_together_in_order(planes):
         "plane0: 1 of 5 ROIs dropped by iscell.npy.",
         "plane2: 1 of 3 ROIs dropped by iscell.npy.",
         "plane10: 1 of 2 ROIs dropped by iscell.npy.",
-        "3 planes are read as if imaged at once, though one follows the other within a frame.",
-        "The last frame of 2 planes dropped: the others lack it.",
+        "3 planes are read as if imaged at once, though within a frame one follows another.",
+        "The last frame of 2 of 3 planes dropped: the others lack it.",
     ]
 
 

@@ -105,7 +105,7 @@ def test_refuses_columns_that_are_no_numbers(save, table):
 
 def test_refuses_counts_at_times_that_drift(save, table):
     counts = table.abs().round().astype(int).assign(time=np.cumsum(np.linspace(0.09, 0.12, T)))
-    with pytest.raises(InputError, match="must come at even times, these drift"):
+    with pytest.raises(InputError, match="must be at even times, and these drift"):
         read(save(counts))
     assert read(save(counts), modality="calcium").modality == "calcium"
 
@@ -231,7 +231,7 @@ def test_lines_above_and_a_second_row_of_the_header(tmp_path, table):
     recording, lines = told(tmp_path / "x.csv")
     assert recording.neurons["id"].tolist() == ["C0", "C2"]
     assert recording.dt_s == pytest.approx(0.05)
-    assert "1 lines above the table are not used: '# exported'" in lines
+    assert "Not used: 1 line above the table, '# exported'" in lines
     assert read(tmp_path / "x.csv", label="all").n_neurons == 3
 
 

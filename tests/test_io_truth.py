@@ -96,7 +96,7 @@ def test_pairs_that_were_not_tested_are_not_known(recording, tmp_path):
     found, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
     assert found.pairs.sum() == 11
     assert not found.known[0, 2]
-    assert "1 pairs of m.npy were not tested" in said[0]
+    assert "Not tested in m.npy: 1 pair;" in said[0]
     tested = pd.DataFrame({"pre": ["a", "b"], "post": ["b", "c"], "weight": [0, 1]})
     tested.to_csv(tmp_path / "tested.csv", index=False)
     found, _ = attached(recording, tmp_path / "tested.csv", unlisted="unknown")
@@ -131,28 +131,28 @@ def test_self_connections_are_left_out_and_told(recording, tmp_path):
     np.save(tmp_path / "m.npy", WEIGHT + np.diag([1, 0, -1, 0]))
     found, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
     np.testing.assert_array_equal(found.weight, WEIGHT)
-    assert said == ["2 self-connections of m.npy are left out: they are never scored."]
+    assert said == ["Left out: 2 self-connections of m.npy, which are never scored."]
 
 
 BAD = {
     "is not stated; say which axis": ({"m.npy": WEIGHT}, {}),
-    "contradicts pre-post: 1 of the neurons would excite and inhibit": ({"m.npy": WEIGHT}, {"orientation": "pre-post"}),
+    "contradicts pre-post: 1 neuron would both excite and inhibit": ({"m.npy": WEIGHT}, {"orientation": "pre-post"}),
     r"has the shape \(3, 3\)": ({"m.npy": WEIGHT[1:, 1:]}, {"orientation": "post-pre"}),
     "are infinite in places": ({"m.npy": np.full((4, 4), np.inf)}, {"orientation": "post-pre"}),
     "that the recording lacks, e, d": ({"e.csv": "pre,post\na,d\ne,b\n"}, {}),
     "the pair a to b more than once": ({"e.csv": "pre,post\na,b\na,b\n"}, {}),
     "lists no pair of the recording": ({"e.csv": "pre,post\nx,y\n"}, {"unrecorded": "leave-out"}),
-    "is no matrix: its rows have different lengths": ({"m.dat": "1 2\n3\n"}, {"orientation": "post-pre"}),
-    "is of no kind that connections are read from": ({"m.xls": "x"}, {}),
+    "is not a matrix: its rows have different lengths": ({"m.dat": "1 2\n3\n"}, {"orientation": "post-pre"}),
+    "Connections are not read from files such as": ({"m.xls": "x"}, {}),
     "Unusable parameter 'orientation'": ({"m.npy": WEIGHT}, {"orientation": "rows"}),
     "is not a whole HDF5 file": ({"edges.h5": "x"}, {}),
     "column weight of .* must hold numbers; it holds 'strong'": ({"e.csv": "pre,post,weight\na,b,1\nb,c,strong\n"}, {}),
     "column delay_ms of .* must hold numbers": ({"e.csv": "pre,post,delay_ms\na,b,1\nb,c,soon\n"}, {}),
     "delays below 0": ({"e.csv": "pre,post,delay_ms\na,b,-1\nb,c,1\n"}, {}),
     "are infinite in place": ({"e.csv": "pre,post,weight\na,b,inf\nb,c,1\n"}, {}),
-    "an end is blank": ({"e.csv": "pre,post\na,b\n,c\n"}, {}),
+    "connections with one end blank": ({"e.csv": "pre,post\na,b\n,c\n"}, {}),
     "names only one end": ({"e.csv": "pre,weight\na,1\nb,2\n"}, {}),
-    "says of no pair": ({"m.npy": np.full((4, 4), np.nan)}, {"orientation": "post-pre"}),
+    "says nothing about any pair": ({"m.npy": np.full((4, 4), np.nan)}, {"orientation": "post-pre"}),
     "is empty": ({"m.txt": ""}, {"orientation": "post-pre"}),
 }
 
@@ -172,7 +172,7 @@ def test_a_second_row_of_a_header_is_told(recording, tmp_path):
     (tmp_path / "e.csv").write_text("pre,post,weight\nid,id,mV\na,b,2\nb,c,-1\n")
     found, said = attached(recording, tmp_path / "e.csv")
     assert found.adjacency.sum() == 2
-    assert said == ["Below the header of e.csv id, id, mV is taken to be a part of it."]
+    assert said == ["The header of e.csv is taken to go on with id, id, mV."]
 
 
 def test_synapses_of_a_pair_can_be_summed(recording, tmp_path):
@@ -180,7 +180,7 @@ def test_synapses_of_a_pair_can_be_summed(recording, tmp_path):
     found, said = attached(recording, tmp_path / "e.csv", duplicates="sum", unrecorded="leave-out")
     assert found.weight[1, 0] == 5
     assert not found.signed
-    assert "1 of 3 connections of e.csv are of neurons not recorded" in said[0]
+    assert "1 of 3 connections in e.csv left out: of neurons not recorded" in said[0]
 
 
 def test_signs_that_fit_neither_orientation_are_told(recording, tmp_path):
@@ -237,7 +237,7 @@ def test_synapses_of_microns_are_a_truth_of_the_traced_pairs(tmp_path):
     known[:3, :2] = True  # of the outputs of units 1 and 2, to all that are matched
     np.testing.assert_array_equal(found.known, known)
     assert not found.signed
-    assert "3 of 4 units are matched to cells in coregistration.csv, of 2 of them the outputs are known" in said[1]
+    assert "3 of 4 units are matched to cells in coregistration.csv; the outputs of 2 of them are known" in said[1]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Reading any recording by its path, and writing recordings and simulations as NWB.
 
-A new reader is one module with the three names of `synapsnet.io.reader.Reader`, and one entry in
-`READERS`.
+A new reader is one module with the three names of `synapsnet.io.reader.Reader`, and an entry in `READERS`.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ def describe(
 ) -> dict[str, str]:
     """Facts about a recording or a simulation, by name, ready to print.
 
-    Errors are those of `read`, but constant neurons are not refused.
+    Raises the errors of `read`, but accepts constant neurons.
 
     Parameters
     ----------
@@ -144,7 +143,7 @@ def describe(
 
 
 def explain(path: str | Path) -> dict[str, str]:
-    """What a path holds, which reader takes it, why, and its options, ready to print; the data are not read.
+    """What a path holds, which reader reads it, and the options of that reader, ready to print; no data are read.
 
     Raises
     ------
@@ -155,9 +154,9 @@ def explain(path: str | Path) -> dict[str, str]:
     reader = _reader_of(data)
     beside = {} if described is None else {"described by": str(described)}
     with border(data, reader.LAYOUT):
-        found = contents(data)
+        names = contents(data)
     return {
-        **({"found": found} if found else {}),
+        **({"found": names} if names else {}),
         "reader": f"{reader.__name__.rpartition('.')[2]}, for {reader.LAYOUT}",
         **beside,
         "options": listing(reader),
@@ -203,8 +202,8 @@ def _printable(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {_printable(name): _printable(each) for name, each in value.items()}
-    return [_printable(each) for each in value] if isinstance(value, list) else value
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
@@ -216,7 +215,7 @@ def _with_sidecar(path: Path) -> tuple[Path, Path | None]:
 
 
 def _reader_of(path: Path) -> Reader:
-    with border(path, "any recording"):  # some have to look into it
+    with border(path, "any recording"):  # some readers have to look into the file
         for reader in READERS:
             if reader.recognises(path):
                 return reader

@@ -1,9 +1,9 @@
 """ALF folders of spikes: Steinmetz et al. 2019 and the International Brain Laboratory (IBL).
 
-A file is named `object.attribute.npy`, in the IBL also with a namespace before and more parts behind
+A file is named `object.attribute.npy`, in the IBL also with a namespace before it and more parts after it
 (`_ibl_wheel.position.npy`, `spikes.times.<uuid>.npy`). A session has one folder for all probes (Steinmetz), or
-`alf/probe00/pykilosort/` for each, perhaps with the date of a revision (`#2024-05-06#`). Behaviour that is found
-beside the spikes is read with its own clock.
+`alf/probe00/pykilosort/` for each, perhaps with the date of a revision (`#2024-05-06#`). Behaviour that lies
+beside the spikes is read on its own clock.
 
 Steinmetz et al. 2019, Distributed coding of choice, action and engagement across the mouse brain, Nature 576:266;
 International Brain Laboratory 2023, A modular architecture for organizing, processing and sharing neurophysiology
@@ -69,7 +69,7 @@ def read(
     within: str | None = None,
     behaviour: str | None = None,
 ) -> Recording:
-    """Read a session, of all its probes.
+    """Read a session, with all its probes.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def read(
         Only the intervals of this name: `spontaneous` for those in `spontaneous.intervals.npy`.
     behaviour : str, optional
         Names of the variables, separated by commas, or `none`. Default: wheel velocity, pupil area, motion of face and
-        cameras, running speed, as far as they are there.
+        cameras, and running speed, where there are files of them.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def read(
     Raises
     ------
     InputError
-        If files are missing, corrupt, pickled or are inconsistent with each other.
+        If files are missing, corrupt, pickled or inconsistent with each other.
     """
     session = path / "alf" if (path / "alf").is_dir() else path
     sortings = _sortings(path)
@@ -136,11 +136,11 @@ def read(
 
 def _sortings(path: Path) -> dict[str, Path]:
     """Folders with spikes, by probe: of several sortings the one in the deepest folder, and its last revision."""
-    found = {}
+    folders = {}
     for base, probe, sorting in product((path, path / "alf"), ("", "probe*/"), SORTINGS):
         for file in sorted(base.glob(f"{probe}{sorting}*spikes.times*.npy")):
-            found[file.relative_to(base).parts[0] if probe else ""] = file.parent
-    return found
+            folders[file.relative_to(base).parts[0] if probe else ""] = file.parent
+    return folders
 
 
 def _units(folder: Path, notify: Notify) -> Units:
@@ -166,9 +166,10 @@ def _quality(folder: Path, n: int, notify: Notify) -> pd.DataFrame:
             table["label"] = table["label"].fillna(0)  # clusters for which no metrics were computed
     if annotation is not None:
         table["_phy_annotation"] = annotation
-    known = ("clusters.metrics", "clusters._phy_annotation")
-    beside = [each.name for each in sorted(folder.glob("*clusters.*")) if looks_like_quality(each.name)]
-    labels = judged(table, "units", notify, also=[name for name in beside if not any(each in name for each in known)])
+    read_above = ("clusters.metrics", "clusters._phy_annotation")
+    beside = [other.name for other in sorted(folder.glob("*clusters.*")) if looks_like_quality(other.name)]
+    unread = [name for name in beside if not any(part in name for part in read_above)]
+    labels = judged(table, "units", notify, also=unread)
     quality = table.reindex(columns=["presence_ratio"]) if file is not None else pd.DataFrame(index=range(n))
     return quality if labels is None else quality.assign(label=labels)
 

@@ -1,4 +1,4 @@
-"""Behaviour and intervals of ALF folders, with clocks of their own."""
+"""Behaviour and intervals of ALF folders, on clocks of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synapsnet.io.npy import Array
 from synapsnet.io.reader import Notify
 
 WHEEL_STEP_S = 0.02
-SIGNALS = {  # behaviour by the name it gets
+SIGNALS = {  # our name of a variable: its file
     "wheel_velocity": "wheel.position",
     "pupil_area": "eye.area",
     "face_motion": "face.motionEnergy",
@@ -67,7 +67,8 @@ def read_intervals(session: Path, name: str) -> nap.IntervalSet:
     """The intervals in `name.intervals.npy`; InputError if there are none."""
     intervals = load(session, f"{name}.intervals")
     if intervals is None:
-        known = sorted(file.name.partition(".intervals")[0] for file in session.glob("*.intervals*.npy"))
-        raise InputError(f"{session} has no {name}.intervals.npy; within can be {', '.join(known) or 'nothing here'}.")
+        names = sorted(file.name.partition(".intervals")[0] for file in session.glob("*.intervals*.npy"))
+        remedy = f"within can be {', '.join(names)}" if names else "leave out within"
+        raise InputError(f"{session} has no {name}.intervals.npy; {remedy}.")
     pairs = intervals.reshape(-1, 2)
     return nap.IntervalSet(pairs[:, 0], pairs[:, 1])

@@ -5,7 +5,6 @@ Trials of a three-dimensional array become epochs, so that no window of a model 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from synapsnet.errors import InputError
+from synapsnet.io.array_lookup import Arrays, is_column, numeric, obvious_activity, scalar
 from synapsnet.io.clock import Signal, with_behaviour
 from synapsnet.io.columns import find_clock, is_time, unit_s
-from synapsnet.io.labels import judged, kept_by_label, looks_like_quality
+from synapsnet.io.labels import judged, kept_by_label
 from synapsnet.io.npy import Array, load_npy, load_npz
 from synapsnet.io.reader import Notify
 from synapsnet.io.rows import TIME_NAMES, guess_modality, on_clock, refuse_transposed, time_step
 from synapsnet.io.units import SECONDS
 from synapsnet.recording import Modality, Recording, neuron_table
+from synapsnet.wording import counted
 
 LAYOUT = "a .npz or .npy file with an array time x neurons or trials x neurons x bins"
 
@@ -82,7 +83,7 @@ def read(
     time_unit : {"s", "ms", "us"}, optional
         Unit of the frame times. Default: as the name of the array says, else seconds.
     label : str, optional
-        Labels of the neurons to keep, if an array labels them (`iscell`, `accepted`...); `all` keeps any.
+        Labels of the neurons to keep, if an array labels them (`iscell`, `accepted`...); `all` keeps every neuron.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def read(
         inconsistent.
     """
     if path.suffix == ".npy":
-        arrays: Mapping[str, Array | None] = {path.stem: load_npy(path)}
+        arrays: Arrays = {path.stem: load_npy(path)}
         key = key or path.stem
     else:
         arrays = load_npz(path)
@@ -113,7 +114,7 @@ def read(
 
 
 def recording_of_arrays(
-    arrays: Mapping[str, Array | None],
+    arrays: Arrays,
     path: Path,
     *,
     key: str | None,
@@ -134,8 +135,8 @@ def recording_of_arrays(
         behaviour = next((name for name in BEHAVIOUR_NAMES if name in arrays and name != key), None)
     elif behaviour == "none":
         behaviour = None
-    key = key or _obvious_activity(arrays, path, exclude={until, behaviour, *TIME_NAMES})
-    activity = _numeric(arrays, key, path)
+    key = key or obvious_activity(arrays, path, exclude={until, behaviour, *TIME_NAMES})
+    activity = numeric(arrays, key, path)
     if activity.ndim not in (2, 3):
         raise InputError(
             f"Activity must be time x neurons or trials x neurons x bins; {key} in {path} has shape {activity.shape}."
@@ -169,17 +170,17 @@ def recording_of_arrays(
     else:
         clock = _clock(arrays, dt_s, fs_hz, len(activity), path, time_unit, notify)
     kept, ids = _kept_neurons(arrays, activity.shape[1], {key, behaviour}, label, notify)
-    neurons = neuron_table(int(kept.sum()), ids=[each for each, is_kept in zip(ids, kept, strict=True) if is_kept])
+    neurons = neuron_table(int(kept.sum()), ids=[name for name, is_kept in zip(ids, kept, strict=True) if is_kept])
     recording = on_clock(activity[:, kept], clock, notify=notify, neurons=neurons, **facts)
     if behaviour is None:
         return key, recording
-    variables = _of_steps(_numeric(arrays, behaviour, path), behaviour, len(activity))
+    variables = _of_steps(numeric(arrays, behaviour, path), behaviour, len(activity))
     samples_s = recording.activity.times() if isinstance(clock, float) else clock
     return key, with_behaviour(recording, [Signal(behaviour, samples_s, variables)], notify=notify)
 
 
 def _kept_neurons(
-    arrays: Mapping[str, Array | None], n: int, used: set[str | None], label: str | None, notify: Notify
+    arrays: Arrays, n: int, used: set[str | None], label: str | None, notify: Notify
 ) -> tuple[npt.NDArray[np.bool_], list[str]]:
     """Which neurons are kept by labels in the file, and the names of all."""
     beside = {
@@ -194,11 +195,11 @@ def _kept_neurons(
     labels = judged(
         pd.DataFrame({k: v for k, v in beside.items() if k not in ID_NAMES}, index=range(n)), "neurons", notify
     )
-    return kept_by_label(labels, n, label, "neurons", notify), [str(each) for each in named]
+    return kept_by_label(labels, n, label, "neurons", notify), [str(name) for name in named]
 
 
 def _read_trials(
-    arrays: Mapping[str, Array | None],
+    arrays: Arrays,
     trials: Array,
     dt_s: float,
     until: str | None,
@@ -208,7 +209,7 @@ def _read_trials(
     facts: dict[str, Any],
 ) -> Recording:
     lengths = _trial_lengths(arrays, until, trials, path, notify)
-    frame = None if behaviour is None else _of_trials(_numeric(arrays, behaviour, path), behaviour, trials, lengths)
+    frame = None if behaviour is None else _of_trials(numeric(arrays, behaviour, path), behaviour, trials, lengths)
     return Recording.from_array(
         _concatenate(trials, lengths),
         dt_s,
@@ -220,53 +221,13 @@ def _read_trials(
     )
 
 
-def _obvious_activity(arrays: Mapping[str, Array | None], path: Path, exclude: set[str | None]) -> str:
-    numeric = {
-        name: a
-        for name, a in arrays.items()
-        if a is not None and a.dtype.kind in "iufb" and name not in exclude and not looks_like_quality(name)
-    }
-    if "activity" in numeric:
-        return "activity"
-    for ndim in (3, 2):
-        names = [name for name, array in numeric.items() if array.ndim == ndim]
-        if len(names) == 1:
-            return names[0]
-        if names:
-            break
-    if not numeric:
-        held = f"; it holds {_listing(arrays)}" if arrays else ""
-        raise InputError(f"{path} has no array of numbers that could be the activity{held}; save one, time x neurons.")
-    raise InputError(
-        f"{path} has no single array that is obviously the activity; choose one with key (--key) among "
-        f"{_listing(arrays)}."
-    )
-
-
-def _numeric(arrays: Mapping[str, Array | None], name: str, path: Path) -> Array:
-    if name not in arrays:
-        raise InputError(f"{path} has no array {name!r}; it holds {_listing(arrays)}.")
-    array = arrays[name]
-    if array is None or array.dtype.kind not in "iufb":
-        kind = "pickled Python objects, which are never loaded" if array is None else f"values of type {array.dtype}"
-        raise InputError(f"The array {name} in {path} must be numeric; it holds {kind}.")
-    return array
-
-
-def _listing(arrays: Mapping[str, Array | None]) -> str:
-    return ", ".join(
-        f"{name} ({'pickled' if array is None else 'x'.join(map(str, array.shape)) or 'scalar'})"
-        for name, array in arrays.items()
-    )
-
-
-def _oriented(arrays: Mapping[str, Array | None], key: str, path: Path, transpose: bool, notify: Notify) -> Array:
+def _oriented(arrays: Arrays, key: str, path: Path, transpose: bool, notify: Notify) -> Array:
     """(T, N) activity."""
-    activity = _numeric(arrays, key, path)
+    activity = numeric(arrays, key, path)
     if transpose:
         activity = activity.T
     elif activity.shape[1] > activity.shape[0]:
-        series = [name for name, array in arrays.items() if name != key and _is_column(array, activity.shape[1])]
+        series = [name for name, array in arrays.items() if name != key and is_column(array, activity.shape[1])]
         if series:
             notify(f"{key} is read as neurons x time, because {series[0]} has a value for each of its columns.")
             return activity.T
@@ -274,12 +235,8 @@ def _oriented(arrays: Mapping[str, Array | None], key: str, path: Path, transpos
     return activity
 
 
-def _is_column(array: Array | None, length: int) -> bool:
-    return array is not None and array.dtype.kind in "iuf" and array.shape in ((length,), (length, 1))
-
-
 def _clock(
-    arrays: Mapping[str, Array | None],
+    arrays: Arrays,
     dt_s: float | None,
     fs_hz: float | None,
     steps: int,
@@ -289,36 +246,28 @@ def _clock(
 ) -> float | Array:
     """The time step that was given, else the times of the rows, else the time step in the file."""
     if dt_s is None and fs_hz is None:
-        named = {name: array for name, array in arrays.items() if is_time(name) and _is_column(array, steps)}
-        for name in sorted(named, key=lambda each: each not in TIME_NAMES):
+        named = {name: array for name, array in arrays.items() if is_time(name) and is_column(array, steps)}
+        for name in sorted(named, key=lambda candidate: candidate not in TIME_NAMES):
             second_s = SECONDS[time_unit] if time_unit is not None else unit_s(name) or 1.0
             return np.asarray(named[name], float).reshape(-1) * second_s
     return _step(arrays, dt_s, fs_hz, path)
 
 
-def _step(arrays: Mapping[str, Array | None], dt_s: float | None, fs_hz: float | None, path: Path) -> float:
+def _step(arrays: Arrays, dt_s: float | None, fs_hz: float | None, path: Path) -> float:
     if dt_s is None and fs_hz is None:
-        dt_s = _scalar(arrays, STEP_NAMES)
-        fs_hz = _scalar(arrays, RATE_NAMES) if dt_s is None else None
+        dt_s = scalar(arrays, STEP_NAMES)
+        fs_hz = scalar(arrays, RATE_NAMES) if dt_s is None else None
     return time_step(path, dt_s, fs_hz)
 
 
-def _scalar(arrays: Mapping[str, Array | None], names: tuple[str, ...]) -> float | None:
-    for name in names:
-        array = arrays.get(name)
-        if array is not None and array.size == 1 and array.dtype.kind in "iuf":
-            return float(array.item())
-    return None
-
-
 def _trial_lengths(
-    arrays: Mapping[str, Array | None], until: str | None, trials: Array, path: Path, notify: Notify
+    arrays: Arrays, until: str | None, trials: Array, path: Path, notify: Notify
 ) -> npt.NDArray[np.intp]:
     n_trials, _, n_bins = trials.shape
     lengths = np.full(n_trials, n_bins)
     if until is None:
         return lengths
-    event = _numeric(arrays, until, path)
+    event = numeric(arrays, until, path)
     if event.shape != (n_trials, n_bins):
         raise InputError(f"{until} must be trials x bins, {n_trials} x {n_bins}; got shape {event.shape}.")
     active = event != 0
@@ -328,7 +277,8 @@ def _trial_lengths(
     if not lengths.any():
         raise InputError(f"{until} is non-zero from the first bin of every trial in {path}: nothing is left to read.")
     if not lengths.all():
-        notify(f"{(lengths == 0).sum()} trials are dropped: {until} is non-zero from their first bin.")
+        n_empty = int((lengths == 0).sum())
+        notify(f"{counted(n_empty, 'trial')} dropped: {until} is non-zero from the first bin on.")
     return lengths
 
 

@@ -2,7 +2,7 @@
 
 `<root>/<mouse>/<date>/` describes the neurons, `<stimulus>/<NN>/` in it the recordings; arrays are (n, 1) where others
 have (n,). Frames, running and eye have clocks of their own. `frame.states` is left out: it is computed from the
-activity itself, so a forecast that knows it would know what it is to forecast.
+activity itself, so a forecast that uses it would know what it has to forecast.
 
 Bugeon et al. 2022, A transcriptomic axis predicts state modulation of cortical interneurons, Nature 607:330;
 data: figshare 19448531.
@@ -67,10 +67,10 @@ def read(
     Raises
     ------
     InputError
-        If files are missing, corrupt or are inconsistent with each other.
+        If files are missing, corrupt or inconsistent with each other.
     """
     folder = _recording_folder(path)
-    session = next((each for each in (folder, *folder.parents[:2]) if (each / TYPES).is_file()), None)
+    session = next((place for place in (folder, *folder.parents[:2]) if (place / TYPES).is_file()), None)
     values = _load(folder, ACTIVITY)
     if values.ndim != 2:
         raise InputError(f"{ACTIVITY} in {folder} must be frames x neurons; got shape {values.shape}.")
@@ -89,7 +89,7 @@ def read(
         position = _positions(session, n, um_per_unit, notify)
         if matched:
             kept = np.flatnonzero(np.isfinite(_per_neuron(session, "neuron.UniqueID.npy", n).reshape(n)))
-            notify(f"{n - len(kept)} of {n} neurons dropped: they are not matched to the transcriptomics.")
+            notify(f"{n - len(kept)} of {n} neurons dropped: they were not matched to the transcriptomics.")
     recording = Recording(
         activity=frames,
         dt_s=dt_s,
@@ -106,11 +106,13 @@ def read(
 def _recording_folder(path: Path) -> Path:
     if (path / ACTIVITY).is_file():
         return path
-    found = sorted(each.parent for each in path.glob(f"*/*/{ACTIVITY}"))
-    if len(found) != 1:
-        there = ", ".join(str(each.relative_to(path)) for each in found) or "none"
-        raise InputError(f"{path} is a session with {len(found)} recordings; give the folder of one: {there}.")
-    return found[0]
+    folders = sorted(file.parent for file in path.glob(f"*/*/{ACTIVITY}"))
+    if not folders:
+        raise InputError(f"{path} is a session without recordings ({ACTIVITY}); download it again.")
+    if len(folders) > 1:
+        names = ", ".join(str(folder.relative_to(path)) for folder in folders)
+        raise InputError(f"{path} is a session with {len(folders)} recordings; give the folder of one: {names}.")
+    return folders[0]
 
 
 def _load(folder: Path, name: str) -> Array:
@@ -127,7 +129,7 @@ def _per_neuron(session: Path, name: str, n: int) -> Array:
     if len(array) != n:
         raise InputError(
             f"{name} in {session} must have a row for each of the {n} neurons; got {len(array)}. "
-            "Some recordings of a session are of other neurons; read another."
+            "Some recordings of a session are of other neurons; read another one."
         )
     return array
 
@@ -137,14 +139,14 @@ def _types(session: Path, n: int, min_probability: float | None, notify: Notify)
     if len(types) != n:
         raise InputError(
             f"{TYPES} in {session} must have a line for each of the {n} neurons; got {len(types)}. "
-            "Some recordings of a session are of other neurons; read another."
+            "Some recordings of a session are of other neurons; read another one."
         )
     if min_probability is None:
         return types
     best = np.nan_to_num(_per_neuron(session, "neuron.prob_ttypes.npy", n)).reshape(n, -1).max(axis=1)
     unsure = [name not in UNSPECIFIC and p < min_probability for name, p in zip(types, best, strict=True)]
-    notify(f"{sum(unsure)} interneurons are of type IN: their type is less probable than {min_probability:g}.")
-    return ["IN" if not_sure else name for name, not_sure in zip(types, unsure, strict=True)]
+    notify(f"{sum(unsure)} of {n} neurons set to type IN: their own type is less probable than {min_probability:g}.")
+    return ["IN" if is_unsure else name for name, is_unsure in zip(types, unsure, strict=True)]
 
 
 def _positions(session: Path, n: int, um_per_unit: float, notify: Notify) -> npt.NDArray[np.float64] | None:

@@ -18,6 +18,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.hdf5 import opened
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording, neuron_table
+from synapsnet.wording import counted
 
 if TYPE_CHECKING:
     import h5py
@@ -58,7 +59,7 @@ def read(
     trace : {"dff", "denoised", "spks"}, optional
         `F_dff`, `C` or `S`. Default: `F_dff`, or `C` where it was not computed.
     um_per_pixel : float, optional
-        Size of a pixel; with it neurons get the position of their footprint's centre.
+        Size of a pixel; with it, the position of a neuron is the centre of its footprint.
 
     Returns
     -------
@@ -72,12 +73,14 @@ def read(
     """
     with opened(path) as file:
         if "estimates" not in file:
-            raise InputError(f"{path} has no group `estimates`, so CaImAn did not write it; give a file that it saved.")
+            raise InputError(
+                f"{path} has no group `estimates`, so CaImAn did not write it; give a file that CaImAn saved."
+            )
         trace = trace or _best_trace(file, notify)
         name = DATASETS[trace]
         values = _dataset(file, f"estimates/{name}")
         if values is None or values.ndim != 2:
-            there = ", ".join(key for key, each in DATASETS.items() if _dataset(file, f"estimates/{each}") is not None)
+            there = ", ".join(key for key, held in DATASETS.items() if _dataset(file, f"estimates/{held}") is not None)
             raise InputError(
                 f"estimates/{name} in {path} is not cells x frames; choose a trace (--trace) among {there}."
             )
@@ -99,7 +102,7 @@ def read(
 
 
 def _dataset(file: h5py.File, name: str) -> npt.NDArray[Any] | None:
-    """A numeric array; None where there is none, or CaImAn noted that it is unknown."""
+    """A numeric array; None if it is missing, or stored as unknown."""
     if name not in file or not hasattr(file[name], "dtype") or file[name].dtype.kind not in "iuf":
         return None
     return np.asarray(file[name][()])
@@ -118,9 +121,9 @@ def _accepted(file: h5py.File, n_components: int, path: Path, notify: Notify) ->
         notify(f"No idx_components: all {n_components} components are kept.")
         return np.arange(n_components)
     by_hand = [_dataset(file, f"estimates/{name}_list") for name in ("accepted", "rejected")]
-    accepted, rejected = (np.zeros(0) if each is None else each.reshape(-1) for each in by_hand)
+    accepted, rejected = (np.zeros(0) if indices is None else indices.reshape(-1) for indices in by_hand)
     if len(accepted) or len(rejected):
-        notify(f"{len(accepted)} components were accepted by hand, and {len(rejected)} rejected.")
+        notify(f"Chosen by hand: {counted(len(accepted), 'component')} accepted, {len(rejected)} rejected.")
     kept = np.setdiff1d(np.union1d(indices.reshape(-1), accepted), rejected).astype(np.intp)
     if len(kept) and not (kept[0] >= 0 and kept[-1] < n_components):
         raise InputError(

@@ -1,6 +1,6 @@
 """Resampling: behaviour with its own clock onto the recording's grid, and uneven frames onto an even grid.
 
-Gaps are bridged up to `LONGEST_HOLE_S`, or up to one missing sample of a variable that is sampled regularly but more
+Gaps are bridged up to `LONGEST_GAP_S`, or up to one missing sample of a variable that is sampled regularly but more
 slowly. Where a behavioural variable has a longer gap, that time is cut out of the recording, which starts a new epoch
 after it.
 """
@@ -18,13 +18,14 @@ import pynapple as nap
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
+from synapsnet.wording import counted
 
-LONGEST_HOLE_S = 1.0
+LONGEST_GAP_S = 1.0
 MOSTLY = 0.8  # fraction of steps of the usual length in a slow but regular variable
 ROUNDING_S = 1e-6  # precision with which clocks are stored
 MISSING_FRAME = 1.5  # steps between two frames above which a frame is missing
-MOST_RESTARTS = 5  # more backward steps than this mean unsorted times, not restarts of the clock,
-FEWEST_OF_A_PART = 10  # and so do fewer samples than these between two of them
+MOST_RESTARTS = 5  # more backward steps than this mean unsorted times, not a clock that starts again;
+FEWEST_OF_A_PART = 10  # so do fewer samples than this between two backward steps
 MOST_JITTER = 0.2  # fraction of a step by which a frame may be moved
 
 FloatArray = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ def choose(signals: Sequence[Signal], names: str | None) -> list[Signal]:
 def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: Notify) -> Recording:
     """Add behaviour to the recording, linearly interpolated onto its grid.
 
-    Missing samples (NaN, or a gap in the clock) are bridged over at most `LONGEST_HOLE_S`. Longer gaps, and the times
+    Missing samples (NaN, or a gap in the clock) are bridged over at most `LONGEST_GAP_S`. Longer gaps, and the times
     before the first and after the last sample of a variable, are cut out of the recording.
 
     Parameters
@@ -96,14 +97,14 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     columns: list[FloatArray] = [] if before is None else list(before.values.T)
     for signal in signals:
         samples_s, values = _samples(signal, notify)
-        interpolated, hole_s = _interpolate(times, samples_s, values)
+        interpolated, gap_s = _interpolate(times, samples_s, values)
         usual_s = float(np.median(np.diff(samples_s))) if len(samples_s) > 1 else 0.0
-        longest_s = LONGEST_HOLE_S
-        if usual_s > LONGEST_HOLE_S and np.mean(np.abs(np.diff(samples_s) - usual_s) <= 0.1 * usual_s) > MOSTLY:
+        longest_s = LONGEST_GAP_S
+        if usual_s > LONGEST_GAP_S and np.mean(np.abs(np.diff(samples_s) - usual_s) <= 0.1 * usual_s) > MOSTLY:
             longest_s = MISSING_FRAME * usual_s
             notify(f"{signal.name} comes every {usual_s:.4g} s only, and is interpolated in between.")
-        here: Mask = np.all(hole_s <= longest_s + ROUNDING_S, axis=1)
-        bridged: Mask = here & np.any(hole_s > MISSING_FRAME * usual_s + ROUNDING_S, axis=1)
+        here: Mask = np.all(gap_s <= longest_s + ROUNDING_S, axis=1)
+        bridged: Mask = here & np.any(gap_s > MISSING_FRAME * usual_s + ROUNDING_S, axis=1)
         _report(signal.name, bridged, ~here, recording.dt_s, longest_s, notify)
         columns += list(interpolated.T)
         several = values.shape[1] > 1
@@ -111,10 +112,10 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
         known &= here
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(known[start:stop])]
     if not segments:
-        which, spans = ", ".join(signal.name for signal in signals), "; ".join(map(_spanned, signals))
+        wanted, spans = ", ".join(signal.name for signal in signals), "; ".join(map(_spanned, signals))
         raise InputError(
-            f"Behaviour ({which}) is known at no time of the recording, from {times[0]:.6g} to {times[-1]:.6g} s: "
-            f"{spans}. Samples are missing, more than {LONGEST_HOLE_S:g} s apart and not regular, or on another clock; "
+            f"Behaviour ({wanted}) is known at no time of the recording, from {times[0]:.6g} to {times[-1]:.6g} s: "
+            f"{spans}. Samples are missing, more than {LONGEST_GAP_S:g} s apart and not regular, or on another clock; "
             "read it without behaviour (--behaviour none), or check its times."
         )
     kept = recording if known.all() else recording.select_rows(segments)
@@ -150,7 +151,10 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     """
     times = np.asarray(times_s, float).reshape(-1)
     if len(times) != len(values) or len(times) < 2:
-        raise InputError(f"Expected at least 2 frames with a time each; got {len(times)} times, {len(values)} frames.")
+        raise InputError(
+            f"Expected at least 2 frames with a time each; got {counted(len(times), 'time')} and "
+            f"{counted(len(values), 'frame')}."
+        )
     timed = np.isfinite(times)
     if not timed.all():
         notify(f"{(~timed).sum()} of {len(times)} frames left out: they have no time (NaN).")
@@ -212,8 +216,8 @@ def restarts(times: FloatArray) -> bool:
 def interpolate(grid: FloatArray, times: FloatArray, values: npt.NDArray[Any]) -> FloatArray:
     """(len(grid), N) values, linearly interpolated, and as at the ends outside of `times`."""
     left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
-    share = np.clip((grid - times[left]) / (times[left + 1] - times[left]), 0, 1)[:, None]
-    return np.asarray((1 - share) * values[left] + share * values[left + 1], float)
+    fraction = np.clip((grid - times[left]) / (times[left + 1] - times[left]), 0, 1)[:, None]
+    return np.asarray((1 - fraction) * values[left] + fraction * values[left + 1], float)
 
 
 def true_runs(mask: Mask) -> list[tuple[int, int]]:
@@ -227,7 +231,7 @@ def _spanned(signal: Signal) -> str:
     times = np.sort(np.asarray(signal.times_s, float).reshape(-1))
     times = times[np.isfinite(times)]
     if len(times) < 2:
-        return f"{signal.name}, {len(times)} samples"
+        return f"{signal.name}, {counted(len(times), 'sample')}"
     return f"{signal.name}, {times[0]:.6g} to {times[-1]:.6g} s, every {np.median(np.diff(times)):.4g} s"
 
 
@@ -238,26 +242,27 @@ def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
     values = values[:, None] if values.ndim == 1 else values
     if len(times) != len(values):
         raise InputError(
-            f"{signal.name} needs a time for each sample; got {len(times)} times and {len(values)} samples."
+            f"{signal.name} needs a time for each sample; got {counted(len(times), 'time')} and "
+            f"{counted(len(values), 'sample')}."
         )
     finite = np.isfinite(times)
     if not finite.all():
-        notify(f"{signal.name}: {(~finite).sum()} samples without a time dropped.")
+        notify(f"{signal.name}: {counted(int((~finite).sum()), 'sample')} without a time dropped.")
         times, values = times[finite], values[finite]
     if (np.diff(times) < 0).any():
-        notify(f"{signal.name}: its times are not in order and were sorted.")
+        notify(f"{signal.name}: its times were not in order, and are sorted.")
         order = np.argsort(times, kind="stable")
         times, values = times[order], values[order]
     first = np.diff(times, prepend=-np.inf) > 0
     if not first.all():
-        notify(f"{signal.name}: {(~first).sum()} samples dropped, at times that another has.")
+        notify(f"{signal.name}: {counted(int((~first).sum()), 'sample')} dropped at the time of an earlier one.")
     return times[first], values[first]
 
 
 def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(T, B) interpolated values, and the distance of the two samples around each (infinite outside)."""
     interpolated = np.zeros((len(times), values.shape[1]))
-    hole_s = np.full(interpolated.shape, np.inf)
+    gap_s = np.full(interpolated.shape, np.inf)
     for k, column in enumerate(values.T):
         known = np.isfinite(column)
         if known.any():
@@ -265,18 +270,18 @@ def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -
             ends = np.concatenate([[-np.inf], known_s, [np.inf]])
             before = ends[np.searchsorted(known_s, times + ROUNDING_S, side="right")]
             after = ends[np.searchsorted(known_s, times - ROUNDING_S, side="left") + 1]
-            hole_s[:, k] = after - before
+            gap_s[:, k] = after - before
             interpolated[:, k] = np.interp(times, known_s, column[known])
-    return interpolated, hole_s
+    return interpolated, gap_s
 
 
 def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, longest_s: float, notify: Notify) -> None:
     if bridged.any():
-        notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over holes of at most {longest_s:g} s.")
+        notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over gaps of at most {longest_s:g} s.")
     if cut.any():
         notify(
             f"{name}: {cut.sum() * dt_s:.3g} s of {len(cut) * dt_s:.3g} s cut out, where it has no values for more "
-            f"than {longest_s:g} s or does not reach; leave it out (--behaviour) to keep them."
+            f"than {longest_s:g} s, or before its first or after its last; leave it out (--behaviour) to keep them."
         )
 
 

@@ -90,25 +90,24 @@ def find_clock(
         rising = []
     counting = [name for name, column in columns.items() if _numbers_rows(name, column, name in rising)]
     if time == "none":
-        found = []
+        clocks = []
     elif time is not None:
-        found = [time]
+        clocks = [time]
     else:
-        found = [name for name in columns if is_time(name)] or [name for name in rising if name not in counting]
-    counting = [name for name in counting if name not in found]
-    others = found[1:]
+        clocks = [name for name in columns if is_time(name)] or [name for name in rising if name not in counting]
+    counting = [name for name in counting if name not in clocks]
     for name in counting:
         notify(f"The column {name} numbers the rows and was dropped.")
-    for name in others:
+    for name in clocks[1:]:
         notify(f"The column {name} is times as well, and was dropped.")
     times = None
-    if found:
-        unit = time_unit or _unit(found[0]) or "s"
-        times = _seconds(found[0], columns[found[0]]) * UNITS[unit]
-        why = "is taken to be" if time is not None or is_time(found[0]) else "only rises, and is taken to be"
-        notify(f"The column {found[0]!r} {why} times, in {unit} (--read time=..., time_unit=...).")
+    if clocks:
+        unit = time_unit or _unit(clocks[0]) or "s"
+        times = _seconds(clocks[0], columns[clocks[0]]) * UNITS[unit]
+        why = "is taken to be" if time is not None or is_time(clocks[0]) else "only rises, and is taken to be"
+        notify(f"The column {clocks[0]!r} {why} times, in {unit} (--read time=..., time_unit=...).")
     gaps = next((columns[n].astype(float) for n in counting if (np.diff(columns[n].astype(float)) > 1).any()), None)
-    return Clock(times, gaps, [*found, *counting])
+    return Clock(times, gaps, [*clocks, *counting])
 
 
 def _unit(name: str) -> str | None:
@@ -144,5 +143,5 @@ def _seconds(name: str, column: npt.NDArray[np.generic]) -> FloatArray:
             continue
         return np.asarray((moments - moments.iloc[0]) / pd.Timedelta(seconds=1), float)
     raise InputError(
-        f"The column {name!r} is called times but holds none, such as {text.iloc[0]!r}; name another (time=)."
+        f"The column {name!r} has the name of a column of times, but holds {text.iloc[0]!r}; name another (time=)."
     )

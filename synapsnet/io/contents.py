@@ -11,6 +11,7 @@ import numpy as np
 
 from synapsnet.errors import InputError
 from synapsnet.io.hdf5 import opened
+from synapsnet.wording import listed
 
 MOST = 20  # names that are shown
 HDF5 = (".hdf5", ".h5", ".mat")
@@ -25,14 +26,14 @@ def contents(path: Path) -> str:
         If the file is damaged.
     """
     names = list(_names(path))
-    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+    return listed(names, MOST)
 
 
 def _names(path: Path) -> Iterator[str]:
     import h5py
 
     if path.is_dir():
-        yield from sorted(f"{each.name}/" if each.is_dir() else each.name for each in path.iterdir())
+        yield from sorted(f"{item.name}/" if item.is_dir() else item.name for item in path.iterdir())
     elif path.suffix == ".npz":
         yield from _npz(path)
     elif path.suffix in HDF5 and h5py.is_hdf5(path):

@@ -1,8 +1,8 @@
 """Connections seen by electron microscopy of neurons that were recorded before: MICrONS.
 
-Three things make a truth: the recorded units of a scan; synapses (`pre_pt_root_id`, `post_pt_root_id`, `size`) between
-cells of the microscope; and a table of coregistration (`session`, `scan_idx`, `unit_id`, `pt_root_id`), which says
-which unit is which cell, for some of both. MICrONS Consortium 2025, Nature 640:435.
+Three things make a ground truth: the recorded units of a scan; synapses (`pre_pt_root_id`, `post_pt_root_id`, `size`)
+between cells in electron microscopy; and a table of coregistration (`session`, `scan_idx`, `unit_id`, `pt_root_id`),
+which says which unit is which cell, for some of both. MICrONS Consortium 2025, Nature 640:435.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 from synapsnet.io.table_files import load_table
+from synapsnet.wording import counted
 
 COLUMNS = ("session", "scan_idx", "unit_id", "pt_root_id")
 NO_CELL = "0"
@@ -44,8 +45,8 @@ def tested_pairs(
 ) -> pd.DataFrame:
     """All pairs of recorded units between which synapses were looked for: `pre`, `post`, and the size of all, or 0.
 
-    A unit is matched if the table of coregistration names one cell for it. A cell of which no synapse is listed as the
-    presynaptic one was not traced: its outputs are not known. Sizes of the synapses of a pair are summed.
+    A unit is matched if the table of coregistration names one cell for it. A cell that is never the presynaptic one was
+    not traced: its outputs are not known. Sizes of the synapses of a pair are summed.
 
     Parameters
     ----------
@@ -80,19 +81,19 @@ def tested_pairs(
             f"{path} is of {len(scans)} scans ({some}, ...); say which one was recorded: --truth-read session=N and "
             "--truth-read scan_idx=N."
         )
-    found = table[table["unit"].isin(units) & (table["cell"] != NO_CELL)].drop_duplicates(["unit", "cell"])
-    matched = found[~found["unit"].duplicated(keep=False)]
+    matches = table[table["unit"].isin(units) & (table["cell"] != NO_CELL)].drop_duplicates(["unit", "cell"])
+    matched = matches[~matches["unit"].duplicated(keep=False)]
     if matched.empty:
         raise InputError(
             f"{path} matches none of the recording's units to a cell; its ids must be the table's unit_id, and the "
             "scan the right one (session, scan_idx)."
         )
-    if ambiguous := found["unit"].nunique() - len(matched):
-        notify(f"{ambiguous} units are matched to several cells in {path.name} and left out.")
+    if ambiguous := matches["unit"].nunique() - len(matched):
+        notify(f"Left out: {counted(ambiguous, 'unit')} matched to several cells in {path.name}.")
     traced = matched[matched["cell"].isin(synapses["pre"])]
     notify(
-        f"{len(matched)} of {len(units)} units are matched to cells in {path.name}, of {len(traced)} of them the "
-        "outputs are known; scores are over these pairs."
+        f"{len(matched)} of {len(units)} units are matched to cells in {path.name}; the outputs of {len(traced)} of "
+        "them are known, and scores are over these pairs."
     )
     pairs = traced.merge(matched, how="cross", suffixes=("_pre", "_post"))
     pairs = pairs[pairs["cell_pre"] != pairs["cell_post"]]

@@ -1,4 +1,4 @@
-"""HDF5 files from elsewhere, opened in one place: damage ends in a sentence, and no other file is followed."""
+"""HDF5 files from elsewhere, opened in one place: damage ends in a clear sentence, and other files are never read."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def open_hdf5(source: str | Path | IO[bytes], mode: str = "r") -> h5py.File:
 
     file = h5py.File(source, mode)
     try:
-        found = file.visititems_links(lambda name, link: name if _leads_away(file, name, link) else None)
+        outside = file.visititems_links(lambda name, link: name if _leads_away(file, name, link) else None)
     except (RuntimeError, KeyError, ValueError) as error:  # h5py's errors for damaged files
         file.close()
         raise OSError(str(error)) from error
-    if found is not None:
+    if outside is not None:
         file.close()
         raise InputError(
-            f"{found} in {source} refers to another file (external storage or link), which is not read; store the data "
-            "in the file itself."
+            f"{outside} in {source} refers to another file (external storage or link), which is not read; store the "
+            "data in the file itself."
         )
     return file
 

@@ -89,7 +89,7 @@ def read(
     Raises
     ------
     InputError
-        If files are missing, corrupt, pickled or are inconsistent with each other.
+        If files are missing, corrupt, pickled or inconsistent with each other.
     """
     samples = _load(path, "spike_times.npy")
     clusters = _load(path, "spike_clusters.npy" if (path / "spike_clusters.npy").is_file() else "spike_templates.npy")
@@ -149,7 +149,7 @@ def _properties(path: Path, ids: Array) -> tuple[pd.DataFrame, list[str]]:
     """What all tables of clusters in the folder say, and the files beside them that look like quality."""
     columns: dict[str, pd.Series[Any]] = {}
     files = {file: TABLES.fullmatch(file.name) for file in sorted(path.iterdir())}
-    for file in (each for each, named in files.items() if named):
+    for file in (name for name, is_table in files.items() if is_table):
         for name, column in _table(file).items():
             columns[str(name) if name not in columns else f"{name} ({file.name})"] = column
     beside = [file.name for file, named in files.items() if not named and looks_like_quality(file.stem)]
@@ -176,8 +176,8 @@ def _shapes(path: Path, clusters: Array, ids: Array) -> _Shapes | None:
     template = _load(path, "spike_templates.npy") if (path / "spike_templates.npy").is_file() else clusters
     if templates.ndim != 3 or len(template) != len(clusters) or template.max(initial=0) >= len(templates):
         raise InputError(
-            f"The templates in {path} do not fit its spikes: there are {len(template)} of {len(clusters)} spikes' "
-            f"templates, and templates of shape {templates.shape}; copy the whole folder."
+            f"The templates in {path} do not fit its spikes: {len(template)} of {len(clusters)} have a template, and "
+            f"the templates have the shape {templates.shape}; copy the whole folder."
         )
     commonest = _commonest(clusters, template, ids, len(templates))
     column = np.ptp(templates, axis=1).argmax(axis=1)[commonest]

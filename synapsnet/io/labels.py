@@ -1,8 +1,8 @@
-"""Quality labels of units and ROIs: one table of column names and words for all readers.
+"""Quality labels of units and ROIs: one list of column names and words for all readers.
 
 A column that labels units is found by its name, or by its words; names are compared in lower case, without `_`, blanks
-and the like. If there are several columns, the first in the table counts and, for units that it leaves `unsorted`, the
-next.
+and the like. If there are several such columns, the first in the list counts and, for units that it leaves `unsorted`,
+the next.
 """
 
 from __future__ import annotations
@@ -87,17 +87,19 @@ def judged(table: pd.DataFrame, what: str, notify: Notify, *, also: Iterable[str
     list of N labels, or None where no column says anything.
         Labels of `WORDS`, or else the source's own words.
     """
-    found = {str(name): _labels(str(name), table[name]) for name in sorted(table.columns, key=lambda n: _rank(str(n)))}
+    by_column = {
+        str(name): _labels(str(name), table[name]) for name in sorted(table.columns, key=lambda n: _rank(str(n)))
+    }
     label: pd.Series[Any] = pd.Series(np.nan, index=range(len(table)), dtype=object)
     used = []
-    for name, each in found.items():
-        fills = (label.isna() & each.notna()) | ((label == UNSORTED) & each.notna() & (each != UNSORTED))
+    for name, given in by_column.items():
+        fills = (label.isna() & given.notna()) | ((label == UNSORTED) & given.notna() & (given != UNSORTED))
         if fills.any():
-            label[fills] = each[fills]
+            label[fills] = given[fills]
             used.append(name)
-    unused = [name for name in found if name not in used and looks_like_quality(name)] + list(also)
+    unused = [name for name in by_column if name not in used and looks_like_quality(name)] + list(also)
     if used:
-        labels = [str(each) for each in label.fillna(UNSORTED)]
+        labels = [str(word) for word in label.fillna(UNSORTED)]
         counts = ", ".join(f"{n} {name}" for name, n in Counter(labels).most_common())
         notify(f"The {what} are labelled by {', and where that says nothing by '.join(used)}: {counts}.")
     if unused:
@@ -110,7 +112,7 @@ def default_labels(labels: list[str] | None, kept: str, what: str, notify: Notif
     if labels is None:
         return None
     if GOOD not in labels and UNSORTED in labels:
-        notify(f"No {what} are {GOOD}, and the {UNSORTED} are kept: nothing is said against them.")
+        notify(f"No {what} are labelled {GOOD}; those labelled {UNSORTED} are kept, as nothing speaks against them.")
         return UNSORTED
     return kept
 
@@ -134,8 +136,15 @@ def kept_by_label(
     wanted = default_labels(labels, f"{GOOD},{UNSORTED}", what, notify) if label is None else label
     kept = np.ones(n, bool) if wanted in (None, "all") else has_label(labels, str(wanted), what)
     if not kept.all():
-        notify(f"{(~kept).sum()} of {n} {what} dropped: their label is not {wanted}; label=all keeps them.")
+        notify(
+            f"{(~kept).sum()} of {n} {what} dropped: their label is not {either(str(wanted))}; label=all keeps them."
+        )
     return kept
+
+
+def either(wanted: str) -> str:
+    """`good or mua`: labels that are separated by commas, in a sentence."""
+    return " or ".join(name.strip() for name in wanted.split(","))
 
 
 def has_label(labels: list[str] | None, wanted: str, what: str) -> npt.NDArray[np.bool_]:
@@ -153,7 +162,8 @@ def has_label(labels: list[str] | None, wanted: str, what: str) -> npt.NDArray[n
     if len(mask) and not mask.any():
         one = what.removesuffix("s")
         raise InputError(
-            f"No {one} is labelled {wanted}; the labels are {', '.join(sorted(set(labels)))} (label=all keeps all)."
+            f"No {one} is labelled {either(wanted)}; the labels are {', '.join(sorted(set(labels)))} (label=all keeps "
+            "every one)."
         )
     return mask
 

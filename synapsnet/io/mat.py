@@ -24,7 +24,7 @@ def variable_names(path: Path) -> list[str]:
             with opened(path) as file:
                 return [name for name in file if not name.startswith("#")]
         return [name for name, _, _ in whosmat(path)]
-    except Exception:  # SciPy has many errors for a damaged file; whoever reads it says so
+    except Exception:  # SciPy has many errors for a damaged file; its reader reports them
         return []
 
 
@@ -43,10 +43,10 @@ def load_mat(path: Path, names: Sequence[str] | None = None) -> Variables:
         with opened(path) as file:
             return {name: _from_hdf5(file[name], file) for name in file if _wanted(name, names)}
     try:
-        found = loadmat(path, variable_names=names, simplify_cells=True)
+        variables = loadmat(path, variable_names=names, simplify_cells=True)
     except Exception as error:  # SciPy has many errors for a damaged file
         raise InputError(f"{path} is not a whole MATLAB file ({error}); copy or download it again.") from error
-    return {name: _from_scipy(found[name]) for name in found if _wanted(name, names)}
+    return {name: _from_scipy(variables[name]) for name in variables if _wanted(name, names)}
 
 
 def _wanted(name: str, names: Sequence[str] | None) -> bool:
@@ -79,6 +79,6 @@ def _from_hdf5(item: Any, file: Any) -> Any:
 
 def _cells(contents: list[Any]) -> Any:
     """The contents of cells; of an array of structs a struct of lists."""
-    if contents and all(isinstance(each, dict) for each in contents):
-        return {name: [each.get(name) for each in contents] for name in contents[0]}
+    if contents and all(isinstance(cell, dict) for cell in contents):
+        return {name: [cell.get(name) for cell in contents] for name in contents[0]}
     return contents

@@ -1,4 +1,4 @@
-"""MATLAB files in no specific program's layout: spike times in cells, lists of spikes, or a matrix of activity.
+"""MATLAB files that no specific program laid out: spike times in cells, lists of spikes, or a matrix of activity.
 
 A cell array (or a field of an array of structs) with the spike times of one unit per cell is found by its name and
 content, at any depth of nested structs. A matrix is read like a NumPy array.
@@ -70,12 +70,12 @@ def read(
     dt_s, fs_hz, modality
         For a matrix, see `synapsnet.io.arrays`.
     transpose : bool
-        A matrix is neurons x time. One with more columns than rows is always taken to be so.
+        A matrix is neurons x time, as one with more columns than rows is always taken to be.
 
     Raises
     ------
     InputError
-        If the file is damaged or holds neither.
+        If the file is damaged, or holds neither spike times nor a matrix.
     """
     variables = dict(_flat(load_mat(path)))
     name = _spikes(variables, key)
@@ -120,29 +120,29 @@ def _flat(variables: Variables, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in variables.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
-            yield from ((field, each) for field, each in value.items() if isinstance(each, int | float))  # a rate
+            yield from ((field, item) for field, item in value.items() if isinstance(item, int | float))  # a rate
         else:
             yield f"{prefix}{name}", value
 
 
 def _spikes(variables: Variables, key: str | None) -> str | None:
     """Name of the cell array of spike times; None where there is none."""
-    found = [name for name, value in variables.items() if isinstance(value, list) and _are_trains(value)]
+    candidates = [name for name, value in variables.items() if isinstance(value, list) and _are_trains(value)]
     if key is not None:
-        return next((name for name in found if key in (name, _last(name))), None)
-    named = [name for name in found if SPIKES.search(_last(name))]
-    if len(named or found) > 1:
-        raise InputError(f"Several cell arrays may be spike times: {', '.join(named or found)}; choose one (--key).")
-    return next(iter(named or found), None)
+        return next((name for name in candidates if key in (name, _last(name))), None)
+    candidates = [name for name in candidates if SPIKES.search(_last(name))] or candidates
+    if len(candidates) > 1:
+        raise InputError(f"Several cell arrays may be spike times: {', '.join(candidates)}; choose one (--key).")
+    return next(iter(candidates), None)
 
 
 def _are_trains(cells: list[Any]) -> bool:
     """Whether every cell is a list of increasing numbers, and some list has more than one."""
     try:
-        trains = [np.asarray(each, float).reshape(-1) for each in cells]
+        trains = [np.asarray(cell, float).reshape(-1) for cell in cells]
     except (TypeError, ValueError):
         return False
-    flat = all(np.ndim(each) < 2 or 1 in np.shape(each) or not np.size(each) for each in cells)
+    flat = all(np.ndim(cell) < 2 or 1 in np.shape(cell) or not np.size(cell) for cell in cells)
     return flat and len(trains) > 1 and max(map(len, trains)) > 1 and all((np.diff(t) >= 0).all() for t in trains)
 
 
@@ -160,7 +160,7 @@ def _from_cells(
     if unit not in SECONDS:
         raise InputError(f"time_unit must be s, ms or us; got {unit!r}.")
     notify(f"{name} is read as the spike times of {len(cells)} units, in {unit} (--read time_unit=...).")
-    trains = in_order([np.asarray(each, float).reshape(-1) * SECONDS[unit] for each in cells], notify)
+    trains = in_order([np.asarray(cell, float).reshape(-1) * SECONDS[unit] for cell in cells], notify)
     beside = {
         _last(other): list(np.asarray(value, object).reshape(-1))
         for other, value in variables.items()
@@ -182,15 +182,15 @@ def _from_cells(
 def _is_column(value: Any, length: int) -> bool:
     """Whether it is one text or number per unit."""
     if isinstance(value, list):
-        return len(value) == length and all(isinstance(each, str) or np.size(each) == 1 for each in value)
+        return len(value) == length and all(isinstance(item, str) or np.size(item) == 1 for item in value)
     return isinstance(value, np.ndarray) and value.size == length
 
 
 def _duration(variables: Variables, trains: list[Any], notify: Notify) -> float | None:
     for name, value in variables.items():
-        found = DURATION.match(_last(name))
-        if found and isinstance(value, np.ndarray | int | float) and np.size(value) == 1:
-            seconds = float(np.asarray(value).item()) * SECONDS[(found[4] or "s").lower()]
+        named = DURATION.match(_last(name))
+        if named and isinstance(value, np.ndarray | int | float) and np.size(value) == 1:
+            seconds = float(np.asarray(value).item()) * SECONDS[(named[4] or "s").lower()]
             if seconds >= max(train[-1] for train in trains if len(train)):
                 return seconds
             notify(f"{name} ({seconds:g} s) is not used: there are spikes after it.")

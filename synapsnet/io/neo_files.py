@@ -19,9 +19,10 @@ from synapsnet.errors import InputError
 from synapsnet.io.labels import UNSORTED
 from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import one_behind_the_other, recording_of_trains
+from synapsnet.io.sorting import one_after_the_other, recording_of_trains
 from synapsnet.io.units import FloatArray
 from synapsnet.recording import Recording, neuron_table
+from synapsnet.wording import counted
 
 LAYOUT = "a file of sorted spikes that neo reads (.plx, .nev, .smr, .smrx, .nex, .nix)"
 
@@ -64,7 +65,7 @@ def read(
     Returns
     -------
     Recording
-        For the time of the recording; segments become epochs.
+        Of the whole time of the file; segments become epochs.
 
     Raises
     ------
@@ -74,7 +75,9 @@ def read(
     reader = _opened(path)
     channels = reader.header["spike_channels"]
     if len(channels) < 2:
-        raise InputError(f"{path} has {len(channels)} units with spikes, and 2 are needed; sort its signals first.")
+        raise InputError(
+            f"{path} has {counted(len(channels), 'unit')} with spikes, and 2 are needed; sort its signals first."
+        )
     trains, observed = _segments(reader, len(channels), path, notify)
     names = [str(name) for name in channels["name" if len(set(channels["name"])) == len(channels) else "id"]]
     numbered = [_label(channel) for channel in channels]
@@ -100,7 +103,7 @@ def _opened(path: Path) -> Any:
     try:
         reader = get_rawio(path)(filename=str(path))
         reader.parse_header()
-    except Exception as error:  # neo has the errors of each format
+    except Exception as error:  # each format has errors of its own
         raise InputError(
             f"neo cannot read {path} ({type(error).__name__}: {error}); copy or export it again."
         ) from error
@@ -113,15 +116,15 @@ def _segments(reader: Any, n: int, path: Path, notify: Notify) -> tuple[list[Flo
         for block in range(reader.block_count()):
             for segment in range(reader.segment_count(block)):
                 times = [reader.get_spike_timestamps(block, segment, k, None, None) for k in range(n)]
-                trains = in_order([reader.rescale_spike_timestamp(each, dtype="float64") for each in times], notify)
+                trains = in_order([reader.rescale_spike_timestamp(stamps, dtype="float64") for stamps in times], notify)
                 ends = reader.segment_t_start(block, segment), reader.segment_t_stop(block, segment)
                 segments.append((trains, nap.IntervalSet(*map(float, ends))))
-    except Exception as error:  # neo has the errors of each format
+    except Exception as error:  # each format has errors of its own
         raise InputError(f"neo cannot read {path} ({type(error).__name__}: {error}); copy it again.") from error
-    return one_behind_the_other(segments, notify)
+    return one_after_the_other(segments, notify)
 
 
 def _label(channel: Any) -> str:
     """The label that the number of a unit implies."""
-    number = next((int(found[1]) for field in ("id", "name") if (found := UNIT.search(str(channel[field])))), None)
+    number = next((int(named[1]) for field in ("id", "name") if (named := UNIT.search(str(channel[field])))), None)
     return "" if number is None else SORTED_OUT.get(number, "good")

@@ -1,4 +1,4 @@
-"""Spikes as NEST records them: `.gdf` files of NEST 2 and `.dat` files of NEST 3, one or a folder of them.
+"""Spikes as NEST records them: `.gdf` files of NEST 2 and `.dat` files of NEST 3, a single file or a folder of them.
 
 A recorder writes a file for each of its threads, `LABEL-RECORDER-THREAD.gdf`. They are read together; where there are
 several labels they become the neurons' cell types.
@@ -17,6 +17,7 @@ from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import by_unit, recording_of_trains
 from synapsnet.recording import Recording, neuron_table
+from synapsnet.wording import counted
 
 LAYOUT = "spikes that NEST recorded (.gdf, .dat), a file or a folder of them"
 
@@ -60,18 +61,18 @@ def read(
     spikes = pd.concat([_load(file, path, notify) for file in _files(path)], ignore_index=True)
     repeated = spikes.duplicated(["sender", "time_ms"])
     if repeated.any():
-        notify(f"{repeated.sum()} spikes that two recorders saw are taken once.")
+        notify(f"Counted once: {counted(int(repeated.sum()), 'spike')} in the files of two recorders.")
         spikes = spikes[~repeated]
     ids = np.unique(spikes["sender"]) if neurons is None else _range(neurons)
     if left_out := sorted(set(spikes["sender"]) - set(ids.tolist())):
-        notify(f"Left out, as they are not among neurons={neurons}: {len(left_out)} neurons.")
+        notify(f"Left out: {counted(len(left_out), 'neuron')} not among neurons={neurons}.")
     label = spikes.groupby("sender")["label"].first()
     several = label.nunique() > 1
-    types = [str(label.get(each, "unknown")) if several else "unknown" for each in ids]
+    types = [str(label.get(sender, "unknown")) if several else "unknown" for sender in ids]
     times_s = spikes["time_ms"].to_numpy(float) * 1e-3
     return recording_of_trains(
         in_order(by_unit(times_s, spikes["sender"].to_numpy(), ids), notify),
-        neuron_table(len(ids), ids=[str(each) for each in ids], cell_type=types),
+        neuron_table(len(ids), ids=[str(sender) for sender in ids], cell_type=types),
         observed=duration_s,
         bin_s=bin_s,
         notify=notify,
@@ -103,7 +104,7 @@ def _load(file: Path, whole: Path, notify: Notify) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         table = pd.DataFrame(columns=columns)
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{file} is no whole file of spikes ({str(error).strip()}); record it again.") from error
+        raise InputError(f"{file} is not a whole file of spikes ({str(error).strip()}); record it again.") from error
     if list(table.columns) != columns:  # a multimeter's file, or times in steps
         sentence = f"{file.name} has the columns {', '.join(map(str, table.columns))}; spikes are sender and time_ms"
         if file == whole:
@@ -116,12 +117,12 @@ def _load(file: Path, whole: Path, notify: Notify) -> pd.DataFrame:
         raise InputError(
             f"{file} must hold a neuron's number and a time in each row; other things were found."
         ) from error
-    found = NAME.match(file.stem)
-    return table.assign(label=found[1] if found else file.stem)
+    named = NAME.match(file.stem)
+    return table.assign(label=named[1] if named else file.stem)
 
 
 def _range(text: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    found = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text)
-    if found is None or int(found[2]) <= int(found[1]):
+    ends = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text)
+    if ends is None or int(ends[2]) <= int(ends[1]):
         raise InputError(f"neurons must be a range of numbers such as 1-100; got {text!r}.")
-    return np.arange(int(found[1]), int(found[2]) + 1)
+    return np.arange(int(ends[1]), int(ends[2]) + 1)

@@ -69,7 +69,7 @@ def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]
         If the file is corrupt.
     """
     form: Any = np.lib.format
-    found = {}
+    headers = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
@@ -77,10 +77,10 @@ def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]
                     major, _ = form.read_magic(stream)
                     header = form.read_array_header_1_0 if major == 1 else form.read_array_header_2_0
                     shape, _, dtype = header(stream)
-                    found[member.removesuffix(".npy")] = shape, dtype
+                    headers[member.removesuffix(".npy")] = shape, dtype
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path} is not a whole .npz file ({error}); copy it again.") from error
-    return found
+    return headers
 
 
 def _read(stream: IO[bytes], what: str) -> Array:

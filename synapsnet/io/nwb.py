@@ -128,7 +128,7 @@ def read(
                 metadata={"source": name_of(path), "reader": "nwb", "observed": observed} | scaled,
             )
         else:
-            _refuse(path, "holds no spike times to bin but activity on a grid", {"bin_s": bin_s} | quality)
+            _refuse(path, "holds activity on a grid, and no spike times to bin", {"bin_s": bin_s} | quality)
             recording = read_ophys(
                 file, name_of(path), key=key, label=label, time_unit=time_unit, fs_hz=fs_hz, notify=notify
             )
@@ -151,7 +151,9 @@ def _restricted(file: NWBFile, epochs: nap.IntervalSet, within: str | None, outs
     if outside is not None:
         epochs = epochs.set_diff(chosen_intervals(file, outside, "outside"))
     if not len(epochs):
-        raise InputError("Nothing of the recording is left; see its `invalid_times`, or choose others within, outside.")
+        raise InputError(
+            "Nothing of the recording is left; see its `invalid_times`, or choose other intervals (within, outside)."
+        )
     return epochs
 
 
@@ -161,7 +163,7 @@ def _select_epochs(recording: Recording, epochs: nap.IntervalSet) -> Recording:
     if inside.all():
         return recording
     if not inside.any():
-        raise InputError("No frame of the recording is left; choose other intervals within, outside.")
+        raise InputError("No frame of the recording is left; choose other intervals (within, outside).")
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(inside[start:stop])]
     return recording.select_rows(segments)
 
@@ -185,7 +187,7 @@ def read_simulation(path: str | Path) -> Simulation:
 
 
 def is_simulation(path: Path) -> bool:
-    """Is the NWB file at `path` a simulation of ours; InputError as in `read`."""
+    """Whether the NWB file at `path` is a simulation of ours; InputError as in `read`."""
     with border(path, LAYOUT), opened(path, lambda line: None) as file:
         return bool(facts(file, path).get("kind") == "simulation")
 

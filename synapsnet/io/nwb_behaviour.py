@@ -19,6 +19,7 @@ from synapsnet.io.nwb_tables import interval_tables, intervals
 from synapsnet.io.nwb_write import MODULE
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
+from synapsnet.wording import counted
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
@@ -68,8 +69,8 @@ def _light(file: NWBFile, recording: Recording) -> list[Signal]:
     """Optogenetic stimulation."""
     from pynwb.ogen import OptogeneticSeries
 
-    found = [series for series in file.stimulus.values() if isinstance(series, OptogeneticSeries)]
-    return [_averaged(Signal(series.name, times_of(series), InUnits(series)), recording) for series in found]
+    lights = [series for series in file.stimulus.values() if isinstance(series, OptogeneticSeries)]
+    return [_averaged(Signal(series.name, times_of(series), InUnits(series)), recording) for series in lights]
 
 
 def _averaged(signal: Signal, recording: Recording) -> Signal:
@@ -80,7 +81,7 @@ def _averaged(signal: Signal, recording: Recording) -> Signal:
         return signal
     known = np.isfinite(values)
     zero = np.zeros((1, *values.shape[1:]))
-    sums, numbers = (np.concatenate([zero, np.cumsum(each, axis=0)]) for each in (np.where(known, values, 0), known))
+    sums, numbers = (np.concatenate([zero, np.cumsum(part, axis=0)]) for part in (np.where(known, values, 0), known))
     centres_s, half_s = recording.activity.times(), recording.dt_s / 2
     first, stop = (np.searchsorted(times_s, centres_s + sign * half_s - ROUNDING_S) for sign in (-1, 1))
     samples = numbers[stop] - numbers[first]
@@ -94,20 +95,22 @@ def _series(file: NWBFile, notify: Notify) -> list[Signal]:
 
     modules = [module for name, module in file.processing.items() if name not in (MODULE, "ecephys")]
     containers = [held for held in file.acquisition.values() if not isinstance(held, TimeSeries)]
-    found: dict[str, Signal] = {}
+    signals: dict[str, Signal] = {}
     for series in (series for container in [*modules, *containers] for series in _descendants(container)):
         name, data = _variable(series)
         if not _is_one_variable(data):
             continue
         if series.timestamps is not None and len(series.timestamps) != len(data):
-            notify(f"{name} left out: it has {len(series.timestamps)} times for {len(data)} samples.")
+            notify(
+                f"{name} left out: it has {counted(len(series.timestamps), 'time')} for {counted(len(data), 'sample')}."
+            )
             continue
         if series.timestamps is None and not (series.rate and series.rate > 0):
             notify(f"{name} left out: it states a rate of {series.rate} Hz.")
             continue
-        name = f"{series.parent.name}_{name}" if name in found else name
-        found[name] = Signal(name, times_of(series), InUnits(series) if data is series.data else data)
-    return list(found.values())
+        name = f"{series.parent.name}_{name}" if name in signals else name
+        signals[name] = Signal(name, times_of(series), InUnits(series) if data is series.data else data)
+    return list(signals.values())
 
 
 def _descendants(container: Any) -> Iterator[TimeSeries]:
@@ -123,7 +126,7 @@ def _descendants(container: Any) -> Iterator[TimeSeries]:
 
 
 def _variable(series: TimeSeries) -> tuple[str, Any]:
-    """Name and data of a series; of an ellipse fitted to the pupil (Allen), its area."""
+    """Name and data of a series; for an ellipse fitted to the pupil (Allen), its area."""
     area = getattr(series, "area", None)
     return (series.name, series.data) if area is None else (series.name.replace("tracking", "area"), area)
 

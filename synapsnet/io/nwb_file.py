@@ -26,8 +26,8 @@ MOST_BROKEN, MOST_REPAIRED_BYTES = 20, 2**31
 
 def url_of(path: Path) -> str | None:
     """The URL that was converted to a path; None for an ordinary path."""
-    found = URL.fullmatch(path.as_posix())
-    return None if found is None else f"{found[1]}://{found[2]}"
+    url = URL.fullmatch(path.as_posix())
+    return None if url is None else f"{url[1]}://{url[2]}"
 
 
 def name_of(path: Path) -> str:
@@ -105,7 +105,7 @@ def _cause(path: Path) -> str | None:
         return None
     name = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
     return (
-        f"{path} is of version {name.removeprefix('NWB-')} of NWB, from before 2019, which differs from NWB 2 and is "
+        f"{path} is in version {name.removeprefix('NWB-')} of NWB, from before 2019, which differs from NWB 2 and is "
         "not read; look for the session in NWB 2 (on DANDI), or save its activity as .npz or .csv."
     )
 

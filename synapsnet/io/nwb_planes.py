@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from synapsnet.errors import InputError
 from synapsnet.io.clock import interpolate
 from synapsnet.io.nwb_series import times_of
 from synapsnet.io.reader import Notify
+from synapsnet.wording import counted
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.ophys import RoiResponseSeries
 
 NO_ACTIVITY = re.compile(r"neuropil|background|baseline|surround|(^|[/_])f0($|_)|(^|[/_])fneu($|_)", re.IGNORECASE)
-CORRECTED = re.compile("correct|subtract|removed", re.IGNORECASE)  # for them
+CORRECTED = re.compile("correct|subtract|removed", re.IGNORECASE)  # for neuropil or background
 DFF = re.compile(r"df_?(over)?_?f|dff", re.IGNORECASE)
 DECONVOLVED = re.compile("deconv|event|spike", re.IGNORECASE)
 SAME_OFFSET = 0.5  # fraction of a frame by which the offset of planes imaged in turn may vary
@@ -86,7 +87,7 @@ def all_traces(file: NWBFile) -> list[Trace]:
     """All series of ROIs: dF/F first, then fluorescence, then the deconvolved."""
     from pynwb.ophys import DfOverF, RoiResponseSeries
 
-    found = []
+    traces = []
     held_by = {name: processed.data_interfaces.values() for name, processed in file.processing.items()}
     for module, containers in (held_by | {"acquisition": file.acquisition.values()}).items():
         for held in containers:
@@ -94,11 +95,11 @@ def all_traces(file: NWBFile) -> list[Trace]:
             for series in inner:
                 name = series.name if series is held else f"{held.name}/{series.name}"
                 is_dff = isinstance(held, DfOverF) or bool(DFF.search(name))
-                found.append(Trace(name, module, series, is_dff))
-    names = [trace.name for trace in found]
+                traces.append(Trace(name, module, series, is_dff))
+    names = [trace.name for trace in traces]
     if len(set(names)) < len(names):
-        found = [Trace(f"{each.module}/{each.name}", each.module, each.series, each.is_dff) for each in found]
-    return sorted(found, key=lambda trace: (trace.deconvolved, not trace.is_dff, _by_number(trace.name)))
+        traces = [replace(trace, name=f"{trace.module}/{trace.name}") for trace in traces]
+    return sorted(traces, key=lambda trace: (trace.deconvolved, not trace.is_dff, _by_number(trace.name)))
 
 
 def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) -> list[Trace]:
@@ -124,17 +125,17 @@ def chosen(traces: list[Trace], source: str, key: str | None, notify: Notify) ->
                 f"{source} has neither spike times in `units` nor DfOverF or Fluorescence in `processing`; "
                 "export one of them."
             )
-    found = fitting[:1]
+    planes = fitting[:1]
     for trace in fitting[1:]:
-        if trace.kind == found[0].kind and all(trace.is_of_other_neurons(other) for other in found):
-            found.append(trace)
-    others = [trace.name for trace in traces if trace not in found]
+        if trace.kind == planes[0].kind and all(trace.is_of_other_neurons(other) for other in planes):
+            planes.append(trace)
+    others = [trace.name for trace in traces if trace not in planes]
     notify(
-        f"Reading {', '.join(trace.name for trace in found)}"
-        + (f", {len(found)} planes, together" if len(found) > 1 else "")
+        f"Reading {', '.join(trace.name for trace in planes)}"
+        + (f", {len(planes)} planes, together" if len(planes) > 1 else "")
         + (f"; left out: {', '.join(others)} (--key)." if others else ".")
     )
-    return found
+    return planes
 
 
 def plane_names(traces: Sequence[Trace]) -> list[str]:
@@ -185,9 +186,9 @@ def on_one_clock(
         If the planes were not imaged at once, or a frame has no time.
     """
     if fs_hz is None:
-        clocks = [_clock(trace, len(each)) for trace, each in zip(traces, values, strict=True)]
+        clocks = [_clock(trace, len(frames)) for trace, frames in zip(traces, values, strict=True)]
     else:
-        clocks = [np.arange(len(each)) / fs_hz for each in values]
+        clocks = [np.arange(len(frames)) / fs_hz for frames in values]
     if len(traces) == 1:
         return values[0], clocks[0]
     shortest, longest = min(map(len, clocks)), max(map(len, clocks))
@@ -197,8 +198,8 @@ def on_one_clock(
         if longest > shortest:
             n_longest = [*map(len, clocks)].count(longest)
             notify(f"The last frame of {n_longest} of {len(traces)} planes dropped: the others lack it.")
-        notify(f"{len(traces)} planes are read as if imaged at once, though one may follow the other within a frame.")
-        return np.concatenate([each[:shortest] for each in values], axis=1), clocks[0][:shortest]
+        notify(f"{len(traces)} planes are read as if imaged at once, though within a frame one may follow another.")
+        return np.concatenate([frames[:shortest] for frames in values], axis=1), clocks[0][:shortest]
     if not all(_within_a_frame(clock, reference, frame_s) for clock in clocks):
         raise InputError(
             f"{source} has planes that were not imaged at the same times: "
@@ -210,8 +211,8 @@ def on_one_clock(
         "one of them can be read alone (--key)."
     )
     together = [
-        each if clock is reference else interpolate(reference, clock, each)
-        for clock, each in zip(clocks, values, strict=True)
+        frames if clock is reference else interpolate(reference, clock, frames)
+        for clock, frames in zip(clocks, values, strict=True)
     ]
     return np.concatenate(together, axis=1).astype(np.float32, copy=False), reference
 
@@ -219,7 +220,10 @@ def on_one_clock(
 def _clock(trace: Trace, n_frames: int) -> FloatArray:
     clock = np.asarray(times_of(trace.series, n_frames), float)
     if len(clock) != n_frames:
-        raise InputError(f"{trace.name} needs a time for each frame; got {len(clock)} times for {n_frames} frames.")
+        raise InputError(
+            f"{trace.name} needs a time for each frame; got {counted(len(clock), 'time')} for "
+            f"{counted(n_frames, 'frame')}."
+        )
     return clock
 
 
@@ -241,8 +245,11 @@ def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) ->
 
 def _described(name: str, clock: FloatArray) -> str:
     rate = f" at {1 / np.median(np.diff(clock)):.4g} Hz" if len(clock) > 1 else ""
-    frames = f"{len(clock)} frame{'' if len(clock) == 1 else 's'}"
-    return f"{name} has {frames}{rate} from {clock[0]:.4g} s" if len(clock) else f"{name} has no frames"
+    return (
+        f"{name} has {counted(len(clock), 'frame')}{rate} from {clock[0]:.4g} s"
+        if len(clock)
+        else f"{name} has no frames"
+    )
 
 
 def _by_number(name: str) -> list[Any]:

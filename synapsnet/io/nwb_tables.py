@@ -48,7 +48,7 @@ def intervals(table: DynamicTable) -> nap.IntervalSet:
 
 def plain_columns(table: DynamicTable) -> pd.DataFrame:
     """The columns with one word, flag or number per row, and the first of two numbers per row (`iscell`)."""
-    found = {}
+    columns = {}
     for name in table.colnames:
         column = table[name]
         if is_ragged(table, name) or hasattr(column, "table"):
@@ -58,22 +58,22 @@ def plain_columns(table: DynamicTable) -> pd.DataFrame:
         if len(shape) == 1 or (len(shape) == 2 and shape[1] == 2 and looks_like_quality(name)):
             values = np.asarray(data[:])
             if values.dtype.kind in "biufSUO" and (values.dtype.kind in "SUO" or looks_like_quality(name)):
-                found[str(name)] = _as_words(values if values.ndim == 1 else values[:, 0])
-    return pd.DataFrame(found, index=range(len(table)))
+                columns[str(name)] = _as_words(values if values.ndim == 1 else values[:, 0])
+    return pd.DataFrame(columns, index=range(len(table)))
 
 
 def interval_tables(file: NWBFile) -> dict[str, TimeIntervals]:
     """Tables of intervals by name, wherever they are, without the suffix `_presentations` (Allen)."""
     from pynwb.epoch import TimeIntervals
 
-    found = dict(file.intervals or {}) | {
+    tables = dict(file.intervals or {}) | {
         name: held
         for module in file.processing.values()
         if module.name != MODULE
         for name, held in module.data_interfaces.items()
         if isinstance(held, TimeIntervals)
     }
-    return {name.removesuffix("_presentations"): table for name, table in found.items()}
+    return {name.removesuffix("_presentations"): table for name, table in tables.items()}
 
 
 def _as_words(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -5,10 +5,9 @@
 | spike times, with cell types and positions | `units` |
 | spike counts per bin | `processing/ecephys/spike_counts` (TimeSeries) |
 | fluorescence | `processing/ophys/DfOverF/activity` (RoiResponseSeries) |
-| behaviour, one TimeSeries a variable | `processing/behavior` |
+| behaviour, a TimeSeries for each variable | `processing/behavior` |
 | valid epochs | `intervals/valid_epochs` |
-| neuron table, ground truth, all else | `processing/synapsnet`: `neurons`, `connectome`, `about` |
-| inferred connectivity, in a copy of any file | `processing/synapsnet`: `neurons`, `inferred` |
+| neuron table, ground truth, everything else | `processing/synapsnet`: `neurons`, `connectome`, `about` |
 
 pynwb takes over a second to import, so it is imported where it is used.
 
@@ -19,7 +18,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +27,7 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
-from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
-from synapsnet.io.hdf5 import open_hdf5
-from synapsnet.io.reader import border
 from synapsnet.recording import MATRICES, MOST_PAIRS, TROUGH_TO_PEAK, Connectome, Recording, Simulation
 
 if TYPE_CHECKING:
@@ -40,7 +35,7 @@ if TYPE_CHECKING:
     from pynwb.core import DynamicTable
     from pynwb.ophys import PlaneSegmentation
 
-MODULE, INFERRED = "synapsnet", "inferred"
+MODULE = "synapsnet"
 FORMAT_VERSION = 1
 SPIKE_RESOLUTION_S = 1e-9  # pynapple rounds times to it
 
@@ -68,7 +63,7 @@ def write_recording(recording: Recording, path: str | Path) -> None:
     if recording.spike_times is not None:
         _add_units(file, recording.spike_times, recording.neurons)
     if recording.connectome is not None:
-        _add_connectome(file, recording.connectome)
+        add_connectome(file, recording.connectome)
     about = {
         "modality": recording.modality,
         "dt_s": recording.dt_s,
@@ -92,7 +87,7 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
     """
     file = _new_file(f"simulated network of {simulation.n_neurons} neurons", simulation.neurons)
     _add_units(file, simulation.spike_times, simulation.neurons)
-    _add_connectome(file, simulation.connectome)
+    add_connectome(file, simulation.connectome)
     names: dict[str, Any] = {}
     if simulation.behaviour is not None:
         names = _add_behaviour(file, simulation.behaviour, _compressed(simulation.behaviour.times()))
@@ -103,79 +98,6 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
     }
     _add_about(file, "simulation", about)
     _write(file, path)
-
-
-def add_inferred(source: str | Path, path: str | Path, connectome: Connectome, neurons: pd.DataFrame) -> None:
-    """Write a copy of any NWB file that also holds the connectivity inferred from it.
-
-    `processing/synapsnet` gets the table `inferred`, with a row for each connection, and the table `neurons` to whose
-    rows it points, unless that exists already; then rows are matched by the neurons' ids. The copy reads as the same
-    recording.
-
-    Parameters
-    ----------
-    source : path
-        An NWB file.
-    path : path
-        The copy to write.
-    connectome : Connectome
-        The inferred connectivity.
-    neurons : DataFrame with N rows
-        Table of its neurons; their ids are those of the file's units or ROIs.
-
-    Raises
-    ------
-    InputError
-        If `source` is no NWB file that can be read, holds results already or lacks one of the neurons, or `path` cannot
-        be written to.
-    """
-    from pynwb import NWBHDF5IO
-
-    if Path(source).resolve() == Path(path).resolve():
-        raise InputError(f"The results go into a copy of {source}, which must have another name.")
-    _check_room(Path(source), Path(path), connectome)
-    with atomic_path(path) as temporary:
-        shutil.copyfile(source, temporary)
-        with (
-            border(source, "an NWB file"),
-            open_hdf5(temporary, "a") as hdf5,
-            NWBHDF5IO(file=hdf5, mode="a") as io,
-        ):
-            file = io.read()
-            if MODULE not in file.processing:
-                file.create_processing_module(MODULE, "What SynapsNet inferred.")
-            module = file.processing[MODULE].data_interfaces
-            if INFERRED in module:
-                raise InputError(f"{source} holds inferred connectivity already; give the recording itself.")
-            if "neurons" not in module:
-                _add_neurons(file, neurons)
-            rows = _rows(module["neurons"]["neuron_id"][:], neurons["id"].astype(str).tolist(), source)
-            about = "Inferred by SynapsNet: one row for each pair of neurons."
-            _add_connectome(file, connectome, INFERRED, about, rows)
-            io.write(file)
-
-
-def _check_room(source: Path, path: Path, connectome: Connectome) -> None:
-    """Refuse a full disk in advance, because HDF5 would crash the whole process on it."""
-    if not source.is_file():
-        raise InputError(f"{source} cannot be read as an NWB file: it does not exist; give the one that was fitted.")
-    n_bytes = 2**20 + source.stat().st_size + 8 * (3 + len(connectome.matrices)) * connectome.n_neurons**2
-    if path.parent.is_dir() and (free := shutil.disk_usage(path.parent).free) < n_bytes:
-        raise InputError(
-            f"There is no space left on the disk for {path}: it may take {n_bytes / 1e6:.3g} MB, and {free / 1e6:.3g} "
-            "are free; make room."
-        )
-
-
-def _rows(there: Any, ids: list[str], source: str | Path) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """(N,) rows of neurons in a table that has these ids."""
-    known = [str(name) for name in there]
-    if known == ids:  # ids need not be unique then
-        return np.arange(len(ids))
-    row_of = {name: row for row, name in enumerate(known)}
-    if absent := [name for name in ids if name not in row_of]:
-        raise InputError(f"{source} has no neuron {absent[0]}, which the connectivity has; give the file it came from.")
-    return np.array([row_of[name] for name in ids])
 
 
 def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
@@ -191,11 +113,12 @@ def _new_file(description: str, neurons: pd.DataFrame) -> NWBFile:
         subject=Subject(subject_id="unknown", age="P0D/", sex="U", description="not stated, or a simulated network"),
     )
     file.create_processing_module(MODULE, "What a SynapsNet recording holds beyond activity and behaviour.")
-    _add_neurons(file, neurons)
+    add_neurons(file, neurons)
     return file
 
 
-def _add_neurons(file: NWBFile, neurons: pd.DataFrame) -> None:
+def add_neurons(file: NWBFile, neurons: pd.DataFrame) -> None:
+    """Add the table `neurons`."""
     from pynwb.core import DynamicTable
 
     table = DynamicTable(
@@ -317,7 +240,7 @@ def _add_units(file: NWBFile, spike_times: nap.TsGroup, neurons: pd.DataFrame) -
     file.units = units
 
 
-def _add_connectome(
+def add_connectome(
     file: NWBFile,
     connectome: Connectome,
     name: str = "connectome",

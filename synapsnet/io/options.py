@@ -68,9 +68,8 @@ def _named(option: str) -> str:
 
 
 def _usage(option: str, hint: Any, default: Any) -> str:
-    kind = next(
-        each for each in (get_args(hint) if type(None) in get_args(hint) else (hint,)) if each is not type(None)
-    )
+    alternatives = get_args(hint) if type(None) in get_args(hint) else (hint,)
+    kind = next(alternative for alternative in alternatives if alternative is not type(None))
     flag = FLAGS.get(option)
     if kind is bool:
         return flag or f"--read {option}=true"

@@ -17,12 +17,13 @@ from synapsnet.io.clock import FEWEST_OF_A_PART, restarts
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import is_large
 from synapsnet.recording import Recording, has_little_data
+from synapsnet.wording import counted, listed
 
 CELL_S = 5.0  # gaps are searched on this grid, and span at least two cells
-HOLE_OVER_OTHERS = 20.0  # times as long as other pauses, of which there may be `MANY`: bursts are not blocks
+BREAK_OVER_PAUSES = 20.0  # times as long as other pauses, of which there may be `MANY`: bursts are not blocks
 MANY = 20
 SPIKES_MISSED = 100.0  # expected in a gap at the rate of the rest
-STRAY_SHARE, MOST_STRAY = 0.005, 100  # largest fraction and number of spikes that errors place far from the others
+STRAY_FRACTION, MOST_STRAY = 0.005, 100  # at most so many spikes lie far from the others by an error of the clock
 SLOWEST_HZ, FASTEST_HZ = 0.02, 500.0  # rates of the median unit
 QUIET_HZ = 0.2  # rate of the fastest units, if the median is slow
 FEWEST_SPIKES = 50  # in total, for rates to be judged
@@ -30,9 +31,11 @@ FRAMES_HZ = (0.1, 1000.0)  # from whole-brain imaging of worms and fish to volta
 LONGEST_S = 24 * 3600.0
 UNITS = "the unit of the times (--read time_unit=ms, where the reader takes it) and the sampling rate (--fs)"
 STARTS_AGAIN = (
-    "start again, as where recordings are put together without shifting their clocks; the parts are read as if "
-    "simultaneous, which is hardly meant: read one by one."
+    "start again, as where recordings are put together without shifting their clocks; the parts are read as if they "
+    "were simultaneous, which is hardly meant: read them one by one."
 )
+
+NO_SPAN = "All spikes are at one time, or there are none: nothing can be inferred from them."
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,7 +55,10 @@ def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray
     dropped = [len(before) - len(after) for before, after in zip(arrays, kept, strict=True)]
     if total := sum(dropped):
         units = [str(k) for k, n in enumerate(dropped) if n]
-        notify(f"{total} spikes without a time (NaN) left out, of {_listed(units, 'unit', 'units')} (counted from 0).")
+        notify(
+            f"{counted(total, 'spike')} without a time (NaN) left out, of "
+            f"{'unit' if len(units) == 1 else 'units'} {listed(units, 10)} (counted from 0)."
+        )
     again = [restarts(train) for train in kept if len(train) >= 2 * FEWEST_OF_A_PART]
     if sum(again) * 2 > len(again) > 0:
         notify(f"Warning: the times of {sum(again)} of {len(again)} units {STARTS_AGAIN}")
@@ -86,10 +92,10 @@ def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "-
     """
     spiking = [train for train in trains if len(train)]
     if not spiking or min(train[0] for train in spiking) == max(train[-1] for train in spiking):
-        raise InputError("There are spikes at fewer than 2 times: nothing can be inferred from them.")
+        raise InputError(NO_SPAN)
     parts = _between_breaks(spiking)
     numbers = np.array([sum(_count(train, a, b) for train in spiking) for a, b in parts])
-    stray = numbers <= min(STRAY_SHARE * numbers.sum(), MOST_STRAY)
+    stray = numbers <= min(STRAY_FRACTION * numbers.sum(), MOST_STRAY)
     kept = [part for part, far in zip(parts, stray, strict=True) if not far]
     if stray.any():
         places = ", ".join(f"{a:.6g} s" for (a, _), far in zip(parts, stray, strict=True) if far)
@@ -121,9 +127,9 @@ def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, no
     rates = numbers[numbers > 0] / observed_s
     median, fast = float(np.median(rates)), float(np.quantile(rates, 0.9))
     if median < SLOWEST_HZ and fast < QUIET_HZ:
-        why = f"units fire at {median:.2g} Hz in the median over {duration(observed_s)}, far below what neurons do"
+        why = f"over {duration(observed_s)} the median unit fires at {median:.2g} Hz, far less than neurons do"
     elif median > FASTEST_HZ:
-        why = f"units fire at {median:.3g} Hz in the median over {duration(observed_s)}, more than neurons do"
+        why = f"over {duration(observed_s)} the median unit fires at {median:.3g} Hz, more than neurons do"
     elif observed_s > LONGEST_S:
         why = f"the spikes last {duration(observed_s)}"
     else:
@@ -149,8 +155,8 @@ def check_recording(recording: Recording, notify: Notify) -> None:
     if few.any():
         names = recording.neurons["id"][few].astype(str).tolist()
         notify(
-            f"{few.sum()} of {len(few)} neurons have too few spikes, or spikes in one part of the time only, "
-            f"to say anything about their connections: {_listed(names, 'neuron', 'neurons')} "
+            f"{few.sum()} of {len(few)} neurons have too few spikes, or spikes in one part of the time only, to say "
+            f"anything about their connections: {'neuron' if len(names) == 1 else 'neurons'} {listed(names, 10)} "
             "(--min-rate drops the slowest)."
         )
 
@@ -169,7 +175,7 @@ def _between_breaks(trains: Sequence[FloatArray]) -> list[tuple[float, float]]:
     pauses = (np.diff(cells) - 1) * CELL_S
     usual = np.sort(pauses)[-min(MANY, len(pauses) // 2 + 1)] if len(pauses) else 0.0
     rate_hz = sum(map(len, trains)) / (len(cells) * CELL_S)
-    long = (pauses >= max(2 * CELL_S, HOLE_OVER_OTHERS * usual)) & (pauses * rate_hz >= SPIKES_MISSED)
+    long = (pauses >= max(2 * CELL_S, BREAK_OVER_PAUSES * usual)) & (pauses * rate_hz >= SPIKES_MISSED)
     before, after = cells[:-1][long], cells[1:][long]
     starts = [-np.inf, *(after * CELL_S)]
     stops = [*((before + 1) * CELL_S), np.inf]
@@ -184,8 +190,3 @@ def _ends(trains: Sequence[FloatArray], start: float, stop: float) -> tuple[floa
 
 def _count(train: FloatArray, first: float, last: float) -> int:
     return int(np.searchsorted(train, last, side="right") - np.searchsorted(train, first))
-
-
-def _listed(names: list[str], one: str, several: str) -> str:
-    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    return f"{one if len(names) == 1 else several} {shown}"

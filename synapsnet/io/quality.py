@@ -1,4 +1,4 @@
-"""Which sorted units are kept: filters with the same names and meaning for every source of spikes."""
+"""Which sorted units are kept: filters with the same names and meanings for every source of spikes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.labels import has_label
+from synapsnet.io.labels import either, has_label
 from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, within
 
@@ -55,11 +55,11 @@ def keep_units(
     n_before = len(units.trains)
     if label not in (None, "all"):
         labels = units.quality["label"].tolist() if "label" in units.quality else None
-        units = _drop(units, has_label(labels, str(label), "units"), f"their label is not {label}", notify)
+        units = _drop(units, has_label(labels, str(label), "units"), f"their label is not {either(str(label))}", notify)
     spikes = [within(train, observed) for train in units.trains]
     outside = sum(map(len, units.trains)) - sum(map(len, spikes))
     if outside:
-        notify(f"{outside} of {sum(map(len, units.trains))} spikes are left out: they are not in the observed time.")
+        notify(f"{outside} of {sum(map(len, units.trains))} spikes left out: they are not in the observed time.")
     units = _drop(
         Units(spikes, units.neurons, units.quality),
         np.array([len(train) > 0 for train in spikes], bool),
@@ -79,8 +79,8 @@ def keep_units(
         units = _drop(units, ratios <= max_isi_violations, reason, notify)
     if len(units.trains) < 2:
         raise InputError(
-            f"Only {len(units.trains)} of {n_before} units are left and at least 2 are needed; loosen the filters "
-            "(label=all keeps any label)."
+            f"Only {len(units.trains)} of {n_before} units would be left, and at least 2 are needed; loosen the "
+            "filters (label=all keeps any label)."
         )
     return units
 

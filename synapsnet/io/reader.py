@@ -23,10 +23,9 @@ class Reader(Protocol):
     recognises : callable
         Whether this existing path is in the layout, judged cheaply by names.
     read : callable
-        `read(path, *, notify, ...options)` returns the Recording, constant neurons included: the
-        caller filters and checks. Its keyword-only parameters are the options a user may give, each
-        a number, a text, a Literal or a bool;
-        `notify` receives one line for every assumption made and everything dropped.
+        `read(path, *, notify, ...options)` returns the Recording, constant neurons included: the caller filters and
+        checks. Its keyword-only parameters are the options that a user may give, each a number, a text, a Literal or a
+        bool; `notify` receives one line for every assumption made and everything dropped.
     """
 
     __name__: str

@@ -1,7 +1,7 @@
-"""Reading the file of a recording again, to verify that it is the same and to get what else it holds.
+"""Reading the file of a recording again, to verify that it is the same one and to get what else it holds.
 
-The first reading may have dropped neurons, stretches of time, or trials from light onset. The options it used are used
-again, and the recording is located in the file by the neurons' ids, the clock and the activity.
+The first reading may have dropped neurons, stretches of time, or what follows the onset of light in each trial. It is
+read with the same options, and the recording is located in the file by the neurons' ids, the clock and the activity.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from synapsnet.io.nwb_file import opened
 from synapsnet.io.nwb_own import facts
 from synapsnet.io.options import options_of
 from synapsnet.recording import Recording
+from synapsnet.wording import listed
 
 LEAST_COVERED = 0.99  # fraction of the recording's time that the file must have
 MOST_COUNTS_APART = (5.0, 0.1)  # spikes, and fraction of them: bins may be shifted within epochs
@@ -71,11 +72,10 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
 
     if again.modality != like.modality:
         raise refuse(f"it holds {again.modality}, and the run {like.modality}")
-    names, wanted = (each.neurons["id"].astype(str).tolist() for each in (again, like))
+    names, wanted = (recording.neurons["id"].astype(str).tolist() for recording in (again, like))
     place = {name: k for k, name in enumerate(names)}
     if absent := [name for name in wanted if name not in place]:
-        shown = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
-        raise refuse(f"of the run's {len(wanted)} neurons it lacks {shown}, among its {again.n_neurons}")
+        raise refuse(f"of the run's {len(wanted)} neurons, its {again.n_neurons} do not include {listed(absent, 3)}")
     if abs(again.dt_s / like.dt_s - 1) > 0.01:
         raise refuse(f"its time step is {again.dt_s:.4g} s, and the run's {like.dt_s:.4g} s")
     shared = [_inside(again, like), _inside(like, again)]
@@ -88,7 +88,7 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
         apart = _counts_apart(there, here)
         if apart.any():
             k = int(apart.argmax())
-            rates_hz = [each[:, k].mean(dtype=np.float64) / like.dt_s for each in (there, here)]
+            rates_hz = [counts[:, k].mean(dtype=np.float64) / like.dt_s for counts in (there, here)]
             raise refuse(
                 f"neuron {wanted[k]} fires at {rates_hz[0]:.3g} Hz in it, and at {rates_hz[1]:.3g} Hz in the run"
             )
@@ -99,7 +99,7 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
 
 def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, Any]:
     """The reader's options, as far as the first reading is known."""
-    reader = next((each for each in READERS if each.recognises(path)), None)
+    reader = next((module for module in READERS if module.recognises(path)), None)
     if reader is None:
         return {}  # `read` says why
     step: dict[str, Any] = {"bin_s": like.dt_s} if like.modality == "spikes" else {"fs_hz": 1 / like.dt_s}
@@ -132,15 +132,15 @@ def _inside(recording: Recording, other: Recording) -> npt.NDArray[np.bool_]:
 def _counts_apart(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """(N,) which neurons have different numbers of spikes."""
     n_steps = len(here)
-    a, b = (each.mean(axis=0, dtype=np.float64) * n_steps for each in (there, here))
-    fixed, share = MOST_COUNTS_APART
-    return np.asarray(np.abs(a - b) > fixed + share * np.maximum(a, b))
+    a, b = (counts.mean(axis=0, dtype=np.float64) * n_steps for counts in (there, here))
+    number, fraction = MOST_COUNTS_APART
+    return np.asarray(np.abs(a - b) > number + fraction * np.maximum(a, b))
 
 
 def _correlation(there: npt.NDArray[np.float32], here: npt.NDArray[np.float32]) -> float:
     """Median correlation of the traces of the same neurons; 0 if their lengths differ."""
     if there.shape != here.shape:
         return 0.0
-    a, b = (each.astype(np.float64) - each.mean(axis=0, dtype=np.float64) for each in (there, here))
+    a, b = (traces.astype(np.float64) - traces.mean(axis=0, dtype=np.float64) for traces in (there, here))
     norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     return float(np.median(np.divide((a * b).sum(axis=0), norm, out=np.zeros_like(norm), where=norm > 0)))

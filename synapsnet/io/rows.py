@@ -78,7 +78,7 @@ def on_clock(
     Raises
     ------
     InputError
-        See `Recording.from_array` and `synapsnet.io.clock.even_frames`; also if counts of spikes come so unevenly that
+        See `Recording.from_array` and `synapsnet.io.clock.even_frames`; also if spike counts are so uneven in time that
         they would have to be interpolated.
     """
     if isinstance(clock, float):
@@ -93,6 +93,6 @@ def on_clock(
         )
     frames, dt_s = even_frames(clock, rows, notify=notify)
     if modality == "spikes" and (frames.values % 1).any() and not (rows % 1).any():
-        raise InputError("Counts of spikes must come at even times, these drift; count the spikes anew in even bins.")
+        raise InputError("Spike counts must be at even times, and these drift; count the spikes again, in even bins.")
     table = neuron_table(rows.shape[1]) if neurons is None else neurons
     return Recording(frames, dt_s, modality, table, metadata=metadata, deconvolved=deconvolved)

@@ -12,6 +12,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
+from synapsnet.wording import listed
 
 Mask = npt.NDArray[np.bool_]
 
@@ -89,8 +90,8 @@ def select_time(
         )
     if kept.all():
         return recording
-    ends = [f"{word} {at:g}" for word, at in (("before", from_s), ("after", to_s)) if at is not None]
-    notify(f"{(~kept).sum() * recording.dt_s:.4g} s dropped: they are {' or '.join(ends)} s.")
+    ends = [text.format(at) for text, at in (("before {:g} s", from_s), ("from {:g} s on", to_s)) if at is not None]
+    notify(f"{(~kept).sum() * recording.dt_s:.4g} s dropped: what is {' or '.join(ends)}.")
     segments = [(start + a, start + b) for start, stop in recording.segments for a, b in true_runs(kept[start:stop])]
     return recording.select_rows(segments)
 
@@ -106,12 +107,12 @@ def drop_quiet(recording: Recording, min_rate_hz: float, *, notify: Notify) -> R
     if min_rate_hz <= 0:
         return recording
     if recording.modality != "spikes":
-        raise InputError("A minimum rate (--min-rate) is for spikes; this is a calcium recording.")
+        raise InputError("A minimum rate (--min-rate) is for spikes, and this is a calcium recording; leave it out.")
     rate_hz = recording.mean_activity / recording.dt_s
     kept = np.flatnonzero(rate_hz >= min_rate_hz)
     if len(kept) < 2:
         raise InputError(
-            f"Only {len(kept)} of {len(rate_hz)} neurons fire at {min_rate_hz:g} Hz or more and 2 are needed; "
+            f"Only {len(kept)} of {len(rate_hz)} neurons fire at {min_rate_hz:g} Hz or more and at least 2 are needed; "
             "lower the minimum rate (--min-rate)."
         )
     notify(f"{len(rate_hz) - len(kept)} of {len(rate_hz)} neurons dropped: they fire below {min_rate_hz:g} Hz.")
@@ -140,12 +141,15 @@ def _matching(names: list[str], wanted: Sequence[str], what: str) -> Mask:
     for pattern in wanted:
         if not fnmatch.filter(known, pattern):
             if known == ["unknown"]:
-                raise InputError(f"The {what} of no neuron is known; choose neurons otherwise than by {pattern!r}.")
-            shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-            raise InputError(f"No neuron is of {what} {pattern!r}; there are {shown} (* stands for anything).")
+                raise InputError(
+                    f"The {what} of no neuron is known, so none is {pattern!r}; choose neurons by something else."
+                )
+            raise InputError(
+                f"No neuron is of {what} {pattern!r}; there are {listed(known, 20)} (* stands for anything)."
+            )
     return np.array([any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted) for name in names])
 
 
 def _refuse_too_few(kept: int, total: int) -> None:
     if kept < 2:
-        raise InputError(f"Only {kept} of {total} neurons would be left and 2 are needed; select more.")
+        raise InputError(f"Only {kept} of {total} neurons would be left, and at least 2 are needed; select more.")

@@ -44,13 +44,14 @@ from synapsnet.io.truth import Truth, with_truth
 from synapsnet.io.units import SECONDS
 from synapsnet.parameters import Parameters
 from synapsnet.recording import NEURON_COLUMNS, TROUGH_TO_PEAK, Recording
+from synapsnet.wording import counted
 
 FOLDER_NAME = "recording.toml"
-UNITS = {"_um": "micrometre", "_ms": "milliseconds"}
+UNITS = {"_um": "micrometres", "_ms": "milliseconds"}
 
 
 class BehaviourFile(Parameters):
-    """One `[[behaviour]]`: a file with variables and their clock."""
+    """A `[[behaviour]]` entry: a file with variables and their clock."""
 
     title: ClassVar[str] = "a [[behaviour]]"
     file: str
@@ -105,7 +106,7 @@ def load_sidecar(path: Path) -> Sidecar:
 
 def _require_inside(sidecar: Sidecar) -> None:
     """Refuse files outside the sidecar's folder: it may come from elsewhere, and must not make us read other files."""
-    of_behaviour = [name for each in sidecar.behaviour for name in (each.file, each.times)]
+    of_behaviour = [name for entry in sidecar.behaviour for name in (entry.file, entry.times)]
     for name in filter(None, (sidecar.file, sidecar.neurons, *of_behaviour)):
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
             raise InputError(f"It names {name}, which lies outside its folder; put that file beside it.")
@@ -135,7 +136,7 @@ def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: No
         neurons = _with_table(neurons, folder / sidecar.neurons, notify)
     unit = {} if sidecar.unit is None else {"unit": sidecar.unit}
     recording = replace(recording, neurons=neurons, metadata=recording.metadata | unit)
-    signals = [signal for each in sidecar.behaviour for signal in _signals(each, folder)]
+    signals = [signal for entry in sidecar.behaviour for signal in _signals(entry, folder)]
     recording = with_behaviour(recording, signals, notify=notify)
     return recording if sidecar.truth is None else with_truth(recording, sidecar.truth, folder, notify=notify)
 
@@ -145,7 +146,7 @@ def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFra
     table = load_table(path)
     known = [name for name in (*NEURON_COLUMNS, TROUGH_TO_PEAK) if name in table]
     if left_out := [str(name) for name in table if name not in known]:
-        notify(f"{path.name}: columns {', '.join(left_out)} are not used.")
+        notify(f"Not used of {path.name}: {', '.join(left_out)}.")
     ids = table["id"].astype(str) if "id" in table else None
     if ids is not None and ids.is_unique and neurons["id"].isin(ids).all():
         table = table.set_index(ids).loc[neurons["id"]].reset_index(drop=True)
@@ -153,7 +154,7 @@ def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFra
     elif len(table) != len(neurons):
         raise InputError(
             f"{path} must have a row for each of the {len(neurons)} neurons, or a column id with all of theirs; "
-            f"got {len(table)} rows."
+            f"got {counted(len(table), 'row')}."
         )
     else:
         notify(f"{path.name}: its rows are taken to be the neurons in their order.")
@@ -169,11 +170,11 @@ def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFra
     return neurons
 
 
-def _signals(each: BehaviourFile, folder: Path) -> list[Signal]:
-    path = folder / each.file
+def _signals(entry: BehaviourFile, folder: Path) -> list[Signal]:
+    path = folder / entry.file
     columns = _columns(path)
-    times_s = _times(each, columns, folder, path)
-    names = each.columns or tuple(name for name in columns if name != each.times)
+    times_s = _times(entry, columns, folder, path)
+    names = entry.columns or tuple(name for name in columns if name != entry.times)
     if absent := [name for name in names if name not in columns]:
         raise InputError(f"{path} has no {', '.join(absent)}; it has {', '.join(columns)}.")
     for name in names:
@@ -182,18 +183,18 @@ def _signals(each: BehaviourFile, folder: Path) -> list[Signal]:
     return [Signal(name, times_s, columns[name]) for name in names]
 
 
-def _times(each: BehaviourFile, columns: dict[str, Array], folder: Path, path: Path) -> Array:
-    if each.times is None:
-        if each.fs_hz is None:
-            raise InputError(f"The clock of {path} is not known; say `times` or `fs_hz` in its [[behaviour]].")
-        return each.start_s + np.arange(len(next(iter(columns.values())))) / each.fs_hz
-    if each.times in columns:
-        times = columns[each.times]
-    elif (folder / each.times).is_file():
-        times = load_npy(folder / each.times)
+def _times(entry: BehaviourFile, columns: dict[str, Array], folder: Path, path: Path) -> Array:
+    if entry.times is None:
+        if entry.fs_hz is None:
+            raise InputError(f"The clock of {path} is not known; give `times` or `fs_hz` in its [[behaviour]].")
+        return entry.start_s + np.arange(len(next(iter(columns.values())))) / entry.fs_hz
+    if entry.times in columns:
+        times = columns[entry.times]
+    elif (folder / entry.times).is_file():
+        times = load_npy(folder / entry.times)
     else:
-        raise InputError(f"{path} has no times {each.times!r}; it has {', '.join(columns)}.")
-    return np.asarray(times, float) * SECONDS[each.time_unit]
+        raise InputError(f"{path} has no times {entry.times!r}; it has {', '.join(columns)}.")
+    return np.asarray(times, float) * SECONDS[entry.time_unit]
 
 
 def _columns(path: Path) -> dict[str, Array]:

@@ -19,18 +19,13 @@ from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import by_unit, recording_of_trains
 from synapsnet.io.units import FloatArray
 from synapsnet.recording import Recording, neuron_table
+from synapsnet.wording import counted
 
 LAYOUT = "SONATA spikes (spikes.h5, or a folder that holds it)"
 
 SPIKES = "spikes.h5"
 UNITS = {"ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0}
-TYPE_NAMES = (
-    "cell_type",
-    "pop_name",
-    "model_name",
-    "ei",
-    "node_type_id",
-)  # the first of these attributes gives the cell type
+TYPE_NAMES = ("cell_type", "pop_name", "model_name", "ei", "node_type_id")  # the first that is there is the cell type
 
 
 def recognises(path: Path) -> bool:
@@ -87,7 +82,7 @@ def read(
     for name, (times_s, owners) in spikes.items():
         table = _nodes(folder, name, notify)
         if table is None:
-            table = neuron_table(len(np.unique(owners)), ids=[str(each) for each in np.unique(owners)])
+            table = neuron_table(len(np.unique(owners)), ids=[str(node) for node in np.unique(owners)])
             notify(f"The neurons of {name} are those that spike: no nodes were found (--read nodes=FOLDER).")
         ids = table["id"].astype(np.int64).to_numpy()
         trains += in_order(by_unit(times_s, owners, ids), notify)
@@ -118,7 +113,7 @@ def _populations(spikes: Any) -> dict[str, Any]:
 def _spikes(group: Any, name: str, file: Path, notify: Notify) -> tuple[FloatArray, Any]:
     owners = group["node_ids"] if "node_ids" in group else group.get("gids")
     if owners is None:
-        raise InputError(f"The population {name} in {file} lacks node_ids; it is no whole file of spikes.")
+        raise InputError(f"The population {name} in {file} lacks node_ids; it is not a whole file of spikes.")
     times = group["timestamps"]
     unit = times.attrs.get("units", "ms")
     unit = unit.decode() if isinstance(unit, bytes) else str(unit)
@@ -161,7 +156,7 @@ def _nodes(folder: Path, population: str, notify: Notify) -> pd.DataFrame | None
             table = table.merge(types[extra], "left", "node_type_id")
         kind = next((name for name in TYPE_NAMES if name in table and table[name].notna().all()), None)
         position = table[["x", "y", "z"]].to_numpy(float) if {"x", "y", "z"} <= set(table) else None
-        notify(f"{file.name}: {len(table)} neurons of {population}.")
+        notify(f"{file.name}: {counted(len(table), 'neuron')} of {population}.")
         return neuron_table(
             len(table),
             ids=table["node_id"].astype(str).tolist(),

@@ -16,7 +16,7 @@ from synapsnet.io.reader import Notify
 from synapsnet.io.units import FloatArray, Units, count_spikes
 from synapsnet.recording import Recording
 
-BETWEEN_S = 1.0  # segments whose clocks start again
+BETWEEN_S = 1.0  # pause that is put between segments whose clocks start again
 
 
 def recording_of_units(
@@ -67,7 +67,7 @@ def recording_of_trains(
     notify: Notify,
     metadata: dict[str, Any],
 ) -> Recording:
-    """A recording of spike trains, of units that are labelled by whatever the source says of them.
+    """A recording of spike trains, whose units are labelled by whatever the source says of them.
 
     Parameters
     ----------
@@ -79,7 +79,8 @@ def recording_of_trains(
     beside : names, optional
         Names of files that look like quality and are not among the properties.
     observed : pynapple.IntervalSet or float, optional
-        While all of them were observed; of a duration in seconds, from 0 on. Default: from the first to the last spike.
+        Time during which all of them were observed; a duration in seconds counts from 0. Default: from the first to the
+        last spike.
     bin_s, label, min_presence_ratio, max_isi_violations, notify, metadata
         As in `recording_of_units`.
     """
@@ -112,10 +113,10 @@ def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[A
     return np.split(times_s[known][order], borders)
 
 
-def one_behind_the_other(
+def one_after_the_other(
     segments: Sequence[tuple[list[FloatArray], nap.IntervalSet]], notify: Notify
 ) -> tuple[list[FloatArray], nap.IntervalSet]:
-    """Trains and observed time of segments; those whose clocks start again are shifted to follow the one before.
+    """Trains and observed time of segments; one whose clock starts again is shifted to follow the one before.
 
     Parameters
     ----------

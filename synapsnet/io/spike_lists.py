@@ -18,7 +18,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.npy import Array, array_headers, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import by_unit, one_behind_the_other, recording_of_trains
+from synapsnet.io.sorting import by_unit, one_after_the_other, recording_of_trains
 from synapsnet.io.units import SECONDS, FloatArray
 from synapsnet.recording import Recording, neuron_table
 
@@ -83,7 +83,7 @@ def read(
     """
     loaded = load_npz(path)
     if pickled := [name for name, array in loaded.items() if array is None]:
-        notify(f"Not used: {', '.join(pickled)}, which is pickled and never loaded.")
+        notify(f"Not used: {', '.join(pickled)}: pickled arrays are never loaded.")
     scaled = {} if time_unit is None else {"time_unit": time_unit}
     return recording_of_lists(
         {name: array for name, array in loaded.items() if array is not None},
@@ -187,7 +187,9 @@ def _seconds(arrays: Mapping[str, Array], name: str, time_unit: str | None, noti
     unit = time_unit or stated or ("samples" if whole and rate is not None else "s")
     if unit == "samples":
         if rate is None or not rate > 0:
-            raise InputError(f"Samples become times by a sampling rate; the file has none of {', '.join(RATES)}.")
+            raise InputError(
+                f"A sampling rate is needed to turn samples into times; the file has none of {', '.join(RATES)}."
+            )
         notify(f"{name} are taken to be samples at {rate:g} Hz (--read time_unit=s if they are seconds).")
         return 1 / rate
     if unit not in SECONDS:
@@ -205,7 +207,7 @@ def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[FloatAr
         times_s = arrays[f"{SEGMENT}{k}"].reshape(-1) / rate_hz
         trains = in_order(by_unit(times_s, arrays[f"spike_labels_seg{k}"].reshape(-1), ids), notify)
         segments.append((trains, observed_time(trains, notify)))
-    trains, observed = one_behind_the_other(segments, notify)
+    trains, observed = one_after_the_other(segments, notify)
     return trains, ids, observed
 
 

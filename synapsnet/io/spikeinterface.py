@@ -21,7 +21,7 @@ from synapsnet.io.labels import looks_like_quality
 from synapsnet.io.npy import Array, PickledArrayError, load_npy, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.sorting import one_behind_the_other, recording_of_trains
+from synapsnet.io.sorting import one_after_the_other, recording_of_trains
 from synapsnet.io.spike_lists import recording_of_lists
 from synapsnet.io.table_files import load_table
 from synapsnet.io.text import read_text
@@ -79,7 +79,7 @@ def read(
     Raises
     ------
     InputError
-        If files are missing, corrupt, pickled or are inconsistent with each other.
+        If files are missing, corrupt, pickled or inconsistent with each other.
     """
     folder = path / "sorting" if (path / "sorting").is_dir() else path
     metadata = {"source": path.name, "reader": "spikeinterface"}
@@ -128,18 +128,18 @@ def _segments(
         segments.append((trains, observed_time(trains, notify)))
     if not segments:
         raise InputError("The sorting has no spikes: nothing can be inferred from it.")
-    return one_behind_the_other(segments, notify)
+    return one_after_the_other(segments, notify)
 
 
 def _properties(folder: Path, notify: Notify) -> dict[str, Array]:
     """Properties of units, from a folder of NumPy files; those that are pickled are left out."""
-    found = {}
+    properties = {}
     for file in sorted((folder / "properties").glob("*.npy")):
         try:
-            found[file.stem] = load_npy(file)
+            properties[file.stem] = load_npy(file)
         except PickledArrayError:
-            notify(f"The property {file.stem} of units is not used: it is pickled, and never loaded.")
-    return found
+            notify(f"The property {file.stem} of units is not used: it is pickled, and pickles are never loaded.")
+    return properties
 
 
 def _table(properties: dict[str, Array], folder: Path, path: Path, n: int) -> pd.DataFrame:
@@ -155,9 +155,9 @@ def _table(properties: dict[str, Array], folder: Path, path: Path, n: int) -> pd
 
 def _info(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(read_text(file))
+        info = json.loads(read_text(file))
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}); save the sorting again.") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{file} is damaged (no facts by name); save the sorting again.")
-    return found
+    if not isinstance(info, dict):
+        raise InputError(f"{file} is damaged (it is not a JSON object); save the sorting again.")
+    return info

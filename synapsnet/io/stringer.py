@@ -62,8 +62,8 @@ def read(
     variables = load_mat(path, VARIABLES)
     activity = variables.get("Fsp")
     if not isinstance(activity, np.ndarray) or activity.ndim != 2:
-        there = ", ".join(variables) or "none of these"
-        raise InputError(f"{path} must hold Fsp, neurons x frames; of {', '.join(VARIABLES)} it holds {there}.")
+        there = ", ".join(variables) or "none"
+        raise InputError(f"{path} must hold Fsp, neurons x frames; it holds {there} of {', '.join(VARIABLES)}.")
     if fs_hz is None:
         raise InputError(f"The frame rate of {path} is not in the file; give it in hertz with --fs.")
     if not (np.isfinite(fs_hz) and fs_hz > 0):
@@ -96,12 +96,12 @@ def _positions(variables: Variables, n: int, path: Path, notify: Notify) -> npt.
 def _signals(variables: Variables, times_s: npt.NDArray[Any], face_components: int, path: Path) -> list[Signal]:
     signals = []
     for name, fields in BEHAVIOUR.items():
-        found: Any = variables.get("beh")
+        variable: Any = variables.get("beh")
         for field in fields:
-            found = found.get(field) if isinstance(found, dict) else None
-        if found is None or not np.size(found):
+            variable = variable.get(field) if isinstance(variable, dict) else None
+        if variable is None or not np.size(variable):
             continue
-        values = np.asarray(found, float)
+        values = np.asarray(variable, float)
         values = values.reshape(len(times_s), -1) if values.size == len(times_s) else values
         if len(values) != len(times_s):
             raise InputError(

@@ -37,7 +37,9 @@ def recognises(path: Path) -> bool:
     """Whether `path` is the folder of a plane, the parent of such folders, or a MATLAB file with the arrays of one."""
     if path.is_file() and path.suffix == ".mat":
         return {"F", "Fneu", "spks"} <= set(variable_names(path))
-    return (path / "F.npy").is_file() or (path.is_dir() and any(PLANE.fullmatch(each.name) for each in path.iterdir()))
+    return (path / "F.npy").is_file() or (
+        path.is_dir() and any(PLANE.fullmatch(folder.name) for folder in path.iterdir())
+    )
 
 
 def read(
@@ -91,7 +93,7 @@ def read(
     if trace == "spks":
         notify("spks is deconvolved, which looks ahead: forecasts of it score better than they would in real time.")
     if several:
-        notify(f"{len(planes)} planes are read as if imaged at once, though one follows the other within a frame.")
+        notify(f"{len(planes)} planes are read as if imaged at once, though within a frame one follows another.")
     frames = _common_length([part.shape[1] for part in parts], notify)
     position = np.stack([np.full(len(ids), np.nan)] * 2 + [np.array(depths_um)], axis=1)
     return Recording.from_array(
@@ -130,7 +132,7 @@ def dff(fluorescence: Array, neuropil: Array, fs_hz: float) -> tuple[npt.NDArray
 
     With `Fc = F - 0.7 Fneu`, dF/F is `(Fc - base(Fc)) / base(F)`, where `base` is the 8th percentile of
     the 60 s up to each frame (of the first 60 s, for the frames in them). The baseline looks back only,
-    so that no frame of a training part depends on the test part behind it. The denominator is the
+    so that no frame of a training part depends on the test part after it. The denominator is the
     baseline of the raw fluorescence because that of `Fc` comes near zero, or below, wherever the
     neuropil is as bright as the cell.
 
@@ -185,7 +187,7 @@ def _common_length(frames: list[int], notify: Notify) -> int:
             "Give the folder of one plane."
         )
     if longest > shortest:
-        notify(f"The last frame of {frames.count(longest)} planes dropped: the others lack it.")
+        notify(f"The last frame of {frames.count(longest)} of {len(frames)} planes dropped: the others lack it.")
     return shortest
 
 
@@ -254,8 +256,7 @@ def _oriented(array: Array, name: str, fluorescence: Array, notify: Notify) -> A
         raise InputError(f"{name} must be cells x frames like F.npy, {cells} x {frames}; got shape {array.shape}.")
     if cells == frames:
         raise InputError(
-            f"F.npy is square ({cells} x {frames}), so whether {name} is transposed cannot be told; "
-            "give more or fewer frames."
+            f"F.npy is square ({cells} x {frames}), so {name} may be transposed or not; give more or fewer frames."
         )
     if array.shape == (frames, cells):
         notify(f"{name} is saved transposed (frames x cells, unlike F.npy) and was turned.")

@@ -26,6 +26,7 @@ from synapsnet.io.sorting import by_unit, recording_of_trains
 from synapsnet.io.table_files import PARQUET, TEXT, load_whole
 from synapsnet.io.units import SECONDS
 from synapsnet.recording import Modality, Recording, neuron_table
+from synapsnet.wording import counted, listed
 
 LAYOUT = "a table (.csv, .tsv or .parquet) with a column for each neuron, or a row for each spike"
 
@@ -80,18 +81,19 @@ def read(
         Whether calcium activity is deconvolved.
     label : str, optional
         Labels of the neurons to keep, if a second header row (Inscopix) or a column of a table of spikes labels them;
-        `all` keeps any. Default: `good` (also called accepted) and undecided ones.
+        `all` keeps every neuron. Default: `good` (also called accepted) and undecided ones.
     bin_s : float, default 0.005
         Bin in seconds for tables of spike times.
 
     Raises
     ------
     InputError
-        If the file is damaged, a column is not numeric or not there, or the time step is not clear.
+        If the file is damaged, a column is missing or not numeric, or the time step is unclear.
     """
     table, below, above = load_whole(path)
     if above:
-        notify(f"{len(above)} lines above the table are not used: {above[0][:60]!r}{'...' if len(above) > 1 else ''}")
+        first = f"{above[0][:60]!r}{'...' if len(above) > 1 else ''}"
+        notify(f"Not used: {counted(len(above), 'line')} above the table, {first}")
     table = _without_empty(table, notify)
     metadata = {"source": path.name, "reader": "tables"}
     if transpose:
@@ -155,7 +157,8 @@ def _without_empty(table: pd.DataFrame, notify: Notify) -> pd.DataFrame:
     columns: npt.NDArray[np.bool_] = np.any(full, axis=0)
     if (rows.all() and columns.all()) or not full.any():
         return table
-    notify(f"{(~rows).sum()} rows and {(~columns).sum()} columns of the table are empty and were dropped.")
+    empty = counted(int((~rows).sum()), "row"), counted(int((~columns).sum()), "column")
+    notify(f"Dropped from the table, as they are empty: {' and '.join(empty)}.")
     return table.iloc[np.flatnonzero(rows), np.flatnonzero(columns)].reset_index(drop=True)
 
 
@@ -258,7 +261,7 @@ def _pivoted(table: pd.DataFrame, notify: Notify) -> pd.DataFrame | None:
         return None
     if table[owner].nunique() < 2 or not _is_grid(table, owner, moment):
         return None
-    notify(f"Read as a row for each {owner!r} and {moment!r}, of the values {values[0]!r}; name others by themselves.")
+    notify(f"Read as a row for each {owner!r} and {moment!r}, with the values {values[0]!r}.")
     wide = table.pivot(index=moment, columns=owner, values=values[0]).reset_index()
     return wide.set_axis([str(name) for name in wide.columns], axis=1)
 
@@ -283,5 +286,4 @@ def _numbers(table: pd.DataFrame, path: Path) -> Array:
 
 
 def _listing(table: pd.DataFrame) -> str:
-    names = list(table.columns)
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return listed(list(table.columns), 20)

@@ -35,9 +35,9 @@ def assigned_number(source: str, name: str) -> float | str | None:
     try:
         statements = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        statements = [each for line in source.splitlines() for each in _parsed(line)]
+        statements = [statement for line in source.splitlines() for statement in _parsed(line)]
     known: dict[str, float] = {}
-    found: float | str | None = None
+    assigned: float | str | None = None
     for statement in statements:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         value = getattr(statement, "value", None)
@@ -49,8 +49,8 @@ def assigned_number(source: str, name: str) -> float | str | None:
             except (ValueError, ArithmeticError, RecursionError):
                 known.pop(target.id, None)
             if target.id == name:
-                found = known.get(name, ast.unparse(statement))
-    return found
+                assigned = known.get(name, ast.unparse(statement))
+    return assigned
 
 
 def _parsed(line: str) -> list[ast.stmt]:

@@ -13,7 +13,7 @@ import pandas as pd
 import pynapple as nap
 
 from synapsnet.errors import InputError
-from synapsnet.io.plausible import check_rates, increasing
+from synapsnet.io.plausible import NO_SPAN, check_rates, increasing
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import filled, is_large
 from synapsnet.recording import Connectome, Recording
@@ -76,11 +76,11 @@ def sort_spikes(
     """
     times, labels, wanted = np.asarray(times_s, float).reshape(-1), np.asarray(clusters).reshape(-1), np.asarray(ids)
     if len(times) != len(labels):
-        raise InputError(f"Every spike needs a time and a cluster; got {len(times)} times and {len(labels)} clusters.")
+        raise InputError(f"Every spike needs a time and a cluster; got {len(times)} and {len(labels)}.")
     if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():  # MATLAB saves whole numbers so
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iu" or min(labels.min(initial=0), wanted.min(initial=0)) < 0:
-        raise InputError("Clusters must be numbered by whole numbers from 0 on; some of these are not.")
+        raise InputError("Clusters must be whole numbers from 0 on; some of these are not.")
     unit_of = np.full(max(labels.max(initial=0), wanted.max(initial=0)) + 1, len(wanted), np.int64)
     unit_of[wanted] = np.arange(len(wanted))
     small = np.uint16 if len(wanted) < 2**16 else np.int64  # which sort fast
@@ -106,7 +106,7 @@ def spiking_time(trains: Sequence[FloatArray]) -> nap.IntervalSet:
     """
     ends = np.array([t for train in trains if len(train) for t in (train[0], train[-1])])
     if not len(ends) or ends.min() == ends.max():
-        raise InputError("There are spikes at fewer than 2 times: nothing can be inferred from them.")
+        raise InputError(NO_SPAN)
     return nap.IntervalSet(ends.min(), ends.max())
 
 
@@ -120,7 +120,7 @@ def count_spikes(
     metadata: dict[str, Any],
     connectome: Connectome | None = None,
 ) -> Recording:
-    """Spike counts in bins, from the start of each epoch on; what is left at its end is no bin.
+    """Spike counts in bins, from the start of each epoch on; what is shorter than a bin at its end is left out.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def count_spikes(
     Raises
     ------
     InputError
-        If the bin is no positive number, no epoch is as long as one, or the counts do not fit in memory.
+        If the bin is not a positive number, no epoch is as long as a bin, or the counts do not fit in memory.
     """
     dt_s = DEFAULT_BIN_S if bin_s is None else float(bin_s)
     if not (np.isfinite(dt_s) and dt_s > 0):

@@ -10,7 +10,7 @@ from synapsnet.io.reader import Notify
 # Widths in mouse cortex have two modes: that of fast-spiking units, most of them Pvalb interneurons, and that of all
 # others (Senzai, Fernandez-Ruiz & Buzsaki 2019, Neuron 101:500; Siegle et al. 2021, Nature 592:86).
 NARROW_MS = 0.4
-LONGEST_MS = 3.0  # a typical spike is no longer in milliseconds, and none is as short in samples
+LONGEST_MS = 3.0  # a larger median is in samples: no spike lasts longer, and none is only 3 samples wide
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def durations_ms(durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: st
     fs_hz : float or (N,) array, optional
         Sampling rate; without it, durations in samples are left out.
     what : str
-        Their name.
+        Name of the durations, for the notices.
     notify : callable
         Receives a line if they are samples.
 

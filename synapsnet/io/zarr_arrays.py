@@ -1,4 +1,4 @@
-"""Zarr groups (or single arrays) with what NumPy's `.npz` would hold: activity on a grid, or lists of spikes."""
+"""Zarr groups (or single arrays) with what a `.npz` file would hold: activity on a grid, or lists of spikes."""
 
 from __future__ import annotations
 

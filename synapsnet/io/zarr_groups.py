@@ -12,7 +12,7 @@ from synapsnet.errors import InputError
 from synapsnet.io.npy import Array
 from synapsnet.io.text import read_text
 
-UNSAFE = re.compile(r'"(numcodecs\.)?pickle"')  # the codec that unpickles, as formats 2 and 3 name it
+UNSAFE = re.compile(r'"(numcodecs\.)?pickle"')  # the codec that unpickles, by its names in formats 2 and 3
 MARKS = (".zgroup", ".zarray", "zarr.json")
 
 
@@ -41,7 +41,7 @@ def load_zarr(path: Path, *, at_most: int = 2**34) -> Group:
     ----------
     path : Path
     at_most : int
-        Bytes of an array that is read; larger ones are left out.
+        Largest size in bytes of an array that is read; larger ones are left out.
 
     Raises
     ------
