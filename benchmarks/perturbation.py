@@ -51,7 +51,7 @@ the connections are known, predictions succeed: [Light](light.md).
   *passed on* by the effect and what the targets then do to each other (a dash: they would excite each other without
   end).
 - *Given rate* is the partial correlation given the baseline rate of the target.
-- *p targets*: predictions shuffled among targets. *p sources*: the drive given to as many random units; only
+- *p targets*: predictions shuffled among targets. *p sources*: the extra spikes assigned to as many random units; only
   this one asks whether it matters **which** units were driven. Both one-sided, {n_shuffles} shuffles, not corrected
   for the number of rows.
 - Measured responses in the two halves of the trials correlate with {reliability:.2f}; a perfect prediction would reach

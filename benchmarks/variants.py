@@ -48,7 +48,7 @@ MODALITIES = ("spikes", "calcium", "deconvolved")
 
 
 def recordings(modality: str, seeds: list[int]) -> Iterator[Recording]:
-    """One of each seed's network; "deconvolved" is calcium of which only the drive is given."""
+    """One of each seed's network; "deconvolved" is calcium of which only the deconvolved activity is given."""
     for seed in seeds:
         simulation = simulate(LifRandom(n_neurons=50), duration_s=300.0, seed=seed)
         if modality == "spikes":
@@ -58,10 +58,10 @@ def recordings(modality: str, seeds: list[int]) -> Iterator[Recording]:
         if modality == "calcium":
             yield calcium
         else:
-            drive = Recording.from_array(
+            deconvolved = Recording.from_array(
                 deconvolve(calcium), calcium.dt_s, "calcium", neurons=calcium.neurons, deconvolved=True
             )
-            yield replace(drive, connectome=calcium.connectome)
+            yield replace(deconvolved, connectome=calcium.connectome)
 
 
 def belongs(variant: str, modality: str) -> bool:

@@ -121,9 +121,9 @@ def expected_table(expected: Expected) -> Table:
     values = [(text, getattr(expected, name)) for name, text in EXPECTED.items()]
     values += [(f"AUPRC in {format_duration(expected.longer.duration_s)}", expected.longer.auprc)]
     values += [
-        (f"false of the {each.n_reported:,} pairs reported at {each.nominal:.1%}", each.false)
-        for each in expected.thresholds
-        if each.n_reported
+        (f"false of the {threshold.n_reported:,} pairs reported at {threshold.nominal:.1%}", threshold.false)
+        for threshold in expected.thresholds
+        if threshold.n_reported
     ]
     rows = [Row("", text, [estimate_cell(value)]) for text, value in values]
     return Table("Expected from simulated recordings like this one", EXPECTED_METRICS, rows)
@@ -134,31 +134,34 @@ def agreement_table(comparisons: Sequence[Comparison]) -> Table:
     rows = [
         Row(
             "",
-            _pair(each),
+            _pair(comparison),
             [
-                Cell(format_duration(each.duration_s), value=each.duration_s),
-                estimate_cell(each.weight_correlation),
-                _number(max(each.null_weight_correlation, default=np.nan)),
-                _number(each.p_weight),
-                estimate_cell(each.score_correlation),
-                estimate_cell(each.overlap),
-                _number(each.expected_overlap),
+                Cell(format_duration(comparison.duration_s), value=comparison.duration_s),
+                estimate_cell(comparison.weight_correlation),
+                _number(max(comparison.null_weight_correlation, default=np.nan)),
+                _number(comparison.p_weight),
+                estimate_cell(comparison.score_correlation),
+                estimate_cell(comparison.overlap),
+                _number(comparison.expected_overlap),
             ],
         )
-        for each in comparisons
+        for comparison in comparisons
     ]
     return Table("Agreement of two parts of the recording", AGREEMENT_METRICS, rows)
 
 
-def light_table(found: Perturbation) -> Table:
+def light_table(perturbation: Perturbation) -> Table:
     """How well connectivity predicts responses to light."""
-    sizes = (found.n_pulses, len(found.driven), len(found.targets))
+    sizes = (perturbation.n_pulses, len(perturbation.driven), len(perturbation.targets))
     cells = [
         *(Cell(f"{size:,}", value=size) for size in sizes),
-        estimate_cell(found.correlation),
-        *(_number(each) for each in (found.given_rate, found.p_targets, found.p_sources, found.ceiling)),
+        estimate_cell(perturbation.correlation),
+        *(
+            _number(value)
+            for value in (perturbation.given_rate, perturbation.p_targets, perturbation.p_sources, perturbation.ceiling)
+        ),
     ]
-    return Table("Prediction of responses to light", LIGHT_METRICS, [Row("", found.light, cells)])
+    return Table("Prediction of responses to light", LIGHT_METRICS, [Row("", perturbation.light, cells)])
 
 
 def _panels(assessment: Assessment, parts: Arrays) -> Iterator[Panel]:
@@ -188,11 +191,11 @@ def _expected_panel(expected: Expected, duration_s: float) -> Panel:
 
 def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
     comparisons, names = _comparisons(assessment)
-    plots = {"correlation": agreement_figure(comparisons, [_pair(each) for each in comparisons])}
-    for name, each in zip(names, comparisons, strict=True):
+    plots = {"correlation": agreement_figure(comparisons, [_pair(comparison) for comparison in comparisons])}
+    for name, comparison in zip(names, comparisons, strict=True):
         if f"{name}.first.weight" in parts:
             weights = parts[f"{name}.first.weight"], parts[f"{name}.second.weight"]
-            plots[f"weights: {_pair(each)}"] = weights_figure(*weights, each.parts)
+            plots[f"weights: {_pair(comparison)}"] = weights_figure(*weights, comparison.parts)
     return Panel(
         "Does another part of the recording give the same connectivity?",
         "Correlation of weights inferred from two parts of the recording, with 95% intervals; crosses are "
@@ -207,31 +210,31 @@ def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
     )
 
 
-def _light_panel(found: Perturbation) -> Panel:
-    first, last = (f"{at * 1e3:.0f}" for at in found.response_s)
+def _light_panel(perturbation: Perturbation) -> Panel:
+    first, last = (f"{at * 1e3:.0f}" for at in perturbation.response_s)
     return Panel(
         "Does connectivity predict responses to light?",
         f"Each mark is a neuron not driven directly by light: its response {first} to {last} ms after the onset of "
         "light, against the summed input from the driven neurons by the inferred connectivity. The two have "
-        f"rank correlation {format_estimate(found.correlation)}; a perfect prediction would reach about "
-        f"{format_number(found.ceiling)}. The light was not fitted.",
-        {"": light_figure(found)},
+        f"rank correlation {format_estimate(perturbation.correlation)}; a perfect prediction would reach about "
+        f"{format_number(perturbation.ceiling)}. The light was not fitted.",
+        {"": light_figure(perturbation)},
         shape="wide",
-        table=light_table(found),
+        table=light_table(perturbation),
         of="light",
     )
 
 
 def _comparisons(assessment: Assessment) -> tuple[list[Comparison], list[str]]:
     """Comparisons of parts of the recording, and the names of their arrays."""
-    found, names = [], []
+    comparisons, names = [], []
     if assessment.reliability is not None:
-        found += [assessment.reliability.interleaved, assessment.reliability.halves]
+        comparisons += [assessment.reliability.interleaved, assessment.reliability.halves]
         names += ["interleaved", "halves"]
     if assessment.states is not None:
-        found.append(assessment.states.comparison)
+        comparisons.append(assessment.states.comparison)
         names.append("states")
-    return found, names
+    return comparisons, names
 
 
 def _missing(assessment: Assessment) -> Iterator[tuple[str, str]]:

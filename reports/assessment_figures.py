@@ -44,8 +44,8 @@ def recovery_figure(expected: Expected, duration_s: float) -> go.Figure:
 def thresholds_figure(expected: Expected) -> go.Figure:
     """Expected fraction of false discoveries over the nominal one; on the dotted line the threshold keeps its word."""
     figure = go.Figure(layout=base_layout(height=400))
-    nominal = [each.nominal for each in expected.thresholds]
-    _add_estimates(figure, nominal, [each.false for each in expected.thresholds], "nominal %{x}")
+    nominal = [threshold.nominal for threshold in expected.thresholds]
+    _add_estimates(figure, nominal, [threshold.false for threshold in expected.thresholds], "nominal %{x}")
     figure.add_scatter(
         x=nominal, y=nominal, mode="lines", line={"color": INK, "width": 1, "dash": "2px,3px"}, hoverinfo="skip"
     )
@@ -64,8 +64,10 @@ def agreement_figure(comparisons: Sequence[Comparison], names: Sequence[str]) ->
         Names of the pairs.
     """
     figure = go.Figure(layout=base_layout(height=150 + ROW_PX * len(comparisons)))
-    null = [(r, k) for k, each in enumerate(comparisons) for r in each.null_weight_correlation]
-    correlations = [(e, k) for k, each in enumerate(comparisons) if (e := each.weight_correlation) is not None]
+    null = [(r, k) for k, comparison in enumerate(comparisons) for r in comparison.null_weight_correlation]
+    correlations = [
+        (e, k) for k, comparison in enumerate(comparisons) if (e := comparison.weight_correlation) is not None
+    ]
     value, low, high = np.array([(e.value, e.low, e.high) for e, _ in correlations]).reshape(-1, 3).T
     drawn = {
         "shifted in time": (*_columns(null), "x-thin-open", "#5c5c5c", {}),
@@ -124,15 +126,15 @@ def weights_figure(first: FloatArray, second: FloatArray, parts: tuple[str, str]
     return figure
 
 
-def light_figure(found: Perturbation) -> go.Figure:
+def light_figure(perturbation: Perturbation) -> go.Figure:
     """Responses to light against those that connectivity predicts, a mark for each neuron that light does not drive."""
     figure = go.Figure(layout=base_layout(height=400))
     figure.add_scatter(
-        x=found.predicted,
-        y=found.measured,
+        x=perturbation.predicted,
+        y=perturbation.measured,
         mode="markers",
         marker={"color": "rgba(0,114,178,0.6)", "size": 7},
-        text=[escape(name) for name in found.targets],
+        text=[escape(name) for name in perturbation.targets],
         hovertemplate="neuron %{text}: predicted %{x:.3g}, measured %{y:.3g}<extra></extra>",
     )
     figure.add_hline(0, line={"color": INK, "width": 1, "dash": "2px,3px"})
@@ -145,7 +147,7 @@ def light_figure(found: Perturbation) -> go.Figure:
 
 def _add_estimates(figure: go.Figure, x: list[float], estimates: list[Estimate], where: str) -> None:
     """Values with their intervals, joined by a line."""
-    value, low, high = np.array([(each.value, each.low, each.high) for each in estimates]).T
+    value, low, high = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates]).T
     figure.add_scatter(
         x=x,
         y=value,

@@ -128,7 +128,7 @@ def differences(
     simulated: SpikeStatistics | CalciumStatistics, real: SpikeStatistics | CalciumStatistics
 ) -> dict[Metric, str]:
     """How the simulation differs, for each statistic in which it clearly does; `DIFFERENCES` defines the words."""
-    found = {}
+    differing = {}
     for metric in _metrics(real):
         ours, theirs = (_quartiles(getattr(statistics, metric.field)) for statistics in (simulated, real))
         spread, recorded_spread = ours[2] - ours[0], theirs[2] - theirs[0]
@@ -139,16 +139,18 @@ def differences(
             "wider": spread > SPREAD_FACTOR * recorded_spread,
         }
         if how := " and ".join(word for word, holds in words.items() if holds):
-            found[metric] = how
-    return found
+            differing[metric] = how
+    return differing
 
 
 def statistics_of(recording: Recording) -> SpikeStatistics | CalciumStatistics:
     """Statistics of a recording: of spikes at the resolution of the bins, or of calcium."""
     if recording.modality == "calcium":
-        found = calcium_statistics(recording)
+        statistics = calcium_statistics(recording)
         # In units other than dF/F, a noise level is meaningless
-        return found if is_dff(recording) else replace(found, noise_level=np.full(recording.n_neurons, np.nan))
+        return (
+            statistics if is_dff(recording) else replace(statistics, noise_level=np.full(recording.n_neurons, np.nan))
+        )
     return spike_statistics(binned_spike_times(recording))
 
 
@@ -165,8 +167,8 @@ def evenly(neurons: npt.NDArray[np.integer[Any]], n: int) -> npt.NDArray[np.inte
     return neurons[np.linspace(0, len(neurons) - 1, min(len(neurons), n)).round().astype(int)]
 
 
-def _metrics(found: SpikeStatistics | CalciumStatistics) -> tuple[Metric, ...]:
-    return SPIKE_METRICS if isinstance(found, SpikeStatistics) else CALCIUM_METRICS
+def _metrics(statistics: SpikeStatistics | CalciumStatistics) -> tuple[Metric, ...]:
+    return SPIKE_METRICS if isinstance(statistics, SpikeStatistics) else CALCIUM_METRICS
 
 
 def _quartiles(values: FloatArray) -> FloatArray:

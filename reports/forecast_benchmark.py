@@ -38,13 +38,13 @@ def forecast_tables(results: pd.DataFrame) -> str:
     return "\n".join([*_by_recording(found), "", *_over_recordings(found, results)]) + "\n"
 
 
-def _by_recording(found: pd.DataFrame) -> Iterator[str]:
-    names = [str(name) for name in found["method"].unique() if name != "mean"]
+def _by_recording(skill_table: pd.DataFrame) -> Iterator[str]:
+    names = [str(name) for name in skill_table["method"].unique() if name != "mean"]
     names.sort(key=lambda name: name != MODEL)
     columns = [label(name) for name in names]
     yield f"| recording | steps | {' | '.join(columns)} | SynapsNet less the best other | less W = 0 |"
     yield "|---" * (len(columns) + 4) + "|"
-    for (network, _, _, horizon), group in found.groupby([*UNITS, "horizon"], sort=False):
+    for (network, _, _, horizon), group in skill_table.groupby([*UNITS, "horizon"], sort=False):
         skill = {str(name): float(value) for name, value in zip(group["method"], group["skill"], strict=True)}
         differences = (group[key].astype(float) for key in ("ahead", "low", "high"))
         ahead = {
@@ -64,13 +64,13 @@ def _cell(skill: float | None, first: bool) -> str:
     return f"**{text}**" if first else text
 
 
-def _over_recordings(found: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:
+def _over_recordings(skill_table: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:
     seconds = cases(results).groupby("method")["seconds"].mean()
-    steps = [horizon for horizon in HORIZONS if (found["horizon"] == horizon).any()]
+    steps = [horizon for horizon in HORIZONS if (skill_table["horizon"] == horizon).any()]
     yield f"| SynapsNet less | {' | '.join(f'{h} steps' for h in steps)} | recordings | seconds to fit |"
     yield "|---" * (len(steps) + 3) + "|"
-    tests = {h: _tests(found[found["horizon"] == h]) for h in steps}
-    for name in dict.fromkeys(found["method"]):
+    tests = {h: _tests(skill_table[skill_table["horizon"] == h]) for h in steps}
+    for name in dict.fromkeys(skill_table["method"]):
         if name == MODEL:
             continue
         rows = [tests[h].loc[name] if name in tests[h].index else None for h in steps]
@@ -80,9 +80,9 @@ def _over_recordings(found: pd.DataFrame, results: pd.DataFrame) -> Iterator[str
     yield f"| *SynapsNet itself* | {' | '.join('' for _ in steps)} | | {seconds[MODEL]:.3g} |"
 
 
-def _tests(found: pd.DataFrame) -> pd.DataFrame:
+def _tests(skill_table: pd.DataFrame) -> pd.DataFrame:
     """Paired tests of SynapsNet against each other method, by its name."""
-    first = found.sort_values("method", key=lambda names: names != MODEL, kind="stable")
+    first = skill_table.sort_values("method", key=lambda names: names != MODEL, kind="stable")
     tests = paired_tests(first, "skill", units=UNITS)
     return tests[tests["method"] == MODEL].set_index("other")
 

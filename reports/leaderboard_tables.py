@@ -165,19 +165,20 @@ def fidelity_table(results: pd.DataFrame, labels: dict[str, str]) -> str:
         lines.append(f"| {setting} | {' | '.join(cells)} |")
     seconds = cases(results).groupby("method")["seconds"].mean()
     lines.append(f"| seconds | {' | '.join(format_number(seconds.get(method)) for method in labels)} |")
-    for each in peers(results):
-        values = ", ".join(f"{name} {value:.3f}" for name, value in each.published.values.items())
-        name = _metric(each.published.metric).name
+    for group in peers(results):
+        values = ", ".join(f"{name} {value:.3f}" for name, value in group.published.values.items())
+        name = _metric(group.published.metric).name
         lines += [
             "",
-            f"Published by others for {each.setting}, not computed here: {name} {values} ({each.published.citation}).",
+            f"Published by others for {group.setting}, not computed here: {name} {values} "
+            f"({group.published.citation}).",
         ]
     return "\n".join([*lines, ""])
 
 
 def peer_tables(results: pd.DataFrame, labels: dict[str, str]) -> list[Table]:
     """For each setting of which others published something: their methods and ours by the metric, the best first."""
-    return [_peer_table(results, labels, each) for each in peers(results)]
+    return [_peer_table(results, labels, group) for group in peers(results)]
 
 
 def _peer_table(results: pd.DataFrame, labels: dict[str, str], of: Peers) -> Table:
@@ -201,8 +202,8 @@ def difference_table(results: pd.DataFrame, labels: dict[str, str], reference: s
     """Settings by methods: how much more AUPRC each has than the reference, on the same recordings."""
     others = [method for method in labels if method != reference]
     rows = []
-    for setting, found in differences(results, reference).groupby("setting", sort=False):
-        cells = _estimates(found)
+    for setting, by_method in differences(results, reference).groupby("setting", sort=False):
+        cells = _estimates(by_method)
         rows.append(Row(str(setting), str(setting), [cells.get(method, _number(None)) for method in others]))
     columns = [replace(LESS, field=method, name=labels[method]) for method in others]
     caption = f"AUPRC less that of {labels[reference]} by setting, paired by seed, with 95% intervals"
@@ -221,11 +222,11 @@ def lead_table(tests: pd.DataFrame, labels: dict[str, str]) -> Table:
 
 def loss_table(curve: Curve, labels: dict[str, str], reference: str) -> LossTable:
     """Methods by the points of a curve: what is lost, and how much more than by the reference."""
-    found = losses(curve, reference)
+    lost_fractions = losses(curve, reference)
     columns: list[Metric] = []
-    cells: dict[str, list[Cell]] = {method: [] for method in labels if method in set(found["method"])}
+    cells: dict[str, list[Cell]] = {method: [] for method in labels if method in set(lost_fractions["method"])}
     sentences = []
-    for x, at_point in found.groupby("x", sort=False):
+    for x, at_point in lost_fractions.groupby("x", sort=False):
         columns += [
             replace(LOSS, field=f"loss-{x:g}", name=f"at {x:.3g}"),
             replace(MORE, field=f"more-{x:g}", name=f"more than {labels[reference]}"),
@@ -253,12 +254,12 @@ def _named(rows: pd.DataFrame, labels: dict[str, str]) -> str:
 
 
 def _estimates(
-    found: pd.DataFrame, value: str = "value", low: str = "low", high: str = "high", *, key: str = "method"
+    table: pd.DataFrame, value: str = "value", low: str = "low", high: str = "high", *, key: str = "method"
 ) -> Cells:
     """A cell for each row."""
     return {
         str(row[key]): _cell(Estimate(value=row[value], low=row[low], high=row[high]))
-        for row in found.to_dict("records")
+        for row in table.to_dict("records")
     }
 
 

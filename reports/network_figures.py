@@ -103,7 +103,7 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
                 "line": {"color": f"rgb({color})", "width": 2 if symbol.endswith("open") else 0},
             },
             name=name,
-            text=[text for each in labels for text in ("", each, "")],
+            text=[text for label in labels for text in ("", label, "")],
             hoverinfo=["skip", "text", "skip"] * len(labels),
         )
     types = neurons["cell_type"].astype(str).to_numpy()

@@ -212,8 +212,8 @@ def _signals(
     signals = network.inputs.draw(neurons, drive_v, noise_v, duration_s, rng, gain=gain)
     if "noise" in values:
         values["noise"] = np.sqrt(1 - network.inputs.shared_fraction) * noise_v
-    for each in drawn:
-        signals = signals.with_signals(*each)
+    for state_signal in drawn:
+        signals = signals.with_signals(*state_signal)
     return signals
 
 

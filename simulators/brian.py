@@ -89,7 +89,7 @@ def from_brian(
 
 def _objects(network: Any, kind: type) -> list[Any]:
     """All of a kind in the network, in the order of their names."""
-    return sorted((each for each in network.objects if isinstance(each, kind)), key=lambda each: each.name)
+    return sorted((item for item in network.objects if isinstance(item, kind)), key=lambda item: item.name)
 
 
 def _connectome(network: Any, first: Mapping[str, int], n_neurons: int, weights: Mapping[str, str] | str) -> Connectome:

@@ -30,8 +30,8 @@ def entries() -> dict[str, dict[str, str]]:
         kind: {name: _text(thing).split("\n")[0] for name, thing in things.items()} for kind, things in KINDS.items()
     }
     listed["indicators (observe --as calcium --indicator)"] = {
-        name: f"peak dF/F {each.peak:g} for one spike, {each.time_to_peak_s * 1e3:.0f} ms after it"
-        for name, each in INDICATORS.items()
+        name: f"peak dF/F {indicator.peak:g} for one spike, {indicator.time_to_peak_s * 1e3:.0f} ms after it"
+        for name, indicator in INDICATORS.items()
     }
     return listed
 
@@ -63,7 +63,7 @@ def explain(name: str) -> str:
 def keyword_parameters(function: Any) -> list[str]:
     """Names of the parameters that are given by name."""
     parameters = inspect.signature(function).parameters.values()
-    return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def _text(thing: Any) -> str:

@@ -54,14 +54,14 @@ def _deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     segments = recording.segments
     decay = decay_factor(traces, segments, recording.dt_s)
     baseline = np.percentile(traces, BASELINE_PERCENTILE, axis=0)
-    drive = np.zeros_like(traces)
+    activity = np.zeros_like(traces)
     for neuron in np.flatnonzero(np.ptp(traces, axis=0) > 0):
         factor = float(decay[neuron])
         for start, stop in segments:
-            calcium, drive[start:stop, neuron] = oasisAR1(traces[start:stop, neuron] - baseline[neuron], factor)
+            calcium, activity[start:stop, neuron] = oasisAR1(traces[start:stop, neuron] - baseline[neuron], factor)
             # The first frame's calcium dates from before the epoch: assume the activity that would sustain it.
-            drive[start, neuron] = (1 - factor) * max(calcium[0], 0.0)
-    return drive.astype(np.float32)
+            activity[start, neuron] = (1 - factor) * max(calcium[0], 0.0)
+    return activity.astype(np.float32)
 
 
 def decay_factor(traces: FloatArray, segments: list[tuple[int, int]], dt_s: float) -> npt.NDArray[np.float64]:

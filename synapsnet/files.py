@@ -43,7 +43,7 @@ def check_output(path: str | Path, *suffixes: str, inputs: Iterable[str | Path] 
             raise InputError(f"The folder of {path} does not exist; create it first.")
         if not (os.access(target.parent, os.W_OK | os.X_OK) and (os.access(target, os.W_OK) or not target.exists())):
             raise InputError(f"Cannot write {path}: permission denied; choose a folder that is writable.")
-        if any(target.exists() and os.path.exists(each) and target.samefile(each) for each in inputs):  # noqa: PTH110
+        if any(target.exists() and os.path.exists(source) and target.samefile(source) for source in inputs):  # noqa: PTH110
             raise InputError(f"{path} is the input and would be replaced; give the output another name.")
 
 
@@ -72,9 +72,9 @@ def check_folder(folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> No
         if not os.access(there, os.W_OK | os.X_OK):
             raise InputError(f"Cannot write into {folder}: permission denied; choose another folder.")
         inside = folder.resolve()
-        for each in inputs:
-            if inside in Path(each).resolve().parents:
-                raise InputError(f"The input {each} lies in {folder}; write into another folder.")
+        for source in inputs:
+            if inside in Path(source).resolve().parents:
+                raise InputError(f"The input {source} lies in {folder}; write into another folder.")
 
 
 @contextmanager
@@ -111,10 +111,10 @@ def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
             yield tuple(temporary)
             umask = os.umask(0)
             os.umask(umask)
-            for each in temporary:
-                each.chmod(0o666 & ~umask)  # mkstemp makes it private
-            for each, target in zip(temporary, targets, strict=True):
-                each.replace(target)
+            for file in temporary:
+                file.chmod(0o666 & ~umask)  # mkstemp makes it private
+            for file, target in zip(temporary, targets, strict=True):
+                file.replace(target)
 
 
 def make_folder(folder: Path) -> None:

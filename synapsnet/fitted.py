@@ -292,7 +292,7 @@ class FittedModel(nn.Module):
             alone = model.mean(model.decode(torch.zeros_like(current), past, context))
             parts = [alone, *past.unbind(-1), *means]
             if not model.architecture.own_past:
-                parts[1:] = [torch.zeros_like(each) for each in parts[1:]]
+                parts[1:] = [torch.zeros_like(part) for part in parts[1:]]
             if model.synapses is not None:
                 expected = model.mean(model.decode(current, past, context))
                 parts += [expected, current, *map(model.synapses.connectivity, means)]

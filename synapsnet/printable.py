@@ -25,6 +25,6 @@ def printable(text: str) -> str:
     return _ADDRESS.sub(_without_secrets, _ESCAPES.sub("", text))
 
 
-def _without_secrets(found: re.Match[str]) -> str:
-    scheme, user, rest = found.groups()
+def _without_secrets(address: re.Match[str]) -> str:
+    scheme, user, rest = address.groups()
     return scheme + (f"{HIDDEN}@" if user else "") + _SECRET.sub(rf"\1={HIDDEN}", rest)

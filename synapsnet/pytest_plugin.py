@@ -71,12 +71,12 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError(str(error)) from None
     items.extend(
         PropertyItem.from_parent(
-            session, name=f"{each.name}[{modality}]", nodeid=f"{name}::{each.name}[{modality}]",
-            examiner=examiner, examined=each, modality=modality,
+            session, name=f"{prop.name}[{modality}]", nodeid=f"{name}::{prop.name}[{modality}]",
+            examiner=examiner, examined=prop, modality=modality,
         )
         for modality in MODALITIES
-        for each in PROPERTIES.values()
-        if modality in each.modalities
+        for prop in PROPERTIES.values()
+        if modality in prop.modalities
     )  # fmt: skip
 
 

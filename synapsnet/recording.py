@@ -224,18 +224,18 @@ class Connectome:
             If the standard errors are not known.
         """
         pairs = ~np.eye(self.n_neurons, dtype=bool)
-        found = np.ones(pairs.shape)
+        q = np.ones(pairs.shape)
         if self.local_fdr is not None:
             local = self.local_fdr[pairs]
             order = np.argsort(local, kind="stable")
             rate = np.empty_like(local)
             rate[order] = np.cumsum(local[order], dtype=np.float64) / np.arange(1, len(local) + 1)
-            found[pairs] = rate
+            q[pairs] = rate
         else:
             from scipy.stats import false_discovery_control  # every command would wait for it when it starts
 
-            found[pairs] = false_discovery_control(self.p_values[pairs])
-        return found
+            q[pairs] = false_discovery_control(self.p_values[pairs])
+        return q
 
     def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
         """(N, N) which connections are significant at a false discovery rate, see `q_values`.
@@ -430,7 +430,7 @@ class Recording:
     metadata : dict
         JSON-serialisable facts about where it comes from.
     deconvolved : bool
-        For calcium: whether the activity is the drive behind the fluorescence already.
+        For calcium: whether the activity is deconvolved already, rather than fluorescence.
 
     Raises
     ------

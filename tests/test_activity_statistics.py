@@ -19,8 +19,8 @@ from validation.activity.statistics import (
     cv_isi,
     decay_s,
     local_variation,
+    noise_fraction,
     noise_level,
-    noise_share,
     rates_hz,
     spike_statistics,
     synchrony,
@@ -197,7 +197,7 @@ def test_noise_level_of_white_noise(frame_rate_hz):
     values = sd * np.random.default_rng(0).standard_normal((50_000, 3))
     recording = calcium(values, dt_s=1 / frame_rate_hz)
     assert noise_level(recording) == pytest.approx(1.0, rel=0.03)
-    assert noise_share(recording) == pytest.approx(1.0, rel=0.06)
+    assert noise_fraction(recording) == pytest.approx(1.0, rel=0.06)
 
 
 def test_skewness_of_exponential_values_is_2():

@@ -21,7 +21,7 @@ from validation.assessment.expected_recovery import (
     promises,
     statistics,
 )
-from validation.assessment.regression_adjustment import Adjustment, as_share, of_share, weighted_quantiles
+from validation.assessment.regression_adjustment import Adjustment, as_fraction, logit_of_fraction, weighted_quantiles
 from validation.assessment.results import Expected, Threshold
 from validation.assessment.signature import promised_auprc, signature
 from validation.metrics.results import Estimate
@@ -80,8 +80,8 @@ def test_quantiles_by_hand() -> None:
 
 @given(st.floats(0.02, 0.98))
 def test_shares_come_back(share: float) -> None:
-    logit = float(of_share(np.array([share]))[0])
-    back = as_share(Estimate(value=logit, low=logit - 9, high=logit + 9))
+    logit = float(logit_of_fraction(np.array([share]))[0])
+    back = as_fraction(Estimate(value=logit, low=logit - 9, high=logit + 9))
     assert back.value == pytest.approx(share) and (back.low, back.high) == (0, 1)
 
 

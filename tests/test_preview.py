@@ -18,7 +18,7 @@ from reports.preview import render_preview, write_preview
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
 from validation.activity.observe_like import observe_like
-from validation.activity.statistics import noise_level, noise_share
+from validation.activity.statistics import noise_fraction, noise_level
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -91,7 +91,7 @@ def test_a_recording_that_is_not_dff_is_matched_by_its_share_of_noise():
     slow = np.repeat(rng.standard_normal((60, 4)), 100, axis=0)
     recording = Recording.from_array(500 + 80 * slow + 20 * rng.standard_normal((6000, 4)), 1 / 6, "calcium")
     alike = observe_like(make_simulation(duration_s=1000, rate_hz=0.2), recording)
-    assert np.median(noise_share(alike.simulated)[1:]) == pytest.approx(20**2 / (20**2 + 80**2), rel=0.5)
+    assert np.median(noise_fraction(alike.simulated)[1:]) == pytest.approx(20**2 / (20**2 + 80**2), rel=0.5)
     assert "not dF/F" in alike.how
     assert np.isnan(statistics_of(recording).noise_level).all()
 

@@ -161,7 +161,7 @@ def test_every_property_finds_a_method_that_lacks_it(name):
     assert result.message.endswith(".") and "\n" not in result.message
 
 
-def test_lagged_correlation_has_every_property_but_those_of_shared_drives_and_few_spikes():
+def test_lagged_correlation_has_every_property_but_those_of_shared_input_and_few_spikes():
     results = check_method(LaggedCorrelation)
     assert {result.name for result in results if result.outcome != "passed"} == BEYOND_LAGGED_CORRELATION
     assert {(r.name, r.modality) for r in results} == {(p.name, m) for p in PROPERTIES.values() for m in p.modalities}

@@ -32,10 +32,10 @@ def states(described: Any) -> dict[str, State]:
         If there is no such state, or a parameter is unusable.
     """
     if isinstance(described, list | tuple):
-        described = {each.name if isinstance(each, State) else str(each): each for each in described}
+        described = {entry.name if isinstance(entry, State) else str(entry): entry for entry in described}
     if not isinstance(described, dict):
         raise InputError(f"States are a list of names or a dictionary of name -> parameters; got {described!r}.")
-    return {str(name): _state(str(name), each) for name, each in described.items()}
+    return {str(name): _state(str(name), entry) for name, entry in described.items()}
 
 
 def _state(name: str, described: Any) -> State:

@@ -38,7 +38,11 @@ class Drift(State):
 
     def signal(self, n_steps: int, rng: np.random.Generator) -> FloatArray:
         return np.stack(
-            [ornstein_uhlenbeck(n_steps, STEP_S / self.time_s, each) for each in rng.spawn(self.n_components)], 1
+            [
+                ornstein_uhlenbeck(n_steps, STEP_S / self.time_s, child_rng)
+                for child_rng in rng.spawn(self.n_components)
+            ],
+            1,
         )
 
     def weight_mv(self, drive_mv: FloatArray, rng: np.random.Generator) -> FloatArray:

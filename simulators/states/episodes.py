@@ -52,7 +52,7 @@ class Episodes(State):
 
     def signal(self, n_steps: int, rng: np.random.Generator) -> FloatArray:
         require_memory(16.0 * n_steps * self.n_groups, f"Episodes of {self.n_groups} groups", "take fewer groups")
-        return np.stack([self._one_group(n_steps, each) for each in rng.spawn(self.n_groups)], axis=1)
+        return np.stack([self._one_group(n_steps, child_rng) for child_rng in rng.spawn(self.n_groups)], axis=1)
 
     def weight_mv(self, drive_mv: FloatArray, rng: np.random.Generator) -> FloatArray:
         n = len(drive_mv)

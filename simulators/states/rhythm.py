@@ -50,7 +50,7 @@ class Rhythm(State):
         )
         carrier = np.exp(2j * np.pi * np.cumsum(frequency_hz) * STEP_S)
         step = STEP_S / (self.bout_ms * MILLI)
-        cosine, sine = (ornstein_uhlenbeck(n_steps, step, each) for each in (for_cosine, for_sine))
+        cosine, sine = (ornstein_uhlenbeck(n_steps, step, child_rng) for child_rng in (for_cosine, for_sine))
         oscillation = (cosine + 1j * sine) * carrier  # each part has a standard deviation of 1
         return np.stack([oscillation.real, oscillation.imag], axis=1)
 

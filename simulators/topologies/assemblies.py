@@ -58,8 +58,8 @@ class Assemblies(UniformDelays):
         assembly[excitatory] = np.arange(n_excitatory) * self.n_assemblies // n_excitatory
         within = (assembly[:, None] == assembly) & (assembly >= 0)
         np.fill_diagonal(within, False)
-        share = within.sum() / (n_excitatory * (n_excitatory - 1))
-        between_probability = self.probability / (1 + share * (self.r_ee - 1))
+        fraction_within = within.sum() / (n_excitatory * (n_excitatory - 1))
+        between_probability = self.probability / (1 + fraction_within * (self.r_ee - 1))
         within_probability = self.r_ee * between_probability
         if max(within_probability, between_probability) > 1:
             raise InputError(

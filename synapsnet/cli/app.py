@@ -136,10 +136,10 @@ def simulate(
     real = None if beside is None else read(beside, notify=notify, **reading.keywords())
     if seeds > 1:
         with progress() as steps:
-            for k, each in enumerate(
+            for k, simulated in enumerate(
                 simulators.simulate_seeds(configured, range(seed, seed + seeds), duration_s=duration)
             ):
-                write_simulation(each, output.with_name(output.name.replace("{seed}", str(seed + k))))
+                write_simulation(simulated, output.with_name(output.name.replace("{seed}", str(seed + k))))
                 steps("simulating", (k + 1) / seeds)
         OUT.print(f"Wrote {seeds} simulations: {output}", markup=False)
         return

@@ -51,7 +51,7 @@ def assess(
     add_truth_of(run, truth, orientation, truth_read)
     try:
         with progress() as steps:
-            found = assess_run(
+            assessed = assess_run(
                 run,
                 light=light,
                 seed=seed,
@@ -63,16 +63,16 @@ def assess(
             _say(so_far)
         complain("Interrupted. `synapsnet assess` with the same options continues.")
         raise typer.Exit(130) from None
-    _say(found)
-    then = "" if "forecasts" in found.skipped else f". Next: synapsnet report {run}"
+    _say(assessed)
+    then = "" if "forecasts" in assessed.skipped else f". Next: synapsnet report {run}"
     OUT.print(f"Assessed: {run / ASSESSMENT}{then}", markup=False, soft_wrap=True)
 
 
-def _say(found: Assessment) -> None:
+def _say(assessed: Assessment) -> None:
     from validation.assessment.cautions import warnings
     from validation.assessment.findings import findings
 
-    for sentence in findings(found):
+    for sentence in findings(assessed):
         OUT.print(f"- {sentence}", markup=False, soft_wrap=True)
-    for sentence in warnings(found):
+    for sentence in warnings(assessed):
         OUT.print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)

@@ -137,16 +137,18 @@ def reads_recording(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_options(*arguments: Any, **given: Any) -> None:
-        chosen = {each.name: given.pop(each.name) for each in fields(Reading) if each.name in given}
+        chosen = {option.name: given.pop(option.name) for option in fields(Reading) if option.name in given}
         command(*arguments, **given, reading=Reading(**chosen))
 
     own = inspect.signature(command, eval_str=True)
     hints = get_type_hints(Reading, include_extras=True)
     options = [
-        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
-        for each in fields(Reading)
+        inspect.Parameter(
+            option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=hints[option.name]
+        )
+        for option in fields(Reading)
     ]
-    parameters = [each for name, each in own.parameters.items() if name != "reading"]
+    parameters = [parameter for name, parameter in own.parameters.items() if name != "reading"]
     with_options.__signature__ = own.replace(parameters=[*parameters, *options])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {each.name: each.annotation for each in [*parameters, *options]}
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *options]}
     return with_options

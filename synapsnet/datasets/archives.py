@@ -100,9 +100,9 @@ def _figshare(dataset: Dataset) -> Listing:
     files = []
     for number in count(1):
         page = _json(f"{article}/files?page={number}&page_size={PAGE}")
-        for each in page:
-            checksum = each["computed_md5"] and f"md5:{each['computed_md5']}"
-            files.append(RemoteFile(each["name"], each["size"], each["download_url"], checksum or None))
+        for entry in page:
+            checksum = entry["computed_md5"] and f"md5:{entry['computed_md5']}"
+            files.append(RemoteFile(entry["name"], entry["size"], entry["download_url"], checksum or None))
         if len(page) < PAGE:
             break
     return Listing(tuple(files), _json(article)["license"]["name"])
@@ -111,9 +111,9 @@ def _figshare(dataset: Dataset) -> Listing:
 def _dandi(dataset: Dataset) -> Listing:
     version = f"{DANDI}/dandisets/{dataset.identifier}/versions/{dataset.version}"
     files = []
-    for each in _dandi_assets(f"{version}/assets/?page_size={PAGE}&order=path"):
-        asset = f"{version}/assets/{each['asset_id']}"
-        files.append(RemoteFile(each["path"], each["size"], f"{asset}/download/", details_url=f"{asset}/info/"))
+    for entry in _dandi_assets(f"{version}/assets/?page_size={PAGE}&order=path"):
+        asset = f"{version}/assets/{entry['asset_id']}"
+        files.append(RemoteFile(entry["path"], entry["size"], f"{asset}/download/", details_url=f"{asset}/info/"))
     licences = _json(f"{version}/").get("license", [])
     return Listing(tuple(files), ", ".join(name.removeprefix("spdx:") for name in licences) or None)
 

@@ -58,7 +58,7 @@ class Feedforward(nn.Module):
         linear = torch.cat([self.linear_past, self.linear_past.new_ones(1)])
         operands = (past, weight, (shift + self.past.bias).T.contiguous(), self.readout, linear)
         with torch.autocast(current.device.type, enabled=False):  # the precision is that of the current
-            given = (current, *(each.to(current.dtype) for each in operands))
+            given = (current, *(operand.to(current.dtype) for operand in operands))
             prediction: Tensor = _ReluReadout.apply(*given)  # type: ignore[no-untyped-call]
         return prediction
 

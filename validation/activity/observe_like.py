@@ -9,7 +9,7 @@ import numpy as np
 from simulators import observe_calcium, observe_spikes
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording, Simulation
-from validation.activity.statistics import noise_level, noise_share
+from validation.activity.statistics import noise_fraction, noise_level
 
 MAX_NOISE_LEVEL = 30.0  # in % per square root of Hz; data sets of CASCADE have 1 to 9, and larger values cannot be dF/F
 
@@ -69,11 +69,11 @@ def observe_like(
         if is_dff(recording):
             how += f" at the recording's median noise level, {level:.2g}%/√Hz."
         else:
-            share = float(np.nanmedian(noise_share(recording)))
-            level = _level_of_share(simulation, share, 1 / recording.dt_s, indicator)
+            fraction = float(np.nanmedian(noise_fraction(recording)))
+            level = _level_of_noise(simulation, fraction, 1 / recording.dt_s, indicator)
             how += (
-                f". The recording is not dF/F, so its noise level is undefined; the simulation has the same part of "
-                f"noise in its variance instead, {share:.1%}."
+                f". The recording is not dF/F, so its noise level is undefined; noise makes up the "
+                f"same fraction of the variance of the simulation instead, {fraction:.1%}."
             )
         observed = observe_calcium(
             simulation, indicator=indicator, frame_rate_hz=1 / recording.dt_s, noise_level=level, seed=seed
@@ -97,12 +97,12 @@ def is_dff(recording: Recording) -> bool:
     return bool(np.nanmedian(noise_level(recording)) <= MAX_NOISE_LEVEL)
 
 
-def _level_of_share(simulation: Simulation, share: float, frame_rate_hz: float, indicator: str) -> float:
-    """Noise level at which noise makes up the fraction `share` of the variance of the median neuron's trace."""
+def _level_of_noise(simulation: Simulation, fraction: float, frame_rate_hz: float, indicator: str) -> float:
+    """Noise level at which noise makes up this `fraction` of the variance of the median neuron's trace."""
     silent = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=0.0)
     noisy = observe_calcium(simulation, indicator=indicator, frame_rate_hz=frame_rate_hz, noise_level=1.0)
     signal, noise = silent.values.var(axis=0), (noisy.values - silent.values).var(axis=0)
-    return float(np.sqrt(share / (1 - share) * np.median(signal) / np.median(noise)))
+    return float(np.sqrt(fraction / (1 - fraction) * np.median(signal) / np.median(noise)))
 
 
 def _beginning(recording: Recording, n_steps: int) -> list[tuple[int, int]]:

@@ -187,7 +187,7 @@ def noise_level(recording: Recording) -> FloatArray:
     return 100 * np.median(np.abs(steps), axis=0).astype(float) * np.sqrt(recording.dt_s)
 
 
-def noise_share(recording: Recording) -> FloatArray:
+def noise_fraction(recording: Recording) -> FloatArray:
     """(N,) fraction of a trace's variance due to white noise of its `noise_level`; independent of units."""
     sd = noise_level(recording) / 100 / np.sqrt(recording.dt_s) / (_MEDIAN_ABSOLUTE_DEVIATION * np.sqrt(2))
     variance = recording.values.var(axis=0, dtype=np.float64)

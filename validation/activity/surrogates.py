@@ -27,12 +27,12 @@ from synapsnet.recording import FloatArray, Recording
 ROUNDING = 1e-12  # scores that differ by less are ties
 
 
-def p_value(found: float, null: FloatArray) -> float:
+def p_value(score: float, null: FloatArray) -> float:
     """One-sided p-value: fraction of the null's scores that reach the observed one.
 
     The data count as one of the shuffles, so it is never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
     """
-    return float((1 + np.count_nonzero(null >= found - ROUNDING)) / (1 + len(null)))
+    return float((1 + np.count_nonzero(null >= score - ROUNDING)) / (1 + len(null)))
 
 
 def jitter(recording: Recording, window_s: float, rng: np.random.Generator) -> Recording:

@@ -151,8 +151,8 @@ def _widths(knowledge: Knowledge | None) -> str | None:
     )
 
 
-def _unpredicted(found: Perturbation | None) -> str | None:
-    if found is None or max(found.p_targets, found.p_sources) < LEVEL:
+def _unpredicted(perturbation: Perturbation | None) -> str | None:
+    if perturbation is None or max(perturbation.p_targets, perturbation.p_sources) < LEVEL:
         return None
     return (
         "Connectivity does not predict responses to light: predictions permuted among targets, or made from as many "

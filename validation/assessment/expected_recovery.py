@@ -24,7 +24,7 @@ from scipy.stats import binom
 from synapsnet.errors import InputError
 from synapsnet.inference.spike_evidence import resolves
 from synapsnet.recording import Connectome, Float64Array, FloatArray, Modality, Recording
-from validation.assessment.regression_adjustment import Adjustment, Standard, as_share, of_share
+from validation.assessment.regression_adjustment import Adjustment, Standard, as_fraction, logit_of_fraction
 from validation.assessment.results import Expected, Longer, Threshold
 from validation.assessment.signature import RATES, Signature, signature
 from validation.metrics.results import Estimate
@@ -114,12 +114,12 @@ def promises(
     return {outcome: estimate(outcome) for outcome in (*OUTCOMES, LONGER)}, atypical
 
 
-def among(share: Estimate, n: int) -> Estimate:
+def among(fraction: Estimate, n: int) -> Estimate:
     """The share among n pairs, each of which is false or not: for one pair it is none or all."""
-    if not n or np.isnan(share.value):
-        return share
-    low, high = binom.ppf([0.025, 0.975], n, [share.low, share.high]) / n
-    return Estimate(value=share.value, low=min(float(low), share.value), high=max(float(high), share.value))
+    if not n or np.isnan(fraction.value):
+        return fraction
+    low, high = binom.ppf([0.025, 0.975], n, [fraction.low, fraction.high]) / n
+    return Estimate(value=fraction.value, low=min(float(low), fraction.value), high=max(float(high), fraction.value))
 
 
 def statistics(table: pd.DataFrame) -> list[str]:
@@ -160,12 +160,12 @@ def _says_little(outcome: str, estimate: Estimate, values: FloatArray) -> bool:
 def _unlimited(outcome: str, values: FloatArray) -> Float64Array:
     """Values of an outcome on a scale without limits: logarithms of density and strength, logits of shares."""
     least = {"density": LEAST_DENSITY, "strength_mv": LEAST_STRENGTH_MV}.get(outcome)
-    return of_share(values) if least is None else np.log(np.maximum(values, least))
+    return logit_of_fraction(values) if least is None else np.log(np.maximum(values, least))
 
 
 def _limited(outcome: str, estimate: Estimate) -> Estimate:
     if outcome not in ("density", "strength_mv"):
-        return as_share(estimate)
+        return as_fraction(estimate)
     low, value, high = np.exp(np.clip([estimate.low, estimate.value, estimate.high], -LARGEST_LOG, LARGEST_LOG))
     most = 1.0 if outcome == "density" else np.inf
     return Estimate(value=min(float(value), most), low=float(low), high=min(float(high), most))

@@ -120,9 +120,10 @@ def _forecasts(assessment: Assessment) -> str | None:
     gain = own.difference or Estimate(value=math.nan, low=math.nan, high=math.nan)
     words = {"better": "better than", "worse": "worse than", "undecided": "not clearly different from"}
     others = [
-        f"{words[each.verdict]} {label(each.method)}" + (f" ({written(each.difference, 4)})" if each.difference else "")
-        for each in first.rivals
-        if each.method != ABLATION
+        f"{words[other.verdict]} {label(other.method)}"
+        + (f" ({written(other.difference, 4)})" if other.difference else "")
+        for other in first.rivals
+        if other.method != ABLATION
     ]
     return (
         f"Connectivity adds {written(gain, 4)} to the skill of forecasts {first.horizon_s * 1e3:.0f} ms ahead, which "
@@ -162,11 +163,12 @@ def _told_apart(signs: Signs, kinds: str) -> str:
     return f"the sign of outgoing connections distinguishes {kinds}, with {auroc}"
 
 
-def _perturbation(found: Perturbation) -> str:
-    first, last = (f"{at * 1e3:.0f}" for at in found.response_s)
+def _perturbation(perturbation: Perturbation) -> str:
+    first, last = (f"{at * 1e3:.0f}" for at in perturbation.response_s)
+    p_targets, p_sources = p_text(perturbation.p_targets), p_text(perturbation.p_sources)
     return (
-        f"{found.n_pulses} pulses of light ({found.light}) drive {len(found.driven)} neurons directly; responses of "
-        f"the {len(found.targets)} others, {first} to {last} ms after its onset, have rank correlation "
-        f"{written(found.correlation)} with the prediction from connectivity ({p_text(found.p_targets)} among targets, "
-        f"{p_text(found.p_sources)} among sources; a perfect prediction would reach about {found.ceiling:.2f})."
+        f"{perturbation.n_pulses} pulses of light ({perturbation.light}) drive {len(perturbation.driven)} neurons "
+        f"directly; responses of the {len(perturbation.targets)} others, {first} to {last} ms after its onset, have "
+        f"rank correlation {written(perturbation.correlation)} with the prediction from connectivity ({p_targets} "
+        f"among targets, {p_sources} among sources; a perfect prediction would reach about {perturbation.ceiling:.2f})."
     )

@@ -18,16 +18,16 @@ def forecasts(dt_s: float, scores: Scores) -> Forecasts:
     scores : Scores
         From `validation.scoring.score_run`.
     """
-    by_method = {each.method: each for each in scores.forecast}
+    by_method = {score.method: score for score in scores.forecast}
     own = by_method[SYNAPSNET]
-    others = [each for each in scores.forecast if each.method not in (SYNAPSNET, ABLATION, *REFERENCES)]
+    others = [score for score in scores.forecast if score.method not in (SYNAPSNET, ABLATION, *REFERENCES)]
     return Forecasts(
         horizons=[
             ForecastsAt(
                 horizon_steps=steps,
                 horizon_s=steps * dt_s,
                 skill=own.skill_over_mean[k],
-                rivals=[_rival(each, k, own.skill_over_mean[k]) for each in (by_method[ABLATION], *others)],
+                rivals=[_rival(score, k, own.skill_over_mean[k]) for score in (by_method[ABLATION], *others)],
             )
             for k, steps in enumerate(own.horizon_steps)
         ]

@@ -98,7 +98,7 @@ def waveform(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Si
     if TROUGH_TO_PEAK not in neurons:
         raise InputError(f"The neuron table holds no widths of spikes ({TROUGH_TO_PEAK}).")
     width_ms = neurons[TROUGH_TO_PEAK].to_numpy(dtype=np.float64)
-    kind = [None if np.isnan(each) else bool(each >= NARROW_MS) for each in width_ms]
+    kind = [None if np.isnan(width) else bool(width >= NARROW_MS) for width in width_ms]
     n_broad, n_narrow = kind.count(True), kind.count(False)
     if min(n_broad, n_narrow) < LEAST_OF_WIDTH:
         raise InputError(
@@ -106,7 +106,7 @@ def waveform(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Si
             f"ones; {n_narrow} and {n_broad} have."
         )
     names = {None: "width unknown", True: "broad", False: "narrow"}
-    return _signs(connectome, pd.Series([names[each] for each in kind]), kind, seed)
+    return _signs(connectome, pd.Series([names[excites] for excites in kind]), kind, seed)
 
 
 def distance(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Distance:
@@ -133,16 +133,16 @@ def distance(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Di
     def correlation(order: IndexArray) -> float:
         return float(np.mean(_standard(ranks[np.ix_(order, order)][pairs]) * evidence))
 
-    found, p = _permuted(correlation, len(placed), seed)
+    observed, p = _permuted(correlation, len(placed), seed)
     bins = np.array_split(np.argsort(apart_um[pairs], kind="stable"), min(N_BINS, int(pairs.sum()) // 4))
     return Distance(
         n_neurons=len(placed),
         n_pairs=int(pairs.sum()),
-        correlation=found,
+        correlation=observed,
         p_value=p,
-        distance_um=[float(apart_um[pairs][each].mean()) for each in bins],
-        mean_score=[float(size[pairs][each].mean()) for each in bins],
-        share_reported=[float(reported[pairs][each].mean()) for each in bins],
+        distance_um=[float(apart_um[pairs][in_bin].mean()) for in_bin in bins],
+        mean_score=[float(size[pairs][in_bin].mean()) for in_bin in bins],
+        share_reported=[float(reported[pairs][in_bin].mean()) for in_bin in bins],
     )
 
 
@@ -156,11 +156,11 @@ def areas(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Areas
     """
     name = neurons["area"].astype(str).to_numpy()
     sizes = neurons["area"].astype(str).value_counts()
-    names = sorted(each for each in sizes.index[sizes >= 2] if each.strip().lower() not in ("unknown", ""))
+    names = sorted(area for area in sizes.index[sizes >= 2] if area.strip().lower() not in ("unknown", ""))
     if len(names) < 2:
         raise InputError(f"At least 2 areas must have 2 neurons or more; {len(names)} have.")
     chosen = np.flatnonzero(np.isin(name, names))
-    member = np.array([names.index(each) for each in name[chosen]])
+    member = np.array([names.index(area) for area in name[chosen]])
     grid = np.ix_(chosen, chosen)
     size, reported = np.abs(connectome.scores[grid]), connectome.significant()[grid].astype(float)
     pairs = ~np.eye(len(chosen), dtype=bool)
@@ -173,7 +173,7 @@ def areas(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Areas
     same = member[:, None] == member
     return Areas(
         areas=names,
-        n_neurons=[int(sizes[each]) for each in names],
+        n_neurons=[int(sizes[area]) for area in names],
         mean_score=_block_means(size, member, len(names)).tolist(),
         share_reported=_block_means(reported, member, len(names)).tolist(),
         within=float(size[same & pairs].mean()),
@@ -205,13 +205,13 @@ def cell_types(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> 
         means = _block_means(weight, member[order], len(kinds)).ravel()
         return float(np.mean(_standard(rankdata(means)) * expected))
 
-    found, p = _permuted(correlation, len(chosen), seed, greater=True)
+    observed, p = _permuted(correlation, len(chosen), seed, greater=True)
     return CellTypes(
         types=names,
         inferred=_block_means(weight, member, len(kinds)).tolist(),
         measured=measured.tolist(),
         n_blocks=measured.size,
-        correlation=found,
+        correlation=observed,
         p_value=p,
     )
 
@@ -227,7 +227,7 @@ PARTS: dict[str, Callable[[Connectome, pd.DataFrame, int], Signs | Distance | Ar
 
 def _signs(connectome: Connectome, types: pd.Series, kind: list[bool | None], seed: int) -> Signs:
     """For each of N types, whether its neurons excite (True), inhibit (False), or this is unknown (None)."""
-    labelled = np.flatnonzero([each is not None for each in kind])
+    labelled = np.flatnonzero([excites is not None for excites in kind])
     excitatory = np.array([kind[k] for k in labelled], dtype=bool)
     outgoing = connectome.scores.sum(axis=0)
     mean = outgoing / (connectome.n_neurons - 1)

@@ -85,11 +85,11 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
     name : str, optional
         Name of the variable, or of several (`laser` of `laser_0` and `laser_1`); default all whose names are of light.
     """
-    names = [] if recording.behaviour is None else [str(each) for each in recording.behaviour.columns]
+    names = [] if recording.behaviour is None else [str(column) for column in recording.behaviour.columns]
     lights = [
         k
-        for k, each in enumerate(names)
-        if (is_light(each) if name is None else name in (each, each.rpartition("_")[0]))
+        for k, variable in enumerate(names)
+        if (is_light(variable) if name is None else name in (variable, variable.rpartition("_")[0]))
     ]
     values = recording.behaviour_values[:, lights].astype(np.float64)
     most = values.max(axis=0, initial=0.0)
@@ -157,7 +157,7 @@ def _result(effect: FloatArray, responses: Responses, pulses: Pulses, lit: Lit, 
 def _spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int) -> Estimate:
     """Rank correlation, 0 where one is constant, with a bootstrap over neurons."""
     counts = draw_counts(len(x), N_RESAMPLES, seed)
-    first, second = (rankdata(each)[:, None] for each in (x, y))
+    first, second = (rankdata(values)[:, None] for values in (x, y))
     return estimate(np.nan_to_num(correlation(first, second, np.ones((len(x), 1), dtype=bool), counts)))
 
 

@@ -128,19 +128,19 @@ def weighted_quantiles(values: FloatArray, weights: FloatArray, at: FloatArray) 
     return np.interp(at, sums / weights.sum(), values[order])
 
 
-def of_share(share: FloatArray) -> Float64Array:
-    """Logit of shares from 0 to 1."""
-    return np.asarray(logit(np.clip(share, 1 - MOST, MOST)), dtype=np.float64)
+def logit_of_fraction(fraction: FloatArray) -> Float64Array:
+    """Logit of fractions from 0 to 1; beyond `MOST` as of it, since all and nothing have none."""
+    return np.asarray(logit(np.clip(fraction, 1 - MOST, MOST)), dtype=np.float64)
 
 
-def as_share(estimate: Estimate) -> Estimate:
-    """What was estimated as the logit of a share; beyond `MOST` is all, and at the other end nothing."""
+def as_fraction(estimate: Estimate) -> Estimate:
+    """What was estimated as the logit of a fraction; beyond `MOST` is all, and at the other end nothing."""
 
-    def share(value: float) -> float:
+    def back(value: float) -> float:
         fraction = float(expit(value))
         return 1.0 if fraction >= MOST else 0.0 if fraction <= 1 - MOST else fraction
 
-    return Estimate(value=share(estimate.value), low=share(estimate.low), high=share(estimate.high))
+    return Estimate(value=back(estimate.value), low=back(estimate.low), high=back(estimate.high))
 
 
 def _ridge(x: FloatArray, y: FloatArray) -> Ridge:

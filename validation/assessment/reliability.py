@@ -74,8 +74,8 @@ def null_correlations(
     halves: tuple[list[Connectome], list[Connectome]] = [], []
     for k in range(n_surrogates):
         surrogate = circular_shift(shiftable, least * recording.dt_s, rng)
-        for found, rows in zip(halves, alternating(surrogate.segments, N_BLOCKS, gap), strict=True):
-            found.append(infer(surrogate.select_rows(rows)))
+        for connectomes, rows in zip(halves, alternating(surrogate.segments, N_BLOCKS, gap), strict=True):
+            connectomes.append(infer(surrogate.select_rows(rows)))
         progress((k + 1) / n_surrogates)
     pairs = list(product(*halves))
     return Null(
@@ -120,8 +120,8 @@ def reliability(
         recording, infer, alternating(recording.segments, 2, gap), ("first half", "second half"), null, seed
     )
     progress(1.0)
-    arrays = {f"interleaved.{name}": each for name, each in matrices.items()}
-    arrays |= {f"halves.{name}": each for name, each in others.items()}
+    arrays = {f"interleaved.{name}": matrix for name, matrix in matrices.items()}
+    arrays |= {f"halves.{name}": matrix for name, matrix in others.items()}
     return Reliability(interleaved=interleaved, halves=halves), arrays
 
 
@@ -164,7 +164,7 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
     result = States(
         variable=names[chosen], threshold=float(np.median(means)), block_s=STATE_BLOCK_S, comparison=comparison
     )
-    return result, {f"states.{name}": each for name, each in matrices.items()}
+    return result, {f"states.{name}": matrix for name, matrix in matrices.items()}
 
 
 def compare(
@@ -191,9 +191,9 @@ def compare(
         return correlation(off_diagonal(x), off_diagonal(y), pairs, counts)
 
     weight, score = correlated(first.weight, second.weight), correlated(first.scores, second.scores)
-    reported = [off_diagonal(each.significant()) > 0 for each in (first, second)]
+    reported = [off_diagonal(connectome.significant()) > 0 for connectome in (first, second)]
     both, either = reported[0] & reported[1], reported[0] | reported[1]
-    a, b = (int(each.sum()) for each in reported)
+    a, b = (int(pairs_reported.sum()) for pairs_reported in reported)
     by_chance = a * b / pairs.size
     return Comparison(
         parts=parts,
@@ -222,8 +222,8 @@ def _compare(
     n_steps = sum(stop - start for part in parts for start, stop in part)
     first, second = (infer(recording.select_rows(part)) for part in parts)
     arrays = {
-        f"{name}.{what}": getattr(each, what).astype(np.float32)
-        for name, each in (("first", first), ("second", second))
+        f"{name}.{what}": getattr(connectome, what).astype(np.float32)
+        for name, connectome in (("first", first), ("second", second))
         for what in ("weight", "scores")
     }
     return compare(labels, n_steps / 2 * recording.dt_s, first, second, null, seed=seed), arrays

@@ -419,7 +419,7 @@ class Expected(_Result):
 
     def at(self, nominal: float) -> Threshold:
         """What is reported at a nominal rate."""
-        return next(each for each in self.thresholds if each.nominal == nominal)
+        return next(entry for entry in self.thresholds if entry.nominal == nominal)
 
     def kept(self, wanted: float, nominal: float) -> Threshold | None:
         """The most that can be reported with `wanted` expected to be false, where at `nominal` more is.
@@ -428,7 +428,7 @@ class Expected(_Result):
         """
         if self.at(nominal).false.low <= TOO_FALSE * wanted:
             return None
-        good = [each for each in self.thresholds if each.nominal < nominal and each.false.value <= wanted]
+        good = [entry for entry in self.thresholds if entry.nominal < nominal and entry.false.value <= wanted]
         return good[-1] if good else None
 
 

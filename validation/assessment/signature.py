@@ -16,7 +16,7 @@ from scipy.special import logit
 from scipy.stats import norm, rankdata
 
 from synapsnet.recording import BoolArray, Connectome, Float64Array, FloatArray, Recording
-from validation.activity.statistics import noise_share
+from validation.activity.statistics import noise_fraction
 
 TOGETHER_S, SLOWLY_S = 0.1, 0.5  # windows in which neurons are looked at together
 RATES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # nominal rates of false discoveries
@@ -73,7 +73,7 @@ def _activity(recording: Recording) -> Signature:
     return {
         "frame": math.log(recording.dt_s),
         "duration": math.log(duration_s),
-        "noise": float(np.nan_to_num(np.nanmedian(noise_share(recording)))),
+        "noise": float(np.nan_to_num(np.nanmedian(noise_fraction(recording)))),
         "skewness": float(np.median(np.arcsinh((standard**3).mean(axis=0)))),
     }
 

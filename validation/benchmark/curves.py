@@ -135,7 +135,7 @@ def losses(curve: Curve, reference: str) -> pd.DataFrame:
         for method, own in lost.items():
             loss = seed_interval(own.to_numpy())
             more = seed_interval((own - (nothing if method == reference else of_reference)).to_numpy())
-            numbers = [n for each in (loss, more) for n in (each.value, each.low, each.high)]
+            numbers = [n for estimate in (loss, more) for n in (estimate.value, estimate.low, estimate.high)]
             rows.append((method, x, own.count(), *numbers))
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -51,8 +51,12 @@ def measure_forecasts(recording: Recording, method: Forecaster, *, seed: int) ->
     scored_steps = {h: _scored_steps(test, h) for h in HORIZONS}
     horizons = [h for h in HORIZONS if scored_steps[h].any()]
     forecasts = {}
-    for name, each in (("method", method), ("mean", Mean().fit(training)), ("copy-last", CopyLast().fit(training))):
-        made = np.array(each.forecast(test, max(horizons)))[[h - 1 for h in horizons]]
+    for name, forecaster in (
+        ("method", method),
+        ("mean", Mean().fit(training)),
+        ("copy-last", CopyLast().fit(training)),
+    ):
+        made = np.array(forecaster.forecast(test, max(horizons)))[[h - 1 for h in horizons]]
         for k, h in enumerate(horizons):
             made[k, ~scored_steps[h]] = np.nan
         forecasts[name] = made

@@ -51,7 +51,7 @@ class Peers:
 def published() -> tuple[Published, ...]:
     """All that is known, in the order of `published.toml`."""
     text = (files("validation.benchmark") / "published.toml").read_text(encoding="utf-8")
-    return tuple(Published(**each) for each in tomllib.loads(text).values())
+    return tuple(Published(**comparison) for comparison in tomllib.loads(text).values())
 
 
 def peers(table: pd.DataFrame) -> list[Peers]:
@@ -61,5 +61,5 @@ def peers(table: pd.DataFrame) -> list[Peers]:
     for row in specs.to_dict("records"):
         name = PurePosixPath(json.loads(row["network_spec"]).get("recording", "")).name
         if json.loads(row["observation_spec"]).get("as") == "recorded":
-            matches += [Peers(row["setting"], each) for each in published() if each.recording == name]
+            matches += [Peers(row["setting"], comparison) for comparison in published() if comparison.recording == name]
     return matches

@@ -69,8 +69,8 @@ class Recorded(Parameters):
         folder = _folder(self.recording)
         assert folder is not None
         named = () if self.truth is None else (self.truth.file, self.truth.coregistration)
-        truth = [each for each in named if each is not None]
-        files = sorted({file for each in (self.recording, *truth) for file in _files(folder / each)})
+        truth = [name for name in named if name is not None]
+        files = sorted({file for name in (self.recording, *truth) for file in _files(folder / name)})
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
         described = self.model_dump(
             mode="json", exclude={"dataset"}
@@ -116,7 +116,7 @@ def as_simulation(recording: Recording, duration_s: float) -> Simulation:
 
 def _folders() -> list[Path]:
     own = os.environ.get("SYNAPSNET_DATA")
-    return [Path(each) for each in ((own,) if own else ()) + FOLDERS]
+    return [Path(folder) for folder in ((own,) if own else ()) + FOLDERS]
 
 
 def _folder(path: str) -> Path | None:

@@ -58,8 +58,8 @@ def connect(*, scheduler: str | None = None, slurm: bool = False, workers: int |
     if scheduler is not None and (slurm or workers is not None):
         raise InputError("A scheduler that is running has its own workers; leave out --slurm and --workers.")
     if workers is not None:
-        each = SLURM_WORKER_BYTES if slurm else WORKER_BYTES
-        require_memory(each * workers, f"{workers:.6g} workers at once", "start fewer (--workers)")
+        worker_bytes = SLURM_WORKER_BYTES if slurm else WORKER_BYTES
+        require_memory(worker_bytes * workers, f"{workers:.6g} workers at once", "start fewer (--workers)")
     with ExitStack() as stack:
         if scheduler is not None:
             try:

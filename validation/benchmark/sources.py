@@ -43,7 +43,7 @@ def case_key(case: Case) -> str:
         classes.append(network_class(case.network["name"]))
     if case.network.get("topology") is not None:
         classes.append(TOPOLOGIES[case.network["topology"]["name"]])
-    code = code_hash("validation.benchmark.case", *(each.__module__ for each in classes))
+    code = code_hash("validation.benchmark.case", *(cls.__module__ for cls in classes))
     content = {"case": case.content(), "code": code, "versions": versions()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -205,7 +205,7 @@ class Suite(Parameters):
 
     def absent(self) -> dict[str, str]:
         """Recordings that are not there, and why in a sentence."""
-        return {label: each.absent for label, each in self.recordings.items() if each.absent}
+        return {label: recording.absent for label, recording in self.recordings.items() if recording.absent}
 
     def cases(self, more_methods: Sequence[str] = ()) -> list[Case]:
         """All cases, each once, the methods one after the other.
@@ -222,7 +222,7 @@ class Suite(Parameters):
             raise InputError(f"None of the recordings is there: {next(iter(absent.values()))}")
         labels = [*self.networks, *self.recordings]
         specs = {label: _complete(described) for label, described in self.networks.items()}
-        specs |= {label: each.complete() for label, each in self.recordings.items() if label not in absent}
+        specs |= {label: recording.complete() for label, recording in self.recordings.items() if label not in absent}
         grids = self.grid or (Grid(networks=labels, observations=list(self.observations)),)
         keys = {
             (method, observation, seed, network)
@@ -264,7 +264,7 @@ def load_suite(name: str) -> Suite:
         if not path.exists():
             if name.endswith(".toml"):
                 raise InputError(f"There is no suite {name}; give a TOML file that exists.")
-            raise unknown_name("suite", name, sorted(each.stem for each in SUITES.glob("*.toml")))
+            raise unknown_name("suite", name, sorted(file.stem for file in SUITES.glob("*.toml")))
         return Suite(**tomllib.loads(path.read_text(encoding="utf-8")))
 
 
@@ -292,5 +292,5 @@ def _options(modality: str) -> dict[str, Any]:
     if modality == "recorded":
         return {}
     parameters = inspect.signature(OBSERVE[modality]).parameters.values()
-    keywords = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
-    return {each.name: each.default for each in keywords if each.name not in ("seed", "notify")}
+    keywords = [parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    return {parameter.name: parameter.default for parameter in keywords if parameter.name not in ("seed", "notify")}

@@ -105,14 +105,15 @@ def score_known(
     """
     rng = np.random.default_rng(seed)
     measured, repeated, clear = (
-        np.concatenate([getattr(each, name) for each in responses]) for name in ("measured", "repeated", "clear")
+        np.concatenate([getattr(response, name) for response in responses])
+        for name in ("measured", "repeated", "clear")
     )
     values = {"response_reliability": float(pearson(repeated, measured))}
     for kind, predict in (("response", Responses.predict), ("passed_on", Responses.predict_passed_on)):
-        predicted = [predict(each, effect) for each in responses]
+        predicted = [predict(response, effect) for response in responses]
         scores = _agreement(np.concatenate(predicted), measured, clear)
         nulls = [
-            _agreement(np.concatenate([rng.permutation(each) for each in predicted]), measured, clear)
+            _agreement(np.concatenate([rng.permutation(prediction) for prediction in predicted]), measured, clear)
             for _ in range(n_shuffles)
         ]
         values |= {f"{kind}_{name}": value for name, value in scores.items()}

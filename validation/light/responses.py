@@ -99,7 +99,7 @@ class PerturbationScore:
     p_targets : float
         Fraction of shuffles in which the predictions, dealt out among the targets, correlate as highly (one-sided).
     p_sources : float
-        The same, for predictions in which the drive is given to as many random units.
+        The same, for predictions in which the extra spikes are assigned to as many random units.
     reliability : float
         Spearman correlation of the modulation in the even and in the odd trials; about its square root is what a
         perfect prediction would reach.
@@ -297,7 +297,7 @@ def partial_rank_correlation(x: FloatArray, y: FloatArray, given: Sequence[Float
     x, y : (M,) arrays
     given : sequence of (M,) arrays
     """
-    others = np.stack([np.ones(len(x)), *(rankdata(each) for each in given)], axis=1)
+    others = np.stack([np.ones(len(x)), *(rankdata(covariate) for covariate in given)], axis=1)
     ranks = np.stack([rankdata(x), rankdata(y)], axis=1)
     left = ranks - others @ np.linalg.lstsq(others, ranks)[0]
     norm = np.linalg.norm(left, axis=0)

@@ -103,7 +103,7 @@ METHODS: dict[str, Entry] = {
     "var": _ours("VAR, ridge", "autoregression:VAR", BOTH, forecasts=BOTH),
     "lasso-var": _ours("VAR, lasso", "lasso_var:LassoVAR", BOTH),
     "granger": _ours("Granger causality", "granger:Granger", BOTH),
-    # From calcium it sees the deconvolved drive, which looks ahead and must not forecast.
+    # From calcium it sees the deconvolved activity, which looks ahead and must not forecast.
     "glm": _ours("Poisson GLM", "glm:GLM", BOTH, forecasts=SPIKES),
     "nemos-glm": _ours("Poisson GLM, nemos", "nemos_glm:NemosGLM", BOTH, slow=True),
     "logistic-glm": _ours("logistic GLM", "logistic:LogisticGLM", BOTH),

@@ -12,7 +12,7 @@ INTRODUCTION = """# Methods
 The methods that are compared. A name is what the command line takes (`synapsnet score --against`,
 `synapsnet benchmark --method`) and suites list; settings are the arguments of the class, with their defaults. T is the
 number of steps of a recording, N that of its neurons, p that of lags; "per pass" is over the data, in training. A dash
-says that there is none. To infer from calcium, most methods see the deconvolved drive in place of spike counts.
+says that there is none. To infer from calcium, most methods see the deconvolved activity in place of spike counts.
 
 `+calibrated` after a name, as in `granger+calibrated`, replaces the method's own threshold by one that the recording
 itself gives ([what both report](variants.md#a-calibrated-threshold-for-any-method)).

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.linear_model import Ridge
 
 from synapsnet.recording import Connectome, Float32Array, Recording
-from validation.methods.base import align, drive, lagged, targets
+from validation.methods.base import activity_of, align, lagged, targets
 
 SPIKE_HISTORY_S, CALCIUM_FRAMES = 0.03, 8  # of forecasts: what SynapsNet's synapses and own past span
 
@@ -66,7 +66,7 @@ class _Autoregression:
 class VAR(_Autoregression):
     """Vector autoregression, ridge penalty, z-scored; O(T N^2 p^2) with p lags.
 
-    Connectivity is the coefficient at lag 1 (for calcium, of the deconvolved drive) over its standard
+    Connectivity is the coefficient at lag 1 (for calcium, of the deconvolved activity) over its standard
     error. On the development network more lags, summed, were worse: they add noise faster than signal.
     Forecasts iterate a model of higher order of the recorded activity itself.
 
@@ -78,7 +78,7 @@ class VAR(_Autoregression):
 
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
-        values = _standardised(drive(recording))
+        values = _standardised(activity_of(recording))
         before, after = lagged(values, recording.segments, 1)[:, 0], targets(values, recording.segments, 1)
         ridge = Ridge(self.penalty).fit(before, after)
         residual = (after - ridge.predict(before)).var(axis=0)

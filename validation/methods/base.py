@@ -42,7 +42,7 @@ class Forecaster(Protocol):
         ...
 
 
-def drive(recording: Recording) -> npt.NDArray[np.float32]:
+def activity_of(recording: Recording) -> npt.NDArray[np.float32]:
     """(T, N) activity from which to infer connectivity: spike counts, or deconvolved calcium."""
     return deconvolve(recording) if recording.modality == "calcium" else recording.values
 

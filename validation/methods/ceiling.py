@@ -16,7 +16,7 @@ from scipy.special import softmax
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Float64Array, Recording
 from synapsnet.splits import holdout
-from validation.methods.base import drive
+from validation.methods.base import activity_of
 from validation.methods.glm import GLM
 
 N_WEIGHTS = 8  # of a type, equally likely
@@ -50,8 +50,8 @@ class Ceiling:
        and knows each neuron's type and, of each type, effects, density and distribution of weights.
 
     Hidden neurons and shared input count as noise only, although they mislead methods. For calcium it is the ceiling of
-    what is left in the deconvolved drive, at a lag of one frame and within a frame. Knowing the topology, or couplings
-    at longer lags, could give more.
+    what is left in the deconvolved activity, at a lag of one frame and within a frame. Knowing the topology, or
+    couplings at longer lags, could give more.
 
     Parameters
     ----------
@@ -82,7 +82,9 @@ class Ceiling:
             part, _ = holdout(recording, fraction=1 - ENOUGH_STEPS / recording.n_steps, gap=0)
         lagged, same_step = _measure(part)
         slopes, gains = _slopes(lagged, weight, kind), _gains(same_step, weight, kind)
-        lagged, same_step = (each.sharper(recording.n_steps / part.n_steps) for each in (lagged, same_step))
+        lagged, same_step = (
+            evidence_at_lag.sharper(recording.n_steps / part.n_steps) for evidence_at_lag in (lagged, same_step)
+        )
         values, log_prior = _prior(weight, kind)
 
         rng = np.random.default_rng(self.seed)
@@ -142,7 +144,7 @@ def _measure(recording: Recording) -> tuple[Estimates, Estimates]:
     glm = GLM()
     coupling = glm.infer(recording)
     assert coupling.standard_error is not None
-    activity, expected = drive(recording), glm.forecast(recording, 1)[0]
+    activity, expected = activity_of(recording), glm.forecast(recording, 1)[0]
     predicted = ~np.isnan(expected[:, 0])  # all but the first step of an epoch
     activity, expected = activity[predicted], expected[predicted]
     rate = activity.mean(axis=0)

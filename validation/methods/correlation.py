@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from synapsnet.recording import Connectome, Float32Array, Recording
-from validation.methods.base import drive, lagged, targets
+from validation.methods.base import activity_of, lagged, targets
 
 SMALLEST = 1e-6  # share of the variance that a perfect correlation leaves, by rounding
 
 
 class Correlation:
-    """Pearson correlation at zero lag; for calcium, of the deconvolved drive; O(T N^2).
+    """Pearson correlation at zero lag; for calcium, of the deconvolved activity; O(T N^2).
 
     What most studies call functional connectivity. It has no direction: both directions of a pair get the same score.
     Its standard error is that of independent steps.
@@ -19,12 +19,12 @@ class Correlation:
 
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
-        values = drive(recording)
+        values = activity_of(recording)
         return _correlation(values, values)
 
 
 class LaggedCorrelation:
-    """Pearson correlation of `x_post(t)` with `x_pre(t - lag)`; for calcium, of the deconvolved drive; O(T N^2).
+    """Pearson correlation of `x_post(t)` with `x_pre(t - lag)`; for calcium, of the deconvolved activity; O(T N^2).
 
     The oldest and simplest comparator with a direction. Its standard error is that of independent steps.
 
@@ -39,7 +39,7 @@ class LaggedCorrelation:
 
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
-        values, segments = drive(recording), recording.segments
+        values, segments = activity_of(recording), recording.segments
         return _correlation(targets(values, segments, self.lag), lagged(values, segments, self.lag)[:, -1])
 
 

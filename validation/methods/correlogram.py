@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.recording import Connectome, FloatArray, Recording
-from validation.methods.base import drive
+from validation.methods.base import activity_of
 from validation.methods.significance import best_of, with_z
 
 MIN_WINDOW = 20  # bins; a narrower one takes too much of a synapse's own effect for slow correlation
@@ -19,7 +19,7 @@ class CrossCorrelogram:
     hypothesis is that within each of them the postsynaptic neuron could as well have spiked in any other order of its
     bins. Expectation and variance of the correlogram then have a closed form and nothing is resampled. The score is
     the largest z among the L lags, corrected for there being several (Šidák); the weight is the excess of
-    postsynaptic spikes per presynaptic spike at that lag. For calcium, of the deconvolved drive.
+    postsynaptic spikes per presynaptic spike at that lag. For calcium, of the deconvolved activity.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class CrossCorrelogram:
 
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
-        values, segments = drive(recording), recording.segments
+        values, segments = activity_of(recording), recording.segments
         width = max(round(self.jitter_s / recording.dt_s), MIN_WINDOW)
         n_lags = max(round(self.max_lag_s / recording.dt_s), 1)
         best, effect = np.zeros((2, recording.n_neurons, recording.n_neurons))

@@ -1,7 +1,7 @@
 """Deconvolution, then any method for spikes.
 
-Methods see calcium through `validation.methods.base.drive`: deconvolution of each trace, without a threshold, in place
-of spike counts. What is here goes one step further and decides in each frame whether there was an event.
+Methods see calcium through `validation.methods.base.activity_of`: deconvolution of each trace, without a threshold, in
+place of spike counts. What is here goes one step further and decides in each frame whether there was an event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ THRESHOLD = 1.0
 
 
 def events(recording: Recording, threshold: float = THRESHOLD) -> npt.NDArray[np.float32]:
-    """(T, N) of 0 and 1: frames whose deconvolved drive exceeds the noise of the trace.
+    """(T, N) of 0 and 1: frames whose deconvolved activity exceeds the noise of the trace.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def binary(recording: Recording) -> npt.NDArray[np.int8]:
 class Deconvolved:
     """A method for spikes, by default the GLM, on the events of calcium; O(T N) and what the method takes.
 
-    Events are those of the deconvolved drive; spikes are left as they are.
+    Events are those of the deconvolved activity; spikes are left as they are.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ def fine_spikes(recording: Recording, bin_s: float = FINE_S) -> tuple[list[csr_a
     for start_s, (first, last) in zip(recording.epochs.start, recording.segments, strict=True):
         n_bins = round((last - first) * recording.dt_s / bin_s)
         bins = [np.floor((train - start_s) / bin_s + ROUNDING).astype(np.int64) for train in trains]
-        bins = [each[(each >= 0) & (each < n_bins)] for each in bins]
-        neuron = np.repeat(np.arange(len(bins)), [len(each) for each in bins])
+        bins = [times_of[(times_of >= 0) & (times_of < n_bins)] for times_of in bins]
+        neuron = np.repeat(np.arange(len(bins)), [len(times_of) for times_of in bins])
         cells = (np.concatenate(bins), neuron)
         epochs.append(csr_array((np.ones(len(neuron), np.float32), cells), shape=(n_bins, len(bins))))
     return epochs, bin_s

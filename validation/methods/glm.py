@@ -17,7 +17,7 @@ from sklearn.linear_model import PoissonRegressor
 from threadpoolctl import threadpool_limits
 
 from synapsnet.recording import Connectome, Float32Array, Recording
-from validation.methods.base import align, drive
+from validation.methods.base import activity_of, align
 
 COUPLING_TAU_S = 0.010
 OWN_TAUS_S = (0.0025, 0.030, 0.100)  # of spikes: refractoriness, bursts, slow adaptation
@@ -30,9 +30,9 @@ class GLM:
     """Log rate of a neuron: filtered spikes of all neurons and three more filters of its own; O(T N^3).
 
     Connectivity is the coupling over its standard error, from the Fisher information. On calcium the
-    deconvolved drive takes the place of counts: it is proportional to them, so this is a
+    deconvolved activity takes the place of counts: it is proportional to them, so this is a
     quasi-Poisson model whose dispersion enters the standard error; coupling decays within a frame.
-    Forecasts are for spikes only: the drive cannot forecast, because deconvolution looks ahead. Iterating
+    Forecasts are for spikes only: deconvolved activity cannot forecast, because deconvolution looks ahead. Iterating
     an exponential runs away easily; an expected count is bounded by the highest in training.
     """
 
@@ -100,7 +100,7 @@ class GLM:
         return result
 
     def _activity(self, recording: Recording) -> Float32Array:
-        return drive(recording)
+        return activity_of(recording)
 
     def _expected(self, eta: Float32Array) -> Float32Array:
         return np.exp(np.minimum(eta, self.highest_))
@@ -111,7 +111,8 @@ class GLM:
         """Coefficients, intercept, and standard errors of the coefficients."""
         if not response.any():  # silent throughout: nothing to learn
             return np.zeros(features.shape[1], np.float32), SILENT_LOG_RATE, np.ones(features.shape[1])
-        scale = response.mean() if dispersed else 1.0  # the solver's tolerance is absolute, the scale of a drive is not
+        # The solver's tolerance is absolute, the scale of deconvolved activity is arbitrary.
+        scale = response.mean() if dispersed else 1.0
         response = response / scale
         glm = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=1e-3, warm_start=True)
         glm.coef_, glm.intercept_ = np.zeros(features.shape[1], np.float32), np.log(response.mean())

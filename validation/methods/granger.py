@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Recording
-from validation.methods.base import drive, lagged, targets
+from validation.methods.base import activity_of, lagged, targets
 from validation.methods.significance import with_z, z_of_log_p
 
 SPIKE_HISTORY_S, CALCIUM_FRAMES = 0.02, 1  # chosen on the development network
@@ -24,7 +24,7 @@ class Granger:
     Granger 1969, Econometrica 37:424; Geweke 1984, J Am Stat Assoc 79:907, for conditioning on the others. The weight
     is Geweke's measure, the logarithm of the ratio of residual variances without and with the neuron's past, with the
     sign of the sum of its coefficients; the score is the normal deviate with the p-value of the F-test. For calcium,
-    of the deconvolved drive.
+    of the deconvolved activity.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Granger:
             If there are fewer steps than coefficients.
         """
         order = self.n_lags or _default_order(recording)
-        values, segments = StandardScaler().fit_transform(drive(recording)), recording.segments
+        values, segments = StandardScaler().fit_transform(activity_of(recording)), recording.segments
         df = sum(max(b - a - order, 0) for a, b in segments) - values.shape[1] * order - 1
         if df < 1:
             raise InputError(

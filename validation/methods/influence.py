@@ -103,7 +103,7 @@ def _mean(counts: FloatArray, among: BoolArray) -> FloatArray:
 
 def _together(*evidence: Connectome) -> Connectome:
     """Weighted sum of the z-scores of each pair (Stouffer's method), over those that say anything of it."""
-    z = np.stack([each.scores for each in evidence])
+    z = np.stack([connectome.scores for connectome in evidence])
     informative = z != 0
     signal = np.array(
         [

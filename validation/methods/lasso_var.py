@@ -7,13 +7,13 @@ from sklearn.linear_model import Lasso
 from sklearn.preprocessing import StandardScaler
 
 from synapsnet.recording import Connectome, Recording
-from validation.methods.base import drive, lagged, targets
+from validation.methods.base import activity_of, lagged, targets
 
 RIDGE = 1e-6  # keeps the covariance of silent neurons invertible
 
 
 class LassoVAR:
-    """Vector autoregression at lag 1, lasso penalty, z-scored; for calcium, of the drive; O(T N^2 + N^3).
+    """Vector autoregression at lag 1, lasso penalty, z-scored; for calcium, deconvolved; O(T N^2 + N^3).
 
     Tibshirani 1996, J R Stat Soc B 58:267, and Fujita et al. 2007, BMC Syst Biol 1:39, for autoregression. No standard
     errors.
@@ -30,7 +30,7 @@ class LassoVAR:
 
     def infer(self, recording: Recording) -> Connectome:
         """See `validation.methods.base.Method`."""
-        values = StandardScaler().fit_transform(drive(recording))
+        values = StandardScaler().fit_transform(activity_of(recording))
         before, after = lagged(values, recording.segments, 1)[:, 0], targets(values, recording.segments, 1)
         n = values.shape[1]
         covariance = (before.T @ before).astype(np.float64) / len(before) + RIDGE * np.eye(n)

@@ -16,7 +16,7 @@ class LogisticGLM(GLM):
     """Log odds of a spike: the filters of `validation.methods.glm.GLM`, solved by scikit-learn; O(T N^3).
 
     Truccolo et al. 2005, J Neurophysiol 93:1074, on point processes in bins that hold at most one spike. Bins with
-    more count as one; calcium is seen as events of the deconvolved drive.
+    more count as one; calcium is seen as events of the deconvolved activity.
     """
 
     _UNIT = "log odds per spike"

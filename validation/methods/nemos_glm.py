@@ -11,7 +11,7 @@ import pynapple as nap
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Float64Array, Recording
-from validation.methods.base import drive
+from validation.methods.base import activity_of
 
 INFORMATION_ROWS = 40_000  # steps from which the Fisher information is estimated
 RIDGE = 1e-6  # keeps silent neurons from making the problem singular
@@ -48,7 +48,7 @@ class NemosGLM:
             If nemos is not installed.
         """
         nmo = _nemos()
-        values = drive(recording)
+        values = activity_of(recording)
         length = max(2, round(self.window_s / recording.dt_s))
         # One step longer, for the last value of a raised cosine is 0.
         basis = nmo.basis.RaisedCosineLogConv(min(self.n_bases, length), window_size=length + 1)

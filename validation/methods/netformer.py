@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, Recording
 from synapsnet.splits import split_rows
-from validation.methods.base import drive
+from validation.methods.base import activity_of
 from validation.methods.neural import VALIDATION, train, window_starts
 
 AVERAGE_WINDOWS = 4096
@@ -27,7 +27,7 @@ class NetFormer:
               A_{ij}(t) = q_i(t)^\top k_j(t) / \sqrt D
 
     It is our reading of the paper, not its code: every neuron has a linear filter w of its own past, so that A is
-    left with what comes from others; activity (of calcium, the deconvolved drive) is z-scored; training is that of the
+    left with what comes from others; activity (of calcium, deconvolved) is z-scored; training is that of the
     forecasters (`validation.methods.neural`). The rank of the part of A that is constant in time is at most the size
     of the embeddings: with less than about the number of neurons, far fewer connections are found. There are no
     standard errors.
@@ -57,7 +57,7 @@ class NetFormer:
         starts, held_out = window_starts(training, span), window_starts(validation, span)
         if not len(starts) or not len(held_out):
             raise InputError(f"NetFormer needs epochs of {span} steps to train on and to stop on; record longer ones.")
-        activity = drive(recording)
+        activity = activity_of(recording)
         spread = activity.std(axis=0)
         values = torch.from_numpy((activity - activity.mean(axis=0)) / np.where(spread > 0, spread, 1))
         with torch.random.fork_rng(devices=[]):

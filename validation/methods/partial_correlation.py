@@ -15,14 +15,14 @@ from sklearn.preprocessing import StandardScaler
 
 from synapsnet.errors import InputError
 from synapsnet.recording import Connectome, FloatArray, Recording
-from validation.methods.base import drive, lagged, targets
+from validation.methods.base import activity_of, lagged, targets
 
 RIDGES = (0.0, 0.01, 0.1, 1.0)  # share of the variance; strongly correlated activity needs one
 SMALLEST = 1e-12  # share of the variance that a perfect correlation leaves, by rounding
 
 
 class PartialCorrelation:
-    """Partial correlation across one step, ridge penalty; for calcium, of the drive; O(T N^2 + N^3).
+    """Partial correlation across one step, ridge penalty; for calcium, deconvolved; O(T N^2 + N^3).
 
     The standard error is that of a partial correlation of independent steps (Fisher 1924, Metron 3:329). Ledoit and
     Wolf's shrinkage does not suit this: activity of neurons is so nearly uncorrelated that it leaves nothing.
@@ -47,7 +47,7 @@ class PartialCorrelation:
 
 
 class GraphicalLasso:
-    """Partial correlation across one step, of which most are exactly zero; for calcium, of the drive; O(T N^2 + N^3).
+    """Partial correlation across one step, of which most are exactly zero; for calcium, deconvolved; O(T N^2 + N^3).
 
     Friedman, Hastie & Tibshirani 2008, Biostatistics 9:432. No standard errors.
 
@@ -76,7 +76,7 @@ class GraphicalLasso:
 
 def _two_steps(recording: Recording) -> FloatArray:
     """(R, 2 N) z-scored activity in each step, and in the step before."""
-    values, segments = drive(recording), recording.segments
+    values, segments = activity_of(recording), recording.segments
     pair = np.hstack([targets(values, segments, 1), lagged(values, segments, 1)[:, 0]])
     return np.asarray(StandardScaler(copy=False).fit_transform(pair))
 

@@ -49,7 +49,7 @@ class DirectedSTTC:
             follows += (counts.T @ later).toarray()  # [post, pre] spikes of post after those of pre
             leads += (earlier.T @ counts).toarray()  # [post, pre] spikes of pre before those of post
             spikes, after, before = spikes + counts.sum(axis=0), after + later.sum(axis=0), before + earlier.sum(axis=0)
-        n_bins = sum(each.shape[0] for each in epochs)
+        n_bins = sum(epoch.shape[0] for epoch in epochs)
         count = np.maximum(spikes, 1e-12)
         weight = (_beyond(follows / count[:, None], after[None] / n_bins)) / 2
         weight += _beyond(leads / count[None], before[:, None] / n_bins) / 2
@@ -68,7 +68,7 @@ def _within(counts: csr_array, width: int) -> csr_array:
     return total
 
 
-def _beyond(share: Float64Array, chance: Float64Array) -> Float64Array:
+def _beyond(fraction: Float64Array, chance: Float64Array) -> Float64Array:
     """What a share of spikes is beyond the share of time, 1 at most."""
-    rest = 1 - share * chance
-    return np.divide(share - chance, rest, out=np.zeros_like(share), where=rest > 1e-12)
+    rest = 1 - fraction * chance
+    return np.divide(fraction - chance, rest, out=np.zeros_like(fraction), where=rest > 1e-12)

@@ -60,7 +60,7 @@ def _peaks(recording: Recording) -> Iterator[tuple[float, list[Float32Array]]]:
     steps = np.concatenate([np.diff(recording.values[a:b], axis=0) for a, b in recording.segments])
     noise = np.median(np.abs(steps), axis=0) / (norm.ppf(0.75) * np.sqrt(2))
     traces = recording.values * np.divide(NOISE_SD, noise, out=np.zeros_like(noise), where=noise > 0)
-    for share, low_pass in LOW_PASS:
+    for weight, low_pass in LOW_PASS:
         kernel = np.convolve(low_pass, [1.0, -1.0])  # smoothed, then differentiated
         epochs = [traces[a:b] for a, b in recording.segments if b - a > len(kernel)]
         if not epochs:
@@ -68,7 +68,7 @@ def _peaks(recording: Recording) -> Iterator[tuple[float, list[Float32Array]]]:
         normed = (kernel / np.linalg.norm(kernel)).astype(np.float32)[:, None]  # keeps the size of white noise
         rises = [convolve(epoch, normed, mode="valid", method="direct") for epoch in epochs]
         for threshold in THRESHOLDS:
-            yield share, [np.where(rise >= threshold, np.abs(rise) ** EXPONENT, 0) for rise in rises]
+            yield weight, [np.where(rise >= threshold, np.abs(rise) ** EXPONENT, 0) for rise in rises]
 
 
 def _damped(peaks: Float32Array) -> FloatArray:

@@ -83,8 +83,8 @@ class TransferEntropy:
     """Transfer entropy between binary spike trains, at the delay where it is largest; O(T N^2 2^order).
 
     The information between a neuron now and another one some steps ago, given the neuron's own last steps: the
-    delayed transfer entropy of Ito et al. 2011, PLoS ONE 6:e27431. For calcium, spikes are the events of
-    the deconvolved drive. `weight` is in bits per step, less the bias, with the sign of the interaction. The score is
+    delayed transfer entropy of Ito et al. 2011, PLoS ONE 6:e27431. For calcium, spikes are the events of the
+    deconvolved activity. `weight` is in bits per step, less the bias, with the sign of the interaction. The score is
     the z-value that is as improbable as the transfer entropy is without an interaction, corrected (Šidák) for the
     number of delays tried; the standard error is what makes it so.
 
@@ -126,9 +126,9 @@ class GeneralisedTransferEntropy:
     Stetter et al. 2012, PLoS Comput Biol 8:e1002653: of the differences between frames, which do away with most of the
     indicator's slow decay, in a few bins of equal width; of Markov order 2, the source's present frame counting among
     its past because a frame is longer than a synapse is slow; and only at times at which the mean fluorescence of all
-    neurons is low, because in a network burst everybody drives everybody. Spike counts take the place of differences,
-    at all times: their mean lacks the indicator's slowness, and to choose quiet steps would be to choose among the very
-    spikes that are counted.
+    neurons is low, because in a network burst every neuron seems to drive every other. Spike counts take the place of
+    differences, at all times: their mean lacks the indicator's slowness, and to choose quiet steps would be to choose
+    among the very spikes that are counted.
 
     What is ours: bins lie within 3 SD of the median, for a rare peak would else leave all in one bin; the level of
     conditioning is a quantile of the mean of traces of unit variance (the paper sets it just right of the peak of the

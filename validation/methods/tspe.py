@@ -72,7 +72,7 @@ class TSPE:
 
 def _correlograms(epochs: list[csr_array], first: int, stop: int) -> Float64Array:
     """(lags, N, N) `[k, post, pre]`: correlation of post with pre `first + k` bins before, means not subtracted."""
-    lengths = np.array([each.shape[0] for each in epochs])
+    lengths = np.array([epoch.shape[0] for epoch in epochs])
     n, n_bins = epochs[0].shape[1], lengths.sum()
     pairs = np.zeros((stop - first, n, n))
     sums, squares = np.zeros((2, n))

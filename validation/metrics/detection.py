@@ -130,12 +130,12 @@ class Decisions(NamedTuple):
     false_discovery_rate: Float64Array
 
 
-def decide(found: BoolArray, edge: BoolArray, known: BoolArray, counts: Float64Array) -> Decisions:
+def decide(reported: BoolArray, edge: BoolArray, known: BoolArray, counts: Float64Array) -> Decisions:
     """Scores of what was `found` of what is `known`, of (units, entries) arrays.
 
     NaN in a resample that has no edge or only edges.
     """
-    cells = ((found & edge), (found & known & ~edge), (~found & edge), (~found & known & ~edge))
+    cells = ((reported & edge), (reported & known & ~edge), (~reported & edge), (~reported & known & ~edge))
     tp, fp, fn, tn = (counts @ cell.sum(axis=1).astype(np.float64) for cell in cells)
     defined = (tp + fn > 0) & (fp + tn > 0)
     spread = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)

@@ -70,17 +70,17 @@ def page(results: dict[str, list[PropertyResult]], quick: list[str]) -> str:
         Names of those that were checked quickly.
     """
     lines = ["| property | level | why | checked on |", "|---|---|---|---|"]
-    for each in PROPERTIES.values():
-        on = " and ".join(each.modalities) + (" (recordings)" if each.name in POOLED else "")
-        lines.append(f"| `{each.name}` | {each.level} | {each.reason} | {on} |")
+    for prop in PROPERTIES.values():
+        on = " and ".join(prop.modalities) + (" (recordings)" if prop.name in POOLED else "")
+        lines.append(f"| `{prop.name}` | {prop.level} | {prop.reason} | {on} |")
     lines += ["", "## Which method has which", "", "Spikes / calcium; – is not applicable or refused.", ""]
     lines += [f"| | {' | '.join(label(name) for name in results)} |", "|---" * (len(results) + 1) + "|"]
-    for each in PROPERTIES.values():
+    for prop in PROPERTIES.values():
         cells = []
         for found in results.values():
-            outcome = {result.modality: result.outcome for result in found if result.name == each.name}
+            outcome = {result.modality: result.outcome for result in found if result.name == prop.name}
             cells.append(" / ".join(MARKS[outcome.get(modality, "skipped")] for modality in MODALITIES))
-        lines.append(f"| `{each.name}` | {' | '.join(cells)} |")
+        lines.append(f"| `{prop.name}` | {' | '.join(cells)} |")
     slow = [label(name) for name in results if name in quick]
     lines += ["", *([f"Checked with `--quick`: {', '.join(slow)}.", ""] if slow else []), "## What failed", ""]
     lines += [

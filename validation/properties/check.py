@@ -97,9 +97,9 @@ def iter_check(
     selected = [PROPERTIES[name] for name in properties or PROPERTIES]
     examiner = Examiner(method, quick=quick)
     for modality in modalities:
-        for each in selected:
-            if modality in each.modalities:
-                yield examiner.examine(each, modality)
+        for prop in selected:
+            if modality in prop.modalities:
+                yield examiner.examine(prop, modality)
 
 
 def assert_method(method: Callable[..., Method], *, quick: bool = False, level: Level = "must") -> None:
@@ -118,10 +118,12 @@ def assert_method(method: Callable[..., Method], *, quick: bool = False, level: 
         If a property of that level is missing, or both modalities are refused; the message lists what failed.
     """
     results = check_method(method, quick=quick)
-    failed = [each for each in results if each.outcome == "failed" and (each.level == "must" or level == "should")]
+    failed = [
+        result for result in results if result.outcome == "failed" and (result.level == "must" or level == "should")
+    ]
     if failed:
         raise AssertionError("\n".join(map(str, failed)))
-    if all(each.outcome == "skipped" for each in results):
+    if all(result.outcome == "skipped" for result in results):
         raise AssertionError(f"Nothing could be checked: {results[0].message}")
 
 
@@ -132,14 +134,14 @@ class Examiner:
         self.subject, self.quick = _subject(method), quick
         self._refusals: dict[Modality, str | None] = {}
 
-    def examine(self, each: Property, modality: Modality) -> PropertyResult:
+    def examine(self, prop: Property, modality: Modality) -> PropertyResult:
         def result(outcome: Literal["passed", "failed", "skipped"], message: str = "") -> PropertyResult:
-            return PropertyResult(each.name, each.level, modality, outcome, each.reason, message)
+            return PropertyResult(prop.name, prop.level, modality, outcome, prop.reason, message)
 
         if refusal := self._refusal(modality):
             return result("skipped", refusal)
         try:
-            each.check(self.subject, modality, self.quick)
+            prop.check(self.subject, modality, self.quick)
         except NotApplicable as why:
             return result("skipped", str(why))
         except Violation as violation:

@@ -372,16 +372,20 @@ def _is_no_worse_with_more_data(subject: Subject, modality: Modality, quick: boo
 @_property(
     "co-modulation",
     "must",
-    "Neurons that follow one drive, slow, bursting or rhythmic, are not connected.",
+    "Neurons that follow one input, slow, bursting or rhythmic, are not connected by that.",
     ("spikes",),
 )
-def _finds_nothing_significant_in_a_shared_drive(subject: Subject, modality: Modality, quick: bool) -> None:
+def _finds_nothing_significant_in_a_shared_input(subject: Subject, modality: Modality, quick: bool) -> None:
     """Each recording has a false discovery with probability 0.05 at most, as in `no-edges-significance`."""
     seeds = range(1 if quick else 4)
     _require_nothing(
         subject,
-        {f"{kind}, seed {seed}": trains.record(trains.driven(kind, seed)) for kind in trains.DRIVES for seed in seeds},
-        "of unconnected neurons that follow one drive",
+        {
+            f"{kind}, seed {seed}": trains.record(trains.comodulated(kind, seed))
+            for kind in trains.SHARED_INPUTS
+            for seed in seeds
+        },
+        "of unconnected neurons that follow one input",
     )
 
 
@@ -415,11 +419,12 @@ def _says_no_more_than_times_hold(subject: Subject, modality: Modality, quick: b
             post, pre = opposite[0]
             require(False, f"{pre} -> {post} is significant, but excites or inhibits by how finely time is known")
     for resolution in trains.RESOLUTIONS:
-        found, absent = n_found[resolution], n_absent[resolution]
-        limit = int(binom.isf(FALSE_ALARM, found, 0.05)) if found else 0
+        n_significant, absent = n_found[resolution], n_absent[resolution]
+        limit = int(binom.isf(FALSE_ALARM, n_significant, 0.05)) if n_significant else 0
         require(
             absent <= limit,
-            f"with {resolution}, {absent} of {found} significant connections are absent; by chance at most {limit} are",
+            f"with {resolution}, {absent} of {n_significant} significant connections are absent; by chance at most "
+            f"{limit} are",
         )
 
 
@@ -474,10 +479,10 @@ def _require_sane(subject: Subject, recording: Recording) -> None:
 
 
 def _require_close(
-    subject: Subject, recording: Recording, expected: FloatArray, found: FloatArray, otherwise: str
+    subject: Subject, recording: Recording, expected: FloatArray, actual: FloatArray, otherwise: str
 ) -> None:
     """Equal except for 5% of the largest score or, if the method has a seed, twice what other seeds change."""
-    change, allowed = _largest(expected - found), TOLERANCE * _largest(expected)
+    change, allowed = _largest(expected - actual), TOLERANCE * _largest(expected)
     if change > allowed and subject.has_seed:
         others = [subject.infer(recording, seed=seed).scores for seed in (1, 2)]
         allowed = max(allowed, *(2 * _largest(expected - other) for other in others))

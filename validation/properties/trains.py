@@ -1,7 +1,7 @@
-"""Spike times of neurons that share a drive, fire seldom, or are connected within milliseconds: made in a moment.
+"""Spike times of neurons that share an input, fire seldom, or are connected within milliseconds: made in a moment.
 
-A neuron is a Poisson process whose rate follows the drive as strongly as is drawn for it; a connection adds or removes
-spikes after a delay. All numbers are our choice.
+A neuron is a Poisson process whose rate follows the shared input as strongly as is drawn for it; a connection adds or
+removes spikes after a delay. All numbers are our choice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from synapsnet.recording import Recording, neuron_table
 
 N_NEURONS, DURATION_S, BIN_S, GRID_S = 10, 60.0, 0.005, 0.005
 RATES_HZ = (3.0, 15.0)
-DRIVE_STEP_S = 0.001
+INPUT_STEP_S = 0.001
 SLOW_S = 0.3
 BURST_S, BURSTS_HZ, BURST = 0.1, 0.5, 2.5  # length, rate, and how much they add to the log rate
 RHYTHM_HZ, PHASE_NOISE = 12.0, 0.05  # radians per step
@@ -29,8 +29,8 @@ DELAY_S, MEAN_DECAY_S = 0.0015, 0.002
 TRANSMITTED, SUPPRESSED, SUPPRESSED_S = 0.3, 0.7, 0.010  # of spikes that make one; of those removed, for how long
 CONNECTIONS = ((0, 1, 1), (2, 3, 1), (4, 5, -1), (6, 7, 1))  # pre, post, sign: none passes on what another sends
 
-Drive = Literal["slow", "bursts", "rhythm"]
-DRIVES: tuple[Drive, ...] = get_args(Drive)
+SharedInput = Literal["slow", "bursts", "rhythm"]
+SHARED_INPUTS: tuple[SharedInput, ...] = get_args(SharedInput)
 Array = npt.NDArray[np.float64]
 
 
@@ -47,29 +47,29 @@ def record(trains: list[Array], bin_s: float = BIN_S) -> Recording:
     )
 
 
-def driven(kind: Drive, seed: int) -> list[Array]:
-    """Spike times of neurons that follow one drive and are not connected."""
+def comodulated(kind: SharedInput, seed: int) -> list[Array]:
+    """Spike times of neurons that follow one shared input and are not connected."""
     rng = np.random.default_rng([seed, 4])
-    shared = _drive(kind, round(DURATION_S / DRIVE_STEP_S), rng)
+    shared = _shared_input(kind, round(DURATION_S / INPUT_STEP_S), rng)
     trains = []
     for rate, loading in zip(rng.uniform(*RATES_HZ, N_NEURONS), rng.uniform(*LOADINGS, N_NEURONS), strict=True):
         relative = np.exp(loading * shared)
-        counts = rng.poisson(rate * DRIVE_STEP_S * relative / relative.mean())
+        counts = rng.poisson(rate * INPUT_STEP_S * relative / relative.mean())
         steps = np.repeat(np.arange(len(counts)), counts)
-        trains.append((steps + rng.random(len(steps))) * DRIVE_STEP_S)
+        trains.append((steps + rng.random(len(steps))) * INPUT_STEP_S)
     return trains
 
 
-def _drive(kind: Drive, n_steps: int, rng: np.random.Generator) -> Array:
-    """(T,) in steps of `DRIVE_STEP_S`: a walk that returns within `SLOW_S`, bursts, or a rhythm whose phase drifts."""
+def _shared_input(kind: SharedInput, n_steps: int, rng: np.random.Generator) -> Array:
+    """(T,) in steps of `INPUT_STEP_S`: a walk that returns within `SLOW_S`, bursts, or a rhythm whose phase drifts."""
     noise = rng.standard_normal(n_steps)
     if kind == "slow":
-        kept = np.exp(-DRIVE_STEP_S / SLOW_S)
+        kept = np.exp(-INPUT_STEP_S / SLOW_S)
         return np.asarray(lfilter([np.sqrt(1 - kept**2)], [1, -kept], noise))
     if kind == "bursts":
-        begins = rng.random(n_steps) < BURSTS_HZ * DRIVE_STEP_S
-        return BURST * np.convolve(begins, np.ones(round(BURST_S / DRIVE_STEP_S)))[:n_steps].clip(max=1)
-    return np.sin(2 * np.pi * RHYTHM_HZ * DRIVE_STEP_S * np.arange(n_steps) + PHASE_NOISE * np.cumsum(noise))
+        begins = rng.random(n_steps) < BURSTS_HZ * INPUT_STEP_S
+        return BURST * np.convolve(begins, np.ones(round(BURST_S / INPUT_STEP_S)))[:n_steps].clip(max=1)
+    return np.sin(2 * np.pi * RHYTHM_HZ * INPUT_STEP_S * np.arange(n_steps) + PHASE_NOISE * np.cumsum(noise))
 
 
 def independent(seed: int) -> list[Array]:
