@@ -42,7 +42,7 @@ def recovery_figure(expected: Expected, duration_s: float) -> go.Figure:
 
 
 def thresholds_figure(expected: Expected) -> go.Figure:
-    """Expected fraction of false discoveries over the nominal one; on the dotted line the threshold keeps its word."""
+    """Expected fraction of false discoveries over the nominal one; on the dotted line they are equal."""
     figure = go.Figure(layout=base_layout(height=400))
     nominal = [threshold.nominal for threshold in expected.thresholds]
     _add_estimates(figure, nominal, [threshold.false for threshold in expected.thresholds], "nominal %{x}")

@@ -22,6 +22,7 @@ from synapsnet.errors import InputError
 from synapsnet.limits import require_memory
 from synapsnet.memmap import blocks, filled, give_back
 from synapsnet.notebook import picture, table
+from synapsnet.wording import counted, listed
 
 FEW_SPIKES = 50
 PARTS, SILENT_PARTS = 10, 5
@@ -243,7 +244,7 @@ class Connectome:
         Parameters
         ----------
         fdr : float
-            Expected share of absent connections among those found.
+            Expected fraction of absent connections among those reported.
 
         Raises
         ------
@@ -345,12 +346,12 @@ class SparseConnectome(Connectome):
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """Everything that a simulated network did and was, before anyone observes it.
+    """A simulated network and all of its spikes, before anyone observes it.
 
     Attributes
     ----------
     spike_times : pynapple.TsGroup
-        All spikes of neuron 0..N-1 in seconds; its time support is the simulated duration.
+        All spikes of neurons 0..N-1 in seconds; its time support is the simulated duration.
     neurons : DataFrame with N rows
         Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`; see `neuron_table`.
     connectome : Connectome
@@ -462,7 +463,7 @@ class Recording:
         if len(self.neurons) != self.n_neurons or columns != known:
             raise InputError(
                 f"The neuron table must have {self.n_neurons} rows and the columns {', '.join(known)}; "
-                f"got {len(self.neurons)} rows and {', '.join(map(str, columns))}."
+                f"got {counted(len(self.neurons), 'row')} and {', '.join(map(str, columns))}."
             )
         if self.behaviour is not None:
             if len(self.behaviour) != self.n_steps:
@@ -481,7 +482,8 @@ class Recording:
                 _check_magnitude(self.behaviour.values.min(axis=0), self.behaviour.values.max(axis=0), "Behaviour")
         if self.spike_times is not None and len(self.spike_times) != self.n_neurons:
             raise InputError(
-                f"The spike times must be of the {self.n_neurons} recorded neurons; got {len(self.spike_times)} trains."
+                f"The spike times must be of the {self.n_neurons} recorded neurons; got "
+                f"{counted(len(self.spike_times), 'train')}."
             )
         if self.connectome is not None and self.connectome.n_neurons != self.n_neurons:
             raise InputError(
@@ -500,7 +502,7 @@ class Recording:
         facts = {
             "activity": f"deconvolved {self.modality}" if self.deconvolved else self.modality,
             "neurons": str(self.n_neurons),
-            "duration": f"{self.n_steps * self.dt_s:.6g} s in {n_epochs} epoch{'s' if n_epochs > 1 else ''}",
+            "duration": f"{self.n_steps * self.dt_s:.6g} s in {counted(n_epochs, 'epoch')}",
             "time step": f"{self.dt_s * 1e3:.4g} ms",
         }
         if self.modality == "spikes":
@@ -654,7 +656,7 @@ class Recording:
         )
 
     def without_ground_truth(self) -> Recording:
-        """What a method may see: no connectome, no spikes behind calcium, no account of how it was made."""
+        """What a method may see: no connectome, no spikes behind calcium, no account of how the data were made."""
         sorted_spikes = self.spike_times if self.modality == "spikes" else None
         return self._part(connectome=None, spike_times=sorted_spikes, metadata={})
 
@@ -800,15 +802,15 @@ def _check_activity(values: npt.NDArray[np.float32], modality: Modality) -> None
 
 
 def _check_magnitude(lowest: npt.NDArray[np.floating[Any]], highest: npt.NDArray[np.floating[Any]], what: str) -> None:
-    """Refuse numbers whose squares float32 does not hold: they would be fitted as if nothing were there."""
+    """Refuse numbers whose squares float32 cannot hold: they would be fitted as if nothing were there."""
     size = np.maximum(np.abs(lowest), np.abs(highest)).astype(np.float64)
     span = highest.astype(np.float64) - lowest
     wrong = (size > LARGEST) | ((span > 0) & (span < SMALLEST))
     if wrong.any():
         k = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{what} of {_names(wrong)} reaches {size[k]:.3g} and varies by {span[k]:.3g}, and can be computed with up "
-            f"to {LARGEST:g} and from {SMALLEST:g} on; use another unit, or drop them."
+            f"{what} of {_names(wrong)} reaches {size[k]:.3g} and varies by {span[k]:.3g}; it may reach at most "
+            f"{LARGEST:g}, and must vary by at least {SMALLEST:g} if it varies: use another unit, or drop them."
         )
 
 
@@ -831,8 +833,6 @@ def _check_grid(activity: nap.TsdFrame, dt_s: float) -> None:
 
 
 def _names(mask: npt.ArrayLike) -> str:
-    """'neuron 3' or 'neurons 3, 8 and 5 more': who is meant, without flooding the screen."""
-    indices = np.flatnonzero(mask)
-    shown = ", ".join(str(k) for k in indices[:5])
-    more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
-    return f"neuron{'s' if len(indices) > 1 else ''} {shown}{more}"
+    """'neuron 3' or 'neurons 3, 8 and 5 more'."""
+    indices = np.flatnonzero(mask).tolist()
+    return f"neuron{'s' if len(indices) > 1 else ''} {listed(indices)}"

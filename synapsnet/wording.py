@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """`1 spike`, `2 spikes`; the plural has an s unless it is given."""
-    return f"{n} {noun if n == 1 else plural or f'{noun}s'}"
+    return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
 
 
 def listed(names: Sequence[object], most: int = 5) -> str:

@@ -189,5 +189,5 @@ def test_another_threshold_is_offered_where_one_is_needed_and_known(
             Threshold(nominal=0.05, n_reported=30, false=around(at_5, 0.05)),
         ],
     )  # fmt: skip
-    offered = found.kept(0.05, 0.05)
+    offered = found.stricter(0.05, 0.05)
     assert (None if offered is None else offered.nominal) == kept

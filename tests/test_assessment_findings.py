@@ -146,7 +146,7 @@ def test_nothing_to_warn_of() -> None:
             {"expected": expected(false={0.05: 0.2})},
             r"20% \[15%, 25%\] of 500 .*; at a nominal 1.0%, 1% .* of 100 pairs",
         ),
-        ({"expected": expected(false={0.01: 0.15, 0.05: 0.2})}, "no other threshold is known to keep its word"),
+        ({"expected": expected(false={0.01: 0.15, 0.05: 0.2})}, "no stricter threshold is expected to bring that down"),
         ({"reliability": reliability(None)}, "Not reliable"),
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),
         ({"forecasts": forecasts("worse")}, "W = 0 forecasts better"),

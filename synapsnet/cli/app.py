@@ -74,7 +74,7 @@ def simulate(
     ] = None,
     state: Annotated[
         list[str] | None,
-        typer.Option(help="State of the whole network, see `synapsnet catalogue`; repeatable."),
+        typer.Option(help="State of the whole network (see `synapsnet catalogue`); repeatable."),
     ] = None,
     duration: Annotated[float, typer.Option(help="Simulated time in seconds.")] = 1200.0,
     seed: Seed = 0,
@@ -112,13 +112,15 @@ def simulate(
 
     check_output(output, ".nwb", inputs=[] if beside is None else [beside])
     if (seeds > 1) != ("{seed}" in output.name):
-        raise InputError(f"Several --seeds need an output whose name holds {{seed}}, one seed must not; got {output}.")
+        raise InputError(
+            f"The name of the output must contain {{seed}} with several --seeds, and only then; got {output}."
+        )
     if preview is not None:
         check_output(preview, ".html")
     if seeds > 1 and preview is not None:
-        raise InputError("--preview shows one seed; leave --seeds out.")
+        raise InputError("--preview shows one simulation; leave --seeds out.")
     if beside is not None and preview is None:
-        raise InputError("--beside belongs to --preview; say where to write the page.")
+        raise InputError("--beside needs --preview FILE.html, the page to write.")
     if beside is None and reading != Reading():
         raise InputError("Reading options apply to the recording shown beside the simulation; name it (--beside).")
     parameters = nested(parameter or [])
@@ -184,11 +186,11 @@ def observe(
     visible: Annotated[float, typer.Option(help="Fraction of the neurons that are recorded.")] = 1.0,
     by: Annotated[
         Literal["random", "field", "depth", "rate", "type"],
-        typer.Option(help="How the recorded neurons are chosen: at random, by field of view, depth, rate, or type."),
+        typer.Option(help="How the recorded neurons are chosen: at random, or by field of view, depth, rate or type."),
     ] = "random",
     cell_type: Annotated[list[str] | None, typer.Option(help="With --by type: a type to record; repeatable.")] = None,
 ) -> None:
-    """Record a simulation as an experiment would see it.
+    """Record a simulation as an experiment would.
 
     Examples
     --------
@@ -207,7 +209,7 @@ def observe(
     calcium = {"indicator": indicator, "frame_rate_hz": frame_rate, "noise_level": noise, "drift": drift}
     own, foreign = (spikes, calcium) if modality == "spikes" else (calcium, spikes)
     if unused := [name for name, value in foreign.items() if value is not None]:
-        raise InputError(f"{', '.join(unused)} cannot be chosen for {modality}; leave it out.")
+        raise InputError(f"{', '.join(unused)} cannot be used with {modality}; leave it out.")
     options: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     record: Callable[..., Any] = observe_spikes if modality == "spikes" else observe_calcium
     known = [name for name in keyword_parameters(record) if name not in ("seed", "notify", *own)]
@@ -277,15 +279,13 @@ def fit(
     ] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")] = False,
-    test_fraction: Annotated[
-        float, typer.Option(help="Fraction of the recording, at its end, that is held out.")
-    ] = 0.1,
+    test_fraction: Annotated[float, typer.Option(help="Fraction of the recording that is held out, at its end.")] = 0.1,
     epochs: Annotated[int | None, typer.Option(help="Maximum number of passes over the training part.")] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of SynapsNet as NAME=VALUE; repeatable.")
     ] = None,
     pretrained: Annotated[
-        Path | None, typer.Option(help="Run, or output of `synapsnet pretrain`, whose decoder is used unchanged.")
+        Path | None, typer.Option(help="Run, or output of `synapsnet pretrain`, whose decoder is reused unchanged.")
     ] = None,
     *,
     reading: Reading,
@@ -340,7 +340,8 @@ def score(
     against: Annotated[
         str | None,
         typer.Option(
-            help="Comparators, comma-separated: names, or pkg.mod:Class; default: four of them.", metavar="NAMES"
+            help="Comparators, comma-separated: names, or pkg.mod:Class. Default: four of them.",
+            metavar="NAMES",
         ),
     ] = None,
     seed: Seed = 0,
@@ -349,7 +350,7 @@ def score(
     orientation: Orientation = None,
     truth_read: TruthRead = None,
 ) -> None:
-    """Fit the comparators to the same data, and score all methods on the held-out part.
+    """Fit comparators to the same data, and score all methods: connectivity and forecasts of the held-out part.
 
     Examples
     --------

@@ -19,7 +19,7 @@ def assess(
     light: Annotated[
         Path | None,
         typer.Option(
-            help="Your recording's file, if it has light stimulation that was not fitted: are responses predicted?"
+            help="File of the recording, if it has light stimulation that was not fitted: are its effects predicted?"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=2**31 - 1)] = 0,

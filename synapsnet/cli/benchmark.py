@@ -10,6 +10,7 @@ import typer
 from synapsnet.cli.console import OUT, complain, notify, print_scores, progress
 from synapsnet.errors import InputError
 from synapsnet.files import check_folder, check_output, make_folder, write_text
+from synapsnet.wording import counted
 
 if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
@@ -156,7 +157,7 @@ def baseline_save(
     made = make_baseline(read_table(results), method)
     make_folder(folder)
     save_baseline(made, path)
-    OUT.print(f"Baseline: {method} in {len(made.settings)} settings, {path}", markup=False)
+    OUT.print(f"Baseline: {method} in {counted(len(made.settings), 'setting')}, {path}", markup=False)
 
 
 def baseline_compare(
@@ -175,7 +176,7 @@ def baseline_compare(
     worse = [change for change in changes if change.worse]
     for change in worse:
         complain(f"worse, {change}")
-    OUT.print(f"{len(changes)} scores compared with {name}, {len(worse)} significantly worse.", markup=False)
+    OUT.print(f"{counted(len(changes), 'score')} compared with {name}, {len(worse)} significantly worse.", markup=False)
     if worse:
         raise typer.Exit(1)
 
@@ -183,7 +184,7 @@ def baseline_compare(
 def _baseline(folder: Path, name: str) -> Path:
     """The file of a baseline, which lies in the folder whatever its name."""
     if Path(name).name != name:
-        raise InputError(f"The name of a baseline is no path; got {name!r}. Its folder is --folder.")
+        raise InputError(f"The name of a baseline must not be a path; got {name!r}. Give its folder with --folder.")
     return folder / f"{name}.json"
 
 

@@ -19,7 +19,7 @@ def check(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer examples, for a slow method.")] = False,
 ) -> None:
-    """Check that a connectivity inference method has the properties any should have; exit 1 if it lacks a "must".
+    """Check that a connectivity inference method has the properties that any should have; exit 1 if it fails a "must".
 
     Example: `synapsnet check mypkg.mymodule:MyMethod`
     """
@@ -36,6 +36,6 @@ def check(
     lacking = [result for result in results if result.outcome == "failed"]
     wrong = [result for result in lacking if result.level == "must"]
     passed = sum(result.outcome == "passed" for result in results)
-    OUT.print(f"{passed} of {len(results)} passed, {len(lacking)} failed, {len(wrong)} of them a must.")
+    OUT.print(f"{passed} of {len(results)} passed; {len(lacking)} failed, of which {len(wrong)} are a must.")
     if wrong or not passed:
         raise typer.Exit(1)

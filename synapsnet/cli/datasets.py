@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from synapsnet.cli.console import OUT, complain, facts, notify, progress
+from synapsnet.wording import counted
 
 datasets = typer.Typer(invoke_without_command=True)
 
@@ -55,7 +56,8 @@ def list_dataset_files(name: Name) -> None:
     for file in listing.files:
         OUT.print(f"{file.size / 1e6:12,.1f} MB  {file.path}", markup=False, soft_wrap=True)
     total = sum(file.size for file in listing.files) / 1e9
-    OUT.print(f"{len(listing.files)} files, {total:,.1f} GB; licence: {listing.licence or 'not stated'}.", markup=False)
+    n_files = counted(len(listing.files), "file")
+    OUT.print(f"{n_files}, {total:,.1f} GB; licence: {listing.licence or 'not stated'}.", markup=False)
 
 
 @datasets.command("fetch")

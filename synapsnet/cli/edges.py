@@ -38,7 +38,7 @@ def edges(
     write_exports(fitted, output, fdr=fdr, recording=into)
     if few := int(has_little_data(fitted.recording).sum()):
         notify(
-            f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or spike in one part of the time, "
-            f"to say anything about their connections: `little_data` in {EDGES} marks these pairs."
+            f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or spikes in one part of the time "
+            f"only, to say anything about their connections: `little_data` in {EDGES} marks these pairs."
         )
     OUT.print(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}", markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from synapsnet.cli.console import OUT, notify, progress
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 from synapsnet.files import check_folder, locked, make_folder
+from synapsnet.wording import counted
 
 
 @reads_recording
@@ -46,7 +47,7 @@ def pretrain(
     make_folder(output)
     with progress() as steps, locked(output):
         for name, changed in MODELS.items():
-            what = f"fitting {name} to {len(data)} recordings"
+            what = f"fitting {name} to {counted(len(data), 'recording')}"
             models = fit_together(
                 data,
                 device=device,

@@ -28,7 +28,7 @@ def truth_of(file: Path | None, orientation: str | None, more: Sequence[str] | N
     """The ground truth that the user names, if any."""
     if file is None:
         if orientation or more:
-            raise InputError("--orientation and --truth-read say how --truth FILE is read; name the file, too.")
+            raise InputError("--orientation and --truth-read say how --truth FILE is read; give the file as well.")
         return None
     options: dict[str, Any] = {"orientation": orientation} if orientation else {}
     for text in more or []:
@@ -72,7 +72,7 @@ class Reading:
     )
     modality: Annotated[str | None, _option("Arrays and tables: calcium or spikes.")] = None
     until: Annotated[
-        str | None, _option("npz: trials x bins array; each trial is used up to its first non-zero bin.")
+        str | None, _option("npz: name of a trials x bins array; each trial is used up to its first non-zero bin.")
     ] = None
     behaviour: Annotated[
         str | None, _option("Behavioural variables to read (comma-separated, or none); npz: name of the array.")
@@ -127,7 +127,7 @@ class Reading:
             if not (equals and name):
                 raise InputError(f"--read needs NAME=VALUE; got {text!r}.")
             if options.get(name) is not None:
-                raise InputError(f"--read {name} was given twice or beside its own flag; give it once.")
+                raise InputError(f"--read {name} was given twice, or together with its own flag; give it once.")
             options[name] = value
         return options
 

@@ -92,12 +92,12 @@ def _false_discoveries(expected: Expected) -> str | None:
     now = expected.at(LEVEL)
     if not now.n_reported or not now.false.low > TOO_FALSE * LEVEL:
         return None
-    kept = expected.kept(LEVEL, LEVEL)
+    stricter = expected.stricter(LEVEL, LEVEL)
     instead = (
-        "no other threshold is known to keep its word here."
-        if kept is None
-        else f"at a nominal {kept.nominal:.1%}, {percent(kept.false)} of {kept.n_reported:,} pairs are "
-        f"(`synapsnet edges --fdr {kept.nominal:g}`)."
+        "no stricter threshold is expected to bring that down."
+        if stricter is None
+        else f"at a nominal {stricter.nominal:.1%}, {percent(stricter.false)} of {stricter.n_reported:,} pairs are "
+        f"(`synapsnet edges --fdr {stricter.nominal:g}`)."
     )
     return (
         f"More of the reported connections are false than the nominal {LEVEL:.0%}: {percent(now.false)} of "

@@ -421,10 +421,10 @@ class Expected(_Result):
         """What is reported at a nominal rate."""
         return next(entry for entry in self.thresholds if entry.nominal == nominal)
 
-    def kept(self, wanted: float, nominal: float) -> Threshold | None:
-        """The most that can be reported with `wanted` expected to be false, where at `nominal` more is.
+    def stricter(self, wanted: float, nominal: float) -> Threshold | None:
+        """The largest rate below `nominal` at which no more than `wanted` is expected to be false.
 
-        None if nominal is as good as its word, or no threshold is.
+        None if not clearly more is false at `nominal`, or there is no such rate.
         """
         if self.at(nominal).false.low <= TOO_FALSE * wanted:
             return None

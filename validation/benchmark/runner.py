@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from synapsnet.errors import InputError
 from synapsnet.files import locked, write_text
 from synapsnet.limits import require_memory
+from synapsnet.wording import counted
 from validation.benchmark.sources import case_key, versions
 from validation.benchmark.subprocess import Outcome, run_in_child
 from validation.benchmark.suite import Case, Suite
@@ -129,8 +130,8 @@ def _run_cases(
     outcomes = {key: outcome for key, outcome in saved.items() if outcome and outcome.final(time_limit_s)}
     missing = {key: case for case, key in cases if key not in outcomes}
     if outcomes:
-        notify(f"{len(outcomes)} cases are done already.")
-    step = f"running {len(missing)} cases"
+        notify(f"Done already: {counted(len(outcomes), 'case')}.")
+    step = f"running {counted(len(missing), 'case')}"
     progress(step, 0.0)
     futures = {
         client.submit(run_in_child, case.model_dump_json(), time_limit_s, key=key, retries=RETRIES): key
