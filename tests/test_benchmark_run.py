@@ -153,7 +153,7 @@ def test_memory_is_measured(results: pd.DataFrame):
 def test_what_is_done_is_not_repeated_unless_it_died(results: pd.DataFrame, folder: Path, client: Client):
     said: list[str] = []
     again = run_suite(suite("Fast", "Hungry", "Failing"), folder / "results", client, notify=said.append)
-    assert said[0] == "3 cases are done already." and "kept beside these" in said[1] and len(said) == 2
+    assert said[0] == "Done already: 3 cases." and "kept beside these" in said[1] and len(said) == 2
     killed = results["status"] == "killed"  # not of the suite any more, so it comes first
     pd.testing.assert_frame_equal(again, pd.concat([results[killed], results[~killed]], ignore_index=True))
     assert len(list((folder / "results" / "cases").glob("*.json"))) == 3

@@ -193,9 +193,9 @@ def test_the_catalogue_lists_everything_and_explains_each(ok):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--seeds", 2, "-o", "sim.nwb"], "need an output whose name holds {seed}"),
-        (["--seeds", 2, "--preview", "page.html", "-o", "sim-{seed}.nwb"], "--preview shows one seed"),
-        (["--beside", "rec.nwb", "-o", "sim.nwb"], "--beside belongs to --preview"),
+        (["--seeds", 2, "-o", "sim.nwb"], "must contain {seed} with several --seeds"),
+        (["--seeds", 2, "--preview", "page.html", "-o", "sim-{seed}.nwb"], "--preview shows one simulation"),
+        (["--beside", "rec.nwb", "-o", "sim.nwb"], "--beside needs --preview"),
         (["--fs", 6, "-o", "sim.nwb"], "name it (--beside)"),
         (["--preview", "page.pdf", "-o", "sim.nwb"], "must be named *.html"),
         (["--topology", "smallworld", "-o", "sim.nwb"], "did you mean 'small-world'"),
@@ -333,7 +333,7 @@ def test_bad_input_ends_in_a_sentence(refused, files, tmp_path):
 
 def test_options_that_do_not_apply_are_refused(refused, files, tmp_path):
     printed = refused("observe", files / "sim.nwb", "--as", "spikes", "--noise", 4, "-o", tmp_path / "r.nwb")
-    assert "noise_level cannot be chosen for spikes" in printed
+    assert "noise_level cannot be used with spikes" in printed
     printed = " ".join(refused("fit", files / "calcium.nwb", "--fs", 30, "-o", tmp_path / "run").split())
     assert "holds activity on a grid, as we wrote it; leave out fs_hz" in printed
     assert "must be named *.nwb" in refused("observe", files / "sim.nwb", "--as", "spikes", "-o", tmp_path / "r.txt")

@@ -71,8 +71,8 @@ def test_any_option_may_be_given_by_name(info, counts):
     [
         (["--read", "key"], "--read needs NAME=VALUE; got 'key'."),
         (["--read", "=z"], "--read needs NAME=VALUE; got '=z'."),
-        (["--read", "key=z", "--key", "z"], "--read key was given twice or beside its own flag"),
-        (["--read", "key=z", "--read", "key=other"], "--read key was given twice or beside its own flag"),
+        (["--read", "key=z", "--key", "z"], "--read key was given twice, or together with its own flag"),
+        (["--read", "key=z", "--read", "key=other"], "--read key was given twice, or together with its own flag"),
         (["--read", "planes=2"], "planes (--read planes=...) cannot be used with"),
         (["--read", "fs_hz=fast"], "Unusable fs_hz (--fs): input should be a valid number"),
         (["--modality", "photons"], "Unusable modality (--modality): input should be '"),

@@ -350,4 +350,4 @@ def test_the_command_prints_every_result_and_exits_with_one_if_a_must_fails(tmp_
     assert "failed  spikes  must   well-formed: infer raised KeyError: 'oh'; on 3 neurons" in bad.output
     good = CliRunner().invoke(app, ["my_own:Unsigned", "--quick", "--as", "spikes"])
     assert good.exit_code == 0
-    assert "16 of 21 passed, 1 failed, 0 of them a must." in good.output
+    assert "16 of 21 passed; 1 failed, of which 0 are a must." in good.output

@@ -184,7 +184,7 @@ def test_refuses_a_connectome_of_other_neurons(counts):
 
 def test_refuses_spike_times_of_other_neurons(counts):
     trains = nap.TsGroup({0: nap.Ts([0.1, 0.2])}, time_support=nap.IntervalSet(0, 1))
-    with pytest.raises(InputError, match="of the 3 recorded neurons; got 1 trains"):
+    with pytest.raises(InputError, match="of the 3 recorded neurons; got 1 train"):
         Recording.from_array(counts, 0.01, "spikes", spike_times=trains)
 
 
