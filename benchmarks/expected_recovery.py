@@ -32,12 +32,13 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from simulators import networks, observe_calcium, observe_spikes, simulate
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path
 from synapsnet.io import read
 from synapsnet.io.truth import Truth
-from synapsnet.recording import Connectome, Recording, Simulation
+from synapsnet.recording import Recording, Simulation
 from validation.assessment import expected_recovery
 from validation.assessment.expected_recovery import FACTOR, LONGER, among, promises, statistics
 from validation.assessment.signature import RATES, signature

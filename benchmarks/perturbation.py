@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import write_text
 from synapsnet.io import read
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.recording import Recording
 from validation.light.responses import (
     PerturbationScore,
     Responses,

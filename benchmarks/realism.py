@@ -31,9 +31,10 @@ from reports.figures import cell_type_order
 from reports.tables import Table
 from simulators import NETWORKS, simulate
 from simulators.networks import LifRandom
+from synapsnet.array_types import FloatArray
 from synapsnet.files import write_text
 from synapsnet.io import read
-from synapsnet.recording import FloatArray, Recording, Simulation
+from synapsnet.recording import Recording, Simulation
 from validation.activity.observe_like import observe_like
 from validation.activity.statistics import CalciumStatistics, SpikeStatistics
 from validation.metrics.glossary import Metric

@@ -23,7 +23,8 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from simulators import networks, observe_spikes, simulate, visible_part
-from synapsnet.recording import Connectome, Recording, Simulation
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording, Simulation
 from validation.methods import GLMCC, CrossCorrelogram, correlogram_network
 from validation.methods.correlogram_network import (
     ABSENT,

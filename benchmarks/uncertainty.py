@@ -16,8 +16,9 @@ import numpy as np
 
 from simulators import observe_calcium, observe_spikes, simulate
 from simulators.networks import LifRandom
+from synapsnet.connectome import Connectome
 from synapsnet.estimator import SynapsNet
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.activity.surrogates import circular_shift, jitter
 
 DURATION_S, FIRST_SEED = 600.0, 100

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 import pynapple as nap
 from plotly.subplots import make_subplots
 
-from reports.figures import GRID, INK, FloatArray, axis_style, base_layout
+from reports.figures import GRID, INK, axis_style, base_layout
 from reports.numbers import format_number
+from synapsnet.array_types import FloatArray
 
 # Dark and light within a family, so that types stay apart in greyscale: warm for those that excite, cold for others
 WARM = ("#a63603", "#e6762b", "#7f2704", "#fdae6b")

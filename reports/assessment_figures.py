@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from reports.figures import INK, FloatArray, axis_style, base_layout
+from reports.figures import INK, axis_style, base_layout
+from synapsnet.array_types import FloatArray
 from validation.assessment.results import Comparison, Expected, Perturbation
 from validation.metrics.results import Estimate
 

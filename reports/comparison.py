@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.activity_figures import curve_figure, distribution_figure, raster_figure, trace_figure
-from reports.figures import FloatArray
 from reports.numbers import format_number, is_defined
 from reports.page import Panel
 from reports.tables import Cell, Row, Table
+from synapsnet.array_types import FloatArray
 from synapsnet.recording import Recording
 from validation.activity.observe_like import ComparablePair, is_dff
 from validation.activity.statistics import (

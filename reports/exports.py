@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from synapsnet.connectome import MOST_PAIRS, Connectome
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder, write_text
 from synapsnet.io.nwb_inferred import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
-from synapsnet.recording import MOST_PAIRS, Connectome, has_little_data
+from synapsnet.recording import has_little_data
 from synapsnet.run import RECORDING, Run
 
 EDGES, GRAPH, NWB = "edges.csv", "network.graphml", "results.nwb"

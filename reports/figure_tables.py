@@ -12,7 +12,7 @@ from reports.forecast_figures import MAX_STEPS_SHOWN
 from reports.network_figures import MAX_LISTED, surest
 from reports.numbers import format_number, is_defined
 from reports.tables import Cell, Row, Table, estimate_cell, horizon_text
-from synapsnet.recording import Connectome
+from synapsnet.connectome import Connectome
 from validation.metrics.glossary import Metric
 from validation.metrics.results import Estimate, ForecastScores, RunResults
 

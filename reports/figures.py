@@ -18,10 +18,10 @@ from sklearn.metrics import precision_recall_curve
 
 from reports.numbers import format_number
 from reports.palette import MethodStyle
-from synapsnet.recording import Connectome
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from validation.metrics.results import RunResults
 
-FloatArray = npt.NDArray[np.floating[Any]]
 Styles = dict[str, MethodStyle]
 
 MAX_NEURONS = 400  # more rows than a screen has pixels for; keeps the page small

@@ -9,18 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports.figures import (
-    INK,
-    FloatArray,
-    Styles,
-    axis_style,
-    base_layout,
-    line_style,
-    marker_style,
-    method_label,
-    neuron_name,
-)
+from reports.figures import INK, Styles, axis_style, base_layout, line_style, marker_style, method_label, neuron_name
 from reports.numbers import format_duration, format_number
+from synapsnet.array_types import FloatArray
 from validation.metrics.results import Estimate, ForecastScores, RunResults
 
 MAX_STEPS_SHOWN = 300  # at first sight; the rest is a drag away

@@ -11,10 +11,11 @@ import plotly.graph_objects as go
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from reports.exports import edge_table
-from reports.figures import INK, FloatArray, axis_style, base_layout
+from reports.figures import INK, axis_style, base_layout
 from reports.numbers import format_number, is_defined
 from reports.tables import Cell, Row, Table
-from synapsnet.recording import Connectome
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from validation.metrics.glossary import Metric
 
 MAX_EDGES = 200  # more of them hide each other

@@ -12,8 +12,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports.exports import unique_names
-from reports.figures import FloatArray
-from synapsnet.recording import Connectome, Modality
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Modality
 from synapsnet.run import Run
 
 MAX_STEPS = 300

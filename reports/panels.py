@@ -8,14 +8,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table, true_table
-from reports.figures import MAX_NEURONS, MAX_STROKED, FloatArray, Styles, matrix_figure, precision_recall_figure
+from reports.figures import MAX_NEURONS, MAX_STROKED, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.network_figures import MAX_EDGES, MOST_CLUSTERED, cluster_names, map_figure, plane, surest_table
 from reports.page import Panel
 from reports.palette import MODEL
 from reports.summary import best_forecaster
 from reports.tables import horizon_text
-from synapsnet.recording import Connectome
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from validation.metrics.results import RunResults
 
 WEIGHTS = {

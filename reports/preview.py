@@ -21,12 +21,13 @@ from reports.activity_figures import (
     type_colors,
 )
 from reports.comparison import DIFFERENCES, MAX_SHOWN, N_TRACES, compare, evenly, names_of
-from reports.figures import FloatArray, cell_type_order, matrix_figure
+from reports.figures import cell_type_order, matrix_figure
 from reports.numbers import format_duration, format_number
 from reports.page import Panel, flat, render_page
 from reports.summary import Statement
 from reports.tables import Table
 from simulators import observe_calcium
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
 from synapsnet.recording import Recording, Simulation

@@ -23,8 +23,10 @@ from simulators.observation import observe_calcium, observe_spikes
 from simulators.spike_trains import spike_trains
 from simulators.tuning import tuned_input, with_constant
 from simulators.units import MILLI
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Simulation
+from synapsnet.recording import Simulation
 
 __all__ = [
     "NETWORKS",

@@ -15,8 +15,9 @@ from simulators.rates import Rates
 from simulators.states import State, states
 from simulators.topologies import Topology, topology
 from simulators.units import Positive
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome, Edges
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Connectome, Edges, FloatArray
 
 SHEET_UM_PER_NEURON = 25.0
 SHEET_THICKNESS_UM = 100.0

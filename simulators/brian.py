@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from simulators.spike_trains import spike_trains
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Simulation, neuron_table
+from synapsnet.recording import Simulation, neuron_table
 
 WEIGHT = "w"
 

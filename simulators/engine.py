@@ -27,8 +27,9 @@ import numpy.typing as npt
 from simulators import cache
 from simulators.base import Model
 from simulators.inputs import Signals
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Edges
 from synapsnet.errors import InputError
-from synapsnet.recording import Edges, FloatArray
 
 _CODEGEN = Path(__file__).with_name("codegen.py")
 _LEAST_SPACE = 2**20  # bytes: with less, a complaint cannot be written either

@@ -29,8 +29,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigs
 
 from simulators.positions import positions_um
+from synapsnet.array_types import FloatArray, IndexArray
+from synapsnet.connectome import Edges
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import Edges, FloatArray, IndexArray, Simulation
+from synapsnet.recording import Simulation
 
 By = Literal["random", "field", "depth", "rate", "type"]
 

@@ -20,10 +20,10 @@ from scipy.signal import lfilter
 
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.units import MILLI, NotNegative, Positive, Probability
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
 from synapsnet.limits import require_memory
 from synapsnet.parameters import Parameters
-from synapsnet.recording import FloatArray
 
 STEP_S = 1e-3
 TOP_SPEED_CM_S = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import lfilter
 
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 
 def ornstein_uhlenbeck(n_steps: int, step: float, rng: np.random.Generator) -> FloatArray:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
-from synapsnet.recording import FloatArray, Simulation
+from synapsnet.recording import Simulation
 
 
 def positions_um(simulation: Simulation, purpose: str) -> FloatArray:

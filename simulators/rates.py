@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import model_validator
 
 from simulators.units import NotNegative, Positive
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
-from synapsnet.recording import FloatArray
 
 
 class Rates(Parameters):

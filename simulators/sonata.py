@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulators.units import MILLI
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Simulation
+from synapsnet.recording import Simulation
 
 if TYPE_CHECKING:
     from bmtk.builder import NetworkBuilder

@@ -18,7 +18,7 @@ from simulators import engine
 from simulators.base import Model
 from simulators.inputs import STEP_S, Signals
 from simulators.units import MILLI
-from synapsnet.recording import FloatArray, IndexArray
+from synapsnet.array_types import FloatArray, IndexArray
 
 N_ROUNDS = 12
 ROUND_S = (10, 30)  # least and most that is simulated in one

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import BoolArray, FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import BoolArray, Connectome, FloatArray
 
 DELAY_RANGE_S = (1e-3, 3e-3)
 

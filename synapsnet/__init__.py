@@ -3,16 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synapsnet.connectome import Connectome
     from synapsnet.errors import InputError
     from synapsnet.estimator import SynapsNet
     from synapsnet.io import read
-    from synapsnet.recording import Connectome, Recording
+    from synapsnet.recording import Recording
     from synapsnet.run import fit_run, load_run
     from synapsnet.settings import Settings
 
 __version__ = "0.2.0"  # the build reads it here, so that a checkout need not be installed
 _PLACES = {
-    "Connectome": "synapsnet.recording",
+    "Connectome": "synapsnet.connectome",
     "InputError": "synapsnet.errors",
     "Recording": "synapsnet.recording",
     "Settings": "synapsnet.settings",

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from oasis.oasis_methods import oasisAR1
 
-from synapsnet.recording import FloatArray, Recording
+from synapsnet.array_types import FloatArray
+from synapsnet.recording import Recording
 
 BASELINE_PERCENTILE = 1.0
 MAX_DECAY_S = 2.0  # no calcium indicator in use decays more slowly; anything slower is drift

@@ -16,6 +16,7 @@ import torch
 from lightning_fabric import Fabric
 from sklearn.base import BaseEstimator
 
+from synapsnet.connectome import Connectome
 from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, launch
 from synapsnet.errors import InputError
@@ -25,7 +26,7 @@ from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.model.likelihoods import LIKELIHOODS
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
 from synapsnet.training import History, require_windows, section

@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from synapsnet.connectome import Connectome
 from synapsnet.devices import add_up
 from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
@@ -25,7 +26,7 @@ from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
 from synapsnet.multi_step import SPANS, MultiStep, recent_means
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
 from synapsnet.training import History, Schedule, Task, mean_loss, segments_of_process, stretches, train, windows

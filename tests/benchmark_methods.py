@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 
 
 class Fast:

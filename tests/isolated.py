@@ -7,22 +7,20 @@ from typing import Any
 
 import brian2 as b2
 import numpy as np
-import numpy.typing as npt
 
 from simulators import Network
-from synapsnet.recording import Edges
-
-FloatArray = npt.NDArray[np.float64]
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Edges
 
 
 @dataclass(frozen=True)
 class Traces:
     """`time_s` (T,), `v` and, where the model has it, `current` (N, T) in volts; a list of N trains in seconds."""
 
-    time_s: FloatArray
-    v: FloatArray
-    current: FloatArray | None
-    spikes_s: list[FloatArray]
+    time_s: Float64Array
+    v: Float64Array
+    current: Float64Array | None
+    spikes_s: list[Float64Array]
 
 
 def run(

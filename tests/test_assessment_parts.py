@@ -9,8 +9,9 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from simulators.networks.v1 import PROBABILITY, STRENGTH_MV
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording, neuron_table
+from synapsnet.recording import Recording, neuron_table
 from validation.assessment.forecast_gain import _rival
 from validation.assessment.knowledge import (
     areas,

@@ -15,9 +15,10 @@ from pynwb.epoch import TimeIntervals
 from scipy.stats import spearmanr
 
 import validation.assessment.assess as module
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io import read, write_recording
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from synapsnet.run import Run, fit_run, load_run
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout

@@ -8,8 +8,9 @@ from sklearn.metrics import average_precision_score
 
 from simulators import observe_calcium, observe_spikes
 from simulators.networks import LifRandom
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods import BOUNDS, GLM, METHODS, Ceiling, find_method
 from validation.methods.ceiling import observe
 

@@ -18,11 +18,12 @@ from pynwb import NWBHDF5IO
 
 from reports.exports import EDGES, GRAPH, NWB, edge_table, graphml, write_exports
 from synapsnet.cli import main
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io import nwb_write, read, write_recording
 from synapsnet.io.nwb_inferred import add_inferred
 from synapsnet.io.reread import find_neurons, read_again
-from synapsnet.recording import Connectome, Recording, neuron_table
+from synapsnet.recording import Recording, neuron_table
 from synapsnet.run import Run, fit_run, load_run
 from synapsnet.settings import Settings
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from synapsnet.connectome import Connectome
 from synapsnet.estimator import SynapsNet
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods import find_method
 from validation.metrics.connectivity import score_connectivity
 

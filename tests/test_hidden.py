@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from simulators.hidden import effective_weight, response_gain, visible_part
 from simulators.networks import LifConnectome
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Simulation, neuron_table
+from synapsnet.recording import Simulation, neuron_table
 
 
 def simulation_of(

@@ -10,6 +10,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from synapsnet.connectome import Connectome
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import (
     TYPICAL_AGREEMENT,
@@ -19,7 +20,6 @@ from synapsnet.inference.hidden_sources import (
     peaks,
 )
 from synapsnet.inference.posterior import posterior
-from synapsnet.recording import Connectome
 
 STEP_S, N_LAGS = 0.001, 121
 LAGS_S = (np.arange(N_LAGS) - N_LAGS // 2) * STEP_S

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from synapsnet.connectome import Connectome
 from synapsnet.inference import pair_model
 from synapsnet.inference import posterior as module
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
-from synapsnet.recording import Connectome
 
 N, STEPS = 40, 20_000
 PAIRS = ~np.eye(N, dtype=bool)

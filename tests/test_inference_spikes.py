@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma, norm
 
+from synapsnet.connectome import Connectome
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference.background import neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
@@ -19,7 +20,7 @@ from synapsnet.inference.responses import _best_delay, _without_choice, normal_s
 from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, time_resolution_s, welch
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.io.units import count_spikes
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.recording import neuron_table
 
 CPU = torch.device("cpu")
 DURATION_S, BIN_S = 60.0, 0.005

@@ -16,8 +16,9 @@ from simulators import observe_calcium, observe_spikes
 from simulators.inputs import STEP_S, TOP_SPEED_CM_S, Inputs, running_speed
 from simulators.networks import LifConnectome, LifRandom
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.recording import neuron_table
 
 N = 20
 TYPES = ["excitatory"] * 16 + ["inhibitory"] * 4

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from nwb_files import foreign_file, save, with_units
 
 from simulators import observe_spikes
+from synapsnet.connectome import MATRICES, Connectome
 from synapsnet.errors import InputError
 from synapsnet.io import nwb, read, read_simulation, write_recording, write_simulation
-from synapsnet.recording import MATRICES, Connectome, Recording, Simulation, neuron_table
+from synapsnet.recording import Recording, Simulation, neuron_table
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=8)
 

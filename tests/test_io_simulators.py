@@ -11,10 +11,11 @@ import pynapple as nap
 import pytest
 
 from simulators.sonata import write_sonata
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io import explain, read
 from synapsnet.io.truth import Truth
-from synapsnet.recording import Connectome, Simulation, neuron_table
+from synapsnet.recording import Simulation, neuron_table
 
 NEST = Path(__file__).parent / "nest"
 

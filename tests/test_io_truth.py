@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io import read, write_recording
 from synapsnet.io.truth import Truth, with_truth
-from synapsnet.recording import Connectome, Recording, neuron_table
+from synapsnet.recording import Recording, neuron_table
 
 IDS = ["a", "b", "c", "7"]
 WEIGHT = np.array([[0, 2, 0, 0], [0, 0, -1, 0], [0, 0.5, 0, 0], [3, 0, -2, 0.0]])  # [post, pre], Dale's principle holds

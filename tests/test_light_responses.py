@@ -7,8 +7,9 @@ import pytest
 from planted import N_DRIVEN, ONSET, N, planted_network, simulate
 from scipy.stats import spearmanr
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.light.responses import (
     directly_driven,
     modulation,

@@ -9,10 +9,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from simulators import observe_spikes
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference.scores import calibrated_connectome
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods import (
     AR,
     GLM,

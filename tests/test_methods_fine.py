@@ -6,8 +6,9 @@ import numpy as np
 import pynapple as nap
 import pytest
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods import TSPE, DirectedSTTC, Ensemble
 from validation.methods.ensemble import _scaled
 from validation.methods.fine import fine_spikes

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome
 from validation.metrics.connectivity import score_connectivity
 from validation.metrics.results import ConnectivityScores, Estimate
 

@@ -13,8 +13,9 @@ from scipy.stats import kstest, norm, spearmanr
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
 from simulators.topologies import topology
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.recording import neuron_table
 from validation.metrics.bootstrap import draw_counts
 from validation.metrics.connectivity import score_connectivity
 from validation.metrics.detection import rank, settled

@@ -16,8 +16,8 @@ from scipy.signal import welch
 from scipy.special import erfcx
 
 from simulators.networks import Brunel
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome
 from validation.activity.statistics import cv_isi, rates_hz, synchrony
 
 START_S, END_S = 0.1, 1.1

@@ -17,8 +17,9 @@ from simulators.networks import Coba, CobaSmall
 from simulators.neurons import lif
 from simulators.neurons.conductance import LARGEST, conductance, psp_peak
 from simulators.topologies import ErdosRenyi
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Simulation
+from synapsnet.recording import Simulation
 from validation.activity.statistics import cv_isi, rates_hz, synchrony
 
 ARRIVAL_S = 0.05

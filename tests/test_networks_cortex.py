@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from simulators.hidden import visible_part
 from simulators.networks import Cortex
 from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
-from synapsnet.recording import Connectome, Edges, Simulation, SparseConnectome, neuron_table
+from synapsnet.connectome import Connectome, Edges, SparseConnectome
+from synapsnet.recording import Simulation, neuron_table
 
 
 @pytest.fixture(scope="module")

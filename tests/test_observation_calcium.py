@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from simulators.observation import INDICATORS, Indicator, observe_calcium
 from simulators.observation.calcium import calcium_trace
 from simulators.observation.optics import kept_frames, neuropil_weights, planes_by_depth
+from synapsnet.connectome import Connectome
 from synapsnet.deconvolution import deconvolve
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
+from synapsnet.recording import Recording, Simulation, neuron_table
 
 CLEAN = {"noise_level": 0.0, "drift": 0.0}
 EVERYTHING = {

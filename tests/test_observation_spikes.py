@@ -14,8 +14,9 @@ from scipy.stats import norm
 
 from simulators.observation import observe_spikes, sorting
 from simulators.observation.sorting import Neighbourhood
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Simulation, neuron_table
+from synapsnet.recording import Simulation, neuron_table
 
 DURATION_S = 200.0
 

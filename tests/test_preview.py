@@ -15,8 +15,9 @@ import pytest
 from reports.activity_figures import distribution_figure, raster_figure, type_colors
 from reports.comparison import MAX_SHOWN, differences, statistics_of, summary_table
 from reports.preview import render_preview, write_preview
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording, Simulation, neuron_table
+from synapsnet.recording import Recording, Simulation, neuron_table
 from validation.activity.observe_like import observe_like
 from validation.activity.statistics import noise_fraction, noise_level
 

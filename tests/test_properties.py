@@ -10,8 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from synapsnet.cli.check import check
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation import assert_method, check_method
 from validation.methods import LaggedCorrelation
 from validation.properties import PROPERTIES
@@ -279,7 +280,7 @@ def test_a_planted_network_does_what_it_says():
 
 
 METHOD = """
-from synapsnet.recording import Connectome
+from synapsnet.connectome import Connectome
 from validation.methods import LaggedCorrelation
 
 class Good(LaggedCorrelation):

@@ -13,8 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import NEURON_COLUMNS, Connectome, Recording, Simulation, check_varying, neuron_table
+from synapsnet.recording import NEURON_COLUMNS, Recording, Simulation, check_varying, neuron_table
 
 N_NEURONS = 4
 

@@ -20,8 +20,9 @@ from reports.numbers import format_duration, format_estimate, format_interval, f
 from reports.palette import ABLATION, MODEL, method_styles
 from reports.summary import summarise
 from reports.tables import connectivity_table, forecast_table, horizon_text, timing_table
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.recording import neuron_table
 from validation.metrics.results import ConnectivityScores, Estimate, ForecastExample, ForecastScores, RunResults, Scores
 
 HORIZONS = [1, 2, 4, 8, 16]

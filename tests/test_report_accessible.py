@@ -18,7 +18,8 @@ from reports.figure_tables import (
 from reports.figures import DIVERGING, MAX_STROKED, matrix_figure
 from reports.network_figures import LOOKS
 from reports.palette import MODEL
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 
 def lightness(color: str) -> float:

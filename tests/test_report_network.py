@@ -12,7 +12,8 @@ from test_report import HOSTILE, make_run
 from reports.figures import cell_type_order, matrix_figure
 from reports.html import render
 from reports.network_figures import MAX_EDGES, MAX_LISTED, cluster_names, map_figure, plane, surest_table
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 
 def two_groups(n: int = 20) -> np.ndarray:

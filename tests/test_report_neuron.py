@@ -16,7 +16,8 @@ from reports.details import Details, load_details
 from reports.html import render, write_report
 from reports.neuron_view import Activity, load_activity, neuron_data
 from reports.palette import MODEL
-from synapsnet.recording import Connectome, Recording, neuron_table
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording, neuron_table
 from synapsnet.run import fit_run, load_run
 from synapsnet.settings import Settings
 

@@ -13,7 +13,8 @@ from test_report import settle, wait
 
 from reports.details import load_details
 from reports.html import write_report
-from synapsnet.recording import Connectome, Recording, neuron_table
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording, neuron_table
 from synapsnet.run import fit_run, load_run
 from synapsnet.settings import Settings
 from validation.assessment.assess import assess_run

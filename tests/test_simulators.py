@@ -16,8 +16,9 @@ from scipy.optimize import brentq
 from simulators import NETWORKS, Network, simulate
 from simulators.networks import LifCellTypes, LifConnectome, LifRandom, network_class
 from simulators.neurons.lif import psp_peak
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Simulation
+from synapsnet.recording import Simulation
 
 N = 20
 STEP_S = 1e-4

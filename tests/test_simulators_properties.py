@@ -34,9 +34,10 @@ from simulators.observation import INDICATORS
 from simulators.topologies import TOPOLOGIES
 from simulators.units import MILLI
 from synapsnet.cli import main
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
-from synapsnet.recording import NEURON_COLUMNS, Connectome, Simulation
+from synapsnet.recording import NEURON_COLUMNS, Simulation
 
 N = 20
 STEP_S = 1e-4

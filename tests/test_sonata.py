@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.sonata import write_sonata
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Simulation, neuron_table
+from synapsnet.recording import Simulation, neuron_table
 
 FILES = {"nodes.h5", "node_types.csv", "edges.h5", "edge_types.csv", "spikes.h5"}
 

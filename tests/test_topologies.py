@@ -26,8 +26,9 @@ from simulators.topologies import (
     topology,
 )
 from simulators.topologies.motifs import MOTIFS, lookalikes
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, neuron_table
+from synapsnet.recording import neuron_table
 
 EPSP_MV, IPSP_MV = 0.7, -2.8
 

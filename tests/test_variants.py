@@ -10,9 +10,10 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
-from synapsnet.recording import Connectome, Recording, neuron_table
+from synapsnet.recording import Recording, neuron_table
 
 N = 8
 PAIRS = ~np.eye(N, dtype=bool)

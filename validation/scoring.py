@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
+from synapsnet.array_types import Float32Array
+from synapsnet.connectome import MATRICES, Connectome
 from synapsnet.devices import Device
 from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.files import atomic_paths, check_folder, locked
-from synapsnet.recording import MATRICES, Connectome, Float32Array, Recording
+from synapsnet.recording import Recording
 from synapsnet.run import MODELS, SCORED, Progress, Run, load_run
 from validation.methods import METHODS, STANDARD, Entry, find_entry, label
 from validation.metrics.connectivity import score_connectivity

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from simulators.networks.random_wiring import RandomlyWired
 from simulators.neurons.adex import AdexNetwork
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 
 class Adex(RandomlyWired, AdexNetwork):

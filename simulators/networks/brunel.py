@@ -39,7 +39,9 @@ from pydantic import Field, model_validator
 from simulators.base import Model, Network
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from simulators.wiring import lowest, weigh
-from synapsnet.recording import Connectome, Edges, FloatArray, neuron_table
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome, Edges
+from synapsnet.recording import neuron_table
 
 EXCITATORY_FRACTION = 0.8
 

@@ -16,7 +16,9 @@ from pydantic import Field, model_validator
 from simulators.neurons.lif import LifNetwork
 from simulators.units import Probability
 from simulators.wiring import cell_type_blocks
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 CELL_TYPES = ("excitatory", "Pvalb", "Sst")
 

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from simulators.networks.v1 import CELL_TYPES, DELAY_RANGE_S, PROBABILITY, STRENGTH_MV, V1Layer23
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, Edges, FloatArray, SparseConnectome
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome, Edges, SparseConnectome
 
 DEPTH_UM = (100.0, 400.0)  # of layer 2/3 in mice
 FARTHEST = 3.0  # in ranges: 1% of the connections would be longer

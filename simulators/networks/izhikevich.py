@@ -9,7 +9,7 @@ import numpy as np
 from simulators.networks.random_wiring import RandomlyWired
 from simulators.neurons.izhikevich import Cells, IzhikevichNetwork
 from simulators.units import NotNegative
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 
 class Izhikevich(RandomlyWired, IzhikevichNetwork):

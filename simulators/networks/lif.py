@@ -10,7 +10,9 @@ from pydantic import field_serializer, field_validator, model_validator
 
 from simulators.networks.random_wiring import RandomlyWired
 from simulators.neurons.lif import LifNetwork
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 
 class LifRandom(RandomlyWired, LifNetwork):

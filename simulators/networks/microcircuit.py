@@ -16,7 +16,9 @@ from pydantic import Field, model_validator
 from simulators.base import Model
 from simulators.neurons.lif import LifNetwork, psp_peak
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Connectome, FloatArray, IndexArray, neuron_table
+from synapsnet.array_types import FloatArray, IndexArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 POPULATIONS = ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
 EXCITATORY = np.array([name.endswith("E") for name in POPULATIONS])

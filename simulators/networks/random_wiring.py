@@ -11,7 +11,9 @@ from simulators.base import Network
 from simulators.delays import DelayRange
 from simulators.topologies import ErdosRenyi
 from simulators.units import NotNegative, Probability
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 
 class RandomlyWired(DelayRange, Network):

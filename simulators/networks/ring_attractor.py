@@ -16,7 +16,9 @@ from simulators.delays import DelayRange
 from simulators.neurons.lif import LifNetwork, psp_peak
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from simulators.wiring import weigh
-from synapsnet.recording import Connectome, FloatArray, neuron_table
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import neuron_table
 
 
 class RingAttractor(DelayRange, LifNetwork):

@@ -17,7 +17,9 @@ from simulators.base import Model
 from simulators.neurons.lif import LifNetwork
 from simulators.units import MILLI, NotNegative, Probability
 from simulators.wiring import cell_type_blocks
-from synapsnet.recording import Connectome, Edges, FloatArray, neuron_table
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome, Edges
+from synapsnet.recording import neuron_table
 
 # All tables are [postsynaptic type][presynaptic type]
 CELL_TYPES = ("excitatory", "Pvalb", "Sst", "Vip")

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from simulators.base import Model, Network
 from simulators.neurons.lif import psp_peak
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Edges, FloatArray
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Edges
 
 NANO, PICO = 1e-9, 1e-12
 

@@ -21,7 +21,8 @@ from scipy.integrate import solve_ivp
 
 from simulators.base import Network
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Edges, FloatArray
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Edges
 
 LARGEST = 50.0  # leak conductances; steps of 0.1 ms are stable while less than 8 such synapses are open
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from simulators.base import Model, Network
 from simulators.units import MILLI
-from synapsnet.recording import Edges, FloatArray
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Edges
 
 EQUATIONS = """
 dv/dt = (0.04*v**2/mV + 5*v + 140*mV - u)/ms + leak*(drive + external) + noise*sqrt(2*leak)*xi : volt

@@ -19,7 +19,8 @@ import numpy as np
 
 from simulators.base import Model, Network
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import Edges, FloatArray
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Edges
 
 EQUATIONS = """
 dv/dt = (drive + external - v + I)/tau + noise*sqrt(2/tau)*xi : volt (unless refractory)

@@ -21,10 +21,11 @@ from simulators.observation.optics import (
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.positions import positions_um
 from simulators.units import NotNegative, Positive, Probability
+from synapsnet.array_types import Float32Array, FloatArray
 from synapsnet.deconvolution import deconvolve
 from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Float32Array, FloatArray, Recording, Simulation, check_varying
+from synapsnet.recording import Recording, Simulation, check_varying
 
 Trace = Literal["dff", "fluorescence", "deconvolved"]
 

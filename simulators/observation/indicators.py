@@ -9,8 +9,8 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.signal import lfilter
 
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import FloatArray
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 # Median of |x - y| for independent x, y of a normal distribution with standard deviation 1
 _MEDIAN_ABSOLUTE_DIFFERENCE = 0.674490 * np.sqrt(2)

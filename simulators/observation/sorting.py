@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from synapsnet.recording import FloatArray, IndexArray
+from synapsnet.array_types import FloatArray, IndexArray
 
 THRESHOLD = 4.0  # noise standard deviations, Quian Quiroga, Nadasdy & Ben-Shaul 2004, Neural Comput 16:1661
 AMPLITUDE_SIGMA = 0.5  # standard deviation of the logarithm of the units' amplitudes

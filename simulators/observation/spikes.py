@@ -14,9 +14,10 @@ from simulators.observation import sorting
 from simulators.observation.sorting import Neighbourhood
 from simulators.positions import positions_um
 from simulators.units import NotNegative, Positive, Probability
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError, unknown_name
 from synapsnet.parameters import Parameters
-from synapsnet.recording import FloatArray, Recording, Simulation, check_varying
+from synapsnet.recording import Recording, Simulation, check_varying
 
 
 class _Sorter(Parameters):

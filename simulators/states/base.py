@@ -10,8 +10,8 @@ from scipy.signal import lfilter
 
 from simulators.inputs import STEP_S
 from simulators.units import NotNegative
+from synapsnet.array_types import FloatArray
 from synapsnet.parameters import Parameters
-from synapsnet.recording import FloatArray
 
 
 class State(Parameters, ABC):

@@ -10,7 +10,7 @@ from simulators.inputs import STEP_S
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.states.base import SameSign
 from simulators.units import MILLI, Positive
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 
 class CommonInput(SameSign):

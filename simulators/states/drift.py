@@ -11,7 +11,7 @@ from simulators.inputs import STEP_S
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.states.base import State
 from simulators.units import NotNegative, Positive
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 
 class Drift(State):

@@ -10,8 +10,8 @@ from pydantic import Field
 from simulators.inputs import STEP_S
 from simulators.states.base import State, alternating, followed, lognormal
 from simulators.units import NotNegative, Positive, Probability
+from synapsnet.array_types import FloatArray
 from synapsnet.limits import require_memory
-from synapsnet.recording import FloatArray
 
 
 class Episodes(State):

@@ -10,7 +10,7 @@ from simulators.inputs import STEP_S
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
 from simulators.states.base import State, lognormal
 from simulators.units import MILLI, NotNegative, Positive
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 WANDER_S = 0.2
 

@@ -9,7 +9,7 @@ import numpy as np
 from simulators.inputs import STEP_S
 from simulators.states.base import State
 from simulators.units import NotNegative, Positive
-from synapsnet.recording import FloatArray
+from synapsnet.array_types import FloatArray
 
 
 class TrialGain(State):

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from simulators.topologies.base import UniformDelays
 from simulators.units import Positive, Probability
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
 
 
 class Assemblies(UniformDelays):

@@ -11,8 +11,9 @@ import pandas as pd
 from simulators.delays import DelayRange
 from simulators.units import NotNegative
 from simulators.wiring import weigh
+from synapsnet.array_types import BoolArray, FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.parameters import Parameters
-from synapsnet.recording import BoolArray, Connectome, FloatArray
 
 
 class Topology(Parameters, ABC):

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from simulators.topologies.base import UniformDelays
 from simulators.units import Probability
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
 
 
 class Chain(UniformDelays):

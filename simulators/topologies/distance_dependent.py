@@ -21,8 +21,9 @@ from pydantic import Field, model_validator
 from simulators.topologies.base import Topology
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from simulators.wiring import lognormal_weights
+from synapsnet.array_types import BoolArray, FloatArray, IndexArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import BoolArray, Connectome, FloatArray, IndexArray
 
 MICRO = 1e-6
 

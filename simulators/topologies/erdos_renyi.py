@@ -9,7 +9,8 @@ import pandas as pd
 
 from simulators.topologies.base import UniformDelays
 from simulators.units import Probability
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 
 
 class ErdosRenyi(UniformDelays):

@@ -25,8 +25,9 @@ from pydantic import model_validator
 from simulators.topologies.base import Topology
 from simulators.units import MILLI, NotNegative, Positive
 from simulators.wiring import lognormal_weights
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
 
 
 class Motif(NamedTuple):

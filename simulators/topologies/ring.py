@@ -17,8 +17,9 @@ from pydantic import Field
 from simulators.topologies.base import UniformDelays
 from simulators.topologies.circle import spread
 from simulators.units import NotNegative, Probability
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
 
 SPACING_UM = 25.0
 

@@ -16,8 +16,9 @@ from simulators.topologies.base import UniformDelays
 from simulators.topologies.circle import spread
 from simulators.units import Probability
 from simulators.wiring import lowest
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray
 
 
 class SmallWorld(UniformDelays):

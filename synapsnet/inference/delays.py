@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import FloatArray
 from synapsnet.inference.spectra import in_order
-from synapsnet.recording import FloatArray
 
 STEP_S, WINDOW_S = 0.0005, 0.030  # of the correlogram
 DELAYS_S = np.arange(0.0, 0.0101, 0.00025)

@@ -29,11 +29,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synapsnet.array_types import FloatArray
 from synapsnet.inference.background import design
 from synapsnet.inference.correlograms import smoothed
 from synapsnet.inference.responses import OWN_DELAY_SHAPE_S, binned, response
 from synapsnet.inference.spectra import CrossSpectra
-from synapsnet.recording import FloatArray
 
 STANDS_OUT = 2.0  # a z-score: what is smaller has no shape to speak of
 LONGEST_DELAY_S, GRID_S = 0.020, 0.0005

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synapsnet.array_types import FloatArray, IndexArray
 from synapsnet.inference.background import EM_STEPS, Estimator, Modes, calm, design, strength
 from synapsnet.inference.correlograms import Correlograms
-from synapsnet.recording import FloatArray, IndexArray
 
 RISE_AND_DECAY_S = (
     (0.0003, 0.001), (0.0005, 0.002), (0.001, 0.004), (0.001, 0.007), (0.0015, 0.010), (0.002, 0.015)

@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from synapsnet.connectome import Connectome
 from synapsnet.inference.background import NORMAL_MEDIAN, less_shared
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
-from synapsnet.recording import Connectome
 
 MANY_STEPS = 10**9  # sets the error at zero lag, where there is nothing
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.alf_behaviour import read_intervals, read_signals
 from synapsnet.io.alf_files import find_file, load, load_needed
@@ -43,14 +44,12 @@ KEPT = "good,unsorted"  # the annotations 2 and 3 of Steinmetz et al. 2019
 WIDTHS = (("clusters.peakToTrough", None), ("clusters.waveformDuration", 30_000.0))
 SORTINGS = ("", "#*#/", "*sort*/", "*sort*/#*#/")  # folders in that of a probe: a revision, pykilosort, its revision
 
-FloatArray = npt.NDArray[np.float64]
-
 
 class _Sites(NamedTuple):
     """Location of the C channels of a probe: (C,) areas and (C, 3) positions, None where unknown."""
 
     area: Array
-    position_um: FloatArray | None
+    position_um: Float64Array | None
 
 
 def recognises(path: Path) -> bool:
@@ -174,7 +173,7 @@ def _quality(folder: Path, n: int, notify: Notify) -> pd.DataFrame:
     return quality if labels is None else quality.assign(label=labels)
 
 
-def _widths_ms(folder: Path, n: int, notify: Notify) -> FloatArray | None:
+def _widths_ms(folder: Path, n: int, notify: Notify) -> Float64Array | None:
     """(n,) time from trough to peak of each cluster's waveform; None where it is not known."""
     for name, fs_hz in WIDTHS:
         widths = load(folder, name, n)
@@ -183,7 +182,7 @@ def _widths_ms(folder: Path, n: int, notify: Notify) -> FloatArray | None:
     return None
 
 
-def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, FloatArray | None]:
+def _places(folder: Path, n: int, notify: Notify) -> tuple[list[str] | None, Float64Array | None]:
     """Area and (n, 3) position of each cluster, None where unknown."""
     sites = _sites(folder)
     depth = load(folder, "clusters.depths", n)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.alf_files import load
 from synapsnet.io.clock import Signal
@@ -23,8 +23,6 @@ SIGNALS = {  # our name of a variable: its file
     "right_camera_motion": "rightCamera.ROIMotionEnergy",
     "running_speed": "running.speed",
 }
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def read_signals(session: Path, notify: Notify) -> list[Signal]:
@@ -45,7 +43,7 @@ def read_signals(session: Path, notify: Notify) -> list[Signal]:
     return signals
 
 
-def _sample_times(stamps: Array, n_samples: int) -> FloatArray:
+def _sample_times(stamps: Array, n_samples: int) -> Float64Array:
     """(n_samples,) times from one for each sample, or from (m, 2) pairs of a sample's number and its time."""
     if stamps.ndim == 1:
         return stamps.astype(float)
@@ -53,7 +51,7 @@ def _sample_times(stamps: Array, n_samples: int) -> FloatArray:
     return np.interp(np.arange(n_samples), sample, time_s, left=np.nan, right=np.nan)
 
 
-def _velocity(name: str, times_s: FloatArray, position: Array) -> Signal:
+def _velocity(name: str, times_s: Float64Array, position: Array) -> Signal:
     """Velocity of a wheel, which is sampled only while it turns: without samples it stands still."""
     known = np.isfinite(times_s) & np.isfinite(position)
     times_s, position = times_s[known], position[known]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import BoolArray, Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
@@ -27,9 +28,6 @@ MISSING_FRAME = 1.5  # steps between two frames above which a frame is missing
 MOST_RESTARTS = 5  # more backward steps than this mean unsorted times, not a clock that starts again;
 FEWEST_OF_A_PART = 10  # so do fewer samples than this between two backward steps
 MOST_JITTER = 0.2  # fraction of a step by which a frame may be moved
-
-FloatArray = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,7 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
     times, before = recording.activity.times(), recording.behaviour
     known = np.ones(len(times), bool)
     names = [] if before is None else [str(name) for name in before.columns]
-    columns: list[FloatArray] = [] if before is None else list(before.values.T)
+    columns: list[Float64Array] = [] if before is None else list(before.values.T)
     for signal in signals:
         samples_s, values = _samples(signal, notify)
         interpolated, gap_s = _interpolate(times, samples_s, values)
@@ -103,8 +101,8 @@ def with_behaviour(recording: Recording, signals: Sequence[Signal], *, notify: N
         if usual_s > LONGEST_GAP_S and np.mean(np.abs(np.diff(samples_s) - usual_s) <= 0.1 * usual_s) > MOSTLY:
             longest_s = MISSING_FRAME * usual_s
             notify(f"{signal.name} comes every {usual_s:.4g} s only, and is interpolated in between.")
-        here: Mask = np.all(gap_s <= longest_s + ROUNDING_S, axis=1)
-        bridged: Mask = here & np.any(gap_s > MISSING_FRAME * usual_s + ROUNDING_S, axis=1)
+        here: BoolArray = np.all(gap_s <= longest_s + ROUNDING_S, axis=1)
+        bridged: BoolArray = here & np.any(gap_s > MISSING_FRAME * usual_s + ROUNDING_S, axis=1)
         _report(signal.name, bridged, ~here, recording.dt_s, longest_s, notify)
         columns += list(interpolated.T)
         several = values.shape[1] > 1
@@ -183,7 +181,7 @@ def even_frames(times_s: npt.ArrayLike, values: npt.NDArray[Any], *, notify: Not
     return activity, dt_s
 
 
-def _why_not_increasing(times: FloatArray) -> str:
+def _why_not_increasing(times: Float64Array) -> str:
     """What is wrong with the times of frames, in a sentence."""
     if len(times) < 2:
         return "Fewer than 2 frames have a time; give the frame rate (--fs) or repair the times."
@@ -203,7 +201,7 @@ def _why_not_increasing(times: FloatArray) -> str:
     )
 
 
-def restarts(times: FloatArray) -> bool:
+def restarts(times: Float64Array) -> bool:
     """Whether times increase but start again, once or a few times, near where they began."""
     back = np.flatnonzero(np.diff(times) < 0)
     if not 0 < len(back) <= MOST_RESTARTS or np.diff(back, prepend=-1, append=len(times) - 1).min() < FEWEST_OF_A_PART:
@@ -213,14 +211,14 @@ def restarts(times: FloatArray) -> bool:
     return bool((falls > span / (len(back) + 1) / 2).all() and (times[back + 1] - times.min() < span / 4).all())
 
 
-def interpolate(grid: FloatArray, times: FloatArray, values: npt.NDArray[Any]) -> FloatArray:
+def interpolate(grid: Float64Array, times: Float64Array, values: npt.NDArray[Any]) -> Float64Array:
     """(len(grid), N) values, linearly interpolated, and as at the ends outside of `times`."""
     left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
     fraction = np.clip((grid - times[left]) / (times[left + 1] - times[left]), 0, 1)[:, None]
     return np.asarray((1 - fraction) * values[left] + fraction * values[left + 1], float)
 
 
-def true_runs(mask: Mask) -> list[tuple[int, int]]:
+def true_runs(mask: BoolArray) -> list[tuple[int, int]]:
     """Index ranges `[start, stop)` of the runs of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
@@ -235,7 +233,7 @@ def _spanned(signal: Signal) -> str:
     return f"{signal.name}, {times[0]:.6g} to {times[-1]:.6g} s, every {np.median(np.diff(times)):.4g} s"
 
 
-def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
+def _samples(signal: Signal, notify: Notify) -> tuple[Float64Array, Float64Array]:
     """(M,) increasing times and (M, B) values."""
     times = np.asarray(signal.times_s, float).reshape(-1)
     values = np.asarray(signal.values, float)
@@ -259,7 +257,9 @@ def _samples(signal: Signal, notify: Notify) -> tuple[FloatArray, FloatArray]:
     return times[first], values[first]
 
 
-def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _interpolate(
+    times: Float64Array, samples_s: Float64Array, values: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """(T, B) interpolated values, and the distance of the two samples around each (infinite outside)."""
     interpolated = np.zeros((len(times), values.shape[1]))
     gap_s = np.full(interpolated.shape, np.inf)
@@ -275,7 +275,7 @@ def _interpolate(times: FloatArray, samples_s: FloatArray, values: FloatArray) -
     return interpolated, gap_s
 
 
-def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, longest_s: float, notify: Notify) -> None:
+def _report(name: str, bridged: BoolArray, cut: BoolArray, dt_s: float, longest_s: float, notify: Notify) -> None:
     if bridged.any():
         notify(f"{name}: {bridged.sum() * dt_s:.3g} s interpolated over gaps of at most {longest_s:g} s.")
     if cut.any():
@@ -285,7 +285,7 @@ def _report(name: str, bridged: Mask, cut: Mask, dt_s: float, longest_s: float, 
         )
 
 
-def _even(times: FloatArray, dt_s: float) -> FloatArray:
+def _even(times: Float64Array, dt_s: float) -> Float64Array:
     """The grid with steps of `dt_s` that is closest to the times."""
     grid = np.arange(len(times)) * dt_s
     return grid + (times - grid).mean()

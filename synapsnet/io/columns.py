@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.reader import Notify
 
@@ -37,8 +38,6 @@ NUMBERS = re.compile(
     re.IGNORECASE,
 )
 
-FloatArray = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Clock:
@@ -54,8 +53,8 @@ class Clock:
         Columns that are not neurons.
     """
 
-    times_s: FloatArray | None
-    frames: FloatArray | None
+    times_s: Float64Array | None
+    frames: Float64Array | None
     columns: list[str]
 
 
@@ -131,7 +130,7 @@ def _only_rises(column: npt.NDArray[np.generic]) -> bool:
     return column.dtype.kind in "iuf" and len(column) >= FEWEST_ROWS and bool((np.diff(column.astype(float)) > 0).all())
 
 
-def _seconds(name: str, column: npt.NDArray[np.generic]) -> FloatArray:
+def _seconds(name: str, column: npt.NDArray[np.generic]) -> Float64Array:
     """Times as numbers; dates and clock times in seconds since the first."""
     if column.dtype.kind in "iuf":
         return column.astype(float)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from synapsnet.connectome import Connectome
 from synapsnet.io.waveforms import NARROW_MS
-from synapsnet.recording import TROUGH_TO_PEAK, Connectome, Recording, Simulation
+from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation
 
 MOST_NAMES = 20
 

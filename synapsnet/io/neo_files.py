@@ -15,12 +15,12 @@ from typing import Any
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.labels import UNSORTED
 from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import one_after_the_other, recording_of_trains
-from synapsnet.io.units import FloatArray
 from synapsnet.recording import Recording, neuron_table
 from synapsnet.wording import counted
 
@@ -110,7 +110,7 @@ def _opened(path: Path) -> Any:
     return reader
 
 
-def _segments(reader: Any, n: int, path: Path, notify: Notify) -> tuple[list[FloatArray], nap.IntervalSet]:
+def _segments(reader: Any, n: int, path: Path, notify: Notify) -> tuple[list[Float64Array], nap.IntervalSet]:
     segments = []
     try:
         for block in range(reader.block_count()):

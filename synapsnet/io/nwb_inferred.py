@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
 from synapsnet.io.hdf5 import open_hdf5
 from synapsnet.io.nwb_write import MODULE, add_connectome, add_neurons
 from synapsnet.io.reader import border
-from synapsnet.recording import Connectome
 
 INFERRED = "inferred"
 

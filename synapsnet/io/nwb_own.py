@@ -11,21 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import MATRICES, Connectome
 from synapsnet.errors import InputError
 from synapsnet.io.nwb_tables import ragged
 from synapsnet.io.nwb_units import stated_time
 from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.plausible import increasing
 from synapsnet.memmap import filled, is_large
-from synapsnet.recording import (
-    MATRICES,
-    TROUGH_TO_PEAK,
-    Connectome,
-    FloatArray,
-    Recording,
-    Simulation,
-    neuron_table,
-)
+from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation, neuron_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile

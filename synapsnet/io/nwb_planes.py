@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.clock import interpolate
 from synapsnet.io.nwb_series import times_of
@@ -29,8 +30,6 @@ CORRECTED = re.compile("correct|subtract|removed", re.IGNORECASE)  # for neuropi
 DFF = re.compile(r"df_?(over)?_?f|dff", re.IGNORECASE)
 DECONVOLVED = re.compile("deconv|event|spike", re.IGNORECASE)
 SAME_OFFSET = 0.5  # fraction of a frame by which the offset of planes imaged in turn may vary
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +157,7 @@ def on_one_clock(
     source: str,
     notify: Notify,
     fs_hz: float | None = None,
-) -> tuple[npt.NDArray[np.float32], FloatArray]:
+) -> tuple[npt.NDArray[np.float32], Float64Array]:
     """All planes on the same frames.
 
     Planes whose frames alternate are taken to be simultaneous, as in suite2p's own folders; others are interpolated
@@ -217,7 +216,7 @@ def on_one_clock(
     return np.concatenate(together, axis=1).astype(np.float32, copy=False), reference
 
 
-def _clock(trace: Trace, n_frames: int) -> FloatArray:
+def _clock(trace: Trace, n_frames: int) -> Float64Array:
     clock = np.asarray(times_of(trace.series, n_frames), float)
     if len(clock) != n_frames:
         raise InputError(
@@ -227,14 +226,14 @@ def _clock(trace: Trace, n_frames: int) -> FloatArray:
     return clock
 
 
-def _in_turn(clock: FloatArray, first: FloatArray, frame_s: float) -> bool:
+def _in_turn(clock: Float64Array, first: Float64Array, frame_s: float) -> bool:
     """Whether the frames of a plane follow or precede those of the first at a constant offset below one frame."""
     n = min(len(clock), len(first))
     offset = clock[:n] - first[:n]
     return bool(np.ptp(offset) <= SAME_OFFSET * frame_s and np.abs(offset).max() < frame_s)
 
 
-def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) -> bool:
+def _within_a_frame(clock: Float64Array, reference: Float64Array, frame_s: float) -> bool:
     """Whether every frame of the reference is at most one frame away from one of the clock."""
     if len(clock) < 2 or not (np.diff(clock) > 0).all():
         return False
@@ -243,7 +242,7 @@ def _within_a_frame(clock: FloatArray, reference: FloatArray, frame_s: float) ->
     return bool((distance <= 1.01 * frame_s).all())
 
 
-def _described(name: str, clock: FloatArray) -> str:
+def _described(name: str, clock: Float64Array) -> str:
     rate = f" at {1 / np.median(np.diff(clock)):.4g} Hz" if len(clock) > 1 else ""
     return (
         f"{name} has {counted(len(clock), 'frame')}{rate} from {clock[0]:.4g} s"

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.labels import judged
 from synapsnet.io.nwb_tables import interval_tables, is_ragged, names, plain_columns, ragged
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
-from synapsnet.io.units import FloatArray, Units, spiking_time
+from synapsnet.io.units import Units, spiking_time
 from synapsnet.io.waveforms import durations_ms
 from synapsnet.recording import neuron_table
 
@@ -73,7 +74,7 @@ def read_units(
     return units, observed_time(trains, notify, remedy)
 
 
-def stated_time(table: DynamicTable, trains: list[FloatArray]) -> nap.IntervalSet:
+def stated_time(table: DynamicTable, trains: list[Float64Array]) -> nap.IntervalSet:
     """The time during which all units of our own file were observed; by default from the first to the last spike."""
     return _all_observed(table, 1.0) if "obs_intervals" in table.colnames else spiking_time(trains)
 
@@ -104,7 +105,7 @@ def _quality(table: DynamicTable, notify: Notify) -> pd.DataFrame:
     return quality
 
 
-def _widths_ms(table: DynamicTable, notify: Notify) -> FloatArray | None:
+def _widths_ms(table: DynamicTable, notify: Notify) -> Float64Array | None:
     """(N,) time from trough to peak of each unit's waveform; None if unknown."""
     if WIDTH not in table.colnames:
         return None
@@ -112,7 +113,7 @@ def _widths_ms(table: DynamicTable, notify: Notify) -> FloatArray | None:
     return durations_ms(table[WIDTH].data[:], rates, WIDTH, notify)
 
 
-def _places(file: NWBFile) -> tuple[list[str] | None, FloatArray | None]:
+def _places(file: NWBFile) -> tuple[list[str] | None, Float64Array | None]:
     """Area and (N, 3) position of each unit, by its electrodes; None where they are not known."""
     table, electrodes = file.units, file.electrodes
     area = next((names(table[name]) for name in AREAS if name in table.colnames and not is_ragged(table, name)), None)

@@ -27,8 +27,9 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.connectome import MATRICES, MOST_PAIRS, Connectome
 from synapsnet.files import atomic_path
-from synapsnet.recording import MATRICES, MOST_PAIRS, TROUGH_TO_PEAK, Connectome, Recording, Simulation
+from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries

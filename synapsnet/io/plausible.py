@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.clock import FEWEST_OF_A_PART, restarts
 from synapsnet.io.reader import Notify
@@ -37,10 +38,8 @@ STARTS_AGAIN = (
 
 NO_SPAN = "All spikes are at one time, or there are none: nothing can be inferred from them."
 
-FloatArray = npt.NDArray[np.float64]
 
-
-def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray]:
+def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[Float64Array]:
     """Spike trains in increasing order, without spikes that have no time (NaN or infinite).
 
     Parameters
@@ -65,12 +64,12 @@ def in_order(trains: Sequence[npt.ArrayLike], notify: Notify) -> list[FloatArray
     return [increasing(train) for train in kept]
 
 
-def increasing(train: FloatArray) -> FloatArray:
+def increasing(train: Float64Array) -> Float64Array:
     """Spike times in their order; the same array where they are in order already."""
     return train if (np.diff(train) >= 0).all() else np.sort(train)
 
 
-def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "--from, --to") -> nap.IntervalSet:
+def observed_time(trains: Sequence[Float64Array], notify: Notify, remedy: str = "--from, --to") -> nap.IntervalSet:
     """The observed time where none is stated: from the first to the last spike, without breaks.
 
     Breaks are times without a spike of any unit that are much longer than other pauses, and in which many spikes would
@@ -113,7 +112,7 @@ def observed_time(trains: Sequence[FloatArray], notify: Notify, remedy: str = "-
     return nap.IntervalSet(np.array(starts), np.array(stops))
 
 
-def check_rates(trains: Sequence[FloatArray], observed_s: float, n_bins: int, notify: Notify) -> None:
+def check_rates(trains: Sequence[Float64Array], observed_s: float, n_bins: int, notify: Notify) -> None:
     """Warn about implausible firing rates and durations.
 
     Raises
@@ -169,7 +168,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _between_breaks(trains: Sequence[FloatArray]) -> list[tuple[float, float]]:
+def _between_breaks(trains: Sequence[Float64Array]) -> list[tuple[float, float]]:
     """First and last spike of each part between the breaks."""
     cells = np.unique(np.concatenate([np.unique(np.floor(train / CELL_S)) for train in trains]))
     pauses = (np.diff(cells) - 1) * CELL_S
@@ -182,11 +181,11 @@ def _between_breaks(trains: Sequence[FloatArray]) -> list[tuple[float, float]]:
     return [_ends(trains, a, b) for a, b in zip(starts, stops, strict=True)]
 
 
-def _ends(trains: Sequence[FloatArray], start: float, stop: float) -> tuple[float, float]:
+def _ends(trains: Sequence[Float64Array], start: float, stop: float) -> tuple[float, float]:
     """First and last spike in `[start, stop)`."""
     inside = [train[slice(*np.searchsorted(train, (start, stop)))] for train in trains]
     return min(part[0] for part in inside if len(part)), max(part[-1] for part in inside if len(part))
 
 
-def _count(train: FloatArray, first: float, last: float) -> int:
+def _count(train: Float64Array, first: float, last: float) -> int:
     return int(np.searchsorted(train, last, side="right") - np.searchsorted(train, first))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import BoolArray, Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.labels import either, has_label
 from synapsnet.io.reader import Notify
-from synapsnet.io.units import FloatArray, Units, within
+from synapsnet.io.units import Units, within
 
 REFRACTORY_S = 0.0015  # Hill et al. 2011
 PRESENCE_PARTS = 100  # Siegle et al. 2021
-
-Mask = npt.NDArray[np.bool_]
 
 
 def keep_units(
@@ -85,7 +83,7 @@ def keep_units(
     return units
 
 
-def presence_ratio(train: FloatArray, observed: nap.IntervalSet) -> float:
+def presence_ratio(train: Float64Array, observed: nap.IntervalSet) -> float:
     """Fraction of 100 equal parts of the observed time in which the unit spikes (Siegle et al. 2021, Nature 592:86)."""
     lengths = observed.end - observed.start
     epoch = np.searchsorted(observed.start, train, side="right") - 1
@@ -94,7 +92,7 @@ def presence_ratio(train: FloatArray, observed: nap.IntervalSet) -> float:
     return len(np.unique(part)) / PRESENCE_PARTS
 
 
-def isi_violations(train: FloatArray, duration_s: float) -> float:
+def isi_violations(train: Float64Array, duration_s: float) -> float:
     """Estimated rate of contaminating spikes from other neurons, relative to the unit's own rate.
 
     If n of N spikes in a time T follow another within r = 1.5 ms, it is n T / (2 r N^2), which may exceed 1
@@ -104,14 +102,14 @@ def isi_violations(train: FloatArray, duration_s: float) -> float:
     return violations * duration_s / (2 * len(train) ** 2 * REFRACTORY_S)
 
 
-def _drop(units: Units, kept: Mask, reason: str, notify: Notify) -> Units:
+def _drop(units: Units, kept: BoolArray, reason: str, notify: Notify) -> Units:
     if kept.all():
         return units
     notify(f"{(~kept).sum()} of {len(kept)} units dropped: {reason}.")
     return units.select(kept)
 
 
-def _stated(units: Units, name: str) -> FloatArray | None:
+def _stated(units: Units, name: str) -> Float64Array | None:
     """A quality measure stated by the source; None if it states none."""
     if name not in units.quality or units.quality[name].isna().all():
         return None

@@ -6,15 +6,13 @@ import fnmatch
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from synapsnet.array_types import BoolArray
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
 from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording
 from synapsnet.wording import listed
-
-Mask = npt.NDArray[np.bool_]
 
 
 def select(
@@ -136,7 +134,7 @@ def sample_neurons(recording: Recording, n_neurons: int | None, *, seed: int, no
     return recording.select_neurons(np.sort(chosen))
 
 
-def _matching(names: list[str], wanted: Sequence[str], what: str) -> Mask:
+def _matching(names: list[str], wanted: Sequence[str], what: str) -> BoolArray:
     known = sorted(set(names))
     for pattern in wanted:
         if not fnmatch.filter(known, pattern):

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.hdf5 import opened
 from synapsnet.io.plausible import in_order
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import by_unit, recording_of_trains
-from synapsnet.io.units import FloatArray
 from synapsnet.recording import Recording, neuron_table
 from synapsnet.wording import counted
 
@@ -77,7 +77,7 @@ def read(
         chosen = groups if population is None else {population: groups[population]}
         spikes = {name: _spikes(group, name, file, notify) for name, group in chosen.items()}
     folder = _nodes_folder(file.parent, nodes)
-    trains: list[FloatArray] = []
+    trains: list[Float64Array] = []
     tables = []
     for name, (times_s, owners) in spikes.items():
         table = _nodes(folder, name, notify)
@@ -110,7 +110,7 @@ def _populations(spikes: Any) -> dict[str, Any]:
     return {name: group for name, group in spikes.items() if hasattr(group, "keys") and "timestamps" in group}
 
 
-def _spikes(group: Any, name: str, file: Path, notify: Notify) -> tuple[FloatArray, Any]:
+def _spikes(group: Any, name: str, file: Path, notify: Notify) -> tuple[Float64Array, Any]:
     owners = group["node_ids"] if "node_ids" in group else group.get("gids")
     if owners is None:
         raise InputError(f"The population {name} in {file} lacks node_ids; it is not a whole file of spikes.")

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.io.labels import GOOD, default_labels, judged
 from synapsnet.io.plausible import observed_time
 from synapsnet.io.quality import keep_units
 from synapsnet.io.reader import Notify
-from synapsnet.io.units import FloatArray, Units, count_spikes
+from synapsnet.io.units import Units, count_spikes
 from synapsnet.recording import Recording
 
 BETWEEN_S = 1.0  # pause that is put between segments whose clocks start again
@@ -54,7 +55,7 @@ def recording_of_units(
 
 
 def recording_of_trains(
-    trains: list[FloatArray],
+    trains: list[Float64Array],
     neurons: pd.DataFrame,
     properties: pd.DataFrame | None = None,
     *,
@@ -103,7 +104,7 @@ def recording_of_trains(
     )
 
 
-def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> list[FloatArray]:
+def by_unit(times_s: Float64Array, owners: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> list[Float64Array]:
     """Spike trains of the units `ids`, numbers or names, from the unit of each spike."""
     sorted_ids, place = np.unique(ids), np.argsort(ids, kind="stable")
     unit = place[np.searchsorted(sorted_ids, owners).clip(max=len(ids) - 1)]
@@ -114,8 +115,8 @@ def by_unit(times_s: FloatArray, owners: np.ndarray[Any, Any], ids: np.ndarray[A
 
 
 def one_after_the_other(
-    segments: Sequence[tuple[list[FloatArray], nap.IntervalSet]], notify: Notify
-) -> tuple[list[FloatArray], nap.IntervalSet]:
+    segments: Sequence[tuple[list[Float64Array], nap.IntervalSet]], notify: Notify
+) -> tuple[list[Float64Array], nap.IntervalSet]:
     """Trains and observed time of segments; one whose clock starts again is shifted to follow the one before.
 
     Parameters
@@ -124,7 +125,7 @@ def one_after_the_other(
         Each with its observed time.
     notify : callable
     """
-    parts: list[list[FloatArray]] = [[] for _ in segments[0][0]]
+    parts: list[list[Float64Array]] = [[] for _ in segments[0][0]]
     starts: list[float] = []
     stops: list[float] = []
     for trains, inside in segments:

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.npy import Array, array_headers, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
 from synapsnet.io.sorting import by_unit, one_after_the_other, recording_of_trains
-from synapsnet.io.units import SECONDS, FloatArray
+from synapsnet.io.units import SECONDS
 from synapsnet.recording import Recording, neuron_table
 
 LAYOUT = "a .npz file of spikes (with times and ids, of pynapple or of SpikeInterface)"
@@ -197,7 +198,7 @@ def _seconds(arrays: Mapping[str, Array], name: str, time_unit: str | None, noti
     return SECONDS[unit]
 
 
-def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[FloatArray], Array, nap.IntervalSet]:
+def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[Float64Array], Array, nap.IntervalSet]:
     """Trains, units and observed times of SpikeInterface's segments, placed one after the other."""
     rate_hz, ids = float(arrays["sampling_frequency"].reshape(-1)[0]), arrays["unit_ids"].reshape(-1)
     if not rate_hz > 0:
@@ -212,7 +213,7 @@ def _segments(arrays: Mapping[str, Array], notify: Notify) -> tuple[list[FloatAr
 
 
 def _observed(
-    arrays: Mapping[str, Array], trains: list[FloatArray], notify: Notify
+    arrays: Mapping[str, Array], trains: list[Float64Array], notify: Notify
 ) -> tuple[nap.IntervalSet, set[str]]:
     """The time of the recording, and the names of the arrays that state it."""
     if "start" in arrays and "end" in arrays and arrays["start"].shape == arrays["end"].shape:  # pynapple

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.labels import looks_like_quality
 from synapsnet.io.npy import Array, PickledArrayError, load_npy, load_npz
@@ -25,7 +26,7 @@ from synapsnet.io.sorting import one_after_the_other, recording_of_trains
 from synapsnet.io.spike_lists import recording_of_lists
 from synapsnet.io.table_files import load_table
 from synapsnet.io.text import read_text
-from synapsnet.io.units import FloatArray, sort_spikes
+from synapsnet.io.units import sort_spikes
 from synapsnet.io.zarr_groups import is_zarr, load_zarr
 from synapsnet.recording import Recording, neuron_table
 
@@ -120,8 +121,8 @@ def read(
 
 
 def _segments(
-    times_s: FloatArray, unit: Array, segment: Array, n: int, notify: Notify
-) -> tuple[list[FloatArray], nap.IntervalSet]:
+    times_s: Float64Array, unit: Array, segment: Array, n: int, notify: Notify
+) -> tuple[list[Float64Array], nap.IntervalSet]:
     segments = []
     for k in np.unique(segment):
         trains = in_order(sort_spikes(times_s[segment == k], unit[segment == k], np.arange(n)), notify)

@@ -21,12 +21,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io.coregistration import tested_pairs
 from synapsnet.io.reader import Notify
-from synapsnet.io.truth_files import Matrix, Orientation, load_connections
+from synapsnet.io.truth_files import Orientation, load_connections
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from synapsnet.wording import counted, listed
 
 STATE_IT = "say which axis is the presynaptic one: --orientation post-pre for [post, pre], pre-post for [pre, post]"
@@ -147,7 +149,7 @@ def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Noti
 
 def _of_pairs(
     pairs: pd.DataFrame, ids: list[str], truth: Truth, path: Path, notify: Notify
-) -> tuple[Matrix, Matrix | None]:
+) -> tuple[Float64Array, Float64Array | None]:
     """Matrices `[post, pre]` from a table of pairs, NaN where a pair was not tested."""
     if "pre_population" in pairs and any("/" in name for name in ids):  # as the reader of SONATA's spikes names them
         for end in ("pre", "post"):
@@ -192,8 +194,8 @@ def _of_pairs(
 
 
 def _oriented(
-    weight: Matrix, delay_ms: Matrix | None, n_neurons: int, truth: Truth, path: Path, notify: Notify
-) -> tuple[Matrix, Matrix | None]:
+    weight: Float64Array, delay_ms: Float64Array | None, n_neurons: int, truth: Truth, path: Path, notify: Notify
+) -> tuple[Float64Array, Float64Array | None]:
     """Matrices `[post, pre]`; refused if their signs contradict the stated orientation."""
     for matrix in (weight, *([] if delay_ms is None else [delay_ms])):
         if matrix.shape != (n_neurons, n_neurons):
@@ -219,7 +221,7 @@ def _oriented(
     return weight, None if delay_ms is None else delay_ms * 1e-3
 
 
-def _mixed(weight: Matrix) -> int:
+def _mixed(weight: Float64Array) -> int:
     """How many neurons send connections of both signs."""
     pairs = np.where(np.eye(len(weight), dtype=bool), 0, weight)
     return int(((pairs > 0).any(axis=0) & (pairs < 0).any(axis=0)).sum())

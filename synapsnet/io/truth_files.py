@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.coregistration import whole_ids
 from synapsnet.io.hdf5 import opened
@@ -19,7 +19,6 @@ from synapsnet.io.table_files import PARQUET, TEXT, load_whole
 from synapsnet.io.text import read_text
 
 Orientation = Literal["pre-post", "post-pre"]
-Matrix = npt.NDArray[np.float64]
 
 # Column names in tables, in SONATA and in the synapses of MICrONS.
 PRE = ("pre", "pre_id", "source", "source_id", "source_node_id", "pre_pt_root_id", "pre_root_id", "presynaptic")
@@ -31,7 +30,7 @@ BLANK = ("", "nan", "na", "null", "none")
 
 def load_connections(
     path: Path, *, key: str | None, delay_key: str | None, orientation: Orientation | None, notify: Notify
-) -> pd.DataFrame | tuple[Matrix, Matrix | None]:
+) -> pd.DataFrame | tuple[Float64Array, Float64Array | None]:
     """A table with columns pre, post, weight and possibly delay_s, or a matrix of weights and possibly of delays.
 
     Parameters
@@ -118,9 +117,9 @@ def _population(ids: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def _synapses(edges: Any, path: Path, n_edges: int) -> tuple[Matrix, Matrix]:
+def _synapses(edges: Any, path: Path, n_edges: int) -> tuple[Float64Array, Float64Array]:
     """Weight and delay of each edge, or else of its type, as in SONATA; 1 and NaN if neither is given."""
-    values_by_name: dict[str, Matrix] = {}
+    values_by_name: dict[str, Float64Array] = {}
     group = edges.get("0", {})
     types_file = path.with_name(path.name.replace("edges", "edge_types")).with_suffix(".csv")
     types = pd.read_csv(types_file, sep=r"\s+") if types_file.is_file() else pd.DataFrame()
@@ -147,7 +146,7 @@ def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return pairs
 
 
-def _column_of_numbers(column: pd.Series, path: Path) -> Matrix:
+def _column_of_numbers(column: pd.Series, path: Path) -> Float64Array:
     """(P,) its numbers, NaN where it is blank."""
     numbers = pd.to_numeric(column, errors="coerce")
     words = column[numbers.isna() & column.notna()].astype(str).str.strip()
@@ -161,7 +160,7 @@ def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
     return next((lower[name] for name in names if name in lower), None)
 
 
-def _bare_pairs(array: Matrix, orientation: Orientation | None, path: Path, notify: Notify) -> pd.DataFrame:
+def _bare_pairs(array: Float64Array, orientation: Orientation | None, path: Path, notify: Notify) -> pd.DataFrame:
     """A table of pairs from an array of 2 or 3 columns."""
     pre, post = (0, 1) if orientation != "post-pre" else (1, 0)
     if orientation is None:
@@ -190,7 +189,7 @@ def _flat(variables: dict[str, Any], prefix: str = "") -> Any:
             yield f"{prefix}{name}", value
 
 
-def _text_matrix(path: Path) -> Matrix:
+def _text_matrix(path: Path) -> Float64Array:
     rows = [line.replace(",", " ").replace(";", " ").split() for line in read_text(path).splitlines()]
     rows = [row for row in rows if row and not row[0].startswith(("#", "%"))]
     if not rows:
@@ -200,7 +199,7 @@ def _text_matrix(path: Path) -> Matrix:
     return _numbers(np.array(rows), path)
 
 
-def _numbers(array: Any, path: Path) -> Matrix:
+def _numbers(array: Any, path: Path) -> Float64Array:
     try:
         numbers = np.asarray(array.todense() if hasattr(array, "todense") else array).astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -12,17 +12,17 @@ import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io.plausible import NO_SPAN, check_rates, increasing
 from synapsnet.io.reader import Notify
 from synapsnet.memmap import filled, is_large
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 
 DEFAULT_BIN_S = 0.005
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}  # units that times may have
 ROUNDING = 1e-6  # fraction of a bin
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Units:
         Quality of each unit as stated by the source; any of the columns `label`, `presence_ratio` and `isi_violations`.
     """
 
-    trains: list[FloatArray]
+    trains: list[Float64Array]
     neurons: pd.DataFrame
     quality: pd.DataFrame
 
@@ -55,7 +55,7 @@ class Units:
 
 def sort_spikes(
     times_s: npt.ArrayLike, clusters: npt.ArrayLike, ids: npt.ArrayLike, *, notify: Notify | None = None
-) -> list[FloatArray]:
+) -> list[Float64Array]:
     """Spike trains of the clusters `ids`, from spikes in any order.
 
     Parameters
@@ -96,7 +96,7 @@ def sort_spikes(
     return [increasing(train) for train in np.split(by_unit, borders)]
 
 
-def spiking_time(trains: Sequence[FloatArray]) -> nap.IntervalSet:
+def spiking_time(trains: Sequence[Float64Array]) -> nap.IntervalSet:
     """From the first to the last spike: the observed time, where nothing else is known of it.
 
     Raises
@@ -111,7 +111,7 @@ def spiking_time(trains: Sequence[FloatArray]) -> nap.IntervalSet:
 
 
 def count_spikes(
-    trains: Sequence[FloatArray],
+    trains: Sequence[Float64Array],
     neurons: pd.DataFrame,
     observed: nap.IntervalSet,
     bin_s: float | None,
@@ -178,7 +178,7 @@ def count_spikes(
     )
 
 
-def within(train: FloatArray, epochs: nap.IntervalSet) -> FloatArray:
+def within(train: Float64Array, epochs: nap.IntervalSet) -> Float64Array:
     """The spikes of a train that lie in the epochs, borders included."""
     epoch = np.searchsorted(epochs.start, train, side="right") - 1
     inside = (epoch >= 0) & (train <= epochs.end[epoch])
@@ -186,7 +186,7 @@ def within(train: FloatArray, epochs: nap.IntervalSet) -> FloatArray:
 
 
 def _counts(
-    trains: Sequence[FloatArray], starts_s: FloatArray, bins: npt.NDArray[np.int64], dt_s: float
+    trains: Sequence[Float64Array], starts_s: Float64Array, bins: npt.NDArray[np.int64], dt_s: float
 ) -> npt.NDArray[np.float32]:
     """(sum of bins, N) counts of spikes in the bins that begin at each start."""
     shape = int(bins.sum()), len(trains)
@@ -204,7 +204,7 @@ def _counts(
 
 
 def _bins_of(
-    train: FloatArray, starts_s: FloatArray, bins: npt.NDArray[np.int64], dt_s: float
+    train: Float64Array, starts_s: Float64Array, bins: npt.NDArray[np.int64], dt_s: float
 ) -> npt.NDArray[np.int64]:
     """Number of the bin of each spike, increasing; spikes in no bin are left out."""
     epoch = np.maximum(np.searchsorted(starts_s, train + ROUNDING * dt_s, side="right") - 1, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import Float64Array
 from synapsnet.io.reader import Notify
 
 # Widths in mouse cortex have two modes: that of fast-spiking units, most of them Pvalb interneurons, and that of all
@@ -12,10 +13,10 @@ from synapsnet.io.reader import Notify
 NARROW_MS = 0.4
 LONGEST_MS = 3.0  # a larger median is in samples: no spike lasts longer, and none is only 3 samples wide
 
-FloatArray = npt.NDArray[np.float64]
 
-
-def durations_ms(durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: str, notify: Notify) -> FloatArray | None:
+def durations_ms(
+    durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: str, notify: Notify
+) -> Float64Array | None:
     """(N,) durations in milliseconds from what a source states, which may be samples.
 
     Parameters
@@ -50,7 +51,7 @@ def durations_ms(durations: npt.ArrayLike, fs_hz: npt.ArrayLike | None, what: st
     return values / rates * 1e3
 
 
-def trough_to_peak_ms(waveforms: npt.ArrayLike, fs_hz: float) -> FloatArray:
+def trough_to_peak_ms(waveforms: npt.ArrayLike, fs_hz: float) -> Float64Array:
     """(N,) time from the lowest sample to the highest one after it.
 
     NaN for a waveform that has none after it, or whose largest deflection is upwards: such spikes are not those of

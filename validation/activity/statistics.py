@@ -12,8 +12,9 @@ import numpy as np
 import pynapple as nap
 from scipy import stats
 
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
-from synapsnet.recording import FloatArray, Recording
+from synapsnet.recording import Recording
 
 MIN_INTERVALS = 10  # with fewer, the estimated CV of a Poisson train is more than 5% too low
 COUNT_BIN_S = 0.1

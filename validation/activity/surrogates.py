@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
-from synapsnet.recording import FloatArray, Recording
+from synapsnet.recording import Recording
 
 ROUNDING = 1e-12  # scores that differ by less are ties
 

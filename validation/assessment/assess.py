@@ -17,11 +17,12 @@ import numpy as np
 import safetensors.numpy
 from pydantic import ValidationError
 
+from synapsnet.connectome import Connectome
 from synapsnet.devices import Device
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, check_folder, locked
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
 from validation.activity.statistics import binned_spike_times, calcium_statistics, noise_level, spike_statistics

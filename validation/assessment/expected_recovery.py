@@ -21,9 +21,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from synapsnet.array_types import Float64Array, FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.inference.spike_evidence import resolves
-from synapsnet.recording import Connectome, Float64Array, FloatArray, Modality, Recording
+from synapsnet.recording import Modality, Recording
 from validation.assessment.regression_adjustment import Adjustment, Standard, as_fraction, logit_of_fraction
 from validation.assessment.results import Expected, Longer, Threshold
 from validation.assessment.signature import RATES, Signature, signature

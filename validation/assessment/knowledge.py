@@ -12,9 +12,11 @@ import pandas as pd
 from scipy.stats import mannwhitneyu, rankdata
 
 from simulators.networks.v1 import CELL_TYPES, PROBABILITY, STRENGTH_MV
+from synapsnet.array_types import FloatArray, IndexArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io.waveforms import NARROW_MS
-from synapsnet.recording import TROUGH_TO_PEAK, Connectome, FloatArray, IndexArray
+from synapsnet.recording import TROUGH_TO_PEAK
 from validation.activity.surrogates import p_value
 from validation.assessment.results import Areas, CellTypes, Distance, Knowledge, Signs, TypeSigns
 from validation.metrics.bootstrap import draw_counts, estimate

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
 from synapsnet.io import arrays
 from synapsnet.io.npy import load_npz
 from synapsnet.io.reread import find_neurons, read_again
-from synapsnet.recording import FloatArray, Recording
+from synapsnet.recording import Recording
 from synapsnet.run import Run
 from validation.assessment.results import NO_LIGHT, Perturbation
 from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 from sklearn.linear_model import Ridge
 
-from synapsnet.recording import Float64Array, FloatArray
+from synapsnet.array_types import Float64Array, FloatArray
 from validation.metrics.results import Estimate
 
 N_NEAR = 100

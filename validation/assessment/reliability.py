@@ -14,8 +14,10 @@ from itertools import pairwise, product
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import Float64Array, FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Float64Array, FloatArray, Recording
+from synapsnet.recording import Recording
 from synapsnet.splits import Segments, alternating
 from validation.activity.surrogates import circular_shift, p_value
 from validation.assessment.results import Comparison, Reliability, States

@@ -15,7 +15,9 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import norm, rankdata
 
-from synapsnet.recording import BoolArray, Connectome, Float64Array, FloatArray, Recording
+from synapsnet.array_types import BoolArray, Float64Array, FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.activity.statistics import noise_fraction
 
 TOGETHER_S, SLOWLY_S = 0.1, 0.5  # windows in which neurons are looked at together

@@ -15,9 +15,9 @@ import pandas as pd
 from pydantic import BaseModel
 from scipy import stats
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.files import write_text
-from synapsnet.recording import Float64Array
 from validation.metrics.paired_tests import seed_interval
 from validation.metrics.results import Estimate
 

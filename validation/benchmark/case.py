@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from simulators import simulate, visible_part
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.files import write_text
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.benchmark.forecasts import measure_forecasts
 from validation.benchmark.recorded import Recorded, as_simulation
 from validation.benchmark.subprocess import Outcome, Score

@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from synapsnet.recording import Float64Array, Recording
+from synapsnet.array_types import Float64Array
+from synapsnet.recording import Recording
 from synapsnet.splits import holdout
 from validation.benchmark.subprocess import Score
 from validation.methods.base import Forecaster

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from synapsnet.array_types import BoolArray, FloatArray
 from synapsnet.errors import InputError
-from synapsnet.recording import BoolArray, FloatArray, Recording
+from synapsnet.recording import Recording
 from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
 from validation.light.responses import Responses, measure_responses, pearson, spearman
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import FloatArray, IndexArray
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
-from synapsnet.recording import FloatArray, IndexArray, Recording
+from synapsnet.recording import Recording
 
 LONGEST_LIGHT_S = 0.02  # so that most responses come after the light itself
 RESPONSE_S = 0.04  # after the light, in which the others respond

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from synapsnet.array_types import BoolArray, FloatArray, IndexArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import BoolArray, Connectome, FloatArray, IndexArray
 from validation.activity.surrogates import p_value
 
 CLEAR = 3.0

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import Ridge
 
-from synapsnet.recording import Connectome, Float32Array, Recording
+from synapsnet.array_types import Float32Array
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of, align, lagged, targets
 
 SPIKE_HISTORY_S, CALCIUM_FRAMES = 0.03, 8  # of forecasts: what SynapsNet's synapses and own past span

@@ -10,8 +10,9 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.connectome import Connectome
 from synapsnet.deconvolution import deconvolve
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 
 
 @runtime_checkable

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from simulators.hidden import response_gain
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording, Simulation
+from synapsnet.recording import Recording, Simulation
 
 
 class Random:

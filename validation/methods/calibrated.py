@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from synapsnet.connectome import Connectome
 from synapsnet.inference.scores import calibrated_connectome
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods.base import Method
 
 

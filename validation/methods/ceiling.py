@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.recording import Recording
 from synapsnet.splits import holdout
 from validation.methods.base import activity_of
 from validation.methods.glm import GLM

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from synapsnet.recording import Connectome, Float32Array, Recording
+from synapsnet.array_types import Float32Array
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of, lagged, targets
 
 SMALLEST = 1e-6  # share of the variance that a perfect correlation leaves, by rounding

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of
 from validation.methods.significance import best_of, with_z
 

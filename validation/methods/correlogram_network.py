@@ -16,10 +16,12 @@ import numpy.typing as npt
 import torch
 from scipy.special import log_softmax
 
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.spectra import cross_spectra
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.recording import Recording
 from validation.activity.statistics import binned_spike_times
 
 Features = npt.NDArray[np.float32]

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.connectome import Connectome
 from synapsnet.deconvolution import deconvolve
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods.base import Method
 from validation.methods.glm import GLM
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.base import Method
 from validation.methods.correlation import LaggedCorrelation
 from validation.methods.correlogram import CrossCorrelogram

@@ -16,7 +16,9 @@ from scipy.signal import lfilter
 from sklearn.linear_model import PoissonRegressor
 from threadpoolctl import threadpool_limits
 
-from synapsnet.recording import Connectome, Float32Array, Recording
+from synapsnet.array_types import Float32Array
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of, align
 
 COUPLING_TAU_S = 0.010

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.recording import Recording
 
 WINDOW_S = 0.050
 COARSEST_S = 0.005  # of bins: ours; the paper has 1 ms

@@ -6,8 +6,10 @@ import numpy as np
 from scipy import stats
 from sklearn.preprocessing import StandardScaler
 
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of, lagged, targets
 from validation.methods.significance import with_z, z_of_log_p
 

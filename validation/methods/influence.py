@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from synapsnet.array_types import BoolArray, FloatArray, IndexArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.io.clock import true_runs
-from synapsnet.recording import BoolArray, Connectome, FloatArray, IndexArray, Recording
+from synapsnet.recording import Recording
 from validation.light.known_neurons import lit_neurons, pulses_of
 from validation.light.pulses import Pulses
 from validation.methods.glm import GLM

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.linear_model import Lasso
 from sklearn.preprocessing import StandardScaler
 
-from synapsnet.recording import Connectome, Recording
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of, lagged, targets
 
 RIDGE = 1e-6  # keeps the covariance of silent neurons invertible

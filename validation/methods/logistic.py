@@ -7,7 +7,8 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from synapsnet.recording import Float32Array, Recording
+from synapsnet.array_types import Float32Array
+from synapsnet.recording import Recording
 from validation.methods.deconvolved import binary
 from validation.methods.glm import GLM, PENALTY, SILENT_LOG_RATE, standard_error
 

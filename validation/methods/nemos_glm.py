@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of
 
 INFORMATION_ROWS = 40_000  # steps from which the Fisher information is estimated

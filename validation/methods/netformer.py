@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from synapsnet.splits import split_rows
 from validation.methods.base import activity_of
 from validation.methods.neural import VALIDATION, train, window_starts

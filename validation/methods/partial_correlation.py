@@ -13,8 +13,10 @@ from sklearn.covariance import graphical_lasso
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, FloatArray, Recording
+from synapsnet.recording import Recording
 from validation.methods.base import activity_of, lagged, targets
 
 RIDGES = (0.0, 0.01, 0.1, 1.0)  # share of the variance; strongly correlated activity needs one

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-from synapsnet.recording import Connectome, FloatArray
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
 
 SMALLEST = 1e-300
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.fine import fine_spikes
 
 

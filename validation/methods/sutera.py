@@ -9,8 +9,10 @@ from scipy.signal import convolve
 from scipy.stats import norm
 from sklearn.decomposition import PCA
 
+from synapsnet.array_types import Float32Array, FloatArray
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Float32Array, FloatArray, Recording
+from synapsnet.recording import Recording
 
 # Low-pass filters f1 to f3 and their weights in the average; f4 is f3 one frame later, which changes no correlation.
 LOW_PASS = ((1.0, (1.0, 1.0, 1.0)), (0.9, (1.0, 0.8, 0.6, 0.4)), (0.7, (1.0, 1.0, 1.0, 1.0)))

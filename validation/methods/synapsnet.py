@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.connectome import Connectome
 from synapsnet.estimator import SynapsNet
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 
 
 class SynapsNetInference:

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaincc, gammaln, ndtri_exp, xlogy
 
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.deconvolved import binary
 
 States = npt.NDArray[np.integer]

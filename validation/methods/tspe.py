@@ -12,7 +12,9 @@ import numpy as np
 from scipy.signal import convolve
 from scipy.sparse import csr_array
 
-from synapsnet.recording import Connectome, Float64Array, Recording
+from synapsnet.array_types import Float64Array
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
 from validation.methods.fine import FINE_S, fine_spikes
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
-from synapsnet.recording import Float64Array
 from validation.metrics.results import Estimate
 
 # Below this fraction of the sum of squares, a sum of squared deviations is rounding: the numbers are constant.

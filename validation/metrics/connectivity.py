@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
+from synapsnet.array_types import BoolArray, Float64Array
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import BoolArray, Connectome, Float64Array
 from validation.metrics.bootstrap import correlation, draw_counts, fraction, optional, pearson, ratio
 from validation.metrics.detection import decide, rank, rank_signed, settled
 from validation.metrics.motifs import lookalike_pairs, strong_effective

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synapsnet.recording import BoolArray, Float64Array, FloatArray, IndexArray
+from synapsnet.array_types import BoolArray, Float64Array, FloatArray, IndexArray
 from validation.metrics.bootstrap import ratio
 
 ROUNDING = 50 * float(np.finfo(np.float32).eps)  # 6e-6: sums of many terms lose more than one digit

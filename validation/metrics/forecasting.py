@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from synapsnet.array_types import Float64Array, FloatArray
 from synapsnet.errors import InputError
-from synapsnet.recording import Float64Array, Recording
+from synapsnet.recording import Recording
 from validation.metrics.bootstrap import deviation, draw_counts, estimate, pearson, ratio
 from validation.metrics.results import Estimate, ForecastScores
 
@@ -19,15 +19,14 @@ REFERENCES, MODEL = ("mean", "copy-last"), "synapsnet"
 MIN_RATE = 1e-4  # spikes per bin; a forecast of exactly 0 would cost infinitely many bits at a spike
 
 Rows = list[npt.NDArray[np.intp]]
-Values = npt.NDArray[np.floating[Any]]
 
 
 def score_forecasts(
     observed: Recording,
-    forecasts: Mapping[str, Values],
+    forecasts: Mapping[str, FloatArray],
     horizons: Sequence[int],
     *,
-    training_mean: Values,
+    training_mean: FloatArray,
     n_blocks: int = 50,
     n_resamples: int = 200,
     seed: int = 0,
@@ -164,7 +163,7 @@ class Resampled:
     population_correlation: Float64Array
 
 
-def resample(values: Values, forecast: Values, rows: Rows, counts: Float64Array) -> Resampled:
+def resample(values: FloatArray, forecast: FloatArray, rows: Rows, counts: Float64Array) -> Resampled:
     """Errors of one forecast in every resample, from sums per block and neuron.
 
     Parameters
@@ -209,7 +208,7 @@ def _metrics(scored: Resampled, mse_mean: Float64Array, mse_copy: Float64Array) 
 
 
 def bits_per_spike(
-    values: Values, forecast: Values, training_mean: Values, rows: Rows, counts: Float64Array
+    values: FloatArray, forecast: FloatArray, training_mean: FloatArray, rows: Rows, counts: Float64Array
 ) -> Estimate | None:
     """See `score_forecasts`, and `resample` for the parameters; None without spikes."""
     null = np.maximum(np.asarray(training_mean, dtype=np.float64), MIN_RATE)
@@ -227,7 +226,7 @@ def _mean_defined(values: Float64Array) -> Float64Array:
     return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64))
 
 
-def _forecast_steps(method: str, forecast: Values) -> npt.NDArray[np.bool_]:
+def _forecast_steps(method: str, forecast: FloatArray) -> npt.NDArray[np.bool_]:
     """(T,) bool array: the steps of which a (T, N) forecast exists."""
     exists = np.all(np.isfinite(forecast), axis=1)
     # Leaving out steps where a method diverges would flatter it.
@@ -236,7 +235,9 @@ def _forecast_steps(method: str, forecast: Values) -> npt.NDArray[np.bool_]:
     return np.asarray(exists)
 
 
-def _check(values: Values, forecasts: Mapping[str, Values], horizons: list[int], training_mean: Values) -> None:
+def _check(
+    values: FloatArray, forecasts: Mapping[str, FloatArray], horizons: list[int], training_mean: FloatArray
+) -> None:
     missing = [method for method in REFERENCES if method not in forecasts]
     if missing:
         raise InputError(f"Skill needs the forecasts of {' and '.join(missing)}; got {', '.join(forecasts) or 'none'}.")

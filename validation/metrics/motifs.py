@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from simulators.topologies.motifs import lookalikes
-from synapsnet.recording import BoolArray, Connectome
+from synapsnet.array_types import BoolArray
+from synapsnet.connectome import Connectome
 
 
 def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> dict[str, BoolArray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scipy.stats import kstest
 
-from synapsnet.recording import BoolArray, Float64Array
+from synapsnet.array_types import BoolArray, Float64Array
 from validation.metrics.bootstrap import fraction
 
 LEVEL = 0.05

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError, unknown_name
-from synapsnet.recording import Float64Array
 from validation.metrics.results import Estimate
 
 UNITS = ("network", "observation", "seed")

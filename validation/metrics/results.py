@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from synapsnet.recording import Connectome, Modality
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Modality
 
 
 class Estimate(BaseModel):

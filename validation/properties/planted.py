@@ -16,7 +16,8 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from synapsnet.recording import Connectome, Modality, Recording
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Modality, Recording
 
 STEP_S: dict[Modality, float] = {"spikes": 0.010, "calcium": 1 / 30}
 SUBSTEPS = 2

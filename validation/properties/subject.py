@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Connectome, Recording
+from synapsnet.recording import Recording
 from validation.methods.base import Method
 from validation.properties.planted import Planted
 

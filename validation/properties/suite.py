@@ -21,7 +21,9 @@ from hypothesis.strategies import SearchStrategy
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
-from synapsnet.recording import Connectome, FloatArray, Modality, Recording
+from synapsnet.array_types import FloatArray
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Modality, Recording
 from validation.properties import trains
 from validation.properties.planted import EXCITATORY, INHIBITORY, STEP_S, Planted, base_rates, networks, random_network
 from validation.properties.subject import NotApplicable, Refusal, Subject, Violation, infer_with, require, well_formed

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pynapple as nap
 from scipy.signal import lfilter
 
+from synapsnet.array_types import Float64Array
 from synapsnet.io.units import count_spikes
 from synapsnet.recording import Recording, neuron_table
 
@@ -31,10 +32,9 @@ CONNECTIONS = ((0, 1, 1), (2, 3, 1), (4, 5, -1), (6, 7, 1))  # pre, post, sign: 
 
 SharedInput = Literal["slow", "bursts", "rhythm"]
 SHARED_INPUTS: tuple[SharedInput, ...] = get_args(SharedInput)
-Array = npt.NDArray[np.float64]
 
 
-def record(trains: list[Array], bin_s: float = BIN_S) -> Recording:
+def record(trains: list[Float64Array], bin_s: float = BIN_S) -> Recording:
     """A recording of these spike times, in seconds, with them and their counts in bins."""
     epoch = nap.IntervalSet(0, DURATION_S)
     return count_spikes(
@@ -47,7 +47,7 @@ def record(trains: list[Array], bin_s: float = BIN_S) -> Recording:
     )
 
 
-def comodulated(kind: SharedInput, seed: int) -> list[Array]:
+def comodulated(kind: SharedInput, seed: int) -> list[Float64Array]:
     """Spike times of neurons that follow one shared input and are not connected."""
     rng = np.random.default_rng([seed, 4])
     shared = _shared_input(kind, round(DURATION_S / INPUT_STEP_S), rng)
@@ -60,7 +60,7 @@ def comodulated(kind: SharedInput, seed: int) -> list[Array]:
     return trains
 
 
-def _shared_input(kind: SharedInput, n_steps: int, rng: np.random.Generator) -> Array:
+def _shared_input(kind: SharedInput, n_steps: int, rng: np.random.Generator) -> Float64Array:
     """(T,) in steps of `INPUT_STEP_S`: a walk that returns within `SLOW_S`, bursts, or a rhythm whose phase drifts."""
     noise = rng.standard_normal(n_steps)
     if kind == "slow":
@@ -72,7 +72,7 @@ def _shared_input(kind: SharedInput, n_steps: int, rng: np.random.Generator) -> 
     return np.sin(2 * np.pi * RHYTHM_HZ * INPUT_STEP_S * np.arange(n_steps) + PHASE_NOISE * np.cumsum(noise))
 
 
-def independent(seed: int) -> list[Array]:
+def independent(seed: int) -> list[Float64Array]:
     """Spike times of independent neurons, the last of which fire seldom, and only part of the time."""
     rng = np.random.default_rng([seed, 5])
     trains = [rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate)) for rate in np.geomspace(1, 50, N_NEURONS)]
@@ -82,7 +82,7 @@ def independent(seed: int) -> list[Array]:
     return trains
 
 
-def connected(seed: int) -> list[Array]:
+def connected(seed: int) -> list[Float64Array]:
     """Spike times of independent neurons except for `CONNECTIONS`."""
     rng = np.random.default_rng([seed, 6])
     trains = [np.sort(rng.uniform(0, DURATION_S, rng.poisson(DURATION_S * rate))) for rate in rng.uniform(*RATES_HZ, 8)]
@@ -107,12 +107,12 @@ def adjacency() -> npt.NDArray[np.bool_]:
     return matrix
 
 
-def on_grid(trains: list[Array]) -> list[Array]:
+def on_grid(trains: list[Float64Array]) -> list[Float64Array]:
     """Spike times of which only the step of `GRID_S` is known: its middle."""
     return [(np.floor(train / GRID_S) + 0.5) * GRID_S for train in trains]
 
 
-RESOLUTIONS: dict[str, Callable[[list[Array]], Recording]] = {
+RESOLUTIONS: dict[str, Callable[[list[Float64Array]], Recording]] = {
     "spike times, in bins of 5 ms": record,
     "spike times, in bins of 10 ms": lambda trains: record(trains, bin_s=2 * BIN_S),
     "spike times on a grid of 5 ms": lambda trains: record(on_grid(trains)),
