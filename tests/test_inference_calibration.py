@@ -13,6 +13,7 @@ from test_inference_posterior import PAIRS, STEPS, draw
 from synapsnet import fitted
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference.calibration import calibrated, shrunk
+from synapsnet.inference.changing_variance import AT_THE_STEP, NEARBY_STEPS, ChangingVariance, mean_around
 from synapsnet.inference.evidence import FLANK_GAP, flanks
 from synapsnet.recording import Recording
 
@@ -27,6 +28,39 @@ def test_flanks_are_the_mean_before_and_after_as_far_as_it_is_there():
 
 def test_where_nothing_is_far_enough_the_flanks_are_silent():
     assert not flanks(torch.ones(4, 2), n_lags=6).any()
+
+
+def test_estimates_scatter_as_far_as_variances_that_change_together_say():
+    """Products of independent values scatter by the root of the sum of products of their variances."""
+    rng = np.random.default_rng(5)
+    n, n_steps, n_draws = 6, 8000, 300
+    loudness = np.exp(0.7 * rng.normal(size=(8, n))).repeat(1000, axis=0)  # of each neuron, changes every 1,000 steps
+    product, ratios, zero_lag = [], [], []
+    for _ in range(n_draws):
+        sent, score = (torch.from_numpy(loudness * rng.normal(size=(n_steps, n))).float() for _ in range(2))
+        variance = ChangingVariance(torch.eye(n))
+        variance.add(sent, score, torch.ones_like(score), score)
+        ratios.append(variance.of_estimates().numpy())
+        zero_lag.append(variance.of_zero_lag().numpy())
+        product.append(
+            (score.T @ sent).numpy() / np.sqrt(np.outer(score.square().sum(0), sent.square().sum(0)) / n_steps)
+        )
+    found = np.square(product).mean(0)
+    assert found.max() > 1.8 and found.min() < 0.7
+    assert np.mean(ratios, 0) == pytest.approx(found, rel=0.3)
+    apart = ~np.eye(n, dtype=bool)  # a neuron's square holds that of the same step
+    assert np.mean(zero_lag, 0)[apart] == pytest.approx(found[apart], rel=0.3)
+
+
+def test_coincidences_count_a_little_at_the_lags_and_not_at_zero_lag():
+    """Spikes at the same steps, far apart: whatever is nearby says nothing of them."""
+    spikes = torch.zeros(4000, 2)
+    spikes[::400] = 1
+    variance = ChangingVariance(torch.eye(2))
+    variance.add(spikes, spikes, torch.ones_like(spikes), spikes)
+    assert not variance.of_zero_lag().any()
+    mean_square = (AT_THE_STEP * spikes + (1 - AT_THE_STEP) * mean_around(spikes, *NEARBY_STEPS)).mean()
+    assert variance.of_estimates().numpy() == pytest.approx(AT_THE_STEP / float(mean_square), rel=1e-3)
 
 
 def test_effects_that_are_noise_are_shrunk_to_nothing():
@@ -134,7 +168,7 @@ def test_neurons_that_follow_the_same_slow_rhythm_are_not_connected(monkeypatch)
     n_steps, n = 40_000, 20
     wave = rng.normal(size=(n_steps // 40, n // 2)).repeat(40, axis=0).repeat(2, axis=1)
     spikes = rng.random((n_steps, n)) < 0.03 * np.exp(0.9 * wave - 0.4)
-    recording = Recording.from_array(spikes, 0.005, "spikes")
+    recording = Recording.from_array(spikes, 0.02, "spikes")  # too coarse for correlograms
     found = SynapsNet(seed=0, epochs=2).infer(recording).significant(0.05)
     assert found.sum() <= 1
     monkeypatch.setattr(fitted, "calibrated", lambda evidence: evidence)

@@ -19,7 +19,8 @@ are gradient, information and step. :math:`P` is the inverse of the covariance o
 postsynaptic neurons with one inverse. The gradient is exact, so that the maximum is that of the likelihood.
 
 The standard error comes from the moments of what is sent, weighted by the information, and from the variance inflation
-by the other presynaptic neurons: what they explain as well is no information.
+by the other presynaptic neurons: what they explain as well is no information. Where the variances of both neurons
+change, and together, it is larger; see `synapsnet.inference.changing_variance`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from synapsnet.devices import add_up
+from synapsnet.inference.changing_variance import ChangingVariance, mean_around
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 from synapsnet.training import n_targets, segments_of_process, windows
@@ -51,7 +53,8 @@ class Evidence:
     estimate, standard_error : (N, N) tensor
         Weight at the lags of the synaptic kernel, from the presynaptic neuron to the postsynaptic one.
     zero_lag : (N, N) tensor
-        Symmetric: partial correlation of the two neurons' prediction errors in the same step.
+        Symmetric: partial correlation of the two neurons' prediction errors in the same step, with the standard error
+        that it has where their variances do not change together.
     correlation_per_weight : (N, N) tensor
         Correlation of the postsynaptic neuron with what the presynaptic one sent that a weight of 1 makes.
     n_steps : int
@@ -237,6 +240,7 @@ def _read_out(
         torch.zeros_like(precision) for _ in range(5)
     )
     information, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(3))
+    changing_variance = ChangingVariance(precision)
     for h, eta, target in stretches:
         score, step_information = model.score(eta, target), model.fisher_information(eta)
         residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
@@ -246,6 +250,7 @@ def _read_out(
         second_moment += step_information.T @ h.square()
         residual_cubes += residual.pow(3).sum(0)
         sent_cubes += h.pow(3).sum(0) / n_steps
+        changing_variance.add(h, score, step_information, residual)
         flank = flanks(h, model.architecture.n_lags)
         flank_gradient += score.T @ flank
         flank_covariance += flank.T @ flank / n_steps
@@ -254,13 +259,17 @@ def _read_out(
     )
     residual_cubes, sent_cubes = add_up(fabric, residual_cubes), add_up(fabric, sent_cubes)
     flank_gradient, flank_covariance = add_up(fabric, flank_gradient), add_up(fabric, flank_covariance)
+    changing_variance.add_up(fabric)
     information = information.clamp(min=SMALLEST_INFORMATION)[:, None]
     residual_size = residual_covariance.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
     # These matrices fill the memory of large networks: one after the other makes room.
     zero_lag = _partial_correlation(residual_covariance.div_(residual_size[:, None]).div_(residual_size)).float()
     del residual_covariance
+    zero_lag /= changing_variance.of_zero_lag().sqrt()
     standard_error = _standard_error(first_moment, second_moment, information, precision, sd_sent).float()
     del first_moment, second_moment
+    standard_error *= changing_variance.of_estimates().sqrt()
+    del changing_variance
     flank_estimate, flank_error = _flank_estimate(flank_gradient, flank_covariance, precision, information)
     return Evidence(
         estimate=estimate.fill_diagonal_(0).float(),  # not quite 0 by rounding
@@ -342,12 +351,4 @@ def flanks(sent: Tensor, n_lags: int) -> Tensor:
     The flanks reach from `FLANK_GAP` steps more than a kernel is long to twice as far, on either side.
     """
     near = n_lags + FLANK_GAP
-    far = 2 * near
-    n_steps = len(sent)
-    sums = torch.cat([sent.new_zeros(1, sent.shape[1]), sent.cumsum(0)])
-    step = torch.arange(n_steps, device=sent.device)
-    total, count = torch.zeros_like(sent), torch.zeros_like(step)
-    for first, last in ((step - far, step - near), (step + near + 1, step + far + 1)):
-        first, last = first.clamp(0, n_steps), last.clamp(0, n_steps)
-        total, count = total + sums[last] - sums[first], count + last - first
-    return total / count.clamp(min=1)[:, None]
+    return mean_around(sent, near, 2 * near)
