@@ -48,11 +48,12 @@ class NotFittedError(InputError, sklearn.exceptions.NotFittedError):
 class SynapsNet(BaseEstimator):
     """Directed functional connectivity and forecasts of a recorded population.
 
-    If spike times are finer than the bins and the neurons few enough, connectivity is inferred from the spike times of
-    the whole recording (`synapsnet.inference.spike_evidence`). From binned spikes, one model both forecasts and infers
-    connectivity. For calcium there are two models of the same kind: one forecasts the fluorescence; the other infers
-    connectivity from the deconvolved activity, and must not forecast, because deconvolution looks ahead. The recording
-    is deconvolved as a whole, so the validation part of that model is not quite independent of its training part.
+    From spikes that are known to 10 ms or better, of not too many neurons, connectivity is inferred from the
+    correlograms of the whole recording (`synapsnet.inference.spike_evidence`). From coarser ones, the model that
+    forecasts infers connectivity, too. For calcium there are two models of the same kind: one forecasts the
+    fluorescence; the other infers connectivity from the deconvolved activity, and must not forecast, because
+    deconvolution looks ahead. The recording is deconvolved as a whole, so the validation part of that model is not
+    quite independent of its training part.
 
     Parameters
     ----------

@@ -17,10 +17,10 @@ from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.inference.responses import _best_delay, _without_choice, normal_score, response, responses
-from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, time_resolution_s, welch
-from synapsnet.inference.spike_evidence import resolves, spike_evidence
+from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, welch
+from synapsnet.inference.spike_evidence import resolution_s, resolves, spike_evidence, trains_of
 from synapsnet.io.units import count_spikes
-from synapsnet.recording import neuron_table
+from synapsnet.recording import Recording, neuron_table
 
 CPU = torch.device("cpu")
 DURATION_S, BIN_S = 60.0, 0.005
@@ -181,8 +181,41 @@ def test_the_grid_of_spike_times_is_seen(grid, expected):
     trains = poisson([10.0] * 4)
     trains = trains if grid is None else [np.unique(np.floor(train / grid)) * grid + 0.3 * grid for train in trains]
     recording = record(trains)
-    assert time_resolution_s(recording.spike_times) == expected
-    assert resolves(recording) is (expected <= 0.001)
+    assert resolution_s(recording) == expected
+
+
+@pytest.mark.parametrize(("bin_s", "fine_enough"), [(0.002, True), (0.010, True), (0.020, False)])
+def test_spikes_in_bins_are_trains_with_a_spike_in_the_middle_of_each_bin(bin_s, fine_enough):
+    rng = np.random.default_rng(6)
+    counts = rng.poisson(0.2, (3000, 4))
+    recording = Recording.from_array(counts, bin_s, "spikes", segments=[1000, 2000])
+    trains = trains_of(recording)
+    assert resolves(recording) is fine_enough
+    assert [len(trains[k]) for k in range(4)] == counts.sum(0).tolist()
+    np.testing.assert_allclose(trains[2].times(), np.repeat(recording.activity.times(), counts[:, 2]))
+    assert trains.time_support.tot_length() == pytest.approx(3000 * bin_s)
+
+
+def test_in_bins_of_5_ms_connections_are_found_and_shared_states_are_not_connections():
+    rng = np.random.default_rng(7)
+    n, duration_s = 30, 300.0
+    up = rng.random(1000) < 0.5  # states of 0.3 s
+    trains = [np.sort(rng.uniform(0, duration_s, rng.poisson(12 * duration_s))) for _ in range(n)]
+    trains = [train[up[(train / 0.3).astype(int)] | (rng.random(len(train)) < 0.1)] for train in trains]
+
+    def significant(trains):
+        counts = np.transpose([np.histogram(train, np.arange(0, duration_s + 1e-9, 0.005))[0] for train in trains])
+        return SynapsNet(seed=0).infer(Recording.from_array(counts, 0.005, "spikes")).significant(0.05)
+
+    assert significant(trains).sum() <= 1
+    post, pre = np.arange(15, 30), np.arange(15)
+    for i, j in zip(post, pre, strict=True):  # a third of the spikes makes one more
+        caused = rng.choice(trains[j], len(trains[j]) // 3, replace=False)
+        caused = caused + 0.002 + rng.exponential(0.004, len(caused))
+        trains[i] = np.append(trains[i], caused[caused < duration_s])
+    found = significant(trains)
+    assert found[post, pre].sum() >= 12
+    assert found.sum() - found[post, pre].sum() <= 2
 
 
 def test_spikes_in_different_epochs_do_not_follow_each_other():

@@ -1,4 +1,4 @@
-r"""Evidence for connections from spike times, finer than the model's bins.
+r"""Evidence for connections from spikes, in steps as fine as their times or bins are.
 
 A connection is fast and has a direction: after a delay of milliseconds the postsynaptic rate jumps and decays. What
 neurons share is broad, or goes both ways, or shows in all the others. The evidence is the first without the second:
@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pynapple as nap
 import torch
 
 from synapsnet.inference.background import less_shared
@@ -28,26 +30,47 @@ from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import HiddenSources
 from synapsnet.inference.responses import Responses
 from synapsnet.inference.spectra import cross_spectra, time_resolution_s
+from synapsnet.memmap import blocks
 from synapsnet.recording import Recording
 
-STEP_S = 0.001  # resolution of correlograms
-LONGEST_STEP_S = 0.004  # coarser than this, a response cannot be told from what neurons share
+STEP_S = 0.001  # resolution of correlograms, or that of the spikes where it is coarser
+LONGEST_STEP_S = 0.010  # in longer ones a connection acts within a step, and has no direction
 MOST_OPERATIONS = 3e13  # of cross-spectra; beyond it the resolution is halved
 LEAST_COINCIDENCES = 2.0  # expected under a response
 
 
 def resolves(recording: Recording) -> bool:
-    """Whether spike times are there, fine enough, and of few enough neurons for their spectra."""
-    spikes = recording.spike_times
-    if recording.modality != "spikes" or spikes is None or recording.n_neurons < 2:
-        return False
-    return time_resolution_s(spikes) <= STEP_S and _step_s(recording) <= LONGEST_STEP_S
+    """Whether spikes are there, in steps that are fine enough, and of few enough neurons for their spectra."""
+    return recording.modality == "spikes" and recording.n_neurons > 1 and _step_s(recording) <= LONGEST_STEP_S
 
 
 def _step_s(recording: Recording) -> float:
-    assert recording.spike_times is not None
-    operations = 8 * recording.n_neurons**2 * recording.spike_times.time_support.tot_length() / STEP_S
-    return STEP_S * 2.0 ** max(0, math.ceil(math.log2(max(operations / MOST_OPERATIONS, 1))))
+    step_s = max(STEP_S, resolution_s(recording))
+    operations = 8 * recording.n_neurons**2 * recording.n_steps * recording.dt_s / step_s
+    return step_s * 2.0 ** max(0, math.ceil(math.log2(max(operations / MOST_OPERATIONS, 1))))
+
+
+def resolution_s(recording: Recording) -> float:
+    """The steps in which spikes are known, in seconds: a grid of their times, or bins; 0 if it is below 1 ms."""
+    spikes = recording.spike_times
+    return recording.dt_s if spikes is None else time_resolution_s(spikes)
+
+
+def trains_of(recording: Recording) -> nap.TsGroup:
+    """The spike trains; spikes that are known in bins only lie in the middle of theirs."""
+    if recording.spike_times is not None:
+        return recording.spike_times
+    rows, neurons, first = [], [], 0
+    for counts in blocks(recording.values):
+        row, neuron = np.nonzero(counts)
+        n_spikes = np.rint(counts[row, neuron]).astype(int)
+        rows.append(np.repeat(row + first, n_spikes))
+        neurons.append(np.repeat(neuron, n_spikes))
+        first += len(counts)
+    row, neuron = np.concatenate(rows), np.concatenate(neurons)
+    times = recording.activity.times()[row[np.argsort(neuron, kind="stable")]]
+    trains = np.split(times, np.cumsum(np.bincount(neuron, minlength=recording.n_neurons))[:-1])
+    return nap.TsGroup({k: nap.Ts(train) for k, train in enumerate(trains)}, time_support=recording.epochs)
 
 
 @torch.no_grad()
@@ -62,11 +85,10 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     Returns
     -------
     Evidence
-        At the lags alone: at this resolution hardly anything of a connection is at lag 0. Weights are in log rate per
+        At the lags alone: what a connection does at lag 0 is part of its response. Weights are in log rate per
         presynaptic spike, summed over the bins of the recording.
     """
-    assert recording.spike_times is not None
-    spectra = cross_spectra(recording.spike_times, _step_s(recording), device)
+    spectra = cross_spectra(trains_of(recording), _step_s(recording), device)
     correlograms = Correlograms.learn(spectra)
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)

@@ -24,7 +24,7 @@ from scipy.stats import binom
 from synapsnet.array_types import Float64Array, FloatArray
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.inference.spike_evidence import resolves
+from synapsnet.inference.spike_evidence import STEP_S, resolution_s, resolves
 from synapsnet.recording import Modality, Recording
 from validation.assessment.regression_adjustment import Adjustment, Standard, as_fraction, logit_of_fraction
 from validation.assessment.results import Expected, Longer, Threshold
@@ -64,7 +64,7 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
     if inferred.local_fdr is None:
         raise InputError("The connectivity was inferred without a prior, so it has no probabilities to look at.")
     table, observed = examples(recording.modality), signature(recording, inferred)
-    in_bins = recording.modality == "spikes" and not resolves(recording)
+    in_bins = recording.modality == "spikes" and not (resolves(recording) and resolution_s(recording) <= STEP_S)
     promised, atypical = promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)
     unlike = ["spikes that are known in bins only"] if in_bins else []
     q_values = inferred.q_values[~np.eye(inferred.n_neurons, dtype=bool)]
