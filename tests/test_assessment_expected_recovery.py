@@ -80,7 +80,7 @@ def test_quantiles_by_hand() -> None:
 
 
 @given(st.floats(0.02, 0.98))
-def test_shares_come_back(share: float) -> None:
+def test_fractions_survive_the_logit(share: float) -> None:
     logit = float(logit_of_fraction(np.array([share]))[0])
     back = as_fraction(Estimate(value=logit, low=logit - 9, high=logit + 9))
     assert back.value == pytest.approx(share) and (back.low, back.high) == (0, 1)
@@ -159,7 +159,7 @@ def test_what_is_expected_of_a_recording(spike_recording: Recording) -> None:
     assert found.longer.duration_s == pytest.approx(4 * recording.n_steps * recording.dt_s)
 
 
-def test_of_one_pair_none_or_all_is_false_and_of_many_about_the_share() -> None:
+def test_of_one_pair_none_or_all_is_false_and_of_many_about_the_fraction() -> None:
     share = Estimate(value=0.1, low=0.05, high=0.3)
     one, many = among(share, 1), among(share, 10_000)
     assert (one.low, one.high) == (0, 1) and among(share, 0) == share

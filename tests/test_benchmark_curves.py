@@ -52,7 +52,7 @@ def test_curves_are_found_in_what_varies_by_itself():
     assert found[SHARED].points["x"].drop_duplicates().tolist() == [0.0, 0.5]
 
 
-def test_chance_is_the_share_of_pairs_that_are_connected():
+def test_chance_is_the_fraction_of_pairs_that_are_connected():
     table = results()
     assert [c.chance["value"].tolist() for c in curves(table)] == [pytest.approx([0.1, 0.1])] * 2
     assert all(c.chance.empty for c in curves(table[table["metric"] != "auprc_lift"]))

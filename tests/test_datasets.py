@@ -289,7 +289,7 @@ def test_an_answer_in_another_form_is_refused(server):
         list_files(FIGSHARE)
 
 
-def test_an_archive_that_is_down_or_away_is_named(server, monkeypatch):
+def test_an_archive_that_is_down_or_unreachable_is_named(server, monkeypatch):
     server.status = [500]
     with pytest.raises(InputError, match="answers 500"):
         list_files(FIGSHARE)
@@ -444,7 +444,7 @@ def test_a_server_that_sends_too_much_is_stopped(server, get, tmp_path):
     assert visible(tmp_path) == []
 
 
-def test_a_full_disk_is_told_and_the_rest_comes_later(server, get, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_rest_comes_later(server, get, tmp_path, monkeypatch):
     server.figshare("a.npy")
     opened = Path.open
 

@@ -27,7 +27,7 @@ def calcium(traces: Any, segments: list[int] | None = None) -> Recording:
 
 
 @pytest.mark.parametrize("factor", [0.6, 0.8, 0.9])
-def test_recovers_the_drive_of_a_noiseless_trace(factor):
+def test_recovers_the_activity_behind_a_noiseless_trace(factor):
     drive = sparse_drive(6000)
     found = deconvolve(calcium(ar1(drive, factor)))
     for k in range(3):
@@ -35,7 +35,7 @@ def test_recovers_the_drive_of_a_noiseless_trace(factor):
         assert found[1:, k].sum() == pytest.approx(drive[1:, k].sum(), rel=0.2)  # baseline and decay are estimated
 
 
-def test_recovers_the_drive_of_a_noisy_trace_on_a_baseline_better_than_differences_do():
+def test_recovers_the_activity_behind_a_noisy_trace_on_a_baseline_better_than_differences_do():
     drive = sparse_drive(6000)
     traces = 5 + ar1(drive, 0.9) + 0.3 * np.random.default_rng(1).normal(size=drive.shape)
     found = deconvolve(calcium(traces))
@@ -45,12 +45,12 @@ def test_recovers_the_drive_of_a_noisy_trace_on_a_baseline_better_than_differenc
         assert by_deconvolution > max(0.6, by_differences)
 
 
-def test_drive_is_never_negative():
+def test_deconvolved_activity_is_never_negative():
     traces = np.random.default_rng(0).normal(size=(500, 3))
     assert deconvolve(calcium(traces)).min() >= 0
 
 
-def test_a_constant_neuron_has_no_drive():
+def test_a_constant_neuron_has_no_activity():
     traces = ar1(sparse_drive(500), 0.9)
     traces[:, 1] = 4.0
     found = deconvolve(calcium(traces))
@@ -87,7 +87,7 @@ def test_calcium_from_before_an_epoch_is_not_taken_for_a_burst_in_its_first_fram
     assert found[1000].max() < 0.5 * traces[1000].min()
 
 
-def test_in_the_first_frame_of_an_epoch_the_drive_is_what_would_sustain_its_calcium():
+def test_in_the_first_frame_of_an_epoch_activity_is_what_would_sustain_its_calcium():
     """Calcium c that decays to a fraction f within a frame needs a drive of (1 - f) c to stay where it is."""
     traces = ar1(sparse_drive(3000), 0.9)
     found = deconvolve(calcium(traces, [1000, 2000]))

@@ -63,7 +63,7 @@ def test_files_that_belong_together_are_replaced_together_or_not_at_all(tmp_path
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-def test_a_library_that_cannot_write_is_told_as_the_system_is(tmp_path):
+def test_a_library_that_cannot_write_is_reported_like_the_system(tmp_path):
     """`SafetensorError` is no `OSError`; /dev/full has no space left."""
     (tmp_path / "model").write_text("old")
     with pytest.raises(InputError, match="no space left"), atomic_path(tmp_path / "model") as temporary:

@@ -100,7 +100,7 @@ def test_refuses_hidden_neurons_that_excite_each_other_without_end():
         effective_weight(weight, np.full(4, 0.15), np.array([0, 1]))
 
 
-def test_strong_inhibition_among_hidden_neurons_is_no_runaway():
+def test_strong_inhibition_among_hidden_neurons_does_not_run_away():
     weight = np.array([[0.0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, -10], [0, 0, 10, 0]])
     assert np.isfinite(effective_weight(weight, np.full(4, 0.15), np.array([0, 1]))).all()
 
@@ -264,7 +264,7 @@ def test_everything_about_the_visible_neurons_is_kept(small):
         assert np.array_equal(seen.spike_times[new].times(), small.spike_times[old].times())
 
 
-def test_with_everybody_visible_the_two_views_are_one(small):
+def test_with_all_neurons_visible_the_two_views_are_one(small):
     seen = visible_part(small, fraction=1.0)
     assert np.array_equal(seen.connectome.effective, seen.connectome.weight)
     assert np.array_equal(seen.connectome.weight, small.connectome.weight)
@@ -302,7 +302,7 @@ def test_refuses_a_part_of_a_part(small):
         visible_part(visible_part(small))
 
 
-def test_refuses_a_simulation_that_is_too_short_to_see_an_answer(small):
+def test_refuses_a_simulation_that_is_too_short_to_show_a_response(small):
     support = nap.IntervalSet(0, 0.2)
     short = replace(small, spike_times=small.spike_times.restrict(support))
     with pytest.raises(InputError, match=r"takes more than 0.2 s; got 0.2 s"):

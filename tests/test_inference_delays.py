@@ -78,7 +78,7 @@ def test_a_shift_in_time_changes_nothing():
     np.testing.assert_allclose(shifted, transmission_delays(group(trains), scores, scores != 0), atol=1e-4)
 
 
-def test_spikes_across_the_border_of_an_epoch_are_no_pairs():
+def test_spikes_across_the_border_of_an_epoch_are_not_paired():
     """With a gap after each presynaptic spike, what follows in the next epoch must not count."""
     trains, scores = trains_with_delays([0.002, 0.004], seed=1), star(2)
     starts = np.arange(0, DURATION_S, 2.0)
@@ -100,7 +100,7 @@ def test_silent_neurons_have_no_delays():
     assert np.isfinite(found[1, 0]) and np.isnan(found[2, 0])
 
 
-def test_synapsnet_tells_delays_where_there_are_spike_times(small_simulation):
+def test_synapsnet_infers_delays_where_there_are_spike_times(small_simulation):
     recording = observe_spikes(small_simulation, seed=0)
     found = SynapsNet(epochs=2).fit(recording.without_ground_truth()).connectivity_
     likely = found.local_fdr < 0.5

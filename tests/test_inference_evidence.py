@@ -51,7 +51,7 @@ def test_what_the_decoder_passes_on_of_a_current_changes_no_estimate(unconnected
     assert np.abs(gains[0] - gains[1]).max() > 0.05
 
 
-def test_without_what_is_seen_within_a_step_the_lags_decide(unconnected):
+def test_without_zero_lag_the_lags_decide(unconnected):
     recording, _ = unconnected
     rng = np.random.default_rng(1)
     values = recording.values[:4000].copy()

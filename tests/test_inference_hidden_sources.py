@@ -94,7 +94,7 @@ def test_a_likely_hidden_neuron_is_no_connection_and_the_rest_stays():
         assert torch.equal(getattr(before, name)[others], getattr(after, name)[others])
 
 
-def test_the_share_of_hidden_neurons_is_learned():
+def test_the_fraction_of_peaks_due_to_hidden_neurons_is_learned():
     """The same doubt counts more where most peaks are a hidden neuron's."""
     alone = posteriors({(0, 2): -0.5})[1].p_absent[0, 2]
     among_others = posteriors({(0, 2): -0.5, (1, 2): -9.0, (3, 4): -9.0})[1].p_absent[0, 2]

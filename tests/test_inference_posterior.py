@@ -1,4 +1,4 @@
-"""The posterior of edges, on evidence that was drawn from its own model and on evidence that was not."""
+"""The posterior of connections, on evidence that was drawn from its own model and on evidence that was not."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_probabilities_of_strong_connections_keep_their_order():
     assert len(np.unique(strong)) == len(strong) > 5
 
 
-def test_it_tells_more_than_the_evidence_at_a_lag():
+def test_it_ranks_better_than_the_evidence_at_the_lags_alone():
     for seed in range(3):
         weight, evidence = draw(seed)
         z = (evidence.estimate / evidence.standard_error).abs().numpy()
@@ -134,7 +134,7 @@ def test_p_values_of_absent_pairs_are_uniform():
     assert counts / counts.sum() == pytest.approx(np.full(10, 0.1), abs=0.02)
 
 
-def test_what_is_seen_within_a_step_goes_to_the_direction_that_the_lag_shows():
+def test_correlation_at_zero_lag_goes_to_the_direction_that_the_lags_show():
     weight, evidence = draw(0, size=8.0)
     found = posterior(evidence)
     one_way = (weight != 0) & (weight.T == 0)
@@ -288,7 +288,7 @@ def contaminated(seed, signs):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_neurons_send_of_the_other_sign_tells_how_much_of_their_own_is_spurious(seed):
+def test_weights_of_the_other_sign_show_how_many_of_a_neurons_own_sign_are_spurious(seed):
     """About a sixth of what stands out with a neuron's own sign is made by something else."""
     weight, evidence = contaminated(seed, lambda rng: np.where(rng.random(60) < 0.7, 1.0, -1.0))
     of_own_sign = np.sign(evidence.estimate.numpy()) == np.sign(weight.sum(0))
@@ -305,7 +305,7 @@ def test_signs_dealt_at_random_are_no_evidence_against_connections():
     assert (1 - posterior(evidence).p_absent.numpy()[clear & (weight != 0)]).mean() > 0.9
 
 
-def test_weights_of_a_pair_that_are_told_separately_are_those_told_together(monkeypatch):
+def test_weights_of_a_pair_inferred_separately_are_those_inferred_jointly(monkeypatch):
     """In a large network that is a short cut, and most of its pairs take it."""
     _, evidence = draw(0, n=320, density=0.02, within_step=0.1)
     find, shares = pair_model.PairModel._find_separate, []

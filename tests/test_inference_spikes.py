@@ -177,7 +177,7 @@ def test_responses_begin_after_their_delay_and_peak_where_they_should():
 
 
 @pytest.mark.parametrize(("grid", "expected"), [(0.005, 0.005), (0.002, 0.002), (0.001, 0.0), (None, 0.0)])
-def test_the_grid_of_spike_times_is_seen(grid, expected):
+def test_the_grid_of_spike_times_is_noticed(grid, expected):
     trains = poisson([10.0] * 4)
     trains = trains if grid is None else [np.unique(np.floor(train / grid)) * grid + 0.3 * grid for train in trains]
     recording = record(trains)
@@ -290,7 +290,7 @@ def test_what_is_a_product_of_loadings_is_taken_out_and_connections_stay(n):
     assert rest[(connections > 0) & off_diagonal(n)].mean() == pytest.approx(8, rel=0.1)
 
 
-def test_neurons_whose_scores_scatter_more_are_told():
+def test_neurons_whose_scores_scatter_more_are_found():
     n = 80
     scale = np.where(np.arange(n) < 10, 2.0, 1.0)
     z = torch.from_numpy(np.random.default_rng(0).standard_normal((n, n)) * scale[:, None])

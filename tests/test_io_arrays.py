@@ -190,7 +190,7 @@ def test_behaviour_may_be_left_out(save, counts):
 @pytest.mark.parametrize(
     ("name", "given", "expected"), [("spks", None, True), ("spks", False, False), ("z", None, False), ("z", True, True)]
 )
-def test_deconvolved_activity_is_told_by_its_name_or_said(save, name, given, expected):
+def test_deconvolved_activity_is_recognised_by_its_name_or_stated(save, name, given, expected):
     values = np.random.default_rng(0).exponential(size=(40, 3))
     assert read(save(**{name: values}), dt_s=0.1, deconvolved=given).deconvolved is expected
 
@@ -236,7 +236,7 @@ def test_refuses_an_unclear_time_step(save, counts, options, message):
         ([[-1, 1], [1, 0], [2, 3]], "calcium"),
     ],
 )
-def test_modality_is_guessed_from_the_values_and_said(save, values, modality):
+def test_modality_is_guessed_from_the_values_and_reported(save, values, modality):
     lines: list[str] = []
     assert read(save(z=np.array(values)), dt_s=0.1, notify=lines.append).modality == modality
     assert lines[0].startswith(f"z is read as {modality}, because")

@@ -104,7 +104,7 @@ def test_improbable_types_are_only_interneurons(folder):
 
 
 @pytest.mark.parametrize("given", [None, False])
-def test_deconvolved_activity_is_told_by_its_zeros(folder, given):
+def test_deconvolved_activity_is_recognised_by_its_zeros(folder, given):
     spikes = np.maximum(np.load(folder / "frame.neuralActivity.npy"), 0)
     np.save(folder / "frame.neuralActivity.npy", spikes)
     assert read(folder, deconvolved=given).deconvolved is (given is None)

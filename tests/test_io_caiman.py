@@ -70,7 +70,7 @@ def test_other_traces_are_read_on_request(path, trace, name, deconvolved):
 
 
 @pytest.mark.parametrize("value", [None, "NoneType"])
-def test_without_dff_the_denoised_traces_are_read_and_said(path, value):
+def test_without_dff_the_denoised_traces_are_read_and_reported(path, value):
     change(path, "estimates/F_dff", value)
     lines: list[str] = []
     assert np.array_equal(read(path, notify=lines.append).values, stored(path, "C")[[0, 1, 3]].T)

@@ -39,7 +39,7 @@ def test_no_signals_leave_the_recording_as_it_is(recording):
     assert read(recording)[0] is recording
 
 
-def test_a_short_hole_is_bridged_and_said(recording):
+def test_a_short_gap_is_bridged_and_reported(recording):
     clock = np.arange(0, 20.01, 0.1)
     pupil = clock.copy()
     pupil[50:59] = np.nan  # 5.0 to 5.8 s: known neighbours at 4.9 and 5.9 s
@@ -49,7 +49,7 @@ def test_a_short_hole_is_bridged_and_said(recording):
 
 
 @pytest.mark.parametrize("missing", ["nan", "gap"])
-def test_a_long_hole_becomes_a_border_of_epochs(recording, missing):
+def test_a_long_gap_becomes_a_border_of_epochs(recording, missing):
     clock = np.arange(0, 20.01, 0.1)
     hole = (clock > 4.95) & (clock < 6.15)
     pupil = np.where(hole, np.nan, clock)
@@ -87,7 +87,7 @@ def test_epochs_of_the_recording_stay_apart():
     assert whole.segments == [(0, 20), (20, 40)]
 
 
-def test_unsorted_repeated_and_unknown_times_are_put_right_and_said(recording):
+def test_unsorted_repeated_and_unknown_times_are_put_right_and_reported(recording):
     clock = np.arange(0, 20.01, 0.1)
     shuffled = np.random.default_rng(1).permutation(len(clock))
     times = np.concatenate([clock[shuffled], [7.0, np.nan]])
@@ -165,7 +165,7 @@ def test_even_frames_stay_as_they_are():
     assert lines == []
 
 
-def test_jitter_is_taken_out_and_said():
+def test_jitter_is_taken_out_and_reported():
     rng = np.random.default_rng(0)
     times = np.arange(50) / 6 + rng.uniform(-0.01, 0.01, 50)
     values = rng.normal(size=(50, 2))
@@ -205,7 +205,7 @@ def test_refuses_frames_whose_times_do_not_increase(times):
         even_frames(times, np.ones((4, 2)), notify=print)
 
 
-def test_frames_without_a_time_are_left_out_and_told():
+def test_frames_without_a_time_are_left_out_and_reported():
     lines: list[str] = []
     frame, dt_s = even_frames([0, 1, 2, np.nan], np.arange(8).reshape(4, 2), notify=lines.append)
     assert (frame.values.tolist(), dt_s) == ([[0, 1], [2, 3], [4, 5]], 1)

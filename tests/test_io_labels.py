@@ -44,7 +44,7 @@ def test_columns_are_understood(columns, expected):
     assert labels(**columns)[0] == expected
 
 
-def test_what_was_used_and_what_was_not_is_told():
+def test_what_was_used_and_what_was_not_is_reported():
     _, lines = labels(quality=["good", "mua", "good"], KSLabel=["good"] * 3, snr=[1.0, 2.0, 3.0], depth=[1, 2, 3])
     assert lines == [
         "The units are labelled by quality: 2 good, 1 mua.",
@@ -61,7 +61,7 @@ def test_labels_are_kept_in_whatever_words():
         has_label(None, "good", "units")
 
 
-def test_where_nothing_is_good_the_unsorted_are_kept_and_told():
+def test_where_nothing_is_good_the_unsorted_are_kept_and_reported():
     lines: list[str] = []
     assert default_labels([U, F], G, "units", lines.append) == U
     assert default_labels([G, U], G, "units", lines.append) == G

@@ -168,7 +168,7 @@ def test_refuses_a_series_that_is_not_there(tmp_path):
     ("column", "flags"),
     [("iscell", [[1.0, 0.9], [0.0, 0.1], [1.0, 0.6]]), ("valid_roi", [True, False, True]), ("accepted", [1, 0, 1])],
 )
-def test_rois_that_are_no_cells_are_dropped(tmp_path, column, flags):
+def test_rois_that_are_not_cells_are_dropped(tmp_path, column, flags):
     lines: list[str] = []
     path = save(segmented(["Fluorescence"], {column: flags}), tmp_path / "o.nwb")
     assert list(read(path, notify=lines.append).neurons["id"]) == ["70", "72"]
@@ -196,7 +196,7 @@ def test_running_is_interpolated_onto_the_frames(tmp_path):
     assert recording.behaviour_values[:, 0] == pytest.approx(2.0 * np.arange(40))
 
 
-def test_background_and_baseline_are_no_activity(tmp_path):
+def test_background_and_baseline_are_not_activity(tmp_path):
     values = np.random.default_rng(0).normal(size=(200, 3))
     file = with_fluorescence(values, rate=10.0)
     traces = file.processing["ophys"]["DfOverF"]

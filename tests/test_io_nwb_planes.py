@@ -134,7 +134,7 @@ def test_refuses_planes_without_frames(tmp_path, frames):
         read(path)
 
 
-def test_planes_of_another_indicator_are_not_neurons_more(tmp_path):
+def test_planes_of_another_indicator_are_not_more_neurons(tmp_path):
     planes = [{"values": traces(0), "rate": 10.0}, {"values": traces(1), "rate": 10.0, "indicator": "tdTomato"}]
     assert read(save(with_planes(planes), tmp_path / "o.nwb")).n_neurons == 3
 
@@ -168,7 +168,7 @@ def test_series_of_other_rows_of_one_table_are_other_neurons(tmp_path):
     assert "F/plane0, F/plane1, 2 planes, together; left out: Fluorescence/traces, Neuropil/plane0" in lines[0]
 
 
-def test_other_series_of_the_same_rois_are_not_neurons_more(tmp_path):
+def test_other_series_of_the_same_rois_are_not_more_neurons(tmp_path):
     path = save(one_table([[0, 1, 2], [2, 3]]), tmp_path / "o.nwb")
     assert read(path, key="F").n_neurons == 3  # row 2 is in both
     assert read(path).n_neurons == 3  # F/plane0, by its name the first of all
@@ -180,7 +180,7 @@ def test_planes_are_in_the_order_of_their_numbers(tmp_path):
     assert recording.values[:, ::2].mean(axis=0).round().tolist() == list(range(11))
 
 
-def test_cells_are_chosen_and_told_plane_by_plane(tmp_path):
+def test_cells_are_chosen_and_reported_plane_by_plane(tmp_path):
     file = with_planes([{"values": traces(k), "rate": 10.0} for k in range(2)])
     table = file.processing["module_1"]["ImageSegmentation"]["rois"]
     table.add_column("valid_roi", "is it a cell", data=[True, False, True])
@@ -212,7 +212,7 @@ def test_fluorescence_is_read_in_the_unit_that_it_states(tmp_path):
 
 
 @pytest.mark.parametrize("conversion", [0.0, np.nan])
-def test_a_conversion_that_is_none_is_ignored(tmp_path, conversion):
+def test_an_unusable_conversion_is_ignored(tmp_path, conversion):
     planes = [{"values": traces(0), "rate": 10.0, "conversion": conversion}]
     assert np.array_equal(read(save(with_planes(planes), tmp_path / "o.nwb")).values, traces(0))
 

@@ -152,7 +152,7 @@ def stimulated(tmp_path) -> Path:
     return save(file, tmp_path / "allen.nwb")
 
 
-def test_stimuli_become_the_share_of_each_bin_that_they_cover(stimulated):
+def test_stimuli_become_the_fraction_of_each_bin_that_they_cover(stimulated):
     behaviour = read(stimulated, bin_s=1.0).behaviour
     assert list(behaviour.columns) == ["gabors", "spontaneous", "optogenetic_stimulation"]
     assert (
@@ -238,7 +238,7 @@ def test_optogenetic_light_is_behaviour(tmp_path):
     assert recording.behaviour_values[:, 0].tolist() == [0, 0, 0, 0, 3, 3, 0, 0, 0, 0]
 
 
-def test_pulses_of_light_shorter_than_a_bin_are_kept_with_their_share_of_it(tmp_path):
+def test_pulses_of_light_shorter_than_a_bin_are_kept_as_the_fraction_they_cover(tmp_path):
     file = with_electrodes(probe_of_unit=False)
     device = file.create_device(name="laser")
     site = file.create_ogen_site(

@@ -23,7 +23,7 @@ def trains(n: int = 6, length_s: float = 120.0, rate_hz: float = 5.0, start_s: f
     return [np.sort(start_s + rng.uniform(0, length_s, rng.poisson(rate_hz * length_s))) for _ in range(n)]
 
 
-def test_a_stray_spike_is_left_out_and_told(told):
+def test_a_stray_spike_is_left_out_and_reported(told):
     units = trains()
     units[3] = np.append(units[3], 9e5)
     observed = observed_time(units, told.append)
@@ -31,7 +31,7 @@ def test_a_stray_spike_is_left_out_and_told(told):
     assert "1 of 3593 spikes lie far from the others, at 900000 s" in told[0] and "--to" in told[0]
 
 
-def test_a_break_between_blocks_is_cut_out_and_told(told):
+def test_a_break_between_blocks_is_cut_out_and_reported(told):
     blocks = [
         np.append(a, b) for a, b in zip(trains(length_s=60), trains(length_s=60, start_s=3600, seed=1), strict=True)
     ]
@@ -40,7 +40,7 @@ def test_a_break_between_blocks_is_cut_out_and_told(told):
     assert "59 min" in told[0] and "within=epochs" in told[0]
 
 
-def test_bursts_are_no_blocks(told):
+def test_bursts_are_not_taken_for_blocks(told):
     """A culture that fires together for a second every 25 s, and is silent in between."""
     bursts = [np.concatenate([25 * k + train for k in range(40)]) for train in trains(20, 1.0, 20.0)]
     assert len(observed_time(bursts, told.append)) == 1
@@ -60,7 +60,7 @@ def test_milliseconds_are_doubted_and_refused_where_they_fill_the_disk(told, mon
         count_spikes(units, neuron_table(6), nap.IntervalSet(0, 60_000), None, notify=told.append, metadata={})
 
 
-def test_usual_rates_are_not_told(told):
+def test_usual_rates_are_not_reported(told):
     for rate_hz in (0.1, 5.0, 100.0):
         check_rates(trains(rate_hz=rate_hz), 120.0, 24_000, told.append)
     assert told == []
@@ -74,7 +74,7 @@ def test_spikes_without_time_and_clocks_that_start_again(told):
     assert "of 6 of 6 units start again" in told[1]
 
 
-def test_slow_frames_and_few_spikes_are_told(tmp_path, told):
+def test_slow_frames_and_few_spikes_are_reported(tmp_path, told):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "slow.npz", activity=rng.normal(size=(100, 3)), times=np.arange(100) * 50.0)
     read(tmp_path / "slow.npz", notify=told.append)

@@ -60,7 +60,7 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are(path):
         read(path, cell_types=["Pvalb"])
 
 
-def test_areas_that_nobody_knows_are_told(tmp_path):
+def test_unknown_areas_are_named(tmp_path):
     np.savez(tmp_path / "x.npz", activity=np.random.default_rng(0).random((40, 3)), dt_s=0.5)
     with pytest.raises(InputError, match="The area of no neuron is known, so none is 'V1'"):
         read(tmp_path / "x.npz", areas=["V1"])

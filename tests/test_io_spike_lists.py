@@ -99,7 +99,7 @@ def test_an_array_of_times_for_each_unit(tmp_path, trains):
     assert list(read(tmp_path / "s.npz").neurons["id"]) == ["unit_0", "unit_1", "unit_2"]
 
 
-def test_activity_with_times_is_no_list_of_spikes(tmp_path, rng):
+def test_activity_with_times_is_not_a_list_of_spikes(tmp_path, rng):
     t = np.arange(100) / 10
     np.savez(tmp_path / "a.npz", t=t, index=np.arange(100), d=rng.normal(size=(100, 3)))
     assert read(tmp_path / "a.npz").modality == "calcium"

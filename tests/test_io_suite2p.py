@@ -125,7 +125,7 @@ def test_deconvolved_traces_come_unchanged(folder):
 
 
 @pytest.mark.parametrize(("name", "trace"), [("spks.npy", "spks"), ("Fneu.npy", "dff")])
-def test_a_transposed_array_is_turned_and_said_so(folder, name, trace):
+def test_a_transposed_array_is_turned_and_reported(folder, name, trace):
     straight = read(folder, fs_hz=6.0, trace=trace)
     change(folder, name, load(folder, name).T)
     lines: list[str] = []

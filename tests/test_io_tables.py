@@ -76,7 +76,7 @@ def test_a_given_time_step_is_preferred_to_times(save, table):
     assert recording.n_neurons == 3
 
 
-def test_behaviour_is_named_and_its_holes_are_bridged(save, table):
+def test_behaviour_is_named_and_its_gaps_are_bridged(save, table):
     speed = np.arange(float(T))
     path = save(table.assign(speed=np.where((speed > 10) & (speed < 14), np.nan, speed), lick=1.0))
     recording = read(path, dt_s=0.1, behaviour="speed, lick")
@@ -185,7 +185,7 @@ def test_times_have_units_in_their_names(tmp_path, table, name, scale):
 
 
 @pytest.mark.parametrize("name", [" ", "", "frame", "Frame #", "counter"])
-def test_numbers_of_rows_are_no_neurons(tmp_path, table, name):
+def test_row_numbers_are_not_neurons(tmp_path, table, name):
     table.insert(0, name, np.arange(1, T + 1))
     table.to_csv(tmp_path / "x.csv", index=False)
     recording, lines = told(tmp_path / "x.csv", fs_hz=20)

@@ -128,7 +128,7 @@ def test_a_sidecar_names_the_truth(recording, tmp_path):
         read(tmp_path / "rec.npy", truth=Truth(file=str(tmp_path / "edges.csv")))
 
 
-def test_self_connections_are_left_out_and_told(recording, tmp_path):
+def test_self_connections_are_left_out_and_reported(recording, tmp_path):
     np.save(tmp_path / "m.npy", WEIGHT + np.diag([1, 0, -1, 0]))
     found, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
     np.testing.assert_array_equal(found.weight, WEIGHT)
@@ -169,7 +169,7 @@ def test_what_does_not_fit_ends_in_a_sentence(recording, tmp_path, sentence):
         attached(recording, tmp_path / name, **options)
 
 
-def test_a_second_row_of_a_header_is_told(recording, tmp_path):
+def test_a_second_row_of_a_header_is_reported(recording, tmp_path):
     (tmp_path / "e.csv").write_text("pre,post,weight\nid,id,mV\na,b,2\nb,c,-1\n")
     found, said = attached(recording, tmp_path / "e.csv")
     assert found.adjacency.sum() == 2
@@ -184,7 +184,7 @@ def test_synapses_of_a_pair_can_be_summed(recording, tmp_path):
     assert "1 of 3 connections in e.csv left out: of neurons not recorded" in said[0]
 
 
-def test_signs_that_fit_neither_orientation_are_told(recording, tmp_path):
+def test_signs_that_fit_neither_orientation_are_reported(recording, tmp_path):
     np.save(tmp_path / "m.npy", np.random.default_rng(0).standard_normal((4, 4)))
     _, said = attached(recording, tmp_path / "m.npy", orientation="post-pre")
     assert any("signs cannot confirm the orientation" in line for line in said)

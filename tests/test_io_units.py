@@ -113,7 +113,7 @@ def test_presence_ratio_counts_hundredths_of_the_observed_time():
     assert presence_ratio(np.arange(50) + 0.5, observed) == 0.5
 
 
-def test_isi_violations_of_foreign_poisson_spikes_are_their_share():
+def test_isi_violations_of_foreign_poisson_spikes_are_their_fraction():
     """A perfect clock at 20 Hz, with foreign spikes at a tenth of its rate, far fewer than it takes to collide."""
     rng = np.random.default_rng(0)
     duration_s, own_hz = 20_000.0, 20.0

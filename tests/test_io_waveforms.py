@@ -38,7 +38,7 @@ def test_a_trough_at_the_end_and_spikes_upwards_have_no_width():
     assert trough_to_peak_ms(waves, 1000.0).tolist() == same([np.nan, np.nan, np.nan, 1.0])
 
 
-def test_milliseconds_are_told_from_samples():
+def test_milliseconds_are_distinguished_from_samples():
     lines: list[str] = []
     assert durations_ms([0.3, -0.2, np.nan, 0.8], 30_000.0, "width", lines.append).tolist() == same(
         [0.3, np.nan, np.nan, 0.8]

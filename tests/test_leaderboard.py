@@ -114,7 +114,7 @@ def test_a_failure_counts_as_nothing_found_in_comparisons_too():
     assert (found["n"], found["difference"]) == (6, pytest.approx((0.79 + 5 * 0.1) / 6))
 
 
-def test_shares_of_the_ceiling_are_of_the_same_recording():
+def test_fractions_of_the_ceiling_are_of_the_same_recording():
     table = results({("shared", "long", "ceiling", 3): "ValueError"}, methods=BOUNDED)
     found = row(shares_of_ceiling(table), method="glm")
     values = [(0.69 / 0.89 * 2 + 0.59 / 0.79) / 3, (0.7 / 0.9 * 2 + 0.6 / 0.8) / 3, (0.71 / 0.91 + 0.61 / 0.81) / 2]

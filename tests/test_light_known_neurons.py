@@ -57,7 +57,7 @@ def test_what_is_passed_on_by_hand():
     assert np.isnan(responses.predict_passed_on(effect)).all()
 
 
-def test_what_is_seen_before_light_says_nothing_of_it(one_by_one):
+def test_activity_before_light_says_nothing_of_it(one_by_one):
     seen = before_light(one_by_one, 0.3)
     assert (seen.n_steps, seen.behaviour) == (30, None)
 
@@ -67,7 +67,7 @@ def test_light_on_unknown_neurons_is_refused(one_by_one):
         known_responses(one_by_one.select_neurons(range(10, 20)))
 
 
-def test_a_unit_of_a_network_with_light_scores_responses_that_no_method_has_seen(cache_folder):
+def test_a_case_of_a_network_with_light_scores_responses_that_no_method_has_seen(cache_folder):
     light = {"light_on": "inhibitory", "light_mv": -30, "light_pulse_ms": 100, "light_from_s": 10}
     network = {"name": "lif-random", "n_neurons": 20, "connection_probability": 0.15, "inputs": light}
     suite = Suite(

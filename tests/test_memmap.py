@@ -118,13 +118,13 @@ def test_parts_of_a_recording_keep_the_type_of_its_numbers():
     assert part.behaviour is not None and np.array_equal(part.behaviour.values, values[2:5] / 3)
 
 
-def test_a_disk_without_room_is_told_before_it_is_full(on_disk):
+def test_a_disk_without_room_is_refused_before_it_is_full(on_disk):
     with pytest.raises(InputError, match=r"GiB, do not fit into a temporary file in .*not so much room\); choose"):
         counted((10**12, 10**6))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a disk that is always full is a file of Linux")
-def test_a_disk_that_becomes_full_is_told(on_disk, monkeypatch):
+def test_a_disk_that_fills_up_is_reported(on_disk, monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
     with pytest.raises(InputError, match=r"do not fit into a temporary file .*No space left on device.*\(TMPDIR\)"):
         counted((4000, 100))

@@ -110,7 +110,7 @@ def test_bins_widen_and_hold_noise_of_one_size():
 
 
 @pytest.mark.parametrize("share", [0.03, 0.3])
-def test_shares_of_classes_are_learned_from_the_pairs(share):
+def test_fractions_of_classes_are_learned_from_the_pairs(share):
     rng = np.random.default_rng(0)
     classes = rng.random(5_000) < share
     seen = rng.normal(size=len(classes)) + 5 * classes  # of which the likelihood ratio is known

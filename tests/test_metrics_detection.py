@@ -101,7 +101,7 @@ def test_rounding_moves_no_score(seed: int, precision: type) -> None:
         assert before[name] == after[name], name
 
 
-def test_dense_values_are_no_ties() -> None:
+def test_dense_values_are_not_ties() -> None:
     dense = np.linspace(0.5, 1, 1_000_001).astype(np.float32)
     assert np.array_equal(settled(dense), dense)
     assert settled(np.array([0.0, 0.0])).tolist() == [0.0, 0.0]

@@ -187,7 +187,7 @@ def test_wrong_input() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
-def test_the_interval_of_a_share_stays_within_its_range(values):
+def test_the_interval_of_a_fraction_stays_within_its_range(values):
     found = fraction_interval(values)
     assert 0 <= found.low <= found.high <= 1
     assert found.value == pytest.approx(np.mean(values))

@@ -10,7 +10,7 @@ from simulators.networks import RingAttractor
 from synapsnet.errors import InputError
 
 
-def test_each_neuron_inhibits_a_flank_and_nobody_near_or_far():
+def test_each_neuron_inhibits_a_flank_and_none_nearer_or_farther():
     network = RingAttractor(n_neurons=40, nearest=0.1, farthest=0.25)
     connected = network.connect(np.random.default_rng(0)).adjacency
     apart = [min(k, 40 - k) for k in range(40)]

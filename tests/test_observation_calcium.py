@@ -92,7 +92,7 @@ ZHANG = {
 
 
 @pytest.mark.parametrize("name", ZHANG)
-def test_newer_indicators_answer_like_the_published_models(name):
+def test_newer_indicators_respond_like_the_published_models(name):
     indicator, (rise, decay, slow, weight, most, middle, slope) = INDICATORS[name], ZHANG[name]
     ms = np.arange(0, 2000, 0.05)
     calcium = (np.exp(-ms / decay) + weight * np.exp(-ms / slow)) * (1 - np.exp(-ms / rise))
@@ -175,7 +175,7 @@ def test_nothing_in_a_trace_comes_before_its_spike(spike_s, seed, n_planes):
     one=st.lists(st.floats(0, 5, exclude_max=True), min_size=1, max_size=10),
     other=st.lists(st.floats(0, 5, exclude_max=True), min_size=1, max_size=10),
 )
-def test_answers_add_up_far_from_saturation(one, other):
+def test_responses_add_up_far_from_saturation(one, other):
     linear = Indicator(peak=0.1, rise_s=0.01, decay_s=0.2, half_saturation=1e6)
     trains = [one, other, one + other]
     traces = observe_calcium(simulation_of([np.sort(t) for t in trains], 8.0), indicator=linear, **CLEAN).values
@@ -302,7 +302,7 @@ def test_neuropil_correlates_near_neurons_more_than_far_ones():
     length_um=st.floats(1e-3, 1e6),
     shared=st.floats(0, 1),
 )
-def test_everyone_has_as_much_neuropil_and_none_of_it_is_oneself(position, length_um, shared):
+def test_all_neurons_have_as_much_neuropil_and_none_of_it_is_their_own(position, length_um, shared):
     weights = neuropil_weights(np.array(position), length_um, shared)
     assert weights.sum(axis=1) == pytest.approx(1)
     assert not np.diagonal(weights).any()
@@ -368,7 +368,7 @@ def test_as_many_frames_are_lost_as_asked_for(dropout):
         assert np.mean(bouts) == pytest.approx(15, rel=0.1)
 
 
-def test_fluorescence_and_drive_are_of_the_same_recording_as_dff():
+def test_fluorescence_and_deconvolved_activity_are_of_the_same_recording_as_dff():
     simulation = active()
     dff, raw, drive = (
         observe_calcium(simulation, dropout=0.1, trace=t) for t in ("dff", "fluorescence", "deconvolved")
@@ -455,7 +455,7 @@ def test_refuses_unusable_parameters(options, message):
         ({"slow_weight": 0.5, "slow_decay_s": 0.1}, "slow decay must be slower than its decay"),
     ],
 )
-def test_refuses_indicators_that_are_none(change, message):
+def test_refuses_unknown_indicators(change, message):
     with pytest.raises(InputError, match=message):
         replace(INDICATORS["GCaMP6f"], **change)
 

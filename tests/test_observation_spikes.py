@@ -74,7 +74,7 @@ def test_a_last_bin_that_is_not_whole_is_dropped(poisson):
 
 
 @pytest.mark.parametrize("loss", [0.1, 0.5, 0.9])
-def test_the_share_asked_for_is_lost(poisson, loss):
+def test_the_fraction_asked_for_is_lost(poisson, loss):
     true = n_spikes(poisson)
     found = observe_spikes(poisson, loss=loss).values.sum(axis=0)
     assert np.all(np.abs(found - (1 - loss) * true) < 4 * np.sqrt(true * loss * (1 - loss)))
@@ -87,7 +87,7 @@ def test_lost_spikes_leave_and_no_others_come(poisson):
 
 @pytest.mark.parametrize("loss", [0.0, 0.4])
 @pytest.mark.parametrize("contamination", [0.1, 0.3])
-def test_the_share_asked_for_was_fired_by_others(poisson, contamination, loss):
+def test_the_fraction_asked_for_was_fired_by_other_neurons(poisson, contamination, loss):
     """Of a unit's spikes, the fraction `contamination` is foreign; the pool of others is large enough."""
     own = observe_spikes(poisson, loss=loss).values.sum(axis=0)
     reported = observe_spikes(poisson, loss=loss, contamination=contamination).values.sum(axis=0)

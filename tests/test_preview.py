@@ -87,7 +87,7 @@ def test_calcium_is_observed_in_frames_length_and_noise_of_the_recording(duratio
     assert f"{expected:.2g}%" in alike.how
 
 
-def test_a_recording_that_is_not_dff_is_matched_by_its_share_of_noise():
+def test_a_recording_that_is_not_dff_is_matched_by_its_fraction_of_noise():
     rng = np.random.default_rng(0)
     slow = np.repeat(rng.standard_normal((60, 4)), 100, axis=0)
     recording = Recording.from_array(500 + 80 * slow + 20 * rng.standard_normal((6000, 4)), 1 / 6, "calcium")

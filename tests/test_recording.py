@@ -173,7 +173,7 @@ def test_durations_of_waveforms_are_a_column_only_where_one_is_known(counts):
 
 
 @pytest.mark.parametrize("duration_ms", [0, -0.2, np.inf])
-def test_refuses_durations_of_waveforms_that_are_none(duration_ms):
+def test_refuses_durations_of_waveforms_that_are_not_positive(duration_ms):
     with pytest.raises(InputError, match="trough_to_peak_ms must be positive, or NaN"):
         neuron_table(2, trough_to_peak_ms=[0.3, duration_ms])
 
@@ -208,7 +208,7 @@ def test_refuses_segments_that_do_not_add_up(counts, segments):
         ({"weight": np.zeros((2, 2)), "p_value": np.full((2, 2), np.nan)}, "p_value must lie between 0 and 1"),
     ],
 )
-def test_connectome_refuses_matrices_that_are_none(matrices, message):
+def test_connectome_refuses_unusable_matrices(matrices, message):
     with pytest.raises(InputError, match=message):
         Connectome(**matrices)
 

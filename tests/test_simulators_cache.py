@@ -355,7 +355,7 @@ def test_a_long_simulation_says_how_long_it_takes():
     assert require_possible(20, 1200.0, 1e-4) is None
 
 
-def test_a_compiler_that_fails_is_told(own_cache, monkeypatch, tmp_path):
+def test_a_compiler_that_fails_is_reported(own_cache, monkeypatch, tmp_path):
     broken = tmp_path / "g++"
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)

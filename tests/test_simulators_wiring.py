@@ -109,7 +109,7 @@ def test_a_pair_of_types_that_is_missing_is_named():
 
 
 @pytest.mark.parametrize("wrong", [1.5, -0.1, float("nan")])
-def test_refuses_probabilities_that_are_none(wrong):
+def test_refuses_numbers_that_are_not_probabilities(wrong):
     with pytest.raises(InputError, match=r"probabilities must lie in \[0, 1\]; got"):
         cell_type_blocks(TYPES, PROBABILITY | {"A": {"A": wrong, "B": wrong}}, STRENGTH_MV, rng())
 

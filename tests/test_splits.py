@@ -69,7 +69,7 @@ def test_no_window_sees_both_sides(segments, fraction, history):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
-def test_refuses_a_share_that_leaves_nothing(fraction):
+def test_refuses_a_fraction_that_leaves_nothing(fraction):
     with pytest.raises(InputError, match="must lie between 0 and 1; got"):
         split_rows([(0, 100)], fraction, 0)
 

@@ -305,7 +305,7 @@ def test_rewiring_keeps_the_in_degree(n, in_degree, rewiring):
     assert (adjacency.sum(axis=1) == in_degree).all()
 
 
-def test_the_share_of_rewired_connections_is_the_one_asked_for():
+def test_the_fraction_of_rewired_connections_is_the_one_asked_for():
     n, k = 400, 10
     lattice, rewired = (draw(SmallWorld(in_degree=k, rewiring=p), n).adjacency for p in (0.0, 0.3))
     assert fits((rewired & ~lattice).sum(), n * k, 0.3)

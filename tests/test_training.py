@@ -114,7 +114,7 @@ def test_stretches_and_batches_predict_each_step_once_within_its_epoch(epochs, n
         assert len(targets_of(one, n_steps)) + first_of_following > length
 
 
-def test_the_loss_falls_and_the_model_is_left_with_its_best_epoch():
+def test_the_loss_falls_and_the_model_is_left_with_its_best_pass():
     model, (values, behaviour) = build(), data()
     history = fit(model)
     assert len(history.train) == len(history.validation) == SHORT.epochs
@@ -125,7 +125,7 @@ def test_the_loss_falls_and_the_model_is_left_with_its_best_epoch():
     assert kept == pytest.approx(min(history.validation), abs=1e-6)
 
 
-def test_early_stopping_keeps_the_best_epoch_and_stops_after_patience(monkeypatch):
+def test_early_stopping_keeps_the_best_pass_and_stops_after_patience(monkeypatch):
     """Validation losses are scripted: the best is that of the second epoch, and patience is two."""
     scripted = iter([5.0, 3.0, 4.0, 3.0, 1.0])
     after_epoch = []
@@ -287,7 +287,7 @@ def test_says_so_when_training_diverges_whatever_the_step(tmp_path):
 HASTY = Schedule(epochs=4, patience=4, batch_steps=50, learning_rate=30.0)
 
 
-def test_an_epoch_that_diverges_is_done_again_with_smaller_steps():
+def test_a_pass_that_diverges_is_done_again_with_smaller_steps():
     model = build()
     with pytest.warns(TrainingWarning, match="Training diverged in pass 1; that pass is repeated with a learning"):
         history = fit(model, schedule=HASTY)

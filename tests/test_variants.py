@@ -141,7 +141,7 @@ def test_the_sign_of_dale_is_the_true_one(fitted):
     assert (np.sign(sent) == np.sign(recording.connectome.weight.sum(0)))[connects].mean() > 0.8
 
 
-def test_dale_holds_where_the_best_epoch_lies_in_the_warm_up():
+def test_dale_holds_where_the_best_pass_lies_in_the_warm_up():
     """With steps that are far too large the first epoch, which is not constrained yet, is the best."""
     model = fit("dale", network("dale", 400), epochs=30, batch_steps=400, learning_rate=0.5, patience=1)
     assert model.history_["forecast"].best_epoch < 3
