@@ -29,7 +29,8 @@ from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
-from synapsnet.training import History, require_windows, section
+from synapsnet.training import History, section
+from synapsnet.windows import require_windows
 
 FORMAT_VERSION = 5
 BYTES_PER_PAIR = 60  # of neurons: weights, what trains them, evidence and posterior

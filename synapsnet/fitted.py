@@ -29,7 +29,8 @@ from synapsnet.multi_step import SPANS, MultiStep, recent_means
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, Task, mean_loss, segments_of_process, stretches, train, windows
+from synapsnet.training import History, Schedule, Task, mean_loss, train
+from synapsnet.windows import segments_of_process, stretches, windows
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2

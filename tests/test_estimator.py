@@ -26,7 +26,8 @@ from synapsnet.model.likelihoods import Bernoulli
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout, split_rows
-from synapsnet.training import batches, mean_loss, train
+from synapsnet.training import mean_loss, train
+from synapsnet.windows import batches
 from validation.methods.autoregression import AR
 
 N = 20

@@ -8,7 +8,8 @@ from synapsnet.inference import evidence as module
 from synapsnet.inference.evidence import Evidence, gather_evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.recording import Recording
-from synapsnet.training import Task, windows
+from synapsnet.training import Task
+from synapsnet.windows import windows
 
 OFF_DIAGONAL = ~np.eye(20, dtype=bool)
 

@@ -10,7 +10,8 @@ import torch
 
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import StandardErrors
-from synapsnet.training import batch_loss, windows
+from synapsnet.training import batch_loss
+from synapsnet.windows import windows
 
 N, LAGS, STEPS, VARIABLES = 5, 3, 4, 2
 LIKELIHOODS = ("bernoulli", "poisson", "negative-binomial", "gaussian")

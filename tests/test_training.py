@@ -18,20 +18,8 @@ from synapsnet import training
 from synapsnet.errors import InputError
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import StandardErrors
-from synapsnet.training import (
-    STATE,
-    History,
-    Schedule,
-    Task,
-    TrainingWarning,
-    batch_loss,
-    batches,
-    n_targets,
-    segments_of_process,
-    stretches,
-    train,
-    windows,
-)
+from synapsnet.training import STATE, History, Schedule, Task, TrainingWarning, batch_loss, train
+from synapsnet.windows import batches, n_targets, segments_of_process, stretches, windows
 
 N, STEPS = 4, 3
 SHORT = Schedule(epochs=4, patience=4, batch_steps=50, learning_rate=0.01)

@@ -35,7 +35,7 @@ from synapsnet.devices import add_up
 from synapsnet.inference.changing_variance import ChangingVariance, mean_around
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
-from synapsnet.training import n_targets, segments_of_process, windows
+from synapsnet.windows import n_targets, segments_of_process, windows
 
 NEWTON_STEPS = 3
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32

@@ -10,8 +10,9 @@ from synapsnet.errors import InputError, first_line, unknown_name
 from synapsnet.recording import Modality
 from validation.methods.base import Method
 from validation.properties.planted import EXCITATORY, Planted
+from validation.properties.requirements import SHORT
 from validation.properties.subject import NotApplicable, Refusal, Subject, Violation
-from validation.properties.suite import PROPERTIES, SHORT, Level, Property
+from validation.properties.suite import PROPERTIES, Level, Property
 
 MODALITIES: tuple[Modality, ...] = ("spikes", "calcium")
 

@@ -8,31 +8,40 @@ property demands fails by chance with at most that probability.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pynapple as nap
 from hypothesis.strategies import SearchStrategy
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
-from synapsnet.array_types import FloatArray
 from synapsnet.connectome import Connectome
-from synapsnet.recording import Modality, Recording
+from synapsnet.recording import Modality
 from validation.properties import trains
-from validation.properties.planted import EXCITATORY, INHIBITORY, STEP_S, Planted, base_rates, networks, random_network
-from validation.properties.subject import NotApplicable, Refusal, Subject, Violation, infer_with, require, well_formed
+from validation.properties.planted import EXCITATORY, INHIBITORY, STEP_S, Planted, base_rates, networks
+from validation.properties.requirements import (
+    FALSE_ALARM,
+    LONG,
+    SHORT,
+    connected,
+    largest,
+    of_pair,
+    require_close,
+    require_no_worse,
+    require_nothing,
+    require_sane,
+    shuffled,
+    significant,
+    unconnected,
+)
+from validation.properties.subject import Subject, Violation, infer_with, require, well_formed
 
 Level = Literal["must", "should"]
 
-SHORT, LONG = 2_000, 6_000  # steps: where any data will do, and where a strong edge must stand out
-TOLERANCE = 0.05  # of the largest score: what rounding and the end of an iteration may change
-FALSE_ALARM = 1e-3
 SELF_EXCITATION = 1.0  # log probability per spike: bursts that end
 N_EXAMPLES = 8
 MAX_SHRINKS = 30  # fits spent on finding a smaller network that fails
@@ -145,10 +154,10 @@ def _is_deterministic(subject: Subject, planted: Planted) -> None:
     first, used = subject.of(planted), subject.make()
     infer_with(used, other)
     again = well_formed(infer_with(used, recording), planted.n_neurons)
-    change = _largest(first.scores - again.scores)
+    change = largest(first.scores - again.scores)
     require(
-        change <= 1e-3 * _largest(first.scores),
-        f"a fresh instance and one used before differ by {change:.3g} on scores up to {_largest(first.scores):.3g}",
+        change <= 1e-3 * largest(first.scores),
+        f"a fresh instance and one used before differ by {change:.3g} on scores up to {largest(first.scores):.3g}",
     )
 
 
@@ -178,9 +187,7 @@ def _does_not_look_at_the_answer(subject: Subject, planted: Planted) -> None:
         metadata={"network": "planted", "weight": lie.tolist()},
     )
     without, given = subject.of(planted), subject.infer(with_truth)
-    _require_close(
-        subject, recording, without.scores, given.scores, "scores depend on the ground truth beside the data"
-    )
+    require_close(subject, recording, without.scores, given.scores, "scores depend on the ground truth beside the data")
 
 
 @_property("relabelling", "must", "The order in which neurons are listed means nothing.")
@@ -191,7 +198,7 @@ def _is_equivariant_to_relabelling(subject: Subject, planted: Planted) -> None:
     straight = subject.of(planted).scores
     permuted = subject.infer(recording.select_neurons(order)).scores
     back = np.argsort(order)
-    _require_close(
+    require_close(
         subject, recording, straight, permuted[np.ix_(back, back)], f"scores change when neurons are listed as {order}"
     )
 
@@ -202,7 +209,7 @@ def _is_invariant_to_scaling(subject: Subject, planted: Planted) -> None:
     rng = np.random.default_rng(planted.seed)
     gain, offset = np.exp(rng.uniform(-4, 4, planted.n_neurons)), rng.uniform(-5, 5, planted.n_neurons)
     changed = subject.infer(planted.record(planted.values() * gain + offset)).scores
-    _require_close(
+    require_close(
         subject, planted.record(), subject.of(planted).scores, changed, "scores depend on the traces' gain and offset"
     )
 
@@ -212,7 +219,7 @@ def _is_invariant_to_scaling(subject: Subject, planted: Planted) -> None:
 def _survives_a_silent_neuron(subject: Subject, planted: Planted) -> None:
     values = planted.values().copy()
     values[:, planted.edges[0][0]] = 0 if planted.modality == "spikes" else 1
-    _require_sane(subject, planted.record(values))
+    require_sane(subject, planted.record(values))
 
 
 @_property("constant-neuron", "must", "The same for a neuron stuck at another value, a dead channel or a mask.")
@@ -220,14 +227,14 @@ def _survives_a_silent_neuron(subject: Subject, planted: Planted) -> None:
 def _survives_a_constant_neuron(subject: Subject, planted: Planted) -> None:
     values = planted.values().copy()
     values[:, planted.edges[0][1]] = 2
-    _require_sane(subject, planted.record(values))
+    require_sane(subject, planted.record(values))
 
 
 @_property("copied-neuron", "should", "One cell is at times found twice: refuse in a sentence, or finite scores.")
 @_drawn(SHORT)
 def _survives_a_copied_neuron(subject: Subject, planted: Planted) -> None:
     values = planted.values()
-    _require_sane(subject, planted.record(np.column_stack([values, values[:, planted.edges[0][0]]])))
+    require_sane(subject, planted.record(np.column_stack([values, values[:, planted.edges[0][0]]])))
 
 
 # One strong edge: 6,000 steps in which no sensible method can miss it ----------------------------------------------
@@ -250,7 +257,7 @@ def _ignores_the_diagonal(subject: Subject, planted: Planted) -> None:
     bursting = replace(planted, edges=(*planted.edges, (bystander, bystander, SELF_EXCITATION)))
     inferred = subject.of(bursting)
     require(not np.diagonal(inferred.scores).any(), "the diagonal of the scores is not zero")
-    edge, false = _of_pair(inferred, pre, post), float(np.abs(inferred.scores[:, bystander]).max())
+    edge, false = of_pair(inferred, pre, post), float(np.abs(inferred.scores[:, bystander]).max())
     require(
         false < edge,
         f"neuron {bystander}, which excites itself alone, has {false:.3g} for another, and {pre} -> {post} {edge:.3g}",
@@ -283,9 +290,9 @@ def _loses_the_edges_of_a_shuffled_neuron(subject: Subject, planted: Planted) ->
     n = planted.n_neurons
     beside = replace(planted, n_neurons=n + 2, edges=(*planted.edges, (n, n + 1, EXCITATORY)))
     values = beside.values().copy()
-    values[:, pre] = _shuffled(values[:, pre], beside.seed)
+    values[:, pre] = shuffled(values[:, pre], beside.seed)
     inferred = subject.infer(beside.record(values))
-    gone, intact = _of_pair(inferred, pre, post), _of_pair(inferred, n, n + 1)
+    gone, intact = of_pair(inferred, pre, post), of_pair(inferred, n, n + 1)
     require(
         gone < intact / 2,
         f"with {pre} shuffled in time, {pre} -> {post} has {gone:.3g}, an intact pair beside it {intact:.3g}",
@@ -297,9 +304,9 @@ def _loses_the_edges_of_a_shuffled_neuron(subject: Subject, planted: Planted) ->
 def _tells_a_duplicate_from_the_original(subject: Subject, planted: Planted) -> None:
     pre, post, _ = planted.edges[0]
     values = planted.values()
-    duplicate = _shuffled(values[:, pre], planted.seed)
+    duplicate = shuffled(values[:, pre], planted.seed)
     inferred = subject.infer(planted.record(np.column_stack([values, duplicate])))
-    original, copy = _of_pair(inferred, pre, post), _of_pair(inferred, planted.n_neurons, post)
+    original, copy = of_pair(inferred, pre, post), of_pair(inferred, planted.n_neurons, post)
     require(
         copy < original / 2,
         f"{pre} -> {post} has {original:.3g}, and a shuffled duplicate of {pre} as much as {copy:.3g}",
@@ -317,7 +324,7 @@ def _is_at_chance_without_edges(subject: Subject, modality: Modality, quick: boo
     sqrt((m + 1) / (3 m^2)). Only unordered pairs are taken to be independent; the limit is 3.3 deviations.
     """
     labels, scores = [], []
-    for planted in _unconnected(modality, quick):
+    for planted in unconnected(modality, quick):
         pairs = ~np.eye(planted.n_neurons, dtype=bool)
         rate = np.log(base_rates(planted))
         product = (rate[:, None] + rate)[pairs]
@@ -338,10 +345,10 @@ def _is_at_chance_without_edges(subject: Subject, modality: Modality, quick: boo
 @_property("no-edges-significance", "must", "Standard errors claim something: without connections none is significant.")
 def _finds_nothing_significant_without_edges(subject: Subject, modality: Modality, quick: bool) -> None:
     """Each recording has a false discovery with probability 0.05 at most (Benjamini & Hochberg 1995)."""
-    recordings = _unconnected(modality, quick)
+    recordings = unconnected(modality, quick)
     wrong = 0
     for planted in recordings:
-        wrong += bool(_significant(subject.of(planted)).any())
+        wrong += bool(significant(subject.of(planted)).any())
     limit = int(binom.isf(FALSE_ALARM, len(recordings), 0.05))
     require(
         wrong <= limit,
@@ -353,19 +360,19 @@ def _finds_nothing_significant_without_edges(subject: Subject, modality: Modalit
 @_property("time-reversal", "must", "Causes precede effects: a recording played backwards must not give more.")
 def _is_not_better_backwards(subject: Subject, modality: Modality, quick: bool) -> None:
     forward, backward = [], []
-    recordings = _connected(modality, quick, n_steps=LONG, scale=1.0)
+    recordings = connected(modality, quick, n_steps=LONG, scale=1.0)
     for planted in recordings:
         forward.append(subject.of(planted).scores)
         backward.append(subject.infer(planted.record(planted.values()[::-1])).scores)
-    _require_no_worse(recordings, forward, backward, "the recordings played backwards")
+    require_no_worse(recordings, forward, backward, "the recordings played backwards")
 
 
 @_property("more-data", "should", "A longer recording must not give worse results than its first quarter.")
 def _is_no_worse_with_more_data(subject: Subject, modality: Modality, quick: bool) -> None:
-    recordings = _connected(modality, quick, n_steps=LONG, scale=0.5)
+    recordings = connected(modality, quick, n_steps=LONG, scale=0.5)
     long = [subject.of(planted).scores for planted in recordings]
     short = [subject.infer(planted.record(planted.values()[: LONG // 4])).scores for planted in recordings]
-    _require_no_worse(recordings, long, short, "their first quarters")
+    require_no_worse(recordings, long, short, "their first quarters")
 
 
 # Spike times ---------------------------------------------------------------------------------------------------------
@@ -380,7 +387,7 @@ def _is_no_worse_with_more_data(subject: Subject, modality: Modality, quick: boo
 def _finds_nothing_significant_in_a_shared_input(subject: Subject, modality: Modality, quick: bool) -> None:
     """Each recording has a false discovery with probability 0.05 at most, as in `no-edges-significance`."""
     seeds = range(1 if quick else 4)
-    _require_nothing(
+    require_nothing(
         subject,
         {
             f"{kind}, seed {seed}": trains.record(trains.comodulated(kind, seed))
@@ -393,7 +400,7 @@ def _finds_nothing_significant_in_a_shared_input(subject: Subject, modality: Mod
 
 @_property("few-spikes", "must", "A dozen spikes are no evidence, whatever their neighbours do.", ("spikes",))
 def _finds_nothing_significant_in_few_spikes(subject: Subject, modality: Modality, quick: bool) -> None:
-    _require_nothing(
+    require_nothing(
         subject,
         {f"seed {seed}": trains.record(trains.independent(seed)) for seed in range(4 if quick else 12)},
         "of independent neurons, some with few spikes,",
@@ -412,10 +419,10 @@ def _says_no_more_than_times_hold(subject: Subject, modality: Modality, quick: b
         spikes, signs = trains.connected(seed), []
         for resolution, record in trains.RESOLUTIONS.items():
             inferred = subject.infer(record(spikes))
-            significant = _significant(inferred)
-            signs.append(np.where(significant, np.sign(inferred.scores), 0))
-            n_found[resolution] += significant.sum()
-            n_absent[resolution] += significant[~trains.adjacency()].sum()
+            reported = significant(inferred)
+            signs.append(np.where(reported, np.sign(inferred.scores), 0))
+            n_found[resolution] += reported.sum()
+            n_absent[resolution] += reported[~trains.adjacency()].sum()
         opposite = np.argwhere((np.max(signs, axis=0) > 0) & (np.min(signs, axis=0) < 0))
         if len(opposite):
             post, pre = opposite[0]
@@ -428,85 +435,3 @@ def _says_no_more_than_times_hold(subject: Subject, modality: Modality, quick: b
             f"with {resolution}, {absent} of {n_significant} significant connections are absent; by chance at most "
             f"{limit} are",
         )
-
-
-# What the checks share ---------------------------------------------------------------------------------------------
-
-
-def _significant(inferred: Connectome) -> npt.NDArray[np.bool_]:
-    """(N, N) connections that are significant at a false discovery rate of 5%."""
-    if not inferred.judges_significance:
-        raise NotApplicable("it gives no standard errors and no probabilities")
-    return inferred.significant(fdr=0.05)
-
-
-def _require_nothing(subject: Subject, recordings: dict[str, Recording], of: str) -> None:
-    """No more recordings with significant connections than a false discovery rate of 5% makes by chance."""
-    counts = {name: int(_significant(subject.infer(recording)).sum()) for name, recording in recordings.items()}
-    wrong = [f"{name}: {n}" for name, n in counts.items() if n]
-    limit = int(binom.isf(FALSE_ALARM, len(counts), 0.05))
-    require(
-        len(wrong) <= limit,
-        f"{len(wrong)} of {len(counts)} recordings {of} have significant connections at a false discovery rate of 5%, "
-        f"by chance at most {limit} have ({'; '.join(wrong)})",
-    )
-
-
-def _unconnected(modality: Modality, quick: bool) -> list[Planted]:
-    return [Planted(6, (), modality, SHORT, seed) for seed in range(4 if quick else 12)]
-
-
-def _connected(modality: Modality, quick: bool, n_steps: int, scale: float) -> list[Planted]:
-    return [random_network(modality, 6, 6, n_steps, seed, scale) for seed in range(2 if quick else 4)]
-
-
-def _largest(values: FloatArray) -> float:
-    return float(np.abs(values).max())
-
-
-def _of_pair(inferred: Connectome, pre: int, post: int) -> float:
-    """Evidence for a connection in either direction: undirected methods are not at issue."""
-    return float(max(abs(inferred.scores[post, pre]), abs(inferred.scores[pre, post])))
-
-
-def _shuffled(trace: FloatArray, seed: int) -> FloatArray:
-    """Pieces of 50 steps in another order: the neuron's own statistics remain, its timing does not."""
-    pieces = trace.reshape(-1, 50)
-    return np.random.default_rng([seed, 3]).permutation(pieces).ravel()
-
-
-def _require_sane(subject: Subject, recording: Recording) -> None:
-    with contextlib.suppress(Refusal):
-        subject.infer(recording)
-
-
-def _require_close(
-    subject: Subject, recording: Recording, expected: FloatArray, actual: FloatArray, otherwise: str
-) -> None:
-    """Equal except for 5% of the largest score or, if the method has a seed, twice what other seeds change."""
-    change, allowed = _largest(expected - actual), TOLERANCE * _largest(expected)
-    if change > allowed and subject.has_seed:
-        others = [subject.infer(recording, seed=seed).scores for seed in (1, 2)]
-        allowed = max(allowed, *(2 * _largest(expected - other) for other in others))
-    require(change <= allowed, f"{otherwise}: by {change:.3g}, where {allowed:.3g} is tolerated")
-
-
-def _require_no_worse(recordings: list[Planted], better: list[FloatArray], worse: list[FloatArray], than: str) -> None:
-    """AUROC over all recordings, each ranked in units of its own; differences within 3.1 standard deviations pass.
-
-    The standard deviation is that of two AUROCs at chance, so that a method without any skill seldom fails.
-    """
-    n = recordings[0].n_neurons
-    pairs = ~np.eye(n, dtype=bool)
-    edges = np.concatenate([planted.connectome.adjacency[pairs] for planted in recordings])
-    auroc = [
-        roc_auc_score(edges, np.concatenate([np.abs(s[pairs]) / max(_largest(s), 1e-12) for s in scores]))
-        for scores in (better, worse)
-    ]
-    positive, negative = edges.sum(), (~edges).sum()
-    limit = 3.1 * np.sqrt(2 * (positive + negative + 1) / (12 * positive * negative))
-    require(
-        auroc[1] - auroc[0] <= limit,
-        f"on {len(recordings)} recordings connections are found with an AUROC of {auroc[0]:.3f}, on {than} with "
-        f"{auroc[1]:.3f}; by chance it is higher by {limit:.2f} at most",
-    )
