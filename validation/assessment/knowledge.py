@@ -123,7 +123,7 @@ def distance(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Di
     position = position[:, np.isfinite(position).any(axis=0)]  # depth is often not known
     placed = np.flatnonzero(np.isfinite(position).all(axis=1)) if position.shape[1] else np.zeros(0, dtype=int)
     if len(placed) < 4 or np.ptp(position[placed], axis=0).max() == 0:
-        raise InputError(f"Positions of at least 4 neurons must be known and differ; they are of {len(placed)}.")
+        raise InputError(f"Positions of at least 4 neurons must be known and differ; those of {len(placed)} are known.")
     apart_um = np.linalg.norm(position[placed][:, None] - position[placed], axis=-1)
     grid = np.ix_(placed, placed)
     size, reported = np.abs(connectome.scores[grid]), connectome.significant()[grid]

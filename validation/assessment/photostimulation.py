@@ -71,7 +71,7 @@ def read_light(path: str | Path, like: Recording) -> Lit:
     lit = light_of(again.select_neurons(neurons), name)
     if lit is None:
         raise InputError(
-            f"{path} does not say when light was on: no variable that is ever above 0 has a name that holds light, "
+            f"{path} does not say when light was on: no variable that is ever above 0 has a name with light, "
             "laser, opto, ogen, photostim or LED; rename the variable that does."
         )
     return replace(lit, apart=until is not None)

@@ -160,5 +160,5 @@ def _load(file: Path) -> pd.DataFrame:
     with border(f"{file} cannot be read as Parquet; run the benchmark again"):
         table = pd.read_parquet(file)
     if missing := [name for name in COLUMNS if name not in table]:
-        raise InputError(f"{file} is no table of results: it lacks the columns {', '.join(missing)}.")
+        raise InputError(f"{file} is not a table of results: it lacks the columns {', '.join(missing)}.")
     return table

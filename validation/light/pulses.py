@@ -95,8 +95,8 @@ def find_pulses(recording: Recording, light: npt.ArrayLike, *, longest_s: float 
     ]
     if len(usable) < FEWEST_PULSES:
         raise InputError(
-            f"There are {len(usable)} pulses of light that last at most {longest_s * 1e3:g} ms, with "
-            f"{BASELINE_S:g} s without light before them and {RESPONSE_S:g} s after them; {FEWEST_PULSES} are needed."
+            f"Too few pulses of light: {len(usable)} of at most {longest_s * 1e3:g} ms, with {BASELINE_S:g} s without "
+            f"light before them and {RESPONSE_S:g} s after them; {FEWEST_PULSES} are needed."
         )
     rows = np.array(usable)[:, None] + np.arange(-before, after)
     counts = recording.values[rows].transpose(0, 2, 1).astype(np.float64)
