@@ -105,16 +105,8 @@ def score_connectivity(
     InputError
         If the connectomes or the neuron table differ in size, or scores are NaN or infinite.
     """
+    _check(method, truth, inferred, neurons)
     n = truth.n_neurons
-    if n != inferred.n_neurons:
-        raise InputError(
-            f"Connectivity inferred by {method} is of {inferred.n_neurons} neurons but the true one is of "
-            f"{n}; score them on the same neurons."
-        )
-    if neurons is not None and len(neurons) != n:
-        raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")
-    if not np.isfinite(inferred.scores).all():
-        raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
     evidence = settled(inferred.scores)
     weight, guess, score = (off_diagonal(matrix) for matrix in (truth.weight, inferred.weight, evidence))
     counts = draw_counts(n, n_resamples, seed)
@@ -167,6 +159,20 @@ def score_connectivity(
         values["effective_weight_correlation"] = correlation(effective, guess, known, counts)
     scores = {name: optional(resampled) for name, resampled in values.items()}
     return ConnectivityScores(method=method, **(dict.fromkeys(UNSIGNED_LACKS) | scores))
+
+
+def _check(method: str, truth: Connectome, inferred: Connectome, neurons: pd.DataFrame | None) -> None:
+    """Refuse what cannot be scored; see `score_connectivity`."""
+    n = truth.n_neurons
+    if n != inferred.n_neurons:
+        raise InputError(
+            f"Connectivity inferred by {method} is of {inferred.n_neurons} neurons but the true one is of "
+            f"{n}; score them on the same neurons."
+        )
+    if neurons is not None and len(neurons) != n:
+        raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")
+    if not np.isfinite(inferred.scores).all():
+        raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
 
 
 def off_diagonal(matrix: npt.NDArray[Any]) -> Float64Array:
