@@ -176,7 +176,7 @@ def _compile(model: bytes) -> bytes:
     with cache.work_folder() as folder:
         (folder / "model.json").write_bytes(model)
         _call([sys.executable, "-P", str(_CODEGEN), "write"], folder)
-        _call(["make", f"-j{os.cpu_count() or 1}"], folder)
+        _call(["make", "SRCS=whole.cpp"], folder)
         return (folder / "main").read_bytes()
 
 
