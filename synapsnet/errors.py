@@ -18,8 +18,6 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "storage size", "buffer size")
 # Which extra of the package brings a module, see pyproject.toml
 EXTRAS = {
-    "sklearn": "score",
-    "threadpoolctl": "score",
     "plotly": "report",
     "jinja2": "report",
     "markupsafe": "report",
