@@ -77,7 +77,7 @@ def test_noise_tells_less(small_simulation):
 def test_no_less_than_the_glm(simulate_once):
     reached = []
     for seed in (1, 2, 3):
-        simulation = simulate_once(LifRandom(n_neurons=20, connection_probability=0.15), duration_s=120.0, seed=seed)
+        simulation = simulate_once(LifRandom(n_neurons=20, connection_probability=0.15), duration_s=60.0, seed=seed)
         recording = observe_spikes(simulation).without_ground_truth()
         truth = simulation.connectome
         reached.append((auprc(truth, GLM().infer(recording)), auprc(truth, Ceiling(truth).infer(recording))))

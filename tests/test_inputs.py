@@ -105,7 +105,7 @@ def test_running_multiplies_drive_and_stimuli():
     gain = 1 + 0.5 * running.behaviour[:, 0] / TOP_SPEED_CM_S
     assert gain.max() > 1.2
     total = DRIVE_V + plain.signal @ plain.weight_v.T
-    assert DRIVE_V + running.signal @ running.weight_v.T == pytest.approx(total * gain[:, None], rel=1e-5)
+    np.testing.assert_allclose(DRIVE_V + running.signal @ running.weight_v.T, total * gain[:, None], rtol=1e-5)
 
 
 def test_light_evokes_a_spike_when_the_membrane_equation_says_so(simulate_once):

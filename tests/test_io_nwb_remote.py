@@ -104,13 +104,13 @@ def test_a_file_that_is_not_there_is_refused(server):
         read(f"{server[0]}/none.nwb")
 
 
-@pytest.mark.parametrize("answers", [0, 3])
-def test_a_connection_that_breaks_is_told(server, tmp_path, monkeypatch, answers):
+def test_a_connection_that_breaks_is_told(server, tmp_path, monkeypatch):
     spikes = np.sort(np.random.default_rng(0).uniform(0, 100, (2, 400_000)))
     save(with_units(list(spikes)), tmp_path / "session.nwb")
-    monkeypatch.setattr(Ranges, "most", answers)
-    with pytest.raises(InputError, match=r"Cannot read http://.*/session.nwb \(ClientPayloadError\)"):
-        read(f"{server[0]}/session.nwb")
+    for answers in (0, 3):
+        monkeypatch.setattr(Ranges, "most", answers)
+        with pytest.raises(InputError, match=r"Cannot read http://.*/session.nwb \(ClientPayloadError\)"):
+            read(f"{server[0]}/session.nwb")
 
 
 def test_without_the_extra_it_is_named(monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from synapsnet.errors import EXTRAS, InputError, sentence
 
@@ -56,17 +57,18 @@ def test_a_missing_package_is_a_sentence_that_names_its_extra():
 
 def test_simulate_fit_and_score_need_no_extra(tmp_path: Path):
     """In an environment from which all but the dependencies is hidden."""
-    needed, more = {"synapsnet"}, ["synapsnet"]
+    needed = {"synapsnet"}
+    more = list(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     while more:
-        for requirement in map(Requirement, requires(more.pop()) or []):
-            name = requirement.name.lower().replace("_", "-")
-            if name not in needed and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
-                needed.add(name)
-                more.append(name)
+        requirement = Requirement(more.pop())
+        name = canonicalize_name(requirement.name)
+        if name not in needed and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            needed.add(name)
+            more += requires(name) or []
     hidden = [
         module
         for module, brought_by in packages_distributions().items()
-        if not needed & {name.lower().replace("_", "-") for name in brought_by}
+        if not needed & set(map(canonicalize_name, brought_by))
     ]
     assert {"plotly", "hypothesis", "pytest", "dask"} <= set(hidden)
     np.save(tmp_path / "spikes.npy", np.random.default_rng(0).poisson(0.1, (4000, 3)))
