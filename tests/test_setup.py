@@ -74,7 +74,9 @@ def test_simulate_fit_and_score_need_no_extra(tmp_path: Path):
     np.save(tmp_path / "spikes.npy", np.random.default_rng(0).poisson(0.1, (4000, 3)))
     script = f"""
 import sys
-sys.modules.update(dict.fromkeys({hidden}))
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: None if name.partition(".")[0] in {hidden} else find(name, *more)
 from synapsnet.cli import main
 import simulators
 for command in ("fit spikes.npy --dt 0.01 --epochs 1 -o run", "score run --against glm"):
