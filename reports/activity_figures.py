@@ -112,14 +112,14 @@ def distribution_figure(groups: Mapping[str, FloatArray], title: str, colors: Ma
         Title of the axis.
     colors : dict of name -> colour
     """
-    known = {name: values[np.isfinite(values)] for name, values in groups.items()}
-    ranges = [np.percentile(values, [0.5, 99.5]) for values in known.values() if len(values)] or [np.array([0.0, 1.0])]
+    finite = {name: values[np.isfinite(values)] for name, values in groups.items()}
+    ranges = [np.percentile(values, [0.5, 99.5]) for values in finite.values() if len(values)] or [np.array([0.0, 1.0])]
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, N_BINS + 1)
-    figure = make_subplots(rows=len(known), shared_xaxes=True, vertical_spacing=_gap(len(known)))
-    for row, (name, values) in enumerate(known.items(), start=1):
+    figure = make_subplots(rows=len(finite), shared_xaxes=True, vertical_spacing=_gap(len(finite)))
+    for row, (name, values) in enumerate(finite.items(), start=1):
         counts = np.histogram(np.clip(values, low, high), edges)[0]
         median = float(np.median(values)) if len(values) else np.nan
         figure.add_bar(
@@ -134,9 +134,9 @@ def distribution_figure(groups: Mapping[str, FloatArray], title: str, colors: Ma
         if len(values):
             figure.add_vline(median, line={"color": INK, "width": 1.5, "dash": "dot"}, row=row, col=1)
         _label_row(figure, row, f"<b>{escape(name)}</b>  n = {len(values):,}, median {format_number(median)}")
-    figure.update_layout(base_layout(showlegend=False, bargap=0, height=max(260, ROW_PX * len(known) + 90)))
+    figure.update_layout(base_layout(showlegend=False, bargap=0, height=max(260, ROW_PX * len(finite) + 90)))
     figure.update_xaxes(axis_style("", range=[low, high], showgrid=False, zeroline=False, ticks=""))
-    figure.update_xaxes(title_text=title, ticks="outside", row=len(known), col=1)
+    figure.update_xaxes(title_text=title, ticks="outside", row=len(finite), col=1)
     figure.update_yaxes(
         axis_style("", showgrid=False, zeroline=False, showticklabels=False, ticks="", rangemode="tozero")
     )

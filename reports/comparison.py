@@ -172,8 +172,8 @@ def _metrics(statistics: SpikeStatistics | CalciumStatistics) -> tuple[Metric, .
 
 
 def _quartiles(values: FloatArray) -> FloatArray:
-    known = values[np.isfinite(values)]
-    return np.percentile(known, [25, 50, 75]) if len(known) else np.full(3, np.nan)
+    finite = values[np.isfinite(values)]
+    return np.percentile(finite, [25, 50, 75]) if len(finite) else np.full(3, np.nan)
 
 
 def _cell(values: FloatArray) -> Cell:
@@ -194,17 +194,17 @@ def _example(name: str, recording: Recording) -> Panel:
         )
     a, b = max(recording.segments, key=lambda segment: segment[1] - segment[0])
     spare = max(b - a - int(TRACES_S / recording.dt_s), 0) // 2
-    few = evenly(np.arange(recording.n_neurons), N_TRACES)
-    labels = names_of(recording.neurons.iloc[few])
+    examples = evenly(np.arange(recording.n_neurons), N_TRACES)
+    labels = names_of(recording.neurons.iloc[examples])
     return Panel(
         f"Traces, {name}",
-        f"{len(few)} of {recording.n_neurons} neurons, evenly from the list, in the middle of the longest epoch.",
+        f"{len(examples)} of {recording.n_neurons} neurons, evenly from the list, in the middle of the longest epoch.",
         {
             "": trace_figure(
-                recording.values[a + spare : b - spare, few],
+                recording.values[a + spare : b - spare, examples],
                 recording.activity.times()[a + spare : b - spare],
                 labels,
-                [COLORS[name]] * len(few),
+                [COLORS[name]] * len(examples),
                 "ΔF/F" if is_dff(recording) else "",
             )
         },

@@ -280,6 +280,6 @@ def _count(n: int) -> Cell:
 
 def _marked(methods: Iterable[str], cells: Cells, lower_is_better: bool) -> list[Cell]:
     """A cell for each method, the best one of a contestant marked."""
-    known = {m: cell.value for m, cell in cells.items() if m not in BOUNDS and cell.value is not None}
-    best = (min if lower_is_better else max)(known.values(), default=None)
-    return [replace(cells.get(m, _number(None)), best=m in known and known[m] == best) for m in methods]
+    contestants = {m: cell.value for m, cell in cells.items() if m not in BOUNDS and cell.value is not None}
+    best = (min if lower_is_better else max)(contestants.values(), default=None)
+    return [replace(cells.get(m, _number(None)), best=m in contestants and contestants[m] == best) for m in methods]

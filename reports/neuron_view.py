@@ -52,15 +52,15 @@ def load_activity(run: Run) -> Activity | None:
     epoch = test.select_rows([(start, stop)])
     model = run.models["synapsnet"]
     expected = model.forecast(epoch, 1)[0]
-    known = np.flatnonzero(np.isfinite(expected).all(axis=1))[:MAX_STEPS]
-    if not len(known):
+    steps = np.flatnonzero(np.isfinite(expected).all(axis=1))[:MAX_STEPS]
+    if not len(steps):
         return None
     return Activity(
         modality=test.modality,
         dt_s=test.dt_s,
-        start_s=float(epoch.activity.times()[known[0]]),
-        observed=epoch.values[known],
-        expected=expected[known],
+        start_s=float(epoch.activity.times()[steps[0]]),
+        observed=epoch.values[steps],
+        expected=expected[steps],
         kernel=model.kernel_ if test.modality == "spikes" else None,
     )
 

@@ -207,14 +207,14 @@ def _activity(simulation: Simulation, part: Simulation, colors: dict[str, str]) 
         "correlation says about a connection.",
         {"": distribution_figure(groups, "correlation", dict(zip(groups, GREYS, strict=True)))},
     )
-    few = part.select_neurons(_examples(part.spike_times))
-    imaged = observe_calcium(few)
+    examples = part.select_neurons(_examples(part.spike_times))
+    imaged = observe_calcium(examples)
     rows = slice(0, int(TRACES_S / imaged.dt_s))
     traces = trace_figure(
         imaged.values[rows],
         imaged.activity.times()[rows],
-        names_of(few.neurons),
-        [colors[k] for k in _types(few.neurons)],
+        names_of(examples.neurons),
+        [colors[k] for k in _types(examples.neurons)],
         "ΔF/F",
     )
     yield Panel(

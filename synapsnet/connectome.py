@@ -116,10 +116,10 @@ class Connectome:
             raise InputError("Connectome weight must be 0 for the pairs that are not known.")
 
     def __repr__(self) -> str:
-        known = ", ".join(name for name in self.matrices if name != "weight")
+        others = ", ".join(name for name in self.matrices if name != "weight")
         return (
             f"Connectome({self.n_neurons} neurons, {np.count_nonzero(self.weight):,} weights other than 0, "
-            f"in {self.unit}{f'; with {known}' if known else ''})"
+            f"in {self.unit}{f'; with {others}' if others else ''})"
         )
 
     def _repr_html_(self) -> str:
@@ -259,8 +259,8 @@ class Connectome:
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order."""
-        chosen = np.asarray(indices, dtype=int)
-        grid = np.ix_(chosen, chosen)
+        selected = np.asarray(indices, dtype=int)
+        grid = np.ix_(selected, selected)
         return replace(self, **{name: matrix[grid] for name, matrix in self.matrices.items()})
 
 
@@ -308,14 +308,14 @@ class SparseConnectome(Connectome):
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order, as matrices."""
-        chosen = np.asarray(indices, dtype=int)
+        selected = np.asarray(indices, dtype=int)
         place = np.full(self.n_neurons, -1, np.int32)
-        place[chosen] = np.arange(len(chosen))
+        place[selected] = np.arange(len(selected))
         post, pre = place[self.edges.post], place[self.edges.pre]
         inside = (post >= 0) & (pre >= 0)
         edges = self.edges
         part = Edges(post[inside], pre[inside], edges.weight[inside], edges.delay_s[inside])
-        small = SparseConnectome(len(chosen), part, self.unit)
+        small = SparseConnectome(len(selected), part, self.unit)
         return Connectome(small.weight, delay_s=small.delay_s, unit=self.unit)
 
     def _matrix(self, nothing: float, values: FloatArray) -> FloatArray:

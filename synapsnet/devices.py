@@ -40,9 +40,9 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
     for what, name, known in (("device", device, DEVICES), ("precision", precision, PRECISIONS)):
         if name not in known:
             raise InputError(f"The {what} must be {', '.join(known[:-1])} or {known[-1]}; got {name!r}.")
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    kind = next(name for name in ("cuda", "mps", "cpu") if there[name]) if device == "auto" else device
-    if not there[kind]:
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = next(name for name in ("cuda", "mps", "cpu") if available[name]) if device == "auto" else device
+    if not available[kind]:
         raise InputError(
             f"There is no {kind.upper()} device that PyTorch can use; choose --device cpu or --device auto."
         )

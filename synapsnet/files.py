@@ -63,13 +63,13 @@ def check_folder(folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> No
     """
     folder = Path(folder)
     with _cannot_write(folder):
-        there = folder.absolute()
-        while not (there.exists() or there.is_symlink()):
-            there = there.parent
-        if not there.is_dir():
-            what = "it is a file" if there == folder.absolute() else f"{there} is a file"
+        existing = folder.absolute()
+        while not (existing.exists() or existing.is_symlink()):
+            existing = existing.parent
+        if not existing.is_dir():
+            what = "it is a file" if existing == folder.absolute() else f"{existing} is a file"
             raise InputError(f"Cannot write into {folder}: {what}; give a folder (-o).")
-        if not os.access(there, os.W_OK | os.X_OK):
+        if not os.access(existing, os.W_OK | os.X_OK):
             raise InputError(f"Cannot write into {folder}: permission denied; choose another folder.")
         inside = folder.resolve()
         for source in inputs:

@@ -83,12 +83,12 @@ class Simulation:
 
     def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Simulation:
         """The simulation of the neurons at `indices`, in that order."""
-        chosen = [int(k) for k in indices]
+        selected = [int(k) for k in indices]
         return replace(
             self,
-            spike_times=_select_trains(self.spike_times, chosen),
-            neurons=self.neurons.iloc[chosen].reset_index(drop=True),
-            connectome=self.connectome.select(chosen),
+            spike_times=_select_trains(self.spike_times, selected),
+            neurons=self.neurons.iloc[selected].reset_index(drop=True),
+            connectome=self.connectome.select(selected),
         )
 
     def behaviour_on_grid(self, dt_s: float, n_steps: int) -> tuple[FloatArray, list[str]] | None:
@@ -156,10 +156,10 @@ class Recording:
         check_activity(self.values, self.modality)
         check_grid(self.activity, self.dt_s)
         columns = list(self.neurons.columns)
-        known = [*NEURON_COLUMNS, TROUGH_TO_PEAK] if TROUGH_TO_PEAK in columns else list(NEURON_COLUMNS)
-        if len(self.neurons) != self.n_neurons or columns != known:
+        expected = [*NEURON_COLUMNS, TROUGH_TO_PEAK] if TROUGH_TO_PEAK in columns else list(NEURON_COLUMNS)
+        if len(self.neurons) != self.n_neurons or columns != expected:
             raise InputError(
-                f"The neuron table must have {self.n_neurons} rows and the columns {', '.join(known)}; "
+                f"The neuron table must have {self.n_neurons} rows and the columns {', '.join(expected)}; "
                 f"got {counted(len(self.neurons), 'row')} and {', '.join(map(str, columns))}."
             )
         if self.behaviour is not None:
@@ -343,13 +343,13 @@ class Recording:
 
     def select_neurons(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Recording:
         """The recording of the neurons at `indices`, in that order."""
-        chosen = [int(k) for k in indices]
-        values = _taken(self.values, columns=chosen)
+        selected = [int(k) for k in indices]
+        values = _taken(self.values, columns=selected)
         return self._part(
             activity=nap.TsdFrame(t=self.activity.times(), d=values, time_support=self.epochs),
-            neurons=self.neurons.iloc[chosen].reset_index(drop=True),
-            connectome=None if self.connectome is None else self.connectome.select(chosen),
-            spike_times=None if self.spike_times is None else _select_trains(self.spike_times, chosen),
+            neurons=self.neurons.iloc[selected].reset_index(drop=True),
+            connectome=None if self.connectome is None else self.connectome.select(selected),
+            spike_times=None if self.spike_times is None else _select_trains(self.spike_times, selected),
         )
 
     def without_ground_truth(self) -> Recording:
@@ -457,8 +457,8 @@ def _taken(
 ) -> FloatArray:
     """A copy of these rows and columns, by default all of them."""
     if values.dtype != np.float32:
-        chosen = values if rows is None else values[rows]
-        return chosen if columns is None else chosen[:, columns]
+        part_of_rows = values if rows is None else values[rows]
+        return part_of_rows if columns is None else part_of_rows[:, columns]
     n_rows = len(values) if rows is None else len(rows)
 
     def fill(block: npt.NDArray[np.float32], start: int) -> None:

@@ -282,10 +282,10 @@ def _prepared(
     """
     ours, replaced = (folder / DESCRIPTION).exists(), folder / REPLACED
     if ours and resume:
-        there = read_description(folder)
-        _require_same(folder, there, description)
+        earlier = read_description(folder)
+        _require_same(folder, earlier, description)
         if not (folder / RECORDING).is_file():  # the run was interrupted while it was being written
-            _keep_recording(folder, there, recording)
+            _keep_recording(folder, earlier, recording)
         yield
     else:
         if any(folder.iterdir()):

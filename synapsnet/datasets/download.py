@@ -72,16 +72,16 @@ class Resuming:
         """Ask for what is missing and append it; all that is there is right when this returns."""
         import requests
 
-        there = self._there()
-        if there > self.size:  # of an older version
+        n_present = self._there()
+        if n_present > self.size:  # of an older version
             self.partial.unlink()
-            there = 0
-        if there == self.size and self.partial.exists():
+            n_present = 0
+        if n_present == self.size and self.partial.exists():
             return
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={n_present}-"} if n_present else {})
         try:
             with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-                self._append(response, there)
+                self._append(response, n_present)
         except requests.RequestException as error:
             raise _Dropped(type(error).__name__) from error
         if self._there() < self.size:

@@ -75,12 +75,12 @@ def choose(dataset: Dataset, listing: Listing, session: str | None) -> list[Remo
     InputError
         If there is none.
     """
-    chosen = [file for file in listing.files if session is None or session.lower() in file.path.lower()]
-    if not chosen:
-        some = ", ".join(file.path for file in listing.files[:10])
+    selected = [file for file in listing.files if session is None or session.lower() in file.path.lower()]
+    if not selected:
+        examples = ", ".join(file.path for file in listing.files[:10])
         more = f" and {len(listing.files) - 10} more" if len(listing.files) > 10 else ""
-        raise InputError(f"No file of {dataset.name} is named like {session!r}; there are {some or 'none'}{more}.")
-    return chosen
+        raise InputError(f"No file of {dataset.name} is named like {session!r}; there are {examples or 'none'}{more}.")
+    return selected
 
 
 def _require_room(folder: Path, files: list[RemoteFile]) -> None:

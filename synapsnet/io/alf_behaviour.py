@@ -53,8 +53,8 @@ def _sample_times(stamps: Array, n_samples: int) -> Float64Array:
 
 def _velocity(name: str, times_s: Float64Array, position: Array) -> Signal:
     """Velocity of a wheel, which is sampled only while it turns: without samples it stands still."""
-    known = np.isfinite(times_s) & np.isfinite(position)
-    times_s, position = times_s[known], position[known]
+    finite = np.isfinite(times_s) & np.isfinite(position)
+    times_s, position = times_s[finite], position[finite]
     if len(times_s) < 2:
         return Signal(name, times_s, position)
     clock = np.arange(times_s[0], times_s[-1], WHEEL_STEP_S)

@@ -80,9 +80,11 @@ def read(
         name = DATASETS[trace]
         values = _dataset(file, f"estimates/{name}")
         if values is None or values.ndim != 2:
-            there = ", ".join(key for key, held in DATASETS.items() if _dataset(file, f"estimates/{held}") is not None)
+            available = ", ".join(
+                key for key, held in DATASETS.items() if _dataset(file, f"estimates/{held}") is not None
+            )
             raise InputError(
-                f"estimates/{name} in {path} is not cells x frames; choose a trace (--trace) among {there}."
+                f"estimates/{name} in {path} is not cells x frames; choose a trace (--trace) among {available}."
             )
         notify(NOTICES[trace])
         kept = _accepted(file, len(values), path, notify)

@@ -264,14 +264,14 @@ def _interpolate(
     interpolated = np.zeros((len(times), values.shape[1]))
     gap_s = np.full(interpolated.shape, np.inf)
     for k, column in enumerate(values.T):
-        known = np.isfinite(column)
-        if known.any():
-            known_s = samples_s[known]
+        finite = np.isfinite(column)
+        if finite.any():
+            known_s = samples_s[finite]
             ends = np.concatenate([[-np.inf], known_s, [np.inf]])
             before = ends[np.searchsorted(known_s, times + ROUNDING_S, side="right")]
             after = ends[np.searchsorted(known_s, times - ROUNDING_S, side="left") + 1]
             gap_s[:, k] = after - before
-            interpolated[:, k] = np.interp(times, known_s, column[known])
+            interpolated[:, k] = np.interp(times, known_s, column[finite])
     return interpolated, gap_s
 
 

@@ -76,10 +76,10 @@ def tested_pairs(
         table = table if wanted is None else table[table[name] == wanted]
     scans = table[["session", "scan_idx"]].drop_duplicates().to_numpy().tolist()
     if len(scans) > 1:
-        some = ", ".join(f"session {session} scan_idx {scan}" for session, scan in scans[:3])
+        examples = ", ".join(f"session {session} scan_idx {scan}" for session, scan in scans[:3])
         raise InputError(
-            f"{path} is of {len(scans)} scans ({some}, ...); say which one was recorded: --truth-read session=N and "
-            "--truth-read scan_idx=N."
+            f"{path} is of {len(scans)} scans ({examples}, ...); say which one was recorded: --truth-read session=N "
+            "and --truth-read scan_idx=N."
         )
     matches = table[table["unit"].isin(units) & (table["cell"] != NO_CELL)].drop_duplicates(["unit", "cell"])
     matched = matches[~matches["unit"].duplicated(keep=False)]

@@ -68,19 +68,19 @@ def _neurons(table: pd.DataFrame) -> str:
 def _places(table: pd.DataFrame) -> dict[str, str]:
     """Areas, and which coordinates are known; empty if none are."""
     areas = _counted(table["area"])
-    known = [axis for axis in "xyz" if table[f"{axis}_um"].notna().any()]
-    return ({} if areas is None else {"areas": areas}) | ({"positions": ", ".join(known)} if known else {})
+    axes = [axis for axis in "xyz" if table[f"{axis}_um"].notna().any()]
+    return ({} if areas is None else {"areas": areas}) | ({"positions": ", ".join(axes)} if axes else {})
 
 
 def _widths(table: pd.DataFrame) -> dict[str, str]:
     """Widths of the units' spikes, and the number of narrow ones; empty if unknown."""
     if TROUGH_TO_PEAK not in table or table[TROUGH_TO_PEAK].isna().all():
         return {}
-    known = table[TROUGH_TO_PEAK].dropna()
-    low, median, high = known.quantile([0.1, 0.5, 0.9])
+    widths_ms = table[TROUGH_TO_PEAK].dropna()
+    low, median, high = widths_ms.quantile([0.1, 0.5, 0.9])
     return {
-        "spike width": f"{int((known < NARROW_MS).sum())} of {len(known)} narrow (trough to peak below {NARROW_MS:g} "
-        f"ms, as in fast-spiking cells); median {median:.2f} ms, 80% from {low:.2f} to {high:.2f} ms"
+        "spike width": f"{int((widths_ms < NARROW_MS).sum())} of {len(widths_ms)} narrow (trough to peak below "
+        f"{NARROW_MS:g} ms, as in fast-spiking cells); median {median:.2f} ms, 80% from {low:.2f} to {high:.2f} ms"
     }
 
 

@@ -188,12 +188,12 @@ def _labels(name: str, column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _by_numbers(name: str, values: pd.Series[Any]) -> pd.Series[Any]:
     """Labels from flags, fractions of which 1 is good (IBL), or phy's annotations."""
-    known = values.dropna()
-    if re.fullmatch(JUDGING[1], name) and known.isin(list(ANNOTATIONS)).all():
+    given = values.dropna()
+    if re.fullmatch(JUDGING[1], name) and given.isin(list(ANNOTATIONS)).all():
         return values.map(ANNOTATIONS).astype(object)
     if AGAINST.search(name):
-        return values.map({1.0: "failed"} if known.isin([0, 1]).all() else {}).astype(object)
-    judges = not re.fullmatch(JUDGING[2], name) and known.between(0, 1).all() and (known == 1).any()
+        return values.map({1.0: "failed"} if given.isin([0, 1]).all() else {}).astype(object)
+    judges = not re.fullmatch(JUDGING[2], name) and given.between(0, 1).all() and (given == 1).any()
     if not judges:  # flags that are never set were not filled in
         return pd.Series(np.nan, index=values.index, dtype=object)
     return pd.Series(np.where(values == 1, GOOD, "failed"), index=values.index, dtype=object).where(values.notna())

@@ -90,10 +90,10 @@ def read(
             arrays, bin_s=bin_s, time_unit=time_unit, label=label, notify=notify, metadata=metadata
         )
     if not any(array.ndim > 1 and min(array.shape) > 1 for array in arrays.values()):
-        there = ", ".join(variables) or "nothing that can be read"
+        available = ", ".join(variables) or "nothing that can be read"
         raise InputError(
-            f"{path} holds neither spike times in cells nor a matrix of activity, but {there}; choose one with --key, "
-            "or save the activity as a matrix, the spike times as a cell array, or either as .npz or .csv."
+            f"{path} holds neither spike times in cells nor a matrix of activity, but {available}; choose one with "
+            "--key, or save the activity as a matrix, the spike times as a cell array, or either as .npz or .csv."
         )
     for name, array in arrays.items():
         if array.ndim == 2 and array.shape[1] > array.shape[0] > 1 and not transpose:

@@ -203,10 +203,10 @@ def _binned(simulation: Simulation, bin_s: float | None, notify: Notify) -> Reco
         connectome=simulation.connectome,
         metadata=simulation.metadata,
     )
-    known = simulation.behaviour_on_grid(counts.dt_s, counts.n_steps)
-    if known is None:
+    on_grid = simulation.behaviour_on_grid(counts.dt_s, counts.n_steps)
+    if on_grid is None:
         return counts
-    values, names = known
+    values, names = on_grid
     behaviour = nap.TsdFrame(
         t=counts.activity.times(), d=values.astype(np.float32), time_support=counts.epochs, columns=names
     )

@@ -83,10 +83,10 @@ def _check_room(source: Path, path: Path, connectome: Connectome) -> None:
 
 def _rows(there: Any, ids: list[str], source: str | Path) -> np.ndarray[Any, np.dtype[np.intp]]:
     """(N,) rows of neurons in a table that has these ids."""
-    known = [str(name) for name in there]
-    if known == ids:  # ids need not be unique then
+    names = [str(name) for name in there]
+    if names == ids:  # ids need not be unique then
         return np.arange(len(ids))
-    row_of = {name: row for row, name in enumerate(known)}
+    row_of = {name: row for row, name in enumerate(names)}
     if absent := [name for name in ids if name not in row_of]:
         raise InputError(f"{source} has no neuron {absent[0]}, which the connectivity has; give the file it came from.")
     return np.array([row_of[name] for name in ids])

@@ -162,9 +162,9 @@ def _origins_um(traces: Sequence[Trace]) -> list[npt.NDArray[np.float64]] | None
     if all(plane is planes[0] for plane in planes):
         return [np.array([0.0, 0.0, np.nan])] * len(planes)
     origins = [_origin_um(plane) for plane in planes]
-    known = [origin for origin in origins if origin is not None]
+    known_origins = [origin for origin in origins if origin is not None]
     frames = {str(plane.reference_frame) for plane in planes}
-    return known if len(known) == len(origins) and len(frames) == 1 else None
+    return known_origins if len(known_origins) == len(origins) and len(frames) == 1 else None
 
 
 def _origin_um(plane: ImagingPlane) -> npt.NDArray[np.float64] | None:

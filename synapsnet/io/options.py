@@ -39,11 +39,11 @@ def validated(reader: Reader, options: dict[str, Any], path: Path) -> dict[str, 
         If the reader has no such option, or the value has the wrong type.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    known = options_of(reader)
-    if unknown := [name for name in given if name not in known]:
+    allowed = options_of(reader)
+    if unknown := [name for name in given if name not in allowed]:
         raise InputError(
             f"{', '.join(map(_named, unknown))} cannot be used with {path}; {reader.LAYOUT} takes "
-            f"{', '.join(map(_named, known))}."
+            f"{', '.join(map(_named, allowed))}."
         )
     hints = get_type_hints(reader.read)
     for name, value in given.items():

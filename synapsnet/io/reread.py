@@ -82,19 +82,19 @@ def find_neurons(path: str | Path, again: Recording, like: Recording) -> Indices
     if shared[1].sum() < LEAST_COVERED * like.n_steps:
         raise refuse(f"it lacks {(~shared[1]).sum() * like.dt_s:.4g} s of the run's {like.n_steps * like.dt_s:.4g} s")
     # two probes may use the same ids, so that only the order distinguishes them
-    chosen = np.arange(len(names)) if names == wanted else np.array([place[name] for name in wanted])
-    there, here = again.values[shared[0]][:, chosen], like.values[shared[1]]
+    columns = np.arange(len(names)) if names == wanted else np.array([place[name] for name in wanted])
+    in_file, in_run = again.values[shared[0]][:, columns], like.values[shared[1]]
     if like.modality == "spikes":
-        apart = _counts_apart(there, here)
+        apart = _counts_apart(in_file, in_run)
         if apart.any():
             k = int(apart.argmax())
-            rates_hz = [counts[:, k].mean(dtype=np.float64) / like.dt_s for counts in (there, here)]
+            rates_hz = [counts[:, k].mean(dtype=np.float64) / like.dt_s for counts in (in_file, in_run)]
             raise refuse(
                 f"neuron {wanted[k]} fires at {rates_hz[0]:.3g} Hz in it, and at {rates_hz[1]:.3g} Hz in the run"
             )
-    elif _correlation(there, here) < LEAST_CORRELATION:
+    elif _correlation(in_file, in_run) < LEAST_CORRELATION:
         raise refuse("traces of the same neurons differ")
-    return chosen
+    return columns
 
 
 def _options(path: Path, like: Recording, behaviour: str | None) -> dict[str, Any]:

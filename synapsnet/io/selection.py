@@ -128,22 +128,22 @@ def sample_neurons(recording: Recording, n_neurons: int | None, *, seed: int, no
     if n_neurons is None or n_neurons >= recording.n_neurons:
         return recording
     _refuse_too_few(n_neurons, recording.n_neurons)
-    chosen = np.random.default_rng(seed).choice(recording.n_neurons, n_neurons, replace=False)
+    drawn = np.random.default_rng(seed).choice(recording.n_neurons, n_neurons, replace=False)
     dropped = recording.n_neurons - n_neurons
     notify(f"{dropped} of {recording.n_neurons} neurons dropped at random (seed {seed}).")
-    return recording.select_neurons(np.sort(chosen))
+    return recording.select_neurons(np.sort(drawn))
 
 
 def _matching(names: list[str], wanted: Sequence[str], what: str) -> BoolArray:
-    known = sorted(set(names))
+    values = sorted(set(names))
     for pattern in wanted:
-        if not fnmatch.filter(known, pattern):
-            if known == ["unknown"]:
+        if not fnmatch.filter(values, pattern):
+            if values == ["unknown"]:
                 raise InputError(
                     f"The {what} of no neuron is known, so none is {pattern!r}; choose neurons by something else."
                 )
             raise InputError(
-                f"No neuron is of {what} {pattern!r}; there are {listed(known, 20)} (* stands for anything)."
+                f"No neuron is of {what} {pattern!r}; there are {listed(values, 20)} (* stands for anything)."
             )
     return np.array([any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted) for name in names])
 

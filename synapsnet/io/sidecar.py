@@ -144,13 +144,13 @@ def complete(recording: Recording, sidecar: Sidecar, folder: Path, *, notify: No
 def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFrame:
     """The neuron table with the columns of a file, whose rows are matched by `id` or else by order."""
     table = load_table(path)
-    known = [name for name in (*NEURON_COLUMNS, TROUGH_TO_PEAK) if name in table]
-    if left_out := [str(name) for name in table if name not in known]:
+    used = [name for name in (*NEURON_COLUMNS, TROUGH_TO_PEAK) if name in table]
+    if left_out := [str(name) for name in table if name not in used]:
         notify(f"Not used of {path.name}: {', '.join(left_out)}.")
     ids = table["id"].astype(str) if "id" in table else None
     if ids is not None and ids.is_unique and neurons["id"].isin(ids).all():
         table = table.set_index(ids).loc[neurons["id"]].reset_index(drop=True)
-        known.remove("id")
+        used.remove("id")
     elif len(table) != len(neurons):
         raise InputError(
             f"{path} must have a row for each of the {len(neurons)} neurons, or a column id with all of theirs; "
@@ -158,7 +158,7 @@ def _with_table(neurons: pd.DataFrame, path: Path, notify: Notify) -> pd.DataFra
         )
     else:
         notify(f"{path.name}: its rows are taken to be the neurons in their order.")
-    for name in known:
+    for name in used:
         if name.endswith(tuple(UNITS)):
             if not pd.api.types.is_numeric_dtype(table[name]):
                 raise InputError(f"The column {name} of {path} must be numbers, in {UNITS[name[-3:]]}.")

@@ -74,8 +74,8 @@ def read(
         groups = _populations(content["spikes"])
         if population is not None and population not in groups:
             raise InputError(f"{file} has no population {population}; it has {', '.join(groups)}.")
-        chosen = groups if population is None else {population: groups[population]}
-        spikes = {name: _spikes(group, name, file, notify) for name, group in chosen.items()}
+        selected = groups if population is None else {population: groups[population]}
+        spikes = {name: _spikes(group, name, file, notify) for name, group in selected.items()}
     folder = _nodes_folder(file.parent, nodes)
     trains: list[Float64Array] = []
     tables = []

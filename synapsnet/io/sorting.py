@@ -47,8 +47,8 @@ def recording_of_units(
     metadata : dict
     """
     if label is None:
-        known = units.quality["label"].tolist() if "label" in units.quality else None
-        label = default_labels(known, kept, "units", notify)
+        labels = units.quality["label"].tolist() if "label" in units.quality else None
+        label = default_labels(labels, kept, "units", notify)
     filters = {"min_presence_ratio": min_presence_ratio, "max_isi_violations": max_isi_violations}
     left = keep_units(units, observed, label=label, **filters, notify=notify)
     return count_spikes(left.trains, left.neurons, observed, bin_s, notify=notify, metadata=metadata)

@@ -62,8 +62,8 @@ def read(
     variables = load_mat(path, VARIABLES)
     activity = variables.get("Fsp")
     if not isinstance(activity, np.ndarray) or activity.ndim != 2:
-        there = ", ".join(variables) or "none"
-        raise InputError(f"{path} must hold Fsp, neurons x frames; it holds {there} of {', '.join(VARIABLES)}.")
+        available = ", ".join(variables) or "none"
+        raise InputError(f"{path} must hold Fsp, neurons x frames; it holds {available} of {', '.join(VARIABLES)}.")
     if fs_hz is None:
         raise InputError(f"The frame rate of {path} is not in the file; give it in hertz with --fs.")
     if not (np.isfinite(fs_hz) and fs_hz > 0):

@@ -45,11 +45,11 @@ class Units:
 
     def select(self, kept: npt.NDArray[np.bool_]) -> Units:
         """The units where `kept` is true."""
-        chosen = np.flatnonzero(kept)
+        rows = np.flatnonzero(kept)
         return Units(
-            [self.trains[k] for k in chosen],
-            self.neurons.iloc[chosen].reset_index(drop=True),
-            self.quality.iloc[chosen].reset_index(drop=True),
+            [self.trains[k] for k in rows],
+            self.neurons.iloc[rows].reset_index(drop=True),
+            self.quality.iloc[rows].reset_index(drop=True),
         )
 
 
@@ -88,9 +88,9 @@ def sort_spikes(
     timed = np.isfinite(times)
     if notify is not None and not timed.all():
         notify(f"{(~timed).sum()} of {len(times)} spikes left out: they have no time (NaN).")
-    known = (unit < len(wanted)) & timed
-    if not known.all():
-        times, unit = times[known], unit[known]
+    wanted_spikes = (unit < len(wanted)) & timed
+    if not wanted_spikes.all():
+        times, unit = times[wanted_spikes], unit[wanted_spikes]
     by_unit = times[np.argsort(unit, kind="stable")]
     borders = np.cumsum(np.bincount(unit, minlength=len(wanted)))[:-1]
     return [increasing(train) for train in np.split(by_unit, borders)]

@@ -138,8 +138,8 @@ def load_assessment(folder: str | Path) -> Assessment | None:
     """
     folder = Path(folder)
     description = read_description(folder)
-    there = _read(folder)
-    return there if there is not None and there.key == _key(description, there.options) else None
+    earlier = _read(folder)
+    return earlier if earlier is not None and earlier.key == _key(description, earlier.options) else None
 
 
 def load_arrays(folder: str | Path) -> Arrays:
@@ -181,9 +181,9 @@ def _read(folder: Path) -> Assessment | None:
 
 def _resumed(folder: Path, new: Assessment) -> Assessment:
     """The saved assessment if it is of the same run and options, else a new one."""
-    there = _read(folder)
-    if there is not None and there.key == new.key:
-        return there
+    earlier = _read(folder)
+    if earlier is not None and earlier.key == new.key:
+        return earlier
     (folder / ARRAYS).unlink(missing_ok=True)
     return new
 

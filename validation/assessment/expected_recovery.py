@@ -155,8 +155,8 @@ def _unlike(table: pd.DataFrame, observed: Signature) -> list[str]:
 
 def _says_little(outcome: str, estimate: Estimate, values: FloatArray) -> bool:
     low, high = _unlimited(outcome, np.nanpercentile(values, [2.5, 97.5]))
-    there = _unlimited(outcome, np.array([estimate.low, estimate.high]))
-    return bool(np.diff(there)[0] > UNTOLD * (high - low))
+    limits = _unlimited(outcome, np.array([estimate.low, estimate.high]))
+    return bool(np.diff(limits)[0] > UNTOLD * (high - low))
 
 
 def _unlimited(outcome: str, values: FloatArray) -> Float64Array:

@@ -161,17 +161,17 @@ def areas(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> Areas
     names = sorted(area for area in sizes.index[sizes >= 2] if area.strip().lower() not in ("unknown", ""))
     if len(names) < 2:
         raise InputError(f"At least 2 areas must have 2 neurons or more; {len(names)} have.")
-    chosen = np.flatnonzero(np.isin(name, names))
-    member = np.array([names.index(area) for area in name[chosen]])
-    grid = np.ix_(chosen, chosen)
+    members = np.flatnonzero(np.isin(name, names))
+    member = np.array([names.index(area) for area in name[members]])
+    grid = np.ix_(members, members)
     size, reported = np.abs(connectome.scores[grid]), connectome.significant()[grid].astype(float)
-    pairs = ~np.eye(len(chosen), dtype=bool)
+    pairs = ~np.eye(len(members), dtype=bool)
 
     def difference(order: IndexArray) -> float:
         same = member[order][:, None] == member[order]
         return float(size[same & pairs].mean() - size[~same].mean())
 
-    _, p = _permuted(difference, len(chosen), seed)
+    _, p = _permuted(difference, len(members), seed)
     same = member[:, None] == member
     return Areas(
         areas=names,
@@ -196,9 +196,9 @@ def cell_types(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> 
     kinds = [k for k in range(len(CELL_TYPES)) if (kind == k).sum() >= 2]
     if len(kinds) < 2:
         raise InputError(f"At least 2 of {', '.join(CELL_TYPES)} must have 2 neurons or more; {len(kinds)} have.")
-    chosen = np.flatnonzero(np.isin(kind, kinds))
-    member = np.searchsorted(kinds, kind[chosen])
-    weight = connectome.weight[np.ix_(chosen, chosen)]
+    members = np.flatnonzero(np.isin(kind, kinds))
+    member = np.searchsorted(kinds, kind[members])
+    weight = connectome.weight[np.ix_(members, members)]
     names = [CELL_TYPES[k] for k in kinds]
     measured = np.array([[PROBABILITY[post][pre] * STRENGTH_MV[post][pre] for pre in names] for post in names])
     expected = _standard(rankdata(measured.ravel()))
@@ -207,7 +207,7 @@ def cell_types(connectome: Connectome, neurons: pd.DataFrame, seed: int = 0) -> 
         means = _block_means(weight, member[order], len(kinds)).ravel()
         return float(np.mean(_standard(rankdata(means)) * expected))
 
-    observed, p = _permuted(correlation, len(chosen), seed, greater=True)
+    observed, p = _permuted(correlation, len(members), seed, greater=True)
     return CellTypes(
         types=names,
         inferred=_block_means(weight, member, len(kinds)).tolist(),

@@ -150,21 +150,21 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
     if recording.behaviour is None or not recording.behaviour.shape[1]:
         raise InputError("The recording holds no behaviour.")
     names = [str(name) for name in recording.behaviour.columns]
-    chosen = next((k for k, name in enumerate(names) if any(word in name.lower() for word in RUNNING)), 0)
-    values = recording.behaviour_values[:, chosen].astype(np.float64)
+    column = next((k for k, name in enumerate(names) if any(word in name.lower() for word in RUNNING)), 0)
+    values = recording.behaviour_values[:, column].astype(np.float64)
     blocks = _blocks(recording.segments, max(1, round(STATE_BLOCK_S / recording.dt_s)))
     means = np.array([values[start:stop].mean() for start, stop in blocks])
     if len(blocks) < 4 or np.ptp(means) == 0:
         raise InputError(
-            f"{names[chosen]} does not define two states: there are fewer than 4 blocks of time, or it does not change."
+            f"{names[column]} does not define two states: there are fewer than 4 blocks of time, or it does not change."
         )
     high = np.zeros(len(blocks), dtype=bool)
     high[np.argsort(means, kind="stable")[len(blocks) // 2 :]] = True
     parts = _of_state(blocks, ~high, gap), _of_state(blocks, high, gap)
-    labels = (f"low {names[chosen]}", f"high {names[chosen]}")
+    labels = (f"low {names[column]}", f"high {names[column]}")
     comparison, matrices = _compare(recording, infer, parts, labels, null, seed)
     result = States(
-        variable=names[chosen], threshold=float(np.median(means)), block_s=STATE_BLOCK_S, comparison=comparison
+        variable=names[column], threshold=float(np.median(means)), block_s=STATE_BLOCK_S, comparison=comparison
     )
     return result, {f"states.{name}": matrix for name, matrix in matrices.items()}
 

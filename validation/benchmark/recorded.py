@@ -115,8 +115,8 @@ def as_simulation(recording: Recording, duration_s: float) -> Simulation:
 
 
 def _folders() -> list[Path]:
-    own = os.environ.get("SYNAPSNET_DATA")
-    return [Path(folder) for folder in ((own,) if own else ()) + FOLDERS]
+    users_folder = os.environ.get("SYNAPSNET_DATA")
+    return [Path(folder) for folder in ((users_folder,) if users_folder else ()) + FOLDERS]
 
 
 def _folder(path: str) -> Path | None:

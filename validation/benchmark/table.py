@@ -113,8 +113,8 @@ def read_earlier(folder: Path, cases: Iterable[Case]) -> pd.DataFrame | None:
     wanted = {
         (case.network_label, case.observation_label): (_spec(case.network), _spec(case.observation)) for case in cases
     }
-    there = earlier[["network", "observation", "network_spec", "observation_spec"]].drop_duplicates()
-    for *labels, network, observation in there.itertuples(index=False):
+    settings_there = earlier[["network", "observation", "network_spec", "observation_spec"]].drop_duplicates()
+    for *labels, network, observation in settings_there.itertuples(index=False):
         if wanted.get(tuple(labels), (network, observation)) != (network, observation):
             raise InputError(
                 f"{folder / RESULTS} holds another suite, in which {', '.join(labels)} is another setting; give "
@@ -138,8 +138,8 @@ def read_table(path: str | Path, *, notify: Notify = lambda line: None) -> pd.Da
         If there is none, one is no table of results, or files are of different suites: a setting is not the same.
     """
     path = Path(path)
-    own = path if path.is_file() else path / RESULTS
-    files = [own] if own.is_file() else sorted(path.glob("*.parquet"))
+    results_file = path if path.is_file() else path / RESULTS
+    files = [results_file] if results_file.is_file() else sorted(path.glob("*.parquet"))
     if not files:
         raise InputError(f"There are no results in {path}; run `synapsnet benchmark SUITE -o {path}` first.")
     table = pd.concat([_load(file).assign(file=file.name) for file in files], ignore_index=True)

@@ -253,7 +253,7 @@ def score_responses(
     correlation = float(spearman(predicted, response))
     by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
     sources = [rng.choice(n, len(responses.extra), replace=False) for _ in range(n_shuffles)]
-    by_sources = np.array([responses.predict(effect, chosen) for chosen in sources])
+    by_sources = np.array([responses.predict(effect, units) for units in sources])
     return PerturbationScore(
         n_driven=len(responses.driven),
         n_targets=len(responses.targets),

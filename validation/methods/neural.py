@@ -139,9 +139,9 @@ def train(
     best, lowest, since = copy.deepcopy(network.state_dict()), np.inf, 0
     for _ in range(passes):
         network.train()
-        for chosen in torch.split(torch.randperm(len(windows))[: n_batches * batch], batch):
+        for window_numbers in torch.split(torch.randperm(len(windows))[: n_batches * batch], batch):
             optimiser.zero_grad()
-            loss(windows[chosen]).backward()  # type: ignore[no-untyped-call]
+            loss(windows[window_numbers]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         network.eval()
         with torch.no_grad():

@@ -68,9 +68,9 @@ def conditional_information(target: States, past: States, source: States, level:
     for p in range(int(past.max()) + 1):
         count = np.empty((n_targets, n_sources, n, n))
         for y in range(n_targets):
-            chosen = ((past == p) & (target == y)).astype(np.float32).T
+            cell = ((past == p) & (target == y)).astype(np.float32).T
             for s in range(n_sources):
-                count[y, s] = chosen @ sources[s]
+                count[y, s] = cell @ sources[s]
         of_target, of_source, total = count.sum(axis=1), count.sum(axis=0), count.sum(axis=(0, 1))
         nats += xlogy(count, count).sum(axis=(0, 1)) + xlogy(total, total)
         nats -= xlogy(of_target, of_target).sum(axis=0) + xlogy(of_source, of_source).sum(axis=0)
