@@ -74,8 +74,8 @@ def _seconds_of_round(k: int, duration_s: int) -> IndexArray:
     """Which seconds of the run round k simulates; a short run is gone through several times."""
     least, most = ROUND_S
     own = np.arange(k, max(duration_s, least * N_ROUNDS), N_ROUNDS)
-    starts_s = own[np.linspace(0, len(own) - 1, min(len(own), most)).round().astype(int)]
-    return np.asarray(starts_s % max(duration_s, 1))
+    seconds = own[np.linspace(0, len(own) - 1, min(len(own), most)).round().astype(int)]
+    return np.asarray(seconds % max(duration_s, 1))
 
 
 def _at_seconds(signals: Signals, seconds: IndexArray) -> Signals:
