@@ -16,6 +16,7 @@ from simulators.observation import INDICATORS
 from simulators.topologies import TOPOLOGIES
 from synapsnet.cli import main
 from synapsnet.cli.app import app
+from synapsnet.files import locked
 from synapsnet.io import read, read_simulation
 from synapsnet.run import MODELS
 
@@ -290,6 +291,8 @@ def test_a_run_is_not_overwritten_by_accident(ok, refused, files, fitted, tmp_pa
     run = fitted
     before = contents(run)
     assert "--overwrite" in refused("fit", files / "calcium.nwb", "-o", run, *QUICK)
+    with locked(run):
+        assert "Another process" in refused("fit", files / "calcium.nwb", "-o", run, "--overwrite", *QUICK)
     constant = read(files / "calcium.nwb").values.copy()
     constant[:, 3] = 1.0
     np.save(tmp_path / "constant.npy", constant)

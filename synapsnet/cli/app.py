@@ -20,7 +20,8 @@ from synapsnet.cli.info import info
 from synapsnet.cli.pretrain import pretrain
 from synapsnet.cli.reading import Orientation, Reading, TruthFile, TruthRead, add_truth_of, reads_recording
 from synapsnet.cli.simulations import catalogue, export, observe, simulate
-from synapsnet.files import check_folder, check_output, make_folder
+from synapsnet.files import check_folder, check_output, locked, make_folder
+from synapsnet.processes import sizes
 
 if TYPE_CHECKING:
     from validation.metrics.results import RunResults
@@ -94,12 +95,16 @@ def fit(
     - `synapsnet fit rec.nwb --set connectivity=dale --set decoder=gru -o run/`
     - `synapsnet fit short.nwb --pretrained run/ -o new/`
     """
+    check_folder(output, inputs=[recording])
+    if output.is_dir() and sizes() == (1, 1):  # what `torchrun` started shares the folder
+        with locked(output):  # another process at work is told now, before imports that take seconds
+            pass
+
     from synapsnet.io import read
     from synapsnet.io.nwb_file import name_of
     from synapsnet.run import fit_run, load_run
     from synapsnet.settings import Settings
 
-    check_folder(output, inputs=[recording])
     settings = Settings(**settings_of_fit(seed, epochs, setting))
     data = read(recording, notify=notify, **reading.keywords())
     try:
