@@ -403,8 +403,10 @@ def main() -> None:
     check = commands.add_parser("coverage", help="Compare promises with what is true; prints the page.")
     check.add_argument("recordings", nargs="*", type=Path, help=".npz files with `weights`, or folders of them.")
     check.add_argument("--suite", help="A suite whose recordings are judged, too.")
-    check.add_argument("--minutes", type=float, default=5.0, help="Of each recording at most.")
-    check.add_argument("--neurons", type=int, default=40, help="Of each recording at most, drawn at random.")
+    check.add_argument("--minutes", type=float, default=5.0, help="Minutes of each recording that are used, at most.")
+    check.add_argument(
+        "--neurons", type=int, default=40, help="Neurons of each recording that are used, at most; drawn at random."
+    )
     check.add_argument("--kept", type=Path, default=KEPT, help="Table of what was inferred, which is used again.")
     options = parser.parse_args()
     torch.set_num_threads(1)

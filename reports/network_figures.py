@@ -32,7 +32,7 @@ LOOKS = {
 }
 EDGE_METRICS = (
     Metric("weight", "weight", "Positive excites, negative inhibits."),
-    Metric("standard_error", "standard error", "Of the weight.", True),
+    Metric("standard_error", "standard error", "Standard error of the weight.", True),
     Metric("local_fdr", "probably absent", "Probability that there is no connection.", True),
     Metric("delay_s", "delay (ms)", "From the presynaptic spike to its effect."),
 )

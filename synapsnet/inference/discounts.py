@@ -24,14 +24,14 @@ SPURIOUS_PAIRS = 500.0  # pseudo-counts of each sign, of the rate of spurious we
 # Dale's principle holds up to this mixing of signs, as a fraction of what signs dealt at random have; fewer than
 # this many pairs of weights cannot show it.
 MOST_RANDOM, FEWEST_MIXED = 0.7, 25.0
-# Of as many pairs that stand out as the pseudo-counts say: the fraction that is connected, and its mean log ratio.
+# Pseudo-counts of pairs that stand out; the fraction of them that is connected, and the mean log ratio of these.
 PRIOR_PAIRS, PRIOR_DIRECT, PRIOR_LOG_RATIO = 10.0, 0.5, 10.0
 MISJUDGED = 0.2  # fraction of connections that look as if a hidden neuron sent to both
 N_ITERATIONS = 40
 
 
 def spurious_fraction(sent: Tensor, counts: Tensor, prior: Tensor, spurious: Tensor) -> Tensor:
-    """Of the weights of each type and size, the fraction that is no connection: expected of either sign alike.
+    """Fraction of the weights of each type and size that are spurious, if as many are of either sign.
 
     Weights that are sent by the type of the other sign remain connections as far as `MOST_MIXED` allows. Where signs
     are mixed as if they had been dealt at random, Dale's principle does not hold and nothing changes.
@@ -66,7 +66,7 @@ def spurious_fraction(sent: Tensor, counts: Tensor, prior: Tensor, spurious: Ten
     for weights, of_other_sign in ((negative, is_excitatory), (positive, 1 - is_excitatory)):
         n_spurious.append(weights @ of_other_sign)
         n_pairs.append(tested @ of_other_sign)
-    # Of either sign by size, from the largest or the smallest on; pooled as far as pairs are few.
+    # Rates of either sign by size, from the largest or the smallest on; pooled as far as pairs are few.
     pooled = (n_spurious[0] + n_spurious[1].flip(0)) / tested.sum()
     rates = [
         (n + SPURIOUS_PAIRS * both) / (of + SPURIOUS_PAIRS)

@@ -65,7 +65,7 @@ def read(
     Returns
     -------
     Recording
-        Of the whole time of the file; segments become epochs.
+        The whole time of the file; segments become epochs.
 
     Raises
     ------

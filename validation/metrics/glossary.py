@@ -260,7 +260,7 @@ WAYS = {
     "response": ("direct", "predicted from the connections from the neurons with light"),
     "passed_on": ("passed on", "with what the others pass on to each other; none where they would do so without end"),
 }
-# Of networks with light (`validation.light.known_neurons`): what connectivity that was inferred without it predicts.
+# Networks with light (`validation.light.known_neurons`): what connectivity that was inferred without it predicts.
 RESPONSE_METRICS = (
     *(
         Metric(f"{way}_{score}{null}", f"{score} of responses, {short}{comma}", f"{meaning}, {how}{end}.", shown=False)
