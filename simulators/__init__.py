@@ -54,7 +54,7 @@ def simulate(
     """Draw a network's connectome and simulate its spikes.
 
     The result depends on the network, its parameters, the duration and the seed alone. The first run of a
-    network compiles it (about 20 s); other seeds, durations and connectivities re-use the program, and
+    network compiles it (about 10 s); other seeds, durations and connectivities re-use the program, and
     the same run is not simulated twice. `SYNAPSNET_CACHE` names the folder where both are kept.
 
     Parameters

@@ -164,7 +164,7 @@ def _program(key: str, model: bytes, notify: Callable[[str], None]) -> bytes:
         with cache.lock(key):
             program = cache.load(key)
             if program is None:
-                notify("Compiling the network (once; about 20 s).")
+                notify("Compiling the network (once; about 10 s).")
                 program = _compile(model)
                 cache.store(key, program)
                 return program

@@ -101,7 +101,7 @@ def test_a_damaged_program_is_compiled_again(own_cache, programs, monkeypatch):
         assert cache.load(path.name) is None
     monkeypatch.setattr(engine, "_compile", lambda model: programs[0])
     again, lines = run()
-    assert lines == ["Compiling the network (once; about 20 s)."]
+    assert lines == ["Compiling the network (once; about 10 s)."]
     assert same_spikes(first, again)
 
 
