@@ -23,7 +23,7 @@ from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
 from synapsnet.fitted import FittedModel, Material, connectome_of, n_features, require_one_decoder, shape_of
 from synapsnet.inference.delays import transmission_delays
-from synapsnet.inference.spike_evidence import resolves, spike_evidence
+from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.recording import Recording
@@ -50,11 +50,11 @@ class SynapsNet(BaseEstimator):
     """Directed functional connectivity and forecasts of a recorded population.
 
     From spikes that are known to 10 ms or better, of not too many neurons, connectivity is inferred from the
-    correlograms of the whole recording (`synapsnet.inference.spike_evidence`). From coarser ones, the model that
-    forecasts infers connectivity, too. For calcium there are two models of the same kind: one forecasts the
-    fluorescence; the other infers connectivity from the deconvolved activity, and must not forecast, because
-    deconvolution looks ahead. The recording is deconvolved as a whole, so the validation part of that model is not
-    quite independent of its training part.
+    correlograms of the whole recording (`synapsnet.inference.spike_evidence`). For calcium, and for spikes in longer
+    bins, there are two models of the same kind: one forecasts; the other infers connectivity from the deconvolved
+    activity, or from the spikes as if they were that, and must not forecast, because deconvolution looks ahead. The
+    recording is deconvolved as a whole, so the validation part of that model is not quite independent of its training
+    part.
 
     Parameters
     ----------
@@ -69,14 +69,15 @@ class SynapsNet(BaseEstimator):
     ----------
     connectivity_ : Connectome
         See `synapsnet.inference.posterior`: `weight[post, pre]` is the posterior mean, in log odds or log rate per
-        presynaptic spike, or in standard deviations per standard deviation for calcium, and `standard_error` the
+        presynaptic spike, or in standard deviations per standard deviation for calcium and spikes in bins above 10 ms,
+        and `standard_error` the
         posterior standard deviation; `local_fdr` is the probability that there is no connection, and `p_value` is that
         of the lagged evidence alone. With spike times, `delay_s` is given for connections that are more probable than
         not, see `synapsnet.inference.delays`. There are no connections with `connectivity="none"`. Constraints on the
         trained `W` do not apply here.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
-        Losses of the forecasting model ("forecast") and, for calcium, of the "inference" model.
+        Losses of the forecasting model ("forecast") and, where there is one, of the "inference" model.
 
     Raises
     ------
@@ -236,20 +237,34 @@ class SynapsNet(BaseEstimator):
             evidence = spike_evidence(recording, self.fabric.device)
             connectome, _ = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
             return _with_delays(connectome, recording)
-        forecasts = recording.modality == "spikes" or self.settings.connectivity == "none"  # there is only one model
+        forecasts = not self._infers_apart(recording)  # there is only one model
         material = (
-            Material(recording, recording.values, *self.check(recording)) if forecasts else self._deconvolved(recording)
+            Material(recording, recording.values, *self.check(recording)) if forecasts else self._to_infer(recording)
         )
         (inferrer,) = FittedModel.fit(
             [material], self.settings, self.fabric, forecasts=forecasts, connectivity_only=True
         )
         return _with_delays(inferrer.connectivity, recording)
 
-    def _deconvolved(self, recording: Recording) -> Material:
-        """Deconvolved calcium, from which connectivity is inferred."""
-        likelihood, n_lags, _ = self.check(recording)
+    def _infers_apart(self, recording: Recording) -> bool:
+        """Whether one model forecasts and another infers connectivity."""
+        if self.settings.connectivity == "none":
+            return False
+        in_long_bins = resolution_s(recording) > LONGEST_STEP_S and self.settings.likelihood == "auto"
+        return recording.modality == "calcium" or in_long_bins
+
+    def _to_infer(self, recording: Recording) -> Material:
+        """What connectivity is inferred from: deconvolved calcium, or spikes in long bins as if they were that.
+
+        A step of these is longer than a synaptic delay. The Gaussian likelihood weighs all steps alike, so that what
+        neurons share at some times stands out less than under a likelihood of counts.
+        """
+        _, n_lags, _ = self.check(recording)
+        if recording.modality == "spikes":
+            n_lags = self.settings.n_lags or min(CALCIUM_LAGS, self.settings.n_history or CALCIUM_LAGS)
+        activity = deconvolve(recording) if recording.modality == "calcium" else recording.values
         n_steps = max(n_lags, self.settings.n_history or DECONVOLVED_HISTORY)
-        return Material(recording, deconvolve(recording), likelihood, n_lags, n_steps)
+        return Material(recording, activity, "gaussian", n_lags, n_steps)
 
     def check(self, recording: Recording) -> tuple[str, int, int]:
         """Refuse what `fit` would refuse; return the likelihood, kernel length and history that it would use."""
@@ -437,7 +452,7 @@ def fit_models(
         Material(recording, recording.values, *model.check(recording))
         for model, recording in zip(models, recordings, strict=True)
     ]
-    infers_apart = recordings[0].modality == "calcium" and settings.connectivity != "none"
+    infers_apart = models[0]._infers_apart(recordings[0])
 
     def part(k: int) -> Callable[[float], None]:
         return lambda fraction: progress((k + fraction) / (1 + infers_apart))
@@ -448,9 +463,9 @@ def fit_models(
         checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
     )  # fmt: skip
     if infers_apart:
-        deconvolved = [model._deconvolved(recording) for model, recording in zip(models, recordings, strict=True)]
+        to_infer = [model._to_infer(recording) for model, recording in zip(models, recordings, strict=True)]
         inferrers = FittedModel.fit(
-            deconvolved, settings, fabric, forecasts=False,
+            to_infer, settings, fabric, forecasts=False,
             checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=part(1),
         )  # fmt: skip
     for model, recording, forecaster, inferrer in zip(models, recordings, forecasters, inferrers, strict=True):

@@ -196,7 +196,8 @@ def test_spikes_in_bins_are_trains_with_a_spike_in_the_middle_of_each_bin(bin_s,
     assert trains.time_support.tot_length() == pytest.approx(3000 * bin_s)
 
 
-def test_in_bins_of_5_ms_connections_are_found_and_shared_states_are_not_connections():
+@pytest.mark.parametrize(("bin_s", "least"), [(0.005, 12), (0.020, 8)])
+def test_in_bins_connections_are_found_and_shared_states_are_not_connections(bin_s, least):
     rng = np.random.default_rng(7)
     n, duration_s = 30, 300.0
     up = rng.random(1000) < 0.5  # states of 0.3 s
@@ -204,8 +205,8 @@ def test_in_bins_of_5_ms_connections_are_found_and_shared_states_are_not_connect
     trains = [train[up[(train / 0.3).astype(int)] | (rng.random(len(train)) < 0.1)] for train in trains]
 
     def significant(trains):
-        counts = np.transpose([np.histogram(train, np.arange(0, duration_s + 1e-9, 0.005))[0] for train in trains])
-        return SynapsNet(seed=0).infer(Recording.from_array(counts, 0.005, "spikes")).significant(0.05)
+        counts = np.transpose([np.histogram(train, np.arange(0, duration_s + 1e-9, bin_s))[0] for train in trains])
+        return SynapsNet(seed=0).infer(Recording.from_array(counts, bin_s, "spikes")).significant(0.05)
 
     assert significant(trains).sum() <= 1
     post, pre = np.arange(15, 30), np.arange(15)
@@ -214,7 +215,7 @@ def test_in_bins_of_5_ms_connections_are_found_and_shared_states_are_not_connect
         caused = caused + 0.002 + rng.exponential(0.004, len(caused))
         trains[i] = np.append(trains[i], caused[caused < duration_s])
     found = significant(trains)
-    assert found[post, pre].sum() >= 12
+    assert found[post, pre].sum() >= least
     assert found.sum() - found[post, pre].sum() <= 2
 
 
