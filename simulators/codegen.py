@@ -38,6 +38,7 @@ EXPLODED, UNUSABLE = 70, 71
 MOST_HZ = 400.0  # mean rate over `CHECKED_S`: more than in the synchronous regular state of Brunel 2000
 CHECKED_S = 0.5
 INPUT_STEP_S = 1e-3
+CODE_OBJECTS = Path("code_objects")  # where Brian2 writes what it made of equations, thresholds and pathways
 
 # One seed per run; Brian2's own `seed()` would be compiled in.
 READ_RUN = """
@@ -218,8 +219,8 @@ def _objects(model: dict[str, Any], more_equations: str, external_input: b2.Func
 def _whole() -> str:
     """One file that includes all that Brian2 wrote: it takes half as long to compile as its fourteen one by one.
 
-    Helpers have the same names in each code object, so each becomes a namespace of its own. What they include comes
-    before them, because it must not lie in a namespace.
+    Helpers have the same names in each code object, so each becomes a namespace of its own; Brian2's own parts do not.
+    What they include comes before them, because it must not lie in a namespace.
     """
     written = [path for path in sorted(Path().rglob("*")) if path.suffix in (".cpp", ".h")]
     standard = {header for path in written for header in re.findall(r"#include *(<[\w.]+>)", path.read_text())}
@@ -228,8 +229,8 @@ def _whole() -> str:
         *(f"#include {header}" for header in sorted(standard)),
         '#include "objects.h"',
         '#include "brianlib/common_math.h"',
-        *(f'inline namespace {path.stem} {{\n#include "{path}"\n}}' for path in sources if path.parent.name),
-        *(f'#include "{path}"' for path in sources if not path.parent.name),
+        *(f'inline namespace {path.stem} {{\n#include "{path}"\n}}' for path in sources if path.parent == CODE_OBJECTS),
+        *(f'#include "{path}"' for path in sources if path.parent != CODE_OBJECTS),
     ]
     return "\n".join(lines) + "\n"
 
