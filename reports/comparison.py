@@ -15,7 +15,7 @@ from reports.numbers import format_number, is_defined
 from reports.page import Panel
 from reports.tables import Cell, Row, Table
 from synapsnet.array_types import FloatArray
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, binned_spike_times
 from validation.activity.observe_like import ComparablePair, is_dff
 from validation.activity.statistics import (
     COUNT_BIN_S,
@@ -23,7 +23,6 @@ from validation.activity.statistics import (
     CalciumStatistics,
     SpikeStatistics,
     autocorrelation,
-    binned_spike_times,
     calcium_statistics,
     spike_statistics,
 )

@@ -468,3 +468,19 @@ def _taken(
         give_back(values)
 
     return filled((n_rows, values.shape[1] if columns is None else len(columns)), fill)
+
+
+def binned_spike_times(recording: Recording) -> nap.TsGroup:
+    """Approximate spike times of binned counts: the spikes of a bin, spread evenly over it.
+
+    Interval statistics are accurate only if few intervals are shorter than a bin.
+    """
+    times, dt_s, epochs = recording.activity.times(), recording.dt_s, recording.epochs
+    trains = {}
+    for k, counts in enumerate(recording.values.T):
+        bins = np.flatnonzero(counts)
+        n_spikes = np.rint(counts[bins]).astype(int)
+        rank = np.arange(n_spikes.sum()) - np.repeat(np.cumsum(n_spikes) - n_spikes, n_spikes)
+        within = (rank + 0.5) / np.repeat(n_spikes, n_spikes) - 0.5
+        trains[k] = nap.Ts(np.repeat(times[bins], n_spikes) + dt_s * within, time_support=epochs)
+    return nap.TsGroup(trains, time_support=epochs)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from synapsnet.errors import InputError
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, binned_spike_times
 from validation.activity.statistics import (
     autocorrelation,
-    binned_spike_times,
     calcium_statistics,
     count_correlation,
     cv_isi,

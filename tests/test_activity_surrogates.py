@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from synapsnet.recording import Recording
-from validation.activity.statistics import binned_spike_times
+from synapsnet.recording import Recording, binned_spike_times
 from validation.activity.surrogates import circular_shift, jitter
 from validation.methods import LaggedCorrelation
 

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-import pynapple as nap
 import torch
 
 from synapsnet.inference.background import less_shared
@@ -30,8 +28,7 @@ from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import HiddenSources
 from synapsnet.inference.responses import Responses
 from synapsnet.inference.spectra import cross_spectra, time_resolution_s
-from synapsnet.memmap import blocks
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, binned_spike_times
 
 STEP_S = 0.001  # resolution of correlograms, or that of the spikes where it is coarser
 LONGEST_STEP_S = 0.010  # in longer ones a connection acts within a step, and has no direction
@@ -56,23 +53,6 @@ def resolution_s(recording: Recording) -> float:
     return recording.dt_s if spikes is None else time_resolution_s(spikes)
 
 
-def trains_of(recording: Recording) -> nap.TsGroup:
-    """The spike trains; spikes that are known in bins only lie in the middle of theirs."""
-    if recording.spike_times is not None:
-        return recording.spike_times
-    rows, neurons, first = [], [], 0
-    for counts in blocks(recording.values):
-        row, neuron = np.nonzero(counts)
-        n_spikes = np.rint(counts[row, neuron]).astype(int)
-        rows.append(np.repeat(row + first, n_spikes))
-        neurons.append(np.repeat(neuron, n_spikes))
-        first += len(counts)
-    row, neuron = np.concatenate(rows), np.concatenate(neurons)
-    times = recording.activity.times()[row[np.argsort(neuron, kind="stable")]]
-    trains = np.split(times, np.cumsum(np.bincount(neuron, minlength=recording.n_neurons))[:-1])
-    return nap.TsGroup({k: nap.Ts(train) for k, train in enumerate(trains)}, time_support=recording.epochs)
-
-
 @torch.no_grad()
 def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     """Evidence for every pair of neurons of a recording that `resolves`.
@@ -88,7 +68,8 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         At the lags alone: what a connection does at lag 0 is part of its response. Weights are in log rate per
         presynaptic spike, summed over the bins of the recording.
     """
-    spectra = cross_spectra(trains_of(recording), _step_s(recording), device)
+    trains = binned_spike_times(recording) if recording.spike_times is None else recording.spike_times
+    spectra = cross_spectra(trains, _step_s(recording), device)
     correlograms = Correlograms.learn(spectra)
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)

@@ -240,20 +240,6 @@ def decay_s(autocorrelation: FloatArray, dt_s: float) -> FloatArray:
     return np.where(below.any(axis=0), frames * dt_s, np.nan)
 
 
-def binned_spike_times(recording: Recording) -> nap.TsGroup:
-    """Approximate spike times of binned counts: the spikes of a bin, spread evenly over it.
-
-    Interval statistics are accurate only if few intervals are shorter than a bin.
-    """
-    times, dt_s, epochs = recording.activity.times(), recording.dt_s, recording.epochs
-    trains = {}
-    for k, counts in enumerate(recording.values.T.astype(int)):
-        bin_of = np.repeat(np.arange(len(counts)), counts)
-        rank = np.arange(len(bin_of)) - np.repeat(np.cumsum(counts) - counts, counts)
-        trains[k] = nap.Ts(times[bin_of] + dt_s * ((rank + 0.5) / counts[bin_of] - 0.5), time_support=epochs)
-    return nap.TsGroup(trains, time_support=epochs)
-
-
 def _counts(train: nap.Ts, epochs: nap.IntervalSet, bin_s: float) -> FloatArray:
     """Spikes in each whole bin of all epochs."""
     longest_s = float(np.max(epochs.end - epochs.start))

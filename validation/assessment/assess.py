@@ -22,10 +22,10 @@ from synapsnet.devices import Device
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, check_folder, locked
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, binned_spike_times
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
-from validation.activity.statistics import binned_spike_times, calcium_statistics, noise_level, spike_statistics
+from validation.activity.statistics import calcium_statistics, noise_level, spike_statistics
 from validation.assessment.expected_recovery import expected
 from validation.assessment.forecast_gain import forecasts
 from validation.assessment.knowledge import knowledge

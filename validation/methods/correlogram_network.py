@@ -21,8 +21,7 @@ from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.spectra import cross_spectra
-from synapsnet.recording import Recording
-from validation.activity.statistics import binned_spike_times
+from synapsnet.recording import Recording, binned_spike_times
 
 Features = npt.NDArray[np.float32]
 
