@@ -12,11 +12,11 @@ from scipy.stats import gamma, norm
 
 from synapsnet.connectome import Connectome
 from synapsnet.estimator import SynapsNet
-from synapsnet.inference.background import neuron_scales, without_shared_ranks
+from synapsnet.inference.background import less_shared, neuron_scales, without_shared_ranks
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
-from synapsnet.inference.responses import _best_delay, _without_choice, normal_score, response, responses
+from synapsnet.inference.responses import _best_delay, _without_choice, displaced, normal_score, response, responses
 from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, welch
 from synapsnet.inference.spike_evidence import resolution_s, resolves, spike_evidence
 from synapsnet.io.units import count_spikes
@@ -282,6 +282,29 @@ def test_what_is_a_product_of_loadings_is_taken_out_and_connections_stay(n):
     left = (rest - noise - connections)[off_diagonal(n)]
     assert left.std() < 0.15 * shared.std()
     assert rest[(connections > 0) & off_diagonal(n)].mean() == pytest.approx(8, rel=0.1)
+
+
+def test_dense_connections_are_not_taken_for_shared_input():
+    """Neurons that send and receive much make a rank and scales, but not before and long after a spike."""
+    n = 60
+    rng = np.random.default_rng(0)
+    dense, shared = (np.outer(*rng.normal(0, size, (2, n))).astype(np.float32) for size in (1.7, 1.2))
+    noise = rng.standard_normal((3, n, n)).astype(np.float32)
+    pairs = off_diagonal(n)
+    z, late_and_early = (torch.from_numpy(part) for part in (dense + shared + noise[0], 0.4 * shared + noise[1:]))
+    rest, scales = (part.numpy()[pairs] for part in less_shared(z, torch.from_numpy(pairs), late_and_early))
+    assert np.std(rest - (dense + noise[0])[pairs]) < 0.5 * shared.std()
+    assert np.corrcoef(rest, dense[pairs])[0, 1] > 0.9
+    assert scales == pytest.approx(np.ones(len(scales)), abs=0.25)
+    unaware = without_shared_ranks(z, torch.from_numpy(pairs)).numpy()[pairs]
+    assert np.corrcoef(unaware, dense[pairs])[0, 1] < 0.5
+
+
+def test_displaced_responses_begin_20_ms_from_lag_0():
+    late, early = displaced(response(60, 0.001, 0.001, 0.001, 0.004), 121, 0.001).T.numpy()
+    assert not late[: 60 + 20].any() and late[60 + 22] > 0
+    assert early == pytest.approx(late[::-1])
+    assert np.square(late).sum() == pytest.approx(1, abs=1e-6)
 
 
 def test_neurons_whose_scores_scatter_more_are_found():

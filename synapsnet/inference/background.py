@@ -10,6 +10,10 @@ When the linear effect of all other neurons has been taken out, three traces of 
   holds a product of two loadings. Singular vectors of their matrix beyond what noise makes are taken out; connections,
   which are outliers, are clipped meanwhile (robust principal components, Candes et al. 2011).
 - **Scales** of neurons: what is not linear in that input makes the z-scores of some neurons scatter more.
+
+Dense connections have ranks and scales too. But a connection does not act before a presynaptic spike, nor long after
+it; shared input still does. So where z-scores of the same response are known too late and too early for a connection,
+ranks count only if they show in both, and scales come from these.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 MOST_NOTICEABLE = 8.0  # a z-score, so that a few pairs do not decide for all
 EM_STEPS = 30
 RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
+ALSO_DISPLACED = 0.1  # of a rank of shared input, too late and too early for a connection
 FEWEST_PAIRS = 10  # of a neuron, for a scale of its own
 FEWEST_NEURONS = 20  # with fewer, ranks and scales cannot be told from chance, or from connections
 LOG_MAD_VARIANCE = 1.77  # of the logarithm of a median absolute deviation of m z-scores, times m; with a margin
@@ -115,14 +120,30 @@ def design(response: Tensor, n_lags: int) -> Tensor:
     return columns
 
 
-def less_shared(z: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, N) z-scores less what neurons share, and (N, N) how far those of each pair scatter; see the two functions."""
-    z = without_shared_ranks(z, pairs)
-    return z, neuron_scales(z, pairs)
+def less_shared(z: Tensor, pairs: Tensor, displaced: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """z-scores less what neurons share, and how far those of each pair scatter; see the two functions.
+
+    Parameters
+    ----------
+    z : (N, N) tensor
+    pairs : (N, N) bool tensor
+        Those that count.
+    displaced : (2, N, N) tensor, optional
+        z-scores too late and too early for a connection.
+
+    Returns
+    -------
+    z, scales : (N, N) tensors
+    """
+    less = without_shared_ranks(z, pairs, displaced)
+    if displaced is None:
+        return less, neuron_scales(less, pairs)
+    late, early = (neuron_scales(without_shared_ranks(each, pairs), pairs) for each in displaced)
+    return less, (late * early).sqrt()
 
 
-def without_shared_ranks(z: Tensor, pairs: Tensor) -> Tensor:
-    """(N, N) z-scores less what is a product of two neurons' loadings; `pairs` are those that count."""
+def without_shared_ranks(z: Tensor, pairs: Tensor, displaced: Tensor | None = None) -> Tensor:
+    """(N, N) z-scores less what is a product of two neurons' loadings; see `less_shared`."""
     n = len(z)
     shared = torch.zeros_like(z)
     if n < FEWEST_NEURONS:
@@ -133,6 +154,9 @@ def without_shared_ranks(z: Tensor, pairs: Tensor) -> Tensor:
         noise = 2 * n**0.5 * float(rest[pairs].std())
         left, size, right = _largest_ranks(rest + shared)
         kept = torch.where(size > RANK_MARGIN * noise, (size.square() - noise**2).clamp(min=0).sqrt(), 0.0)
+        if displaced is not None:
+            size_displaced = (left * (torch.where(pairs, displaced, 0.0) @ right)).sum(1)
+            kept = torch.where(size_displaced.amin(0) > ALSO_DISPLACED * size, kept, 0.0)
         shared = (left * kept) @ right.T
     return torch.where(pairs, z - shared, 0.0)
 

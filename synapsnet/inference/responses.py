@@ -30,6 +30,7 @@ DELAYS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003)  # of a shared response
 LONG_DELAYS_S = (0.005, 0.008, 0.012, 0.016)
 SLOWEST_LATE_S, SYNCHRONY_S = 0.007, 0.002  # longest decay after a long delay; shortest that may begin at once
 OWN_DELAY_SHAPE_S = (0.001, 0.004)  # rise and decay where delays differ
+DISPLACED_S = 0.020  # a response that begins so much later, or earlier, than a connection acts is that of shared input
 SURROUND_S = 0.041  # before the background is known, a response stands out from its surround of this width
 CALM, CALM_OF_SHARED = 3.2, 2.0  # z-scores below which a pair is background, of all responses and of the shared one
 BACKGROUND_STEPS = 2
@@ -245,6 +246,14 @@ def _both_ways(quiet: Tensor, n: int) -> Tensor:
     matrix = torch.zeros_like(pairs)
     matrix[pairs] = quiet
     return (matrix & matrix.T)[pairs]
+
+
+def displaced(response: Tensor, n_lags: int, step_s: float) -> Tensor:
+    """(K, 2) filters of norm 1 in a correlogram of K lags: the response too late and too early for a connection."""
+    shift = round(DISPLACED_S / step_s)
+    late = torch.zeros_like(response)
+    late[shift:] = response[: len(response) - shift]
+    return design(late / late.norm(), n_lags)
 
 
 def _less_surround(response: Tensor, step_s: float) -> Tensor:

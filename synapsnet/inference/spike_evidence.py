@@ -26,7 +26,7 @@ from synapsnet.inference.background import less_shared
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import HiddenSources
-from synapsnet.inference.responses import Responses
+from synapsnet.inference.responses import Responses, displaced
 from synapsnet.inference.spectra import cross_spectra, time_resolution_s
 from synapsnet.recording import Recording, binned_spike_times
 
@@ -74,6 +74,8 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)
     z, error, expected = (torch.zeros(n, n, device=device) for _ in range(3))
+    z_displaced = torch.zeros(2, n, n, device=device)
+    displaced_filters = displaced(responses.response, len(spectra.lags), spectra.step_s)
     hidden = HiddenSources(n, correlograms.learning, spectra) if responses.differing_delays else None
     everyone = torch.arange(n, device=device)
     for rows in correlograms.blocks():
@@ -83,6 +85,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         z[rows] = estimate.view(-1, n)
         error[rows] = size_error.view(-1, n) * noise
         expected[rows] = coincidences
+        z_displaced[:, rows] = (flat @ displaced_filters).T.view(2, -1, n)
         if hidden is not None:
             hidden.add(rows, values, z[rows])
     expected = torch.minimum(expected, expected.T) * responses.effective_lags
@@ -90,7 +93,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     z = torch.where(informative, z, 0.0)
     scales = torch.ones_like(z)
     if informative.any() and not responses.differing_delays:
-        z, scales = less_shared(z, informative)
+        z, scales = less_shared(z, informative, z_displaced)
     # A partial coherence of q at each lag is q (r_i r_j)^(1/2) / r_i more spikes a bin, of a rate r_i.
     rate = spectra.rate_hz.clamp(min=1e-6)
     per_weight = responses.sum / (spectra.n_samples**0.5 * (rate[:, None] * rate).sqrt() * recording.dt_s)
