@@ -32,7 +32,7 @@ N_TO_CHOOSE = 300  # the surest connections, which choose rise and decay
 AMPLITUDE_SD, BASE_SD = 2.0, 0.1  # of the normal priors of a and b, about 0
 NEWTON_STEPS, LARGEST_CHANGE = 8, 1.0
 EM_STEPS = 30
-CHUNK_VALUES = 5_000_000  # connections x delays x lags at a time
+CHUNK_VALUES = 250_000  # connections x delays x lags at a time: they fit a cache
 
 
 def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected: npt.NDArray[np.bool_]) -> FloatArray:

@@ -29,7 +29,7 @@ SEGMENTS_AT_ONCE = 4  # overlapping at any time: every coincidence then counts t
 LONGEST_LAG_S = 0.060
 RIDGE = 1e-4  # of the autospectrum: keeps the inverse of a silent neuron's finite
 SHRINKAGE = 0.1  # times the square of the number of neurons over that of segments
-CHUNK_VALUES = 20_000_000  # of binned spikes at a time
+CHUNK_VALUES = 5_000_000  # of binned spikes at a time: with more they leave the cache, and take twice as long
 GRIDS_S = (0.010, 0.005, 0.004, 0.002)  # grids on which spike times of coarse recordings lie
 
 
@@ -123,8 +123,8 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
             stretch.view(-1).index_add_(0, index, torch.ones(len(index), device=device))
             stretch[: n_bins - chunk[0]] -= mean
             segments = stretch.unfold(0, segment, hop)  # (S, N, segment)
-            spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0)  # (F, N, S)
-            total += spectrum @ spectrum.mH
+            spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0).contiguous()  # (F, N, S)
+            total.baddbmm_(spectrum, spectrum.mH)
             n_segments += len(chunk)
     return CrossSpectra(total / n_segments, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
 
