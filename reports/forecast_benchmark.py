@@ -34,7 +34,9 @@ def forecast_tables(results: pd.DataFrame) -> str:
     """
     found = skills(results, MODEL)
     if found.empty:
-        raise InputError(f"Forecasts are compared with {MODEL}, by their skill over the mean; run both methods.")
+        raise InputError(
+            f"Forecasts are compared with {MODEL}'s by their skill over the mean; run {MODEL} and the mean."
+        )
     return "\n".join([*_by_recording(found), "", *_over_recordings(found, results)]) + "\n"
 
 

@@ -157,8 +157,8 @@ def write_curves(board: Leaderboard, path: str | Path) -> None:
     """
     if not board.curves:
         raise InputError(
-            "No setting of these results differs from another one in a single number, so there are no curves; run a "
-            "suite that has some, for example `synapsnet benchmark curves`."
+            "No two settings of these results differ in a single number only, so there are no curves; run a suite that "
+            "has some, for example `synapsnet benchmark curves`."
         )
     _write(static_curves(board.curves, board.labels), Path(path))
 

@@ -47,7 +47,7 @@ def cache_dir() -> Path:
     if not _ours(status):
         why = "is not yours" if status.st_uid != os.getuid() else f"can be written to by others (chmod go-w {folder})"
         raise InputError(
-            f"The cache folder {folder} {why}, and programs in it are run; set SYNAPSNET_CACHE to one of your own."
+            f"The cache folder {folder} {why}, but programs in it are run; set SYNAPSNET_CACHE to one of your own."
         )
     return folder
 

@@ -265,7 +265,7 @@ def _chosen(simulation: Simulation, fraction: float, by: str, cell_types: tuple[
     if by not in get_args(By):
         raise unknown_name("way to choose neurons", by, get_args(By))
     if (by == "type") != bool(cell_types):
-        raise InputError(f"Cell types are for by='type', which needs them; got by={by!r} and {list(cell_types)}.")
+        raise InputError(f"Give cell types if by='type', and only then; got by={by!r} and {list(cell_types)}.")
     if not 0 < fraction <= 1:
         raise InputError(f"The fraction of visible neurons must be more than 0 and at most 1; got {fraction}.")
     if by == "type":

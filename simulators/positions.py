@@ -21,7 +21,7 @@ def positions_um(simulation: Simulation, purpose: str) -> FloatArray:
     unknown = int((~np.isfinite(position)).any(axis=1).sum())
     if unknown:
         raise InputError(
-            f"{purpose} needs the positions of all neurons, and {unknown} of {len(position)} are unknown; "
+            f"{purpose} needs the positions of all neurons, but {unknown} of {len(position)} are unknown; "
             "leave it out, or give the neuron table x_um, y_um and z_um."
         )
     return position

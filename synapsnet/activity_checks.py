@@ -18,7 +18,9 @@ LARGEST, SMALLEST = 1e12, 1e-15  # of activity and behaviour, and of how much th
 def check_size(values: npt.NDArray[np.float32]) -> None:
     """Refuse fewer than 2 neurons or 2 time steps."""
     if values.ndim != 2 or values.shape[1] < 2:
-        raise InputError(f"A recording needs at least 2 neurons (time x neurons); got shape {values.shape}.")
+        raise InputError(
+            f"A recording needs at least 2 neurons (time x neurons); got an array of shape {values.shape}."
+        )
     if values.shape[0] < 2:
         raise InputError(f"A recording needs at least 2 time steps; got {values.shape[0]}.")
 
@@ -46,8 +48,8 @@ def check_magnitude(lowest: npt.NDArray[np.floating[Any]], highest: npt.NDArray[
     if wrong.any():
         k = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{what} of {names_of(wrong)} reaches {size[k]:.3g} and varies by {span[k]:.3g}; it may reach at most "
-            f"{LARGEST:g}, and must vary by at least {SMALLEST:g} if it varies: use another unit, or drop them."
+            f"{what} of {names_of(wrong)} reaches {size[k]:.3g} and varies by {span[k]:.3g}; values must not exceed "
+            f"{LARGEST:g} and, unless constant, must vary by at least {SMALLEST:g}. Use another unit, or drop them."
         )
 
 

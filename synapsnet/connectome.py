@@ -113,7 +113,7 @@ class Connectome:
             if name in ("p_value", "local_fdr") and not ((matrix >= 0) & (matrix <= 1)).all():
                 raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
         if self.known is not None and self.weight[~self.known].any():
-            raise InputError("Connectome weight must be 0 for the pairs that are not known.")
+            raise InputError("Connectome weight must be 0 for pairs that are not known; set theirs to 0.")
 
     def __repr__(self) -> str:
         others = ", ".join(name for name in self.matrices if name != "weight")
@@ -188,7 +188,9 @@ class Connectome:
         if self.p_value is not None:
             return self.p_value
         if self.standard_error is None:
-            raise InputError("This connectivity has no standard errors, so nothing can be said about significance.")
+            raise InputError(
+                "This connectivity has no p-values or standard errors, so significance is unknown; rank its scores."
+            )
         p_values = 2 * ndtr(-np.abs(self.scores))
         np.fill_diagonal(p_values, 1.0)
         return cast(FloatArray, p_values)

@@ -276,7 +276,10 @@ class SynapsNet(BaseEstimator):
         n_lags = self.settings.n_lags or min(n_lags, self.settings.n_history or n_lags)
         n_steps = self.settings.n_history or max(n_lags, n_steps)
         if n_lags > n_steps:
-            raise InputError(f"Synaptic kernels of {n_lags} steps need a history as long; got {n_steps} steps.")
+            raise InputError(
+                f"Synaptic kernels of {n_lags} steps need a history at least as long; got {n_steps} steps. Raise "
+                "n_history, or lower n_lags."
+            )
         training, validation = split_rows(recording.segments, self.settings.validation_fraction, gap=n_steps)
         require_windows(training, validation, n_steps)
         longest = max(stop - start for start, stop in training)
@@ -386,7 +389,7 @@ class SynapsNet(BaseEstimator):
         if not isinstance(described, dict) or described.get("format_version") != FORMAT_VERSION:
             version = described.get("format_version") if isinstance(described, dict) else None
             raise InputError(
-                f"The model in {folder} has format {version}, this version reads {FORMAT_VERSION}; fit it again."
+                f"The model in {folder} has format {version}, but this version reads {FORMAT_VERSION}; fit it again."
             )
         try:
             loaded = cls(device=device, **Settings.restore(described["settings"]).model_dump())

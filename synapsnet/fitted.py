@@ -245,13 +245,13 @@ class FittedModel(nn.Module):
         if recording.n_neurons != n_neurons or recording.behaviour_values.shape[1] != n_behaviour:
             raise InputError(
                 f"The model was fitted to {n_neurons} neurons and {n_behaviour} behavioural variables; the recording "
-                f"has {recording.n_neurons} and {recording.behaviour_values.shape[1]}."
+                f"has {recording.n_neurons} and {recording.behaviour_values.shape[1]}. Give one of the same neurons."
             )
         modality = self.model.likelihood.modality
         if recording.modality != modality or not math.isclose(recording.dt_s, self.dt_s, rel_tol=0.01):
             raise InputError(
                 f"The model was fitted to {modality} in steps of {self.dt_s:g} s; the recording holds "
-                f"{recording.modality} in steps of {recording.dt_s:g} s."
+                f"{recording.modality} in steps of {recording.dt_s:g} s. Give one of the same kind."
             )
         device, n_steps = self.centre.device, self.model.n_steps
         x, b = self.normalise(

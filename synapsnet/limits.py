@@ -42,7 +42,7 @@ def require_memory(n_bytes: float, what: str, instead: str) -> None:
     """
     if n_bytes > (there := memory_bytes()):
         gib = min(n_bytes, 2**1000) / 2**30
-        raise InputError(f"{what} takes {gib:.3g} GiB of memory, and this machine has {there / 2**30:.3g}; {instead}.")
+        raise InputError(f"{what} takes {gib:.3g} GiB of memory, but this machine has {there / 2**30:.3g}; {instead}.")
 
 
 def require_time(seconds: float, what: str, instead: str) -> str | None:

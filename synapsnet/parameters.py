@@ -28,7 +28,7 @@ class Parameters(BaseModel):
         for name, value in parameters.items():
             if hasattr(value, "dim"):  # a Brian2 quantity, whose value in SI units pydantic would accept
                 raise InputError(
-                    f"Parameter {name!r} of {self.title} is a plain number in the unit of its name; got {value}."
+                    f"Parameter {name!r} of {self.title} must be a plain number in the unit of its name; got {value}."
                 )
         try:
             super().__init__(**parameters)

@@ -179,12 +179,13 @@ class Recording:
                 check_magnitude(self.behaviour.values.min(axis=0), self.behaviour.values.max(axis=0), "Behaviour")
         if self.spike_times is not None and len(self.spike_times) != self.n_neurons:
             raise InputError(
-                f"The spike times must be of the {self.n_neurons} recorded neurons; got "
+                f"The spike times must be those of the {self.n_neurons} recorded neurons; got "
                 f"{counted(len(self.spike_times), 'train')}."
             )
         if self.connectome is not None and self.connectome.n_neurons != self.n_neurons:
             raise InputError(
-                f"The connectome must be of the {self.n_neurons} recorded neurons; got {self.connectome.n_neurons}."
+                f"The connectome must be that of the {self.n_neurons} recorded neurons; got one of "
+                f"{self.connectome.n_neurons}."
             )
 
     def __repr__(self) -> str:

@@ -343,7 +343,7 @@ def _require_whole(folder: Path, description: RunDescription) -> None:
 
 
 def _not_ours(folder: Path, name: str) -> InputError:
-    return InputError(f"{name} in {folder} is not what was fitted ({DESCRIPTION}); fit again.")
+    return InputError(f"{name} in {folder} is not the one that was fitted, by {DESCRIPTION}; fit the recording again.")
 
 
 def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -> None:

@@ -168,7 +168,7 @@ def test_of_one_pair_none_or_all_is_false_and_of_many_about_the_fraction() -> No
 
 def test_what_has_no_probabilities_is_refused(spike_recording: Recording) -> None:
     n = spike_recording.n_neurons
-    with pytest.raises(InputError, match="without a prior"):
+    with pytest.raises(InputError, match="no probabilities"):
         expected(spike_recording, Connectome(np.zeros((n, n))))
 
 

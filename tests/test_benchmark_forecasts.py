@@ -56,7 +56,7 @@ def test_forecasters_are_scored_on_the_same_held_out_steps(folder):
 
 
 def test_a_method_that_does_not_forecast_is_refused(folder):
-    with pytest.raises(InputError, match="'correlation' infers connectivity and does not forecast"):
+    with pytest.raises(InputError, match="'correlation' infers connectivity but does not forecast"):
         case_key(Suite(**{**SUITE, "methods": ["correlation"]}).cases()[0])
 
 

@@ -104,7 +104,7 @@ def test_results_of_different_suites_are_not_put_together(folder):
 def test_a_suite_whose_recordings_are_all_absent_says_where_they_are_looked_for(folder, monkeypatch):
     monkeypatch.setenv("SYNAPSNET_DATA", str(folder / "other"))
     monkeypatch.chdir(folder.parent)
-    with pytest.raises(InputError, match="None of the recordings is there: there"):
+    with pytest.raises(InputError, match=r"None of the suite's recordings is there\. there"):
         load_suite(str(folder / "suite.toml")).cases()
 
 

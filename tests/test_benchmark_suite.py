@@ -84,7 +84,7 @@ def test_unusable_suites_are_refused_in_one_sentence(change, sentence):
 def test_files(tmp_path: Path):
     with pytest.raises(InputError, match="did you mean 'smoke'"):
         load_suite("smok")
-    with pytest.raises(InputError, match="give a TOML file that exists"):
+    with pytest.raises(InputError, match="give a suite's TOML file that exists"):
         load_suite(str(tmp_path / "absent.toml"))
     (tmp_path / "broken.toml").write_text("methods = [")
     with pytest.raises(InputError, match="cannot be read as TOML"):

@@ -184,7 +184,7 @@ def test_the_same_seed_draws_the_same_noise():
 
 
 def test_the_truth_of_other_neurons_is_refused():
-    with pytest.raises(InputError, match="of 12 neurons but the recording of 5"):
+    with pytest.raises(InputError, match="of the recording's 5 neurons; got 12"):
         Ceiling(network()).infer(spikes(network(), 50).select_neurons(range(5)))
 
 

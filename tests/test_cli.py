@@ -194,10 +194,10 @@ def test_the_catalogue_lists_everything_and_explains_each(ok):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--seeds", 2, "-o", "sim.nwb"], "must contain {seed} with several --seeds"),
+        (["--seeds", 2, "-o", "sim.nwb"], "must contain {seed} if there are several --seeds"),
         (["--seeds", 2, "--preview", "page.html", "-o", "sim-{seed}.nwb"], "--preview shows one simulation"),
         (["--beside", "rec.nwb", "-o", "sim.nwb"], "--beside needs --preview"),
-        (["--fs", 6, "-o", "sim.nwb"], "name it (--beside)"),
+        (["--fs", 6, "-o", "sim.nwb"], "name that with --beside"),
         (["--preview", "page.pdf", "-o", "sim.nwb"], "must be named *.html"),
         (["--topology", "smallworld", "-o", "sim.nwb"], "did you mean 'small-world'"),
         (["--set", "topology=ring", "--set", "topology.x=3", "-o", "sim.nwb"], "set topology.name instead"),
@@ -218,7 +218,7 @@ def test_simulate_refuses_what_does_not_go_together(options, message, refused, t
         (["--as", "calcium", "--set", "drift=1"], "--set takes no 'drift' for calcium"),
         (["--as", "calcium", "--set", "n_planes=two"], "Unusable n_planes: Input should be a valid integer"),
         (["--as", "calcium", "--visible", 2], "got 2"),
-        (["--as", "calcium", "--by", "type"], "needs them"),
+        (["--as", "calcium", "--by", "type"], "Give cell types if by"),
     ],
 )
 def test_observe_refuses_unusable_options(options, message, refused, files, tmp_path):

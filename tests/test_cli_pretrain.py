@@ -106,7 +106,7 @@ def test_a_run_is_not_resumed_with_another_decoder(files, pretrained, tmp_path, 
     [
         ("seed=3", "cannot be used for seed; use --seed"),
         ("epochs=3", "cannot be used for epochs; use --epochs"),
-        ("connectivity=none", "without connections is always fitted"),
+        ("connectivity=none", "W = 0 is always fitted"),
         ("n_hidden", "needs NAME=VALUE"),
     ],
 )

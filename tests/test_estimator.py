@@ -585,8 +585,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no description": (lambda f: (f / DESCRIPTION).unlink(), "holds no fitted model .*json is missing"),
     "broken description": (lambda f: _truncate(f / DESCRIPTION), "json is damaged"),
     "binary description": (lambda f: (f / DESCRIPTION).write_bytes(b"\xff\xfe\x00"), "json is damaged"),
-    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, this version reads 5"),
-    "other version": (lambda f: _describe(f, format_version=99), "has format 99, this version reads 5; fit it again"),
+    "a list": (lambda f: (f / DESCRIPTION).write_text("[]"), "has format None, but this version reads 5"),
+    "other version": (lambda f: _describe(f, format_version=99), "has format 99, but this version reads 5; fit it"),
     "no version": (lambda f: _without(f, "format_version"), "has format None"),
     "no settings": (lambda f: _without(f, "settings"), "is damaged .*settings"),
     "other settings": (lambda f: _describe(f, settings={"colour": 3}), "no parameter 'colour'"),
@@ -699,7 +699,7 @@ def test_refuses_a_likelihood_that_does_not_fit_the_data(modality, likelihood, s
 
 
 def test_refuses_kernels_longer_than_the_history():
-    with pytest.raises(InputError, match="kernels of 5 steps need a history as long; got 3"):
+    with pytest.raises(InputError, match="kernels of 5 steps need a history at least as long; got 3"):
         SynapsNet(n_lags=5, n_history=3).fit(toy())
 
 

@@ -281,7 +281,7 @@ def test_with_all_neurons_visible_the_two_views_are_one(small):
         ({"fraction": float("nan")}, "at most 1; got nan"),
         ({"fraction": 0.1}, "needs at least 2 neurons, and 1 of 10 would be visible; raise the fraction"),
         ({"by": "fields"}, "no way to choose neurons 'fields'; did you mean 'field'"),
-        ({"by": "type"}, "Cell types are for by='type', which needs them"),
+        ({"by": "type"}, "Give cell types if by='type', and only then"),
         ({"cell_types": ("Pvalb",)}, r"got by='random' and \['Pvalb'\]"),
         ({"by": "type", "cell_types": ("Pvab",)}, "no cell type 'Pvab'; did you mean 'Pvalb'"),
     ],
@@ -293,7 +293,7 @@ def test_refuses_unusable_choices(small, options, message):
 
 def test_refuses_a_field_without_positions(small):
     nowhere = replace(small, neurons=small.neurons.assign(x_um=np.nan))
-    with pytest.raises(InputError, match="A field of view needs the positions of all neurons, and 10 of 10"):
+    with pytest.raises(InputError, match="A field of view needs the positions of all neurons, but 10 of 10"):
         visible_part(nowhere, by="field")
 
 

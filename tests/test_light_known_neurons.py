@@ -63,7 +63,7 @@ def test_activity_before_light_says_nothing_of_it(one_by_one):
 
 
 def test_light_on_unknown_neurons_is_refused(one_by_one):
-    with pytest.raises(InputError, match="call it light_ID with the id of a neuron, or light_TYPE"):
+    with pytest.raises(InputError, match="name it light_ID, with the id of a neuron, or light_TYPE"):
         known_responses(one_by_one.select_neurons(range(10, 20)))
 
 

@@ -293,5 +293,5 @@ def test_any_method_takes_a_calibrated_threshold_by_its_name(spike_recording):
     assert own.local_fdr is None and calibrated.local_fdr is not None
     with pytest.raises(InputError, match="There is no method 'grange'"):
         find_method("grange+calibrated")
-    with pytest.raises(InputError, match="forecasts and does not infer"):
+    with pytest.raises(InputError, match="forecasts but does not infer"):
         find_method("ar+calibrated")

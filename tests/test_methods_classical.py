@@ -155,7 +155,7 @@ def test_granger_in_pieces_is_granger_at_once(monkeypatch):
 
 
 def test_granger_needs_more_steps_than_coefficients():
-    with pytest.raises(InputError, match="4 neurons at 3 lags needs at least 1 steps more"):
+    with pytest.raises(InputError, match="4 neurons at 3 lags needs at least 1 more step;"):
         Granger(n_lags=3).infer(spikes(autoregressive(16)))
     assert np.isfinite(Granger(n_lags=3).infer(spikes(autoregressive(17))).scores).all()
 
@@ -340,7 +340,7 @@ def test_a_method_of_an_installed_package_is_found_by_the_name_that_it_declares(
         (f"{HERE}:Nobody", f"The module '{HERE}' has no class 'Nobody'"),
         (f"{HERE}:spikes", f"The module '{HERE}' has no class 'spikes'"),
         ("collections:OrderedDict", "must have infer"),
-        ("ar", "'ar' forecasts and does not infer"),
+        ("ar", "'ar' forecasts but does not infer"),
         (f"{HERE}:Needy", "must be constructible without arguments: missing a required argument: 'order'"),
     ],
 )

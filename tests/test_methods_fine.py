@@ -80,7 +80,7 @@ def test_no_bin_crosses_the_border_of_an_epoch():
 @pytest.mark.parametrize("method", [TSPE, DirectedSTTC])
 def test_calcium_is_refused(method):
     calcium = Recording.from_array(np.random.default_rng(0).standard_normal((50, 3)), 0.1, "calcium")
-    with pytest.raises(InputError, match="is for spikes; it got calcium"):
+    with pytest.raises(InputError, match="needs spikes; got calcium"):
         method().infer(calcium)
 
 

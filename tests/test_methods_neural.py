@@ -100,7 +100,7 @@ def test_short_epochs_shorten_the_past_and_then_end_in_a_sentence():
     trials = Recording.from_array(values, 1 / 30, "calcium", segments=[20] * 20)
     forecast = DLinear().fit(trials).forecast(trials, 10)
     assert np.isfinite(forecast[9, 19]).all()
-    with pytest.raises(InputError, match="epochs of 20 steps to train on and to stop on"):
+    with pytest.raises(InputError, match="epochs of 20 steps, to train on and to decide when to stop"):
         DLinear().fit(trials.select_rows([(0, 20), (20, 40), (40, 43)]))
 
 

@@ -300,4 +300,4 @@ def test_wrong_input() -> None:
     broken[1, 60, 2] = np.inf
     refuse("by m hold infinite", {**references, "m": broken})
     broken[1, 60, 2] = np.nan
-    refuse("NaN for some neurons", {**references, "m": broken})
+    refuse("NaN for only some neurons", {**references, "m": broken})

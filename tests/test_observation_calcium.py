@@ -466,5 +466,5 @@ def test_without_noise_a_silent_neuron_is_refused():
 
 
 def test_contamination_needs_positions():
-    with pytest.raises(InputError, match=r"needs the positions of all neurons, and 2 of 2 are unknown"):
+    with pytest.raises(InputError, match=r"needs the positions of all neurons, but 2 of 2 are unknown"):
         observe_calcium(simulation_of([[1.0], [2.0]], 5.0), neuropil=0.5)

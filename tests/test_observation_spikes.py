@@ -365,7 +365,7 @@ def test_all_errors_together_are_repeated_by_the_same_seed():
         ({"neighbourhood_um": 50.0, "contamination": 0.1}, "A neighbourhood needs the positions.* 4 of 4 are unknown"),
         ({"falloff_um": 50.0, "amplitude": 8.0}, "A falloff needs the positions of all neurons"),
         ({"loss": 1.0}, "no spikes at all"),
-        ({"min_rate_hz": 38.0}, "Only 1 of 4 units are found and 2 are needed; lower the minimum rate, 38 Hz"),
+        ({"min_rate_hz": 38.0}, "Only 1 of 4 units are found, but 2 are needed; lower the minimum rate, 38 Hz"),
     ],
 )
 def test_refuses_unusable_parameters(poisson, options, message):

@@ -179,7 +179,7 @@ def test_refuses_durations_of_waveforms_that_are_not_positive(duration_ms):
 
 
 def test_refuses_a_connectome_of_other_neurons(counts):
-    with pytest.raises(InputError, match="of the 3 recorded neurons; got 2"):
+    with pytest.raises(InputError, match="of the 3 recorded neurons; got one of 2"):
         Recording.from_array(counts, 0.01, "spikes", connectome=Connectome(np.zeros((2, 2))))
 
 
@@ -372,7 +372,7 @@ def test_noise_is_hardly_ever_significant():
 
 
 def test_significance_needs_standard_errors_and_a_rate():
-    with pytest.raises(InputError, match="no standard errors"):
+    with pytest.raises(InputError, match="no p-values or standard errors"):
         Connectome(np.zeros((2, 2))).significant()
     with pytest.raises(InputError, match=r"must lie between 0 and 1; got 1.0"):
         Connectome(np.zeros((2, 2)), standard_error=np.ones((2, 2))).significant(fdr=1.0)

@@ -211,7 +211,7 @@ def _detected(recording: Recording, sorter: _Sorter, rng: np.random.Generator) -
     detected = np.flatnonzero((rate_hz >= sorter.min_rate_hz) & (rng.random(len(chance)) < chance))
     if len(detected) < 2:
         raise InputError(
-            f"Only {len(detected)} of {len(chance)} units are found and 2 are needed; lower the minimum rate, "
+            f"Only {len(detected)} of {len(chance)} units are found, but 2 are needed; lower the minimum rate, "
             f"{sorter.min_rate_hz:g} Hz, or raise the yield or the amplitude."
         )
     return detected

@@ -16,7 +16,7 @@ def assignment(text: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except RecursionError:
-        raise InputError(f"The value of --set {name} is nested too deeply.") from None
+        raise InputError(f"The value of --set {name} is nested too deeply to be read; give a simpler one.") from None
     except ValueError:
         return name, value
 
@@ -51,5 +51,5 @@ def settings_of_fit(seed: int, epochs: int | None, assignments: list[str] | None
         if name in more:
             raise InputError(f"--set cannot be used for {name}; use {flag}.")
     if more.get("connectivity") == "none":
-        raise InputError("--set connectivity=none is not needed: SynapsNet without connections is always fitted too.")
+        raise InputError("--set connectivity=none is not needed: W = 0 is always fitted as well; leave it out.")
     return {"seed": seed, "epochs": epochs, **more}

@@ -119,7 +119,9 @@ def leaderboard(
     table = read_table(results, notify=notify)
     if is_of_forecasts(table):
         if markdown is None:
-            raise InputError(f"{results} holds forecasts, which have no page; write their tables: --markdown FILE.md.")
+            raise InputError(
+                f"{results} holds forecasts, which have no page; write tables instead: --markdown FILE.md."
+            )
         write_text(markdown, forecast_tables(table))
         OUT.print(f"Tables: {markdown.resolve()}", markup=False, soft_wrap=True)
         return

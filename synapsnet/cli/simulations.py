@@ -70,7 +70,7 @@ def simulate(
     check_output(output, ".nwb", inputs=[] if beside is None else [beside])
     if (seeds > 1) != ("{seed}" in output.name):
         raise InputError(
-            f"The name of the output must contain {{seed}} with several --seeds, and only then; got {output}."
+            f"The name of the output must contain {{seed}} if there are several --seeds, and only then; got {output}."
         )
     if preview is not None:
         check_output(preview, ".html")
@@ -79,7 +79,7 @@ def simulate(
     if beside is not None and preview is None:
         raise InputError("--beside needs --preview FILE.html, the page to write.")
     if beside is None and reading != Reading():
-        raise InputError("Reading options apply to the recording shown beside the simulation; name it (--beside).")
+        raise InputError("Reading options apply to the recording shown beside the simulation; name that with --beside.")
     parameters = nested(parameter or [])
     if topology is not None:
         more = parameters.get("topology", {})

@@ -68,7 +68,7 @@ def list_files(dataset: Dataset) -> Listing:
         listing = ask(dataset)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{dataset.archive} answers in another form than expected for {dataset.name} ({error!r}); "
+            f"{dataset.archive} answered in an unexpected form for {dataset.name} ({error!r}); "
             f"fetch it by hand from {dataset.address}."
         ) from error
     kept = [file for file in listing.files if not fnmatch(file.path, dataset.leave_out)]
@@ -76,7 +76,7 @@ def list_files(dataset: Dataset) -> Listing:
         path = PurePosixPath(file.path)
         if path.is_absolute() or ".." in path.parts or "\\" in file.path:
             raise InputError(
-                f"{dataset.archive} lists {file.path!r}, which lies outside any folder; it is not fetched."
+                f"{dataset.archive} lists {file.path!r}, which would lie outside the folder; nothing is fetched."
             )
     return Listing(tuple(sorted(kept, key=lambda file: file.path)), listing.licence)
 
@@ -148,7 +148,7 @@ def _json(url: str) -> Any:
         response.raise_for_status()
         return response.json()
     except requests.HTTPError as error:
-        raise InputError(f"{url} answers {error.response.status_code} {error.response.reason}; try later.") from error
+        raise InputError(f"{url} answered {error.response.status_code} {error.response.reason}; try later.") from error
     except requests.RequestException as error:
         raise InputError(
             f"{url} cannot be reached ({type(error).__name__}); check the connection and try again."

@@ -61,7 +61,7 @@ class Resuming:
         else:
             raise InputError(
                 f"{url} stopped {ATTEMPTS} times, at {self._there():,} of {self.size:,} bytes ({reason}); "
-                "fetch again: it goes on from there."
+                "fetch again to continue from there."
             )
         self.partial.replace(output_file)
 
@@ -104,13 +104,13 @@ class Resuming:
             if error.errno != errno.ENOSPC:
                 raise
             raise InputError(
-                f"There is no room on the disk for {self.size:,} bytes at {self.partial.parent}; make room and fetch "
-                "again: it goes on where it stopped."
+                f"There is no room on the disk for {self.size:,} bytes at {self.partial.parent}; make room, then fetch "
+                "again to continue where it stopped."
             ) from error
         if there > self.size:
             self.partial.unlink()
             raise InputError(
-                f"{response.url} sends more than the {self.size:,} bytes that the archive lists; what came is deleted."
+                f"{response.url} sent more than the {self.size:,} bytes that the archive lists; what came was deleted."
             )
 
     def _check(self, response: Any, there: int) -> None:
@@ -121,10 +121,12 @@ class Resuming:
         if status == 416:
             self.partial.unlink(missing_ok=True)
             raise InputError(
-                f"{response.url} has fewer than the {self.size:,} bytes that the archive lists; what came is deleted."
+                f"{response.url} has fewer than the {self.size:,} bytes that the archive lists; what came was deleted."
             )
         if status not in (200, 206):
-            raise InputError(f"{response.url} answers {status} {response.reason}; it cannot be fetched.")
+            raise InputError(f"{response.url} answered {status} {response.reason}; it cannot be fetched.")
         if status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
             self.partial.unlink(missing_ok=True)
-            raise InputError(f"{response.url} sends another part of the file than was asked for; what came is deleted.")
+            raise InputError(
+                f"{response.url} sent another part of the file than was asked for; what came was deleted. Fetch again."
+            )

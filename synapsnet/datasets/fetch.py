@@ -79,7 +79,7 @@ def choose(dataset: Dataset, listing: Listing, session: str | None) -> list[Remo
     if not selected:
         examples = ", ".join(file.path for file in listing.files[:10])
         more = f" and {len(listing.files) - 10} more" if len(listing.files) > 10 else ""
-        raise InputError(f"No file of {dataset.name} is named like {session!r}; there are {examples or 'none'}{more}.")
+        raise InputError(f"No file of {dataset.name} matches {session!r}; its files are {examples or 'none'}{more}.")
     return selected
 
 
@@ -88,7 +88,7 @@ def _require_room(folder: Path, files: list[RemoteFile]) -> None:
     free = shutil.disk_usage(folder).free
     if missing > free:
         raise InputError(
-            f"{len(files)} files of {missing / 1e9:,.1f} GB are to come and {free / 1e9:,.1f} GB are free at {folder}; "
+            f"{missing / 1e9:,.1f} GB are still to be fetched, but only {free / 1e9:,.1f} GB are free at {folder}; "
             "make room, or choose a part with --session."
         )
 
@@ -100,7 +100,9 @@ def _fetch_file(file: RemoteFile, folder: Path, notify: Notify, progress: Progre
     recorded = _checksums(folder).get(file.path)
     checksum = recorded or with_checksum(file).checksum
     if path.exists() and recorded is None and not _matches(path, file.size, checksum):
-        raise InputError(f"{path} is there and not what the archive has; move it away, or give another folder (-o).")
+        raise InputError(
+            f"{path} exists and differs from the archive's file; move it away, or give another folder (-o)."
+        )
     resuming = Resuming(
         path.with_name(f".{path.name}.part"), file.size, lambda there: progress(file.path, there / max(file.size, 1))
     )
@@ -110,7 +112,7 @@ def _fetch_file(file: RemoteFile, folder: Path, notify: Notify, progress: Progre
         raise
     except ValueError as error:
         whose = f"first fetched (see {folder / CHECKSUMS})" if recorded else "announced by the archive"
-        raise InputError(f"{file.url} sent another {file.path} than the one {whose}; it was deleted.") from error
+        raise InputError(f"{file.url} sent a {file.path} that is not the one {whose}; it was deleted.") from error
     if recorded is None:
         _record(folder, file.path, f"sha256:{_pooch().file_hash(str(path))}")
     notify(f"{path}: {file.size / 1e6:,.1f} MB, checked.")
@@ -138,7 +140,7 @@ def _checksums(folder: Path) -> dict[str, str]:
         return {}
     except ValueError as error:
         raise InputError(
-            f"{folder / CHECKSUMS} is damaged ({error}); delete it, and the files are checked anew."
+            f"{folder / CHECKSUMS} is damaged ({error}); delete it to have the files checked again."
         ) from error
     return checksums
 

@@ -37,7 +37,7 @@ def unpack(path: Path, *, named: str = "") -> Path:
     if folder is None:
         raise InputError(f"{path} is no archive; expected one of {', '.join(SUFFIXES)}.")
     if folder.exists():
-        raise InputError(f"{folder} is there already; move it away to unpack {path.name} again.")
+        raise InputError(f"{folder} exists already; move it away to unpack {path.name} again.")
     temporary = folder.with_name(f".{folder.name}-unpacking")
     shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
     temporary.mkdir()
@@ -81,10 +81,10 @@ def _untar(path: Path, folder: Path) -> None:
 def _refuse_outside(path: Path, name: str) -> None:
     member = PurePosixPath(name)
     if member.is_absolute() or ".." in member.parts or "\\" in name:
-        raise InputError(f"{path} holds {name!r}, which leads outside its folder; do not trust it.")
+        raise InputError(f"{path} holds {name!r}, which leads outside its folder; do not trust this archive.")
 
 
 def _refuse_too_large(path: Path, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if size > free:
-        raise InputError(f"{path} unpacks to {size:,} bytes, and {free:,} are free; make room.")
+        raise InputError(f"{path} unpacks to {size:,} bytes, but only {free:,} are free; make room.")

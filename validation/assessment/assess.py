@@ -215,7 +215,7 @@ def _compare_parts(
 def _compare_states(found: Assessment, training: Recording, infer: Infer, gap: int, seed: int) -> Arrays:
     """Add states, by the null of reliability; the connectivity from each."""
     if found.reliability is None:
-        raise InputError("The recording is too short for its parts to be compared.")
+        raise InputError("The recording is too short for its parts to be compared; record longer.")
     same = found.reliability.interleaved
     null = Null(same.null_weight_correlation, same.null_score_correlation)
     found.states, matrices = states(training, infer, gap, null, seed=seed)

@@ -60,9 +60,13 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         If the recording is deconvolved, or the connectivity has no probabilities.
     """
     if recording.deconvolved:
-        raise InputError("The recording is deconvolved, and all examples are of fluorescence; assess a run on that.")
+        raise InputError(
+            "The recording is deconvolved, but all examples are of fluorescence; assess a run that was fitted to that."
+        )
     if inferred.local_fdr is None:
-        raise InputError("The connectivity was inferred without a prior, so it has no probabilities to look at.")
+        raise InputError(
+            "The connectivity has no probabilities (local_fdr), from which its recovery is predicted; give SynapsNet's."
+        )
     table, observed = examples(recording.modality), signature(recording, inferred)
     in_bins = recording.modality == "spikes" and not (resolves(recording) and resolution_s(recording) <= STEP_S)
     promised, atypical = promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)

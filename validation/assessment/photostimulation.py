@@ -174,9 +174,9 @@ def _refuse_fitted(run: Run, lit: Lit) -> None:
     since_s = np.where(before >= 0, times_s - on_s[before], np.inf) if len(on_s) else np.full(len(times_s), np.inf)
     if (fitted & (since_s < RESPONSE_S)).any():
         raise InputError(
-            f"The part that was fitted holds light ({lit.name}) or the {RESPONSE_S * 1e3:.0f} ms after it, which "
-            "connectivity from it cannot predict anew; fit what is without light (--to SECONDS, or --until NAME for "
-            "trials), then assess that run with --light FILE."
+            f"The part that was fitted holds light ({lit.name}) or the {RESPONSE_S * 1e3:.0f} ms after it: responses "
+            "to it cannot test its connectivity; fit a part without light (--to SECONDS, or --until NAME for trials), "
+            "then assess that run with --light FILE."
         )
 
 

@@ -148,7 +148,7 @@ def compare(table: pd.DataFrame, baseline: Baseline) -> list[Change]:
                 f"The results lack {label}, which the baseline holds; run the suite that it was made with."
             )
         if then.network != now[label].network or then.observation != now[label].observation:
-            raise InputError(f"{label} is not what it was when the baseline was made; make the baseline again.")
+            raise InputError(f"{label} has other settings than when the baseline was made; make the baseline again.")
     seeds = _of_method(table, baseline.method)
     have = set(zip(seeds["network"] + ", " + seeds["observation"], seeds["seed"], strict=True))
     changes: list[tuple[str, str, Float64Array]] = []

@@ -85,7 +85,9 @@ def observe(case: Case) -> Recording:
     recorded = recorded_of(case)
     if modality == "recorded":
         if recorded is None:
-            raise InputError("A network is observed as spikes or calcium, not as recorded.")
+            raise InputError(
+                "A network must be observed as 'spikes' or 'calcium'; got 'recorded', which is for recordings."
+            )
         return recorded.load()
     duration_s, visible = options.pop("duration_s"), options.pop("visible")
     if recorded is None:

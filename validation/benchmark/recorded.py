@@ -101,7 +101,9 @@ def as_simulation(recording: Recording, duration_s: float) -> Simulation:
         If spike times are not known, or not without breaks.
     """
     if recording.spike_times is None or recording.modality != "spikes" or recording.connectome is None:
-        raise InputError("Only spike times of which the connections are known can be observed in another way.")
+        raise InputError(
+            "Only spike times with known connections can be observed in another way; use as = 'recorded' for others."
+        )
     support = recording.spike_times.time_support
     if len(support) > 1:
         raise InputError("A recording with breaks cannot be observed in another way; choose a part (from_s, to_s).")

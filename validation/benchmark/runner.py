@@ -171,7 +171,7 @@ def _slurm(workers: int | None) -> Cluster:
     try:
         from dask_jobqueue import SLURMCluster
     except ModuleNotFoundError as error:
-        raise InputError("Slurm needs dask-jobqueue; install it: pip install dask-jobqueue.") from error
+        raise InputError("Slurm needs dask-jobqueue; install it with `pip install synapsnet[slurm]`.") from error
     memory = dask.config.get("jobqueue.slurm.memory", None) or SLURM_MEMORY
     cluster = SLURMCluster(cores=1, processes=1, memory=memory)
     cluster.scale(jobs=workers)

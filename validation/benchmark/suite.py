@@ -219,7 +219,7 @@ class Suite(Parameters):
         """
         absent = self.absent()
         if absent and len(absent) == len(self.networks) + len(self.recordings):
-            raise InputError(f"None of the recordings is there: {next(iter(absent.values()))}")
+            raise InputError(f"None of the suite's recordings is there. {next(iter(absent.values()))}")
         labels = [*self.networks, *self.recordings]
         specs = {label: _complete(described) for label, described in self.networks.items()}
         specs |= {label: recording.complete() for label, recording in self.recordings.items() if label not in absent}
@@ -263,7 +263,7 @@ def load_suite(name: str) -> Suite:
     with border(f"The suite {name} cannot be read as TOML"):
         if not path.exists():
             if name.endswith(".toml"):
-                raise InputError(f"There is no suite {name}; give a TOML file that exists.")
+                raise InputError(f"There is no file {name}; give a suite's TOML file that exists.")
             raise unknown_name("suite", name, sorted(file.stem for file in SUITES.glob("*.toml")))
         return Suite(**tomllib.loads(path.read_text(encoding="utf-8")))
 

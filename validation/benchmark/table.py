@@ -117,7 +117,7 @@ def read_earlier(folder: Path, cases: Iterable[Case]) -> pd.DataFrame | None:
     for *labels, network, observation in settings_there.itertuples(index=False):
         if wanted.get(tuple(labels), (network, observation)) != (network, observation):
             raise InputError(
-                f"{folder / RESULTS} holds another suite, in which {', '.join(labels)} is another setting; give "
+                f"{folder / RESULTS} is of another suite, in which {', '.join(labels)} has other settings; give "
                 "another folder (-o)."
             )
     return earlier
@@ -147,7 +147,9 @@ def read_table(path: str | Path, *, notify: Notify = lambda line: None) -> pd.Da
         specs = table.groupby(["network", "observation"])[["network_spec", "observation_spec"]].nunique().max(axis=1)
         if (specs > 1).any():
             label = ", ".join(specs.index[specs > 1][0])
-            raise InputError(f"The files in {path} are of different suites: {label} is not always the same; give one.")
+            raise InputError(
+                f"The files in {path} are of different suites: the settings of {label} differ; give one of them."
+            )
         again = table.duplicated(["network", "observation", "method", "seed", "metric"])
         repeated = table.loc[again, ["file", "method"]].drop_duplicates()
         for file, method in repeated.itertuples(index=False):

@@ -74,8 +74,8 @@ def known_responses(recording: Recording) -> list[Responses]:
     lit = lit_neurons(recording)
     if not lit:
         raise InputError(
-            "No variable says which neurons light is on; call it light_ID with the id of a neuron, or light_TYPE with "
-            "a cell type."
+            "No variable says which neurons are lit; name it light_ID, with the id of a neuron, or light_TYPE, with a "
+            "cell type."
         )
     pulses, on = pulses_of(recording, list(lit))
     stop = max(pulses.window[0], round(RESPONSE_S / recording.dt_s))

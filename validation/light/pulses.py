@@ -95,8 +95,8 @@ def find_pulses(recording: Recording, light: npt.ArrayLike, *, longest_s: float 
     ]
     if len(usable) < FEWEST_PULSES:
         raise InputError(
-            f"Too few pulses of light: {len(usable)} of at most {longest_s * 1e3:g} ms, with {BASELINE_S:g} s without "
-            f"light before them and {RESPONSE_S:g} s after them; {FEWEST_PULSES} are needed."
+            f"At least {FEWEST_PULSES} pulses of light are needed, of at most {longest_s * 1e3:g} ms each, with "
+            f"{BASELINE_S:g} s before them and {RESPONSE_S:g} s after them without light; got {len(usable)}."
         )
     rows = np.array(usable)[:, None] + np.arange(-before, after)
     counts = recording.values[rows].transpose(0, 2, 1).astype(np.float64)

@@ -214,7 +214,7 @@ def measure_responses(
     repeated = modulation(chosen_on, onset, window, n_baseline=n_baseline)
     targets = np.flatnonzero(~driven & np.isfinite(measured) & np.isfinite(repeated))
     if not driven.any():
-        raise InputError("No unit is driven directly by the light; lower z, or look at the onset.")
+        raise InputError("No unit is driven directly by the light; lower z, or check the onset.")
     if len(targets) < 3:
         raise InputError(f"At least 3 units that are not driven must have spikes; got {len(targets)}.")
     baseline = trials[:, :, onset - n_baseline : onset].mean(axis=(0, 2))
@@ -285,7 +285,7 @@ def score_perturbation(
     """
     n = np.shape(counts)[1] if np.ndim(counts) == 3 else 0
     if n and np.shape(effect) != (n, n):
-        raise InputError(f"The effects must be of the {n} units of the counts, [post, pre]; got {np.shape(effect)}.")
+        raise InputError(f"The effects must be [post, pre] of the {n} units counted; got shape {np.shape(effect)}.")
     responses = measure_responses(counts, onset, window, n_baseline=n_baseline, z=z)
     return score_responses(effect, responses, n_shuffles=n_shuffles, seed=seed)
 

@@ -232,7 +232,7 @@ def find_method(name: str) -> type[Method]:
     entry = find_entry(name)
     if not entry.infers:
         raise InputError(
-            f"The method {name!r} forecasts and does not infer connectivity; name one that has infer(recording)."
+            f"The method {name!r} forecasts but does not infer connectivity; name one that has infer(recording)."
         )
     return cast(type[Method], entry.load())
 
@@ -253,7 +253,7 @@ def find_forecaster(name: str) -> type[Forecaster]:
     entry = find_entry(name)
     if not entry.forecasts:
         raise InputError(
-            f"The method {name!r} infers connectivity and does not forecast; name one that has fit(recording) and "
+            f"The method {name!r} infers connectivity but does not forecast; name one that has fit(recording) and "
             "forecast(recording, horizon)."
         )
     return cast(type[Forecaster], entry.load())

@@ -76,7 +76,9 @@ class Ceiling:
         """
         n = recording.n_neurons
         if self.truth.n_neurons != n:
-            raise InputError(f"The truth is of {self.truth.n_neurons} neurons but the recording of {n}; select them.")
+            raise InputError(
+                f"The truth must be of the recording's {n} neurons; got {self.truth.n_neurons}. Select those recorded."
+            )
         weight = self.truth.weight / (np.abs(self.truth.weight).max() or 1.0)
         kind = (weight.sum(axis=0) < 0).astype(int)  # 0 excites, 1 inhibits
         part = recording

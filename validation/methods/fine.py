@@ -27,7 +27,7 @@ def fine_spikes(recording: Recording, bin_s: float = FINE_S) -> tuple[list[csr_a
         If the recording is of calcium.
     """
     if recording.modality != "spikes":
-        raise InputError("This method is for spikes; it got calcium. Use one that infers from calcium as well.")
+        raise InputError("This method needs spikes; got calcium. Use one that infers from calcium as well.")
     if recording.spike_times is None or recording.dt_s <= bin_s:
         return [csr_array(recording.values[start:stop]) for start, stop in recording.segments], recording.dt_s
     trains = [recording.spike_times[k].times() for k in range(recording.n_neurons)]

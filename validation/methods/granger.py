@@ -10,6 +10,7 @@ from synapsnet.array_types import FloatArray
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
+from synapsnet.wording import counted
 from validation.methods.base import activity_of, lagged, targets
 from validation.methods.significance import with_z, z_of_log_p
 
@@ -50,8 +51,8 @@ class Granger:
         df = sum(max(b - a - order, 0) for a, b in segments) - values.shape[1] * order - 1
         if df < 1:
             raise InputError(
-                f"Granger causality of {values.shape[1]} neurons at {order} lags needs at least {1 - df} steps more; "
-                "record longer or choose fewer neurons."
+                f"Granger causality of {values.shape[1]} neurons at {order} lags needs at least "
+                f"{counted(1 - df, 'more step')}; record longer or choose fewer neurons."
             )
         f, direction = _f_statistics(values, segments, order, df)
         z = z_of_log_p(_log_p(f, order, df))

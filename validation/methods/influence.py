@@ -48,8 +48,8 @@ class Influence:
         stimulated = {name: int(on.argmax()) for name, on in lit_neurons(recording).items() if on.sum() == 1}
         if not stimulated:
             raise InputError(
-                "Influence needs stimulation of single neurons; the recording has no variable light_ID with the id of "
-                "a neuron that states when light was on it."
+                "Influence needs stimulation of single neurons: variables light_ID, with the id of a neuron, that say "
+                "when that neuron was lit. The recording has none."
             )
         pulses, on = pulses_of(recording, list(stimulated))
         neuron = np.array(list(stimulated.values()))[on.argmax(axis=1)]

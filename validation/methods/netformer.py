@@ -57,7 +57,9 @@ class NetFormer:
         training, validation = split_rows(recording.segments, VALIDATION, gap=span)
         starts, held_out = window_starts(training, span), window_starts(validation, span)
         if not len(starts) or not len(held_out):
-            raise InputError(f"NetFormer needs epochs of {span} steps to train on and to stop on; record longer ones.")
+            raise InputError(
+                f"NetFormer needs epochs of {span} steps, to train on and to decide when to stop; record longer ones."
+            )
         activity = activity_of(recording)
         spread = activity.std(axis=0)
         values = torch.from_numpy((activity - activity.mean(axis=0)) / np.where(spread > 0, spread, 1))

@@ -69,7 +69,8 @@ class NeuralForecaster:
         starts, held_out = window_starts(training, span), window_starts(validation, span)
         if not len(starts) or not len(held_out):
             raise InputError(
-                f"A neural forecaster needs epochs of {span} steps to train on and to stop on; record longer ones."
+                f"A neural forecaster needs epochs of {span} steps, to train on and to decide when to stop; record "
+                "longer ones."
             )
         rows = np.concatenate([np.arange(a, b) for a, b in training])
         self.centre_, spread = recording.values[rows].mean(axis=0), recording.values[rows].std(axis=0)

@@ -100,7 +100,7 @@ def _sparse_precision(covariance: FloatArray, penalty: float) -> FloatArray:
                 return np.asarray(graphical_lasso(covariance + ridge * identity, penalty)[1])
             except FloatingPointError:
                 continue
-    raise InputError("The graphical lasso has no solution for activity as correlated as this; choose another method.")
+    raise InputError("The graphical lasso finds no solution: activity is too correlated; choose another method.")
 
 
 def _across(precision: FloatArray) -> FloatArray:

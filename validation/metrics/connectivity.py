@@ -166,8 +166,8 @@ def _check(method: str, truth: Connectome, inferred: Connectome, neurons: pd.Dat
     n = truth.n_neurons
     if n != inferred.n_neurons:
         raise InputError(
-            f"Connectivity inferred by {method} is of {inferred.n_neurons} neurons but the true one is of "
-            f"{n}; score them on the same neurons."
+            f"Connectivity inferred by {method} is of {inferred.n_neurons} neurons, but the true one is of "
+            f"{n}; score the same neurons."
         )
     if neurons is not None and len(neurons) != n:
         raise InputError(f"The neuron table must have a row for each of the {n} neurons; got {len(neurons)}.")

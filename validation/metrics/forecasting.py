@@ -231,7 +231,10 @@ def _forecast_steps(method: str, forecast: FloatArray) -> npt.NDArray[np.bool_]:
     exists = np.all(np.isfinite(forecast), axis=1)
     # Leaving out steps where a method diverges would flatter it.
     if not np.isnan(forecast[~exists]).all():
-        raise InputError(f"Forecasts by {method} hold infinite values, or NaN for some neurons of a step only.")
+        raise InputError(
+            f"Forecasts by {method} hold infinite values, or NaN for only some neurons of a step; give numbers for all "
+            "neurons, or NaN for all where there is no forecast."
+        )
     return np.asarray(exists)
 
 
