@@ -14,6 +14,15 @@ When the linear effect of all other neurons has been taken out, three traces of 
 Dense connections have ranks and scales too. But a connection does not act before a presynaptic spike, nor long after
 it; shared input still does. So where z-scores of the same response are known too late and too early for a connection,
 ranks count only if they show in both, and scales come from these.
+
+In symbols, the correlogram of a pair over lags, in units of its noise, is :math:`y = D \beta + b + \epsilon`. The
+columns of D (``design``) are the response forwards and backwards, :math:`\beta` its two sizes (``both``),
+:math:`\epsilon` white noise, and :math:`b \sim N(0, c\, M M^T)` the background, with the modes M (``shapes``) and the
+pair's scale c, one of ``SCALES``. So :math:`\Sigma = I + c\, M M^T` (``whole``), and
+
+.. math::
+    \hat\beta = (D^T \Sigma^{-1} D)^{-1} D^T \Sigma^{-1} y, \qquad
+    \operatorname{cov} \hat\beta = (D^T \Sigma^{-1} D)^{-1}
 """
 
 from __future__ import annotations
@@ -33,7 +42,7 @@ RANK_STEPS, CLIP, RANK_MARGIN, MOST_RANKS = 8, 2.5, 1.3, 20
 ALSO_DISPLACED = 0.1  # of a rank of shared input, too late and too early for a connection
 FEWEST_PAIRS = 10  # of a neuron, for a scale of its own
 FEWEST_NEURONS = 20  # with fewer, ranks and scales cannot be told from chance, or from connections
-LOG_MAD_VARIANCE = 1.77  # of the logarithm of a median absolute deviation of m z-scores, times m; with a margin
+LOG_MAD_VARIANCE = 1.77  # half of it, over m, is taken for the variance of the logarithm of the MAD of m z-scores
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,11 @@ class Modes:
         covariance = (correlograms.T @ correlograms).double() / max(len(correlograms), 1)
         covariance = (covariance + covariance.flip(0, 1)) / 2
         variance, vectors = torch.linalg.eigh(covariance.cpu())
+        # The largest eigenvalue that noise makes (Marchenko & Pastur), of as many correlograms as there are unordered
+        # pairs: the two of a pair are the same, reversed in time.
         noise = (1 + (len(covariance) / max(len(correlograms) / 2, 1)) ** 0.5) ** 2
         real = (variance > noise) & (variance > 1 + SMALLEST_MODE)
+        # Noise adds its variance of 1 to that of each mode.
         return cls((vectors[:, real] * (variance[real] - 1).sqrt()).to(correlograms))
 
 
@@ -83,6 +95,7 @@ class Estimator:
 
     def learn_scales(self, correlograms: Tensor) -> None:
         """How many pairs have how much background, by expectation maximisation."""
+        # The likelihood of each scale in each pair stays the same: only the fractions of pairs are learned.
         likelihood = torch.softmax(self._parts(correlograms)[2], 0)
         for _ in range(EM_STEPS):
             membership = likelihood * self.weights[:, None]
@@ -93,6 +106,7 @@ class Estimator:
         size, variance, log_likelihood = self._parts(correlograms)
         membership = torch.softmax(log_likelihood + self.weights.log()[:, None], 0)
         mean = (membership * size).sum(0)
+        # The variance of a mixture: that within scales, and that between the sizes that they give.
         square = (membership * (variance[:, None] + size.square())).sum(0)
         return mean, (square - mean.square()).clamp(min=1e-12).sqrt()
 
@@ -103,11 +117,12 @@ class Estimator:
             weighted = correlograms + correlograms @ extra_precision  # times the inverse of the covariance
             covariance = torch.linalg.inv(self.design.T @ (self.design + extra_precision @ self.design))
             moment = weighted @ self.design
-            both = moment @ covariance  # sizes forwards and backwards
+            both = moment @ covariance  # the two sizes
             explained = (both * moment).sum(1)
             sizes.append(both[:, 0])
             variances.append(covariance[0, 0])
-            rest = ((weighted - correlograms) * correlograms).sum(1)
+            rest = ((weighted - correlograms) * correlograms).sum(1)  # y' (inverse of the covariance - I) y
+            # What a connection explains does not speak for background; but only what is noticeable passes for one.
             log_likelihoods.append(0.5 * ((explained - NOTICEABLE).clamp(min=0) - rest - log_determinant))
         return torch.stack(sizes), torch.stack(variances), torch.stack(log_likelihoods)
 
@@ -149,12 +164,16 @@ def without_shared_ranks(z: Tensor, pairs: Tensor, displaced: Tensor | None = No
     if n < FEWEST_NEURONS:
         return z
     clip = CLIP * _spread(z[pairs])
+    # Which z-scores are outliers depends on what is shared, and what is shared is learned without them: so, in turns.
+    # Unknown pairs and the diagonal take what is shared so far (soft imputation, Mazumder et al. 2010).
     for _ in range(RANK_STEPS):
         rest = torch.where(pairs, (z - shared).clamp(-clip, clip), 0.0)
-        noise = 2 * n**0.5 * float(rest[pairs].std())
+        noise = 2 * n**0.5 * float(rest[pairs].std())  # the largest singular value of noise of this size
         left, size, right = _largest_ranks(rest + shared)
+        # Noise makes singular values larger; this takes it out best, in squared error (Gavish & Donoho 2017).
         kept = torch.where(size > RANK_MARGIN * noise, (size.square() - noise**2).clamp(min=0).sqrt(), 0.0)
         if displaced is not None:
+            # How much of each rank is in z-scores that no connection can make; of both, the smaller counts.
             size_displaced = (left * (torch.where(pairs, displaced, 0.0) @ right)).sum(1)
             kept = torch.where(size_displaced.amin(0) > ALSO_DISPLACED * size, kept, 0.0)
         shared = (left * kept) @ right.T
@@ -178,6 +197,7 @@ def neuron_scales(z: Tensor, pairs: Tensor) -> Tensor:
     """
     if len(z) < FEWEST_NEURONS:
         return torch.ones_like(z)
+    # Medians, so that a neuron with many connections does not look like one whose z-scores scatter.
     centre = z[pairs].median()
     deviation = torch.where(pairs, (z - centre).abs(), torch.nan)
     count = pairs.sum(1)
@@ -196,6 +216,7 @@ def _shrunk_logarithm(deviation: Tensor, count: Tensor) -> Tensor:
     n = int(measured.sum())
     # Beyond twice the error of the variance itself: with few neurons it cannot be told from noise.
     between = (log[measured].var(correction=0) - error[measured].mean() * (1 + 2 * (2 / n) ** 0.5)).clamp(min=0)
+    # As far as neurons differ by more than their errors: the posterior mean, if logarithms are normal about 0.
     return torch.where(measured, log * between / (between + error), 0.0)
 
 
@@ -204,7 +225,11 @@ def _spread(z: Tensor) -> float:
 
 
 def strength(z: Tensor, sign: int = 0) -> float:
-    """How much stands out among z-scores, of one sign or of both: the sum of squares beyond `NOTICEABLE`."""
+    """How much stands out among z-scores, of one sign or of both: the sum of squares beyond `NOTICEABLE`.
+
+    Twice the log likelihood that connections add, if each must add half of `NOTICEABLE` to be one. It is in units of
+    the scatter of most pairs: a response that fits the background, and makes all z-scores large, does not gain by it.
+    """
     standard = (z - z.median()) / _spread(z)
     clipped = (standard.abs() if sign == 0 else sign * standard).clamp(0, MOST_NOTICEABLE)
     return float((clipped.square() - NOTICEABLE).clamp(min=0).sum())

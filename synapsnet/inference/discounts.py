@@ -57,6 +57,7 @@ def spurious_fraction(sent: Tensor, counts: Tensor, prior: Tensor, spurious: Ten
     inhibits, excites = negative.sum(0), positive.sum(0)
     n_sent = inhibits + excites
     p_excites = excites.sum() / n_sent.sum().clamp(min=1e-300)
+    # As many pairs of weights of opposite sign as neurons would send if every weight had its sign by chance.
     at_random = p_excites * (1 - p_excites) * (n_sent * (n_sent - 1).clamp(min=0)).sum()
     if (inhibits * excites).sum() >= MOST_RANDOM * at_random.clamp(min=FEWEST_MIXED):
         return spurious

@@ -69,6 +69,7 @@ class HiddenSources:
         by_shape = log_direct(correlograms.flatten(0, 1), z.flatten(), self.step_s)
         self.by_shape[rows], self.excites[rows] = by_shape.view_as(z), z > 0
         height = peaks(correlograms, self.step_s)
+        # Peaks before lag 0 are those of the reverse connection.
         self.lag[rows] = height[..., self.acting].argmax(-1)
         self.with_others[rows] = height[:, self.others] * (rows[:, None] != self.others)[..., None]
 
@@ -133,6 +134,7 @@ def log_same_source(with_others: Tensor, lag: Tensor, step_s: float) -> Tensor:
         else:
             scatter.append(shifted[pairs].square().mean())
     agreement /= torch.stack(scatter).mean().sqrt().clamp(min=1e-9)
+    # The ratio is 2 Phi(z) N(a; 0, 1 + s^2) / N(a; 0, 1), with the agreement a and the typical one s.
     variance = 1 + TYPICAL_AGREEMENT**2
     z = agreement * TYPICAL_AGREEMENT / variance**0.5
     return math.log(2) - 0.5 * math.log(variance) + torch.special.log_ndtr(z) + z.square() / 2

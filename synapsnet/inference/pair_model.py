@@ -1,4 +1,4 @@
-"""What is expected of each pair of neurons, given what all pairs have in common.
+r"""What is expected of each pair of neurons, given what all pairs have in common.
 
 The model, and the symbols of its parameters, are those of `synapsnet.inference.posterior`; this is its E step. A weight
 has one of a few sizes, with a normal distribution about each, so that the sum over both weights of a pair is one over a
@@ -6,6 +6,11 @@ square of sizes. Most of the time goes into that sum. It is shorter for pairs th
 and in a large network the two are inferred separately.
 
 Matrices over pairs are in float32, to save memory; sums over pairs are in float64, or exact.
+
+About a size w a weight is :math:`N(w, \sigma^2)`, with the ``width`` :math:`\sigma`, so no integral is needed. What is
+observed is linear in both weights of a pair, :math:`x = f w_{ij} + r w_{ji} + \epsilon`. Given their sizes w and w',
+it is normal with mean :math:`f w + r w'` and variance :math:`1 + f^2 \sigma^2 + r^2 \sigma'^2` (`_likelihood`). Given
+its size, a weight lies :math:`\sigma^2 / (\sigma^2 + \tau^2)` of the way from that to its estimate (`_shrinkage`).
 """
 
 from __future__ import annotations
@@ -131,11 +136,12 @@ class PairModel:
 
     def _sizes(self) -> tuple[Tensor, Tensor]:
         """(G,) sizes of weights that the mixture g consists of, and the standard deviation about each of them."""
+        # Synaptic weights are about lognormal, so sizes have equal ratios.
         largest = max(LEAST_RANGE, float(self.lag[self.pairs].abs().max() / (self.lag_sd * SMALLEST_SIZE)))
         size = self.lag_sd * SMALLEST_SIZE
         sizes = size * torch.logspace(0, 1, N_SIZES, base=largest, dtype=torch.float64).to(self.device)
         weights = torch.cat([-sizes.flip(0), self._full((1,), 0.0), sizes])
-        ratio = largest ** (1 / (N_SIZES - 1))
+        ratio = largest ** (1 / (N_SIZES - 1))  # the neighbours of a size are that much larger and smaller
         return weights, WIDTH * (ratio - 1 / ratio) * weights.abs()
 
     @property
@@ -246,7 +252,7 @@ class PairModel:
             likelihood, within_step = _likelihood(
                 evidence, forward, reverse, weights, self.width[possible, None], self.within_step
             )
-            # For one weight, the other one summed over its prior.
+            # For each size of one weight (first axis: w_ij), the other one summed over its prior.
             given_ji = (likelihood * prior_ij.float()[:, None]).sum(0).double()
             if within_step is not None:
                 zero = len(weights) // 2
@@ -266,9 +272,10 @@ class PairModel:
                 p_size /= p_evidence[:, None]
                 expected.log_evidence.index_add_(1, pre, p_evidence.log().mul_(FIXED).long())
                 expected.counts[:, possible].index_add_(2, pre, (p_size * FIXED).long())
+                # Moments of the weight, within sizes about `centre` and between them; spurious ones count as 0.
                 p_connected = p_size * (1 - spurious)
                 p_absent = (p_size * spurious).sum(1).clamp(max=1)  # a difference from 1 would lose what is small
-                estimate = self.lag_sd * z - leak[post] * self.mean[pre, post]
+                estimate = self.lag_sd * z - leak[post] * self.mean[pre, post]  # the reverse weight at its mean so far
                 centre = weights + shrinkage[possible] * (estimate - weights)
                 mean = (p_connected * centre).sum(1)
                 square = (p_connected * (centre.square() + shrinkage[possible] * self.lag_sd**2)).sum(1)

@@ -148,10 +148,12 @@ class _Fit(PairModel):
         if self.within_step:
             n_within = PRIOR_WITHIN_STEP * PRIOR_PAIRS + float(self.p_within_step.sum(dtype=torch.float64)) / 2
             self.within_step = n_within / (PRIOR_PAIRS + float(expected.n_connected))
+        # How common each type is; one that no neuron has yet may still be found.
         log_prior = torch.log(self.p_type.mean(0).clamp(min=1 / (2 * self.n)))
         self.p_type = torch.softmax(expected.log_evidence.T + log_prior, dim=1)
         self.sent = torch.einsum("jt,tgj->gj", self.p_type, expected.counts)
         self.counts = torch.einsum("jt,tgj->tg", self.p_type, expected.counts)
+        # A few pairs as most networks have them, so that a type without connections does not lose its sizes for good.
         pseudo_counts = torch.full_like(self.weights, PRIOR_PAIRS * PRIOR_DENSITY / (2 * N_SIZES))
         pseudo_counts[self.zero] = PRIOR_PAIRS * (1 - PRIOR_DENSITY)
         self.prior = (self.counts + pseudo_counts) / (self.counts + pseudo_counts).sum(1, keepdim=True)

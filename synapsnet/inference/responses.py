@@ -7,6 +7,17 @@ A spike at time 0 changes the postsynaptic rate by a response that begins after 
 
 from a synapse without measurable currents (1 ms) to slow inhibition (15 ms). Connections of one recording share a
 response; only where that explains clearly less than delays of their own do they differ in delay.
+
+Response and background (`synapsnet.inference.background`) depend on each other: which response stands out can only be
+said beside the background, and the background is learned from pairs in which no response stands out. So they are
+learned in turns (`Responses.learn`), beginning with a crude estimate that needs no background:
+
+1. the size of every response less its mean nearby, which takes out whatever is much broader than a response;
+2. a background from the pairs that are calm by these sizes; by its help, the sizes once more;
+3. the final background from the pairs that are calm now: in the first look, background could pass for connections, and
+   connections could hide in it.
+
+The response that stands out most beside the final background is that of the recording.
 """
 
 from __future__ import annotations
@@ -130,8 +141,10 @@ class Responses:
         catalogue = {shape: r.to(values) for shape, r in responses(n_lags // 2, step).items()}
         candidates = [shape for shape in catalogue if shape[0] in DELAYS_S]
         z = {shape: values @ _less_surround(response, step) for shape, response in catalogue.items()}
-        for _ in range(BACKGROUND_STEPS):
+        for _ in range(BACKGROUND_STEPS):  # see the module
             shared = max(candidates, key=lambda shape: strength(z[shape]))
+            # Many connections may be too weak to stand out one by one, and would together pass for a mode of the shape
+            # that they share: so the limit is lower for that shape than for all the others.
             quiet = calm(z[shared], CALM_OF_SHARED)
             for z_of_shape in z.values():
                 quiet &= calm(z_of_shape, CALM)
@@ -141,6 +154,7 @@ class Responses:
                 estimators[shape] = _estimator(modes, catalogue[shape], values)
                 size, error = estimators[shape](values)
                 z[shape] = size / error
+        # Few coincidences have a long upper tail, which must not pass for excitation when responses are compared.
         z = {shape: normal_score(z[shape], coincidences, catalogue[shape]) for shape in candidates}
         shared = max(candidates, key=lambda shape: strength(z[shape]))
         of_sign = []
@@ -168,23 +182,26 @@ class Responses:
                 for shape, estimator in estimators.items()
             ]
         )
+        # Log Bayes factors of a connection with this delay, whose z-score is N(0, 1 + EFFECT_VARIANCE), to none.
         gain = EFFECT_VARIANCE / (1 + EFFECT_VARIANCE)
         log_factor = 0.5 * (gain * z.square() - math.log(1 + EFFECT_VARIANCE))
         largest = log_factor.amax(0).clamp(min=0)
         factor, absent = (log_factor - largest).exp(), (-largest).exp()
+        # Expectation maximisation of how many pairs are connected, and how common each delay is.
         p_delay, density = torch.full((len(z),), 1 / len(z), device=z.device), FIRST_DENSITY
         for _ in range(EM_STEPS):
             connected = p_delay @ factor
             p_connected = density * connected / (density * connected + (1 - density) * absent)
             density = min(max(float(p_connected.mean()), 1e-4), MOST_DENSE)
-            counts = (factor * p_delay[:, None] / connected * p_connected).sum(1) + 0.5
+            counts = (factor * p_delay[:, None] / connected * p_connected).sum(1) + 0.5  # no delay is ruled out
             p_delay = counts / counts.sum()
         own = _best_delay(z, p_delay)
         stands_out = torch.maximum(own.abs(), shared.abs()) > STANDS_OUT
-        gained = (own.square() - shared.square())[stands_out] / 2
+        gained = (own.square() - shared.square())[stands_out] / 2  # log likelihood; `own` has paid for its choice
         if len(gained) and gained.median() > CLEARLY:
             self.estimators |= estimators
             self.delays = dict(zip(estimators, p_delay.tolist(), strict=True))
+            # The best of several delays is seldom near 0 in noise: how often is drawn, as the delays' shapes overlap.
             noise = torch.randn(N_NOISE, values.shape[1], generator=torch.Generator().manual_seed(0)).to(values)
             z = torch.stack([torch.div(*estimator(noise)) for estimator in estimators.values()])
             self.noise_z = _best_delay(z, p_delay).abs().sort().values
@@ -217,7 +234,11 @@ def _estimator(modes: Modes, response: Tensor, values: Tensor) -> Estimator:
 
 
 def _best_delay(z: Tensor, p_delay: Tensor) -> Tensor:
-    """(P,) z-scores with the evidence of (S, P) together, whose delays have the prior probabilities `p_delay`."""
+    """(P,) z-scores with the evidence of (S, P) together, whose delays have the prior probabilities `p_delay`.
+
+    The likelihood of a delay, at the best size, is exp(z^2 / 2) times that of noise; this is the z whose likelihood is
+    their mean by `p_delay`. So to choose among more delays costs more.
+    """
     half = 0.5 * z.square()
     largest = half.amax(0)
     weight = p_delay[:, None] * (half - largest).exp()

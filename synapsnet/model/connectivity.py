@@ -1,6 +1,16 @@
-"""The connectivity `W`: which neuron sends current to which. One class per constraint on it.
+r"""The connectivity `W`: which neuron sends current to which. One class per constraint on it.
 
-All are parametrised in units of the standard error of a weight, see `StandardErrors`.
+All are parametrised in units of the standard error of a weight, see `StandardErrors`. A weight between two busy neurons
+is known far better than one between two that hardly fire, so neither one learning rate nor one strength of the prior
+would suit both in `W` itself. In these units every weight is 0 up to noise of size 1, or stands out.
+
+The error is that of a weight by itself. Per step, the prediction :math:`\eta_i` has the Fisher information
+:math:`J_i`, and a weight adds :math:`w\, h_j` to it, so T steps tell its square to within
+
+.. math::
+    s_{ij}^2 = 1 / (T\, J_i \operatorname{var} h_j)
+
+where the variance of the activity is taken for that of the filtered h, which is not known before the kernels are.
 """
 
 from __future__ import annotations
@@ -137,6 +147,7 @@ class LowRank(Connectivity):
             embedding,
         )  # in a tuple, so that it stays the model's parameter and is not registered twice
         n_embedding = embedding.shape[1]
+        # One of the two begins at 0, so W does; were it both, the gradient of each would be 0 as well, and stay so.
         self.receiving = nn.Parameter(torch.randn(n_embedding, n_embedding))
         self.sending = nn.Parameter(torch.zeros(n_embedding, n_embedding))
         post, pre = errors.factors()
@@ -160,6 +171,7 @@ class LowRank(Connectivity):
     def forward(self, sent: Tensor) -> Tensor:
         u, v = self.factors()
         scaled = sent * self.pre_unit
+        # Without the (N, N) matrix; u v^T has a diagonal, which is taken away: no neuron sends to itself.
         return (scaled @ v @ u.T - scaled * (u * v).sum(1)) * self.post_unit
 
     def negative_log_prior(self) -> Tensor:

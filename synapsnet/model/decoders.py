@@ -26,7 +26,8 @@ class Decoder(nn.Module):
 
     def forward(self, current: Tensor, past: Tensor, embedding: Tensor, behaviour: Tensor) -> Tensor:
         """(B, N) prediction from current (B, N), past (B, N, M), embedding (N, E) and behaviour (B, V)."""
-        identity = self.embedding(embedding)  # (N, H + 1): shifts the hidden units, and the output
+        # To the decoder, neurons differ in their embedding only; it shifts the hidden units and the output.
+        identity = self.embedding(embedding)
         tuning = behaviour @ self.behaviour @ embedding.T  # tuning to behaviour is read off the embedding
         prediction: Tensor = self.hidden(current, past, identity[:, :-1])
         return prediction + identity[:, -1] + tuning
@@ -47,6 +48,7 @@ class Feedforward(nn.Module):
     def __init__(self, n_steps: int, n_hidden: int, linear_current: bool) -> None:
         super().__init__()
         self.past = nn.Linear(n_steps, n_hidden)
+        # Hidden units differ from the start, and the readout begins at 0: the model is linear before it is trained.
         self.current = None if linear_current else nn.Parameter(torch.randn(n_hidden) / 10)
         self.linear_past = nn.Parameter(torch.zeros(n_steps))
         self.readout = nn.Parameter(torch.zeros(n_hidden))
@@ -54,6 +56,7 @@ class Feedforward(nn.Module):
     def forward(self, current: Tensor, past: Tensor, shift: Tensor) -> Tensor:
         """(B, N) from current (B, N) and past (B, N, M); shift (N, H) is the neuron's own."""
         by_current = torch.zeros_like(self.readout) if self.current is None else self.current
+        # The current is one more step of the past, with a linear weight of 1: that fixes the scale of W.
         weight = torch.cat([self.past.weight, by_current[:, None]], dim=1)
         linear = torch.cat([self.linear_past, self.linear_past.new_ones(1)])
         operands = (past, weight, (shift + self.past.bias).T.contiguous(), self.readout, linear)
@@ -90,6 +93,8 @@ class _ReluReadout(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradient with respect to each input; to the past only if that is asked for."""
+        # Where it is active, a hidden unit is weight u + shift. So the gradients of weight, shift and readout follow
+        # from two sums of `active`: with u (`by_input`), and over windows (`by_neuron`).
         inputs, hidden, weight, shift, readout, linear = ctx.saved_tensors
         flat = gradient.reshape(-1)
         active = torch.ops.aten.threshold_backward(

@@ -20,6 +20,7 @@ class KernelPerNeuron(nn.Module):
 
     def __init__(self, n_neurons: int, n_lags: int) -> None:
         super().__init__()
+        # To begin with it halves with every step, like a current that decays.
         self.raw_kernel = nn.Parameter((0.5 ** torch.arange(n_lags)).repeat(n_neurons, 1))
 
     @property
@@ -30,6 +31,7 @@ class KernelPerNeuron(nn.Module):
     def filtered(self, past: Tensor) -> Tensor:
         """(B, N) presynaptic activity after its kernel, from windows (B, N, M) of past activity."""
         kernel, n_steps = self.kernel, past.shape[-1]
+        # One pass over the activity for each lag: a convolution would filter steps that are then thrown away.
         return sum(
             (kernel[:, lag - 1] * past[..., n_steps - lag] for lag in range(1, kernel.shape[1] + 1)),
             start=torch.zeros_like(past[..., 0]),

@@ -1,7 +1,18 @@
 r"""What a prediction :math:`\eta` of the decoder means for a neuron's next value: one class per likelihood.
 
 Evidence for connections needs the derivative of the log likelihood with respect to the prediction (`score`) and its
-variance (`fisher_information`); training needs the density, and forecasts need the mean.
+variance (`fisher_information`); training needs the density, and forecasts need the mean. With the mean m of a step:
+
+==================  ================  ============================  ======================
+likelihood          m                 score                         information
+==================  ================  ============================  ======================
+Bernoulli           1 / (1 + e^-eta)  x - m                         m (1 - m)
+Poisson             e^eta             x - m                         m
+negative binomial   e^eta             (x - m) / (1 + dispersion m)  m / (1 + dispersion m)
+Gaussian            eta               (x - m) / noise^2             1 / noise^2
+==================  ================  ============================  ======================
+
+The score is what a step of data says of the prediction: how far the neuron was from what was expected of it.
 """
 
 from __future__ import annotations
@@ -137,12 +148,13 @@ class NegativeBinomial(Poisson):
     @torch.no_grad()
     def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
         mean, spread = _least_moments(values)
-        excess = (spread.square() - mean) / mean.square()
+        excess = (spread.square() - mean) / mean.square()  # by moments: variance = mean + dispersion mean^2
         self.log_dispersion.copy_(torch.log(excess.clamp(LEAST_DISPERSION, MOST_DISPERSION)))
         information = mean / (1 + self.dispersion.to(mean) * mean)
         return torch.log(mean), StandardErrors(information, spread.square(), len(values))
 
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
+        # A Poisson count whose rate is drawn from a gamma distribution of shape `size`.
         size = 1 / self.dispersion
         eta = eta.clamp(max=MAX_LOG_RATE)
         total = torch.logaddexp(eta, torch.log(size))  # log(mean + size)
@@ -173,7 +185,7 @@ class Gaussian(Likelihood):
         return values.mean(0), scale_of(values)
 
     def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
-        one = torch.ones_like(values[0], dtype=torch.float64)
+        one = torch.ones_like(values[0], dtype=torch.float64)  # z-scored: both noise and activity have variance 1
         return torch.zeros_like(values[0]), StandardErrors(one, one, len(values))
 
     def mean(self, eta: Tensor) -> Tensor:

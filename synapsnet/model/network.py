@@ -97,7 +97,8 @@ class SynapsNetModel(nn.Module):
             architecture.n_behaviour,
             architecture.n_hidden,
         )
-        self.register_buffer("offset", torch.zeros(n))  # prediction at the start of training
+        # The prediction at the start of training, that of each neuron's mean: rates need not be learned.
+        self.register_buffer("offset", torch.zeros(n))
         self.offset: Tensor
 
     def current(self, past: Tensor) -> Tensor:

@@ -131,7 +131,7 @@ class Decisions(NamedTuple):
 
 
 def decide(reported: BoolArray, edge: BoolArray, known: BoolArray, counts: Float64Array) -> Decisions:
-    """Scores of what was `found` of what is `known`, of (units, entries) arrays.
+    """Scores of what was `reported` of what is `known`, of (units, entries) arrays.
 
     NaN in a resample that has no edge or only edges.
     """
