@@ -20,6 +20,7 @@ from simulators.hidden import visible_part
 from simulators.inputs import STEP_S, Signals
 from simulators.networks import NETWORKS, Network, network_class
 from simulators.observation import observe_calcium, observe_spikes
+from simulators.plasticity.base import Synapses
 from simulators.spike_trains import spike_trains
 from simulators.tuning import tuned_input, with_constant
 from simulators.units import MILLI
@@ -79,6 +80,8 @@ def simulate(
     if isinstance(network, str):
         network = network_class(network)()
     model = network.model()
+    if network.plasticity is not None:
+        model = network.plasticity.plastic(model)
     if not (isinstance(duration_s, Real) and np.isfinite(duration_s) and duration_s >= model.dt_s):
         raise InputError(
             f"The duration must be a plain number of seconds, at least one step of {model.dt_s} s; got {duration_s} s."
@@ -89,9 +92,9 @@ def simulate(
         notify(long)
     n_steps = round(duration_s / model.dt_s)
     # Independent streams: a longer list of initial values must not change the connectome.
-    for_connectome, for_values, for_noise, for_places, for_inputs, for_states, for_rates = np.random.SeedSequence(
-        seed
-    ).spawn(7)
+    for_connectome, for_values, for_noise, for_places, for_inputs, for_states, for_rates, for_plasticity = (
+        np.random.SeedSequence(seed).spawn(8)
+    )
     neurons, connectome = _wiring(network, np.random.default_rng(for_connectome), np.random.default_rng(for_places))
     values = network.neuron_values(np.random.default_rng(for_values))
     signals = None
@@ -99,12 +102,21 @@ def simulate(
         signals = _signals(
             network, neurons, values, n_steps * model.dt_s, np.random.default_rng(for_inputs), for_states
         )
-    edges = connectome.edges
+    if network.plasticity is None:
+        synapses = Synapses(connectome.edges, network.synapse_values(connectome.edges))
+    else:
+        synapses = network.plasticity.synapses(
+            connectome,
+            lambda rng: _connected(network, neurons, rng),
+            network.synapse_values,
+            n_steps * model.dt_s,
+            np.random.default_rng(for_plasticity),
+        )
     run = engine.RunInputs(
         n_neurons=connectome.n_neurons,
-        edges=edges,
+        edges=synapses.edges,
         neuron_values=values,
-        synapse_values=network.synapse_values(edges),
+        synapse_values=synapses.values,
         seed=int(for_noise.generate_state(1)[0]),
         n_steps=n_steps,
         signals=signals,
@@ -121,10 +133,16 @@ def simulate(
         raise InputError(
             f"The network stayed silent: no spike (0 Hz) in {duration_s:g} s; raise its drive, noise or excitation."
         )
+    course = None
+    if network.plasticity is not None:
+        relative = None if spikes.weight is None else spikes.weight / spikes.weight[0].astype(np.float64)
+        course = network.plasticity.course(connectome.n_neurons, synapses, relative)
+        connectome = course.mean(0.0, n_steps * model.dt_s)
     return Simulation(
         spike_times=spike_trains(spikes.neuron, spikes.time_s, connectome.n_neurons, n_steps * model.dt_s),
         neurons=neurons,
         connectome=connectome,
+        weight_course=course,
         behaviour=None if signals is None else _behaviour(signals),
         metadata={
             "network": network.name,
@@ -177,10 +195,16 @@ def _wiring(
     """The neurons with their positions, and the connectome."""
     neurons = network.neurons()
     neurons[["x_um", "y_um", "z_um"]] = network.place(rng_places)
+    if network.topology is not None:
+        neurons = network.topology.arrange(neurons, rng_places)
+    return neurons, _connected(network, neurons, rng)
+
+
+def _connected(network: Network, neurons: pd.DataFrame, rng: np.random.Generator) -> Connectome:
+    """A connectome of the network, for neurons that have their places."""
     if network.topology is None:
-        return neurons, network.wire(neurons, rng)
-    neurons = network.topology.arrange(neurons, rng_places)
-    return neurons, network.topology.connect(neurons, network.strength_mv(), rng)
+        return network.wire(neurons, rng)
+    return network.topology.connect(neurons, network.strength_mv(), rng)
 
 
 def _signals(

@@ -1,9 +1,8 @@
-"""The base class of networks: parameters, a neuron model in Brian2's language, and the wiring."""
+"""The base class of networks: parameters, a neuron model, and the wiring."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,8 @@ import pandas as pd
 from pydantic import Field, field_serializer, field_validator
 
 from simulators.inputs import Inputs
+from simulators.model import Model
+from simulators.plasticity import Plasticity, plasticity
 from simulators.rates import Rates
 from simulators.states import State, states
 from simulators.topologies import Topology, topology
@@ -21,44 +22,6 @@ from synapsnet.parameters import Parameters
 
 SHEET_UM_PER_NEURON = 25.0
 SHEET_THICKNESS_UM = 100.0
-
-
-@dataclass(frozen=True)
-class Model:
-    """Everything about a network that is compiled, in Brian2's language.
-
-    Attributes
-    ----------
-    equations, threshold, reset : str
-        Equations, threshold and reset of the neurons. Variables declared as `name : unit (constant)` get their values
-        from `Network.neuron_values`, so that other values need no compilation. The equations may read `external`, a
-        time-varying input in volts: the depolarisation that it would cause at rest (see `simulators.inputs`).
-    on_pre : str
-        The effect of an arriving spike.
-    synapse : str
-        Equations of the synapses; the values come from `Network.synapse_values`.
-    each_step : str
-        Operations on each neuron at the start of every step, such as external Poisson spikes, or noise that the
-        integration method does not support.
-    constants : dict of name -> (value in SI units, name of Brian2's unit)
-        For example `{"tau": (0.02, "second")}`.
-    refractory : str
-        Duration, such as "2*ms", or the condition under which it lasts, such as "v > -40*mV".
-    dt_s : float
-    method : str
-        Brian2's name of the integration method.
-    """
-
-    equations: str
-    threshold: str
-    reset: str
-    on_pre: str
-    dt_s: float
-    synapse: str = "w : volt"
-    each_step: str = ""
-    constants: dict[str, tuple[float, str]] = field(default_factory=dict)
-    refractory: str = "0*ms"
-    method: str = "euler"
 
 
 class Network(Parameters, ABC):
@@ -78,6 +41,8 @@ class Network(Parameters, ABC):
         States that the whole network is in, such as "up-down" or "drift"; see `simulators.states`.
     rates : Rates or a dict of its parameters, optional
         Rates of the neurons, to which the input of each is tuned; by default they are what the network makes them.
+    plasticity : Plasticity, its name, or a dict of its name and parameters, optional
+        How the connectivity changes meanwhile; see `simulators.plasticity`.
 
     Raises
     ------
@@ -92,6 +57,7 @@ class Network(Parameters, ABC):
     inputs: Inputs = Inputs()
     states: dict[str, State] = Field(default_factory=dict)
     rates: Rates | None = None
+    plasticity: Plasticity | None = None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -106,6 +72,15 @@ class Network(Parameters, ABC):
 
     @field_serializer("topology")
     def _described_topology(self, chosen: Topology | None) -> dict[str, Any] | None:
+        return None if chosen is None else {"name": chosen.name} | chosen.parameters()
+
+    @field_validator("plasticity", mode="before")
+    @classmethod
+    def _named_plasticity(cls, described: Any) -> Any:
+        return None if described is None else plasticity(described)
+
+    @field_serializer("plasticity")
+    def _described_plasticity(self, chosen: Plasticity | None) -> dict[str, Any] | None:
         return None if chosen is None else {"name": chosen.name} | chosen.parameters()
 
     @field_validator("states", mode="before")

@@ -8,6 +8,7 @@ from typing import Any
 from simulators.inputs import Inputs
 from simulators.networks import NETWORKS
 from simulators.observation import INDICATORS, observe_calcium, observe_spikes
+from simulators.plasticity import PLASTICITY
 from simulators.rates import Rates
 from simulators.states import STATES
 from simulators.topologies import TOPOLOGIES
@@ -20,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "inputs (simulate --set inputs.NAME=VALUE)": {"inputs": Inputs},
     "states (simulate --state)": dict(STATES),
     "rates (simulate --set rates.NAME=VALUE)": {"rates": Rates},
+    "plasticity (simulate --plasticity)": dict(PLASTICITY),
     "observation (observe --as)": {"calcium": observe_calcium, "spikes": observe_spikes},
 }
 

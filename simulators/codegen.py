@@ -18,9 +18,10 @@ compilation serves all seeds, connectivities, parameters and durations:
     inputs                   float32 per millisecond and signal, if `has_inputs`
     input_weights            float64 per neuron and signal
 
-It writes the fraction done to its standard output and what its SpikeMonitor saw into `results/`. It ends with exit
-code `EXPLODED`, and the time and rate on its standard error, when the network fires too much to go on; this script ends
-with `UNUSABLE` and a sentence when Brian2 refuses the model.
+It writes the fraction done to its standard output, what its SpikeMonitor saw into `results/`, and where weights change
+a float32 per edge for each sample into `results/weights`. It ends with exit code `EXPLODED`, and the time and rate on
+its standard error, when the network fires too much to go on; this script ends with `UNUSABLE` and a sentence when
+Brian2 refuses the model.
 """
 
 from __future__ import annotations
@@ -50,11 +51,15 @@ set_variable_by_name("neurons.end_edge", "end_edge");
 """
 
 # Brian2's loop asks the operating system for the time in every step and knows its duration when it is compiled;
-# this one does neither. Objects with a clock of their own update the inputs. It says how far it is at least every half
-# second of its own time, because writing to nobody ends it: it does not outlive the process that waits for it.
+# this one does neither. Objects with a clock of their own update the inputs and record weights. It says how far it is
+# at least every half second of its own time, because writing to nobody ends it: it does not outlive the process that
+# waits for it.
 RUN = """
 defaultclock.set_interval(0.0, run_steps * defaultclock.dt[0]);
 size_t spikes_before = 0;
+std::vector<int64_t> steps_between; // two updates of each object
+for (auto& object : network.objects)
+    steps_between.push_back(std::max<int64_t>(1, std::llround(object.first->dt[0] / defaultclock.dt[0])));
 const int64_t steps_told = std::min<int64_t>(1 + run_steps / 200, %STEPS_CHECKED%);
 for (int64_t step = 0; defaultclock.running(); step++) {
     if (step % steps_told == 0) std::cout << double(step) / run_steps << std::endl;
@@ -66,8 +71,9 @@ for (int64_t step = 0; defaultclock.running(); step++) {
             return %EXPLODED%;
         }
     }
+    size_t k = 0;
     for (auto& object : network.objects)
-        if (object.second && (object.first == &defaultclock || step % %STEPS_PER_INPUT% == 0)) object.second();
+        if (step % steps_between[k++] == 0 && object.second) object.second();
     defaultclock.tick();
 }
 """
@@ -108,6 +114,15 @@ static inline double external_input(int32_t neuron) {
 """
 )
 
+RECORDED_WEIGHT = """
+static inline double recorded_weight(double weight) {
+    static std::ofstream file("results/weights", std::ios::binary);
+    const float value = weight;
+    file.write(reinterpret_cast<const char*>(&value), sizeof value);
+    return weight;
+}
+"""
+
 
 def write_program(model: dict[str, Any]) -> None:
     """Write the C++ project of `model` into the working directory."""
@@ -118,12 +133,13 @@ def write_program(model: dict[str, Any]) -> None:
         "STEPS_CHECKED": max(1, round(CHECKED_S / model["dt_s"])),
         "MOST_SPIKES": MOST_HZ * CHECKED_S,
         "CHECKED_S": CHECKED_S,
-        "STEPS_PER_INPUT": steps_per_input(model),
         "EXPLODED": EXPLODED,
     }
     external_input = _cpp_function(_filled(EXTERNAL_INPUT, sizes))
+    recorded_weight = _passed_on()
+    recorded_weight.implementations.add_implementation("cpp", RECORDED_WEIGHT)
     neurons, synapses = _objects(
-        model, "first_edge : integer (constant)\nend_edge : integer (constant)", external_input
+        model, "first_edge : integer (constant)\nend_edge : integer (constant)", external_input, recorded_weight
     )
 
     b2.device.insert_code("main", READ_RUN)
@@ -154,8 +170,14 @@ def run_with_numpy(model: dict[str, Any]) -> None:
     if model["has_inputs"]:
         weights = np.fromfile("input_weights").reshape(n, -1)
         rows = iter(np.memmap("inputs", np.float32, "r").reshape(-1, weights.shape[1]))
+
+    def record_weight(weight: Any) -> Any:
+        samples.append(np.asarray(weight, np.float32))
+        return weight
+
+    samples: list[Any] = []
     function = b2.Function(external_input, arg_units=[1], return_unit=1, arg_types=["integer"])
-    neurons, synapses = _objects(model, "", function)
+    neurons, synapses = _objects(model, "", function, _passed_on(record_weight))
     first, end = np.fromfile("first_edge", np.int32), np.fromfile("end_edge", np.int32)
     synapses.connect(i=np.repeat(np.arange(n), end - first), j=np.fromfile("edge_post", np.int32))
     objects = {"neurons": neurons, "synapses": synapses}
@@ -181,17 +203,18 @@ def run_with_numpy(model: dict[str, Any]) -> None:
     np.asarray(spikes.i, np.int32).tofile("results/_dynamic_array_spikes_i_")
     np.asarray(spikes.t / b2.second, np.float64).tofile("results/_dynamic_array_spikes_t_")
     np.array([spikes.num_spikes], np.int32).tofile("results/_array_spikes_N_")
+    if model["sampled_every_s"]:
+        np.array(samples).tofile("results/weights")
 
 
-def steps_per_input(model: dict[str, Any]) -> int:
-    """Steps of the integration in one step of the inputs."""
-    return max(1, round(INPUT_STEP_S / model["dt_s"]))
-
-
-def _objects(model: dict[str, Any], more_equations: str, external_input: b2.Function) -> tuple[Any, Any]:
+def _objects(
+    model: dict[str, Any], more_equations: str, external_input: b2.Function, recorded_weight: b2.Function
+) -> tuple[Any, Any]:
     """The neurons and their synapses, not yet connected."""
     b2.defaultclock.dt = model["dt_s"] * b2.second
-    namespace = {name: value * getattr(b2, unit) for name, (value, unit) in model["constants"].items()}
+    namespace = {
+        name: value if unit == "1" else value * getattr(b2, unit) for name, (value, unit) in model["constants"].items()
+    }
     if model["has_inputs"]:
         more_equations += "\nexternal : volt"
     else:
@@ -211,8 +234,16 @@ def _objects(model: dict[str, Any], more_equations: str, external_input: b2.Func
     if model["each_step"]:
         neurons.run_regularly(model["each_step"])
     synapses = b2.Synapses(
-        neurons, neurons, model["synapse"], on_pre=model["on_pre"], namespace=namespace, name="synapses"
+        neurons,
+        neurons,
+        model["synapse"],
+        on_pre=model["on_pre"],
+        on_post=model["on_post"] or None,
+        namespace=namespace | {"recorded_weight": recorded_weight},
+        name="synapses",
     )
+    if model["sampled_every_s"]:
+        synapses.run_regularly("w = recorded_weight(w)", dt=model["sampled_every_s"] * b2.second)
     return neurons, synapses
 
 
@@ -240,6 +271,11 @@ def _cpp_function(code: str) -> b2.Function:
     function = b2.Function(lambda index: index, arg_units=[1], return_unit=1, arg_types=["integer"])
     function.implementations.add_implementation("cpp", code)
     return function
+
+
+def _passed_on(function: Any = lambda value: value) -> b2.Function:
+    """A function that returns what it gets, in any unit."""
+    return b2.Function(function, arg_units=[None], return_unit=lambda unit: unit, stateless=False)
 
 
 def _filled(code: str, values: dict[str, float]) -> str:

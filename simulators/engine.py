@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators import cache
-from simulators.base import Model
 from simulators.inputs import Signals
+from simulators.model import Model
 from synapsnet.array_types import FloatArray
 from synapsnet.connectome import Edges
 from synapsnet.errors import InputError
@@ -38,10 +38,14 @@ _EXPLODED, _UNUSABLE = 70, 71  # exit codes of `codegen`, which is not imported 
 
 @dataclass(frozen=True)
 class Spikes:
-    """All spikes of a run in the order in which they happened: `neuron[k]` fired at `time_s[k]`."""
+    """All spikes of a run in the order in which they happened: `neuron[k]` fired at `time_s[k]`.
+
+    Where weights change, `weight` holds them all, (R, E), in SI units, at multiples of `Model.sampled_every_s`.
+    """
 
     neuron: npt.NDArray[np.int32]
     time_s: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -201,13 +205,17 @@ def _execute(program: bytes | None, files: dict[str, bytes], progress: Callable[
         neuron = result("_dynamic_array_spikes_i", np.int32)
         time_s = result("_dynamic_array_spikes_t", np.float64)
         count = result("_array_spikes_N", np.int32)
-        if (program is not None and complaints) or not [len(neuron)] == [len(time_s)] == count.tolist():
+        n_edges = len(files["edge_post"]) // np.dtype(np.int32).itemsize
+        samples = folder / "results" / "weights"
+        weight = np.fromfile(samples, np.float32) if samples.exists() else None
+        complete = [len(neuron)] == [len(time_s)] == count.tolist() and (weight is None or len(weight) % n_edges == 0)
+        if (program is not None and complaints) or not complete:
             raise InputError(
-                "The simulation could not write all its spikes: the disk is full; make room, or set SYNAPSNET_CACHE to "
-                "a folder on another disk."
+                "The simulation could not write all its results: the disk is full; make room, or set SYNAPSNET_CACHE "
+                "to a folder on another disk."
             )
         progress(1.0)
-        return Spikes(neuron, time_s)
+        return Spikes(neuron, time_s, None if weight is None else weight.reshape(-1, n_edges))
 
 
 def _call(command: list[str], folder: Path, on_line: Callable[[str], None] = lambda line: None) -> str:
@@ -265,10 +273,10 @@ def _hash(*parts: str | bytes) -> str:
 
 def _encode(spikes: Spikes) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, neuron=spikes.neuron, time_s=spikes.time_s)
+    np.savez(buffer, **{name: values for name, values in vars(spikes).items() if values is not None})
     return buffer.getvalue()
 
 
 def _decode(payload: bytes) -> Spikes:
     with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-        return Spikes(arrays["neuron"], arrays["time_s"])
+        return Spikes(**arrays)

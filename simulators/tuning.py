@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from simulators import engine
-from simulators.base import Model
 from simulators.inputs import STEP_S, Signals
+from simulators.model import Model
 from simulators.units import MILLI
 from synapsnet.array_types import FloatArray, IndexArray
 

@@ -30,6 +30,7 @@ from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.memmap import blocks, filled, give_back
 from synapsnet.notebook import table
+from synapsnet.weight_course import WeightCourse
 from synapsnet.wording import counted
 
 FEW_SPIKES = 50
@@ -52,11 +53,13 @@ class Simulation:
     neurons : DataFrame with N rows
         Columns `id`, `cell_type`, `x_um`, `y_um`, `z_um`, `area`; see `neuron_table`.
     connectome : Connectome
-        Ground truth.
+        Ground truth; where it changes, the mean over the duration.
     behaviour : pynapple.TsdFrame, (T, B), or None
         What an experimenter would know of the inputs, on a clock of its own: running speed, stimuli, light.
     metadata : dict
         JSON-serialisable facts about how it was made (network name, parameters, seed, versions).
+    weight_course : WeightCourse or None
+        Ground truth as a function of time, where it changes.
     """
 
     spike_times: nap.TsGroup
@@ -64,6 +67,7 @@ class Simulation:
     connectome: Connectome
     behaviour: nap.TsdFrame | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    weight_course: WeightCourse | None = None
 
     def __post_init__(self) -> None:
         n = self.connectome.n_neurons
@@ -89,6 +93,40 @@ class Simulation:
             spike_times=_select_trains(self.spike_times, selected),
             neurons=self.neurons.iloc[selected].reset_index(drop=True),
             connectome=self.connectome.select(selected),
+            weight_course=None if self.weight_course is None else self.weight_course.select(selected),
+        )
+
+    def between(self, start_s: float, stop_s: float) -> Simulation:
+        """The simulation from one time to another, which becomes time 0; the truth is that of this time.
+
+        Raises
+        ------
+        InputError
+            If the simulation does not last from the one to the other.
+        """
+        if not 0 <= start_s < stop_s <= self.duration_s * (1 + 1e-9):
+            raise InputError(
+                f"A window must lie within the simulation's {self.duration_s:g} s; got {start_s:g} to {stop_s:g} s."
+            )
+        if self.connectome.effective is not None:
+            raise InputError("This simulation is the visible part of another one; take a window of the whole.")
+        trains = {}
+        for k in range(self.n_neurons):
+            times = self.spike_times[k].times()
+            trains[k] = nap.Ts(times[(times >= start_s) & (times < stop_s)] - start_s)
+        behaviour = self.behaviour
+        if behaviour is not None:
+            times = behaviour.times()
+            there = (times >= start_s) & (times < stop_s)
+            behaviour = nap.TsdFrame(t=times[there] - start_s, d=behaviour.values[there], columns=behaviour.columns)
+        course = self.weight_course
+        return replace(
+            self,
+            spike_times=nap.TsGroup(trains, time_support=nap.IntervalSet(0.0, stop_s - start_s)),
+            connectome=self.connectome if course is None else course.mean(start_s, stop_s),
+            behaviour=behaviour,
+            metadata=self.metadata | {"window_s": [start_s, stop_s]},
+            weight_course=None if course is None else course.between(start_s, stop_s),
         )
 
     def behaviour_on_grid(self, dt_s: float, n_steps: int) -> tuple[FloatArray, list[str]] | None:

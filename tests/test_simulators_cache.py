@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from simulators import cache, engine, simulate, simulate_seeds
-from simulators.base import Model
 from simulators.cost import require_possible
+from simulators.model import Model
 from simulators.networks import LifRandom
 from synapsnet.errors import InputError
 from synapsnet.recording import Simulation

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from simulators.base import Model, Network
+from simulators.base import Network
+from simulators.model import Model
 from simulators.networks.adex import Adex
 from simulators.networks.brunel import Brunel
 from simulators.networks.cell_types import LifCellTypes

@@ -36,7 +36,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.base import Model, Network
+from simulators.base import Network
+from simulators.model import Model
 from simulators.units import MILLI, NotNegative, Positive, Probability
 from simulators.wiring import lowest, weigh
 from synapsnet.array_types import FloatArray

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.base import Model
+from simulators.model import Model
 from simulators.neurons.lif import LifNetwork, psp_peak
 from simulators.units import MILLI, NotNegative, Positive
 from synapsnet.array_types import FloatArray, IndexArray

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from simulators.base import Model
+from simulators.model import Model
 from simulators.neurons.lif import LifNetwork
 from simulators.units import MILLI, NotNegative, Probability
 from simulators.wiring import cell_type_blocks

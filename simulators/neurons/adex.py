@@ -18,7 +18,8 @@ from abc import abstractmethod
 import numpy as np
 import numpy.typing as npt
 
-from simulators.base import Model, Network
+from simulators.base import Network
+from simulators.model import Model
 from simulators.neurons.lif import psp_peak
 from simulators.units import MILLI, NotNegative, Positive
 from synapsnet.array_types import FloatArray

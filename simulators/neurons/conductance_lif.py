@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from simulators.base import Model
+from simulators.model import Model
 from simulators.neurons.conductance import ON_PRE, SYNAPSES, ConductanceNetwork
 from simulators.units import MILLI, NotNegative
 

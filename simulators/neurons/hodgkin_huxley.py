@@ -18,7 +18,7 @@ at 13.9 Hz, and a drive of -4 mV or less silences it.
 
 from __future__ import annotations
 
-from simulators.base import Model
+from simulators.model import Model
 from simulators.neurons.conductance import ON_PRE, SYNAPSES, ConductanceNetwork
 from simulators.units import MILLI
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.base import Model, Network
+from simulators.base import Network
+from simulators.model import Model
 from simulators.units import MILLI
 from synapsnet.array_types import FloatArray
 from synapsnet.connectome import Edges

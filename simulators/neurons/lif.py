@@ -17,7 +17,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulators.base import Model, Network
+from simulators.base import Network
+from simulators.model import Model
 from simulators.units import MILLI, NotNegative, Positive
 from synapsnet.array_types import FloatArray
 from synapsnet.connectome import Edges

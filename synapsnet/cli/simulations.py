@@ -33,6 +33,9 @@ def simulate(
         list[str] | None,
         typer.Option(help="State of the whole network (see `synapsnet catalogue`); repeatable."),
     ] = None,
+    plasticity: Annotated[
+        str | None, typer.Option(help="How the connectivity changes (see `synapsnet catalogue`); default: it does not.")
+    ] = None,
     duration: Annotated[float, typer.Option(help="Simulated time in seconds.")] = 1200.0,
     seed: Seed = 0,
     seeds: Annotated[
@@ -42,8 +45,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Parameter as NAME=VALUE: of the network, or topology.NAME, inputs.NAME, states.STATE.NAME or "
-            "rates.NAME; repeatable.",
+            help="Parameter as NAME=VALUE: of the network, or topology.NAME, inputs.NAME, states.STATE.NAME, "
+            "rates.NAME or plasticity.NAME; repeatable.",
         ),
     ] = None,
     preview: Annotated[Path | None, typer.Option(help="Write an HTML page with the network's activity.")] = None,
@@ -60,6 +63,7 @@ def simulate(
     - `synapsnet simulate --network lif-random --duration 1200 --seed 1 -o sim.nwb`
     - `synapsnet simulate --network adex --topology small-world --set inputs.shared_fraction=0.3 -o sim.nwb`
     - `synapsnet simulate --state up-down --set states.up-down.size_mv=8 --set rates.median_hz=1 -o sim.nwb`
+    - `synapsnet simulate --plasticity rewiring --set plasticity.fraction=0.2 -o sim.nwb`
     - `synapsnet simulate --seeds 4 -o sim-{seed}.nwb`
     - `synapsnet simulate --duration 300 --preview page.html --beside suite2p/ --fs 6 -o sim.nwb`
     """
@@ -81,11 +85,12 @@ def simulate(
     if beside is None and reading != Reading():
         raise InputError("Reading options apply to the recording shown beside the simulation; name that with --beside.")
     parameters = nested(parameter or [])
-    if topology is not None:
-        more = parameters.get("topology", {})
-        if not isinstance(more, dict):
-            raise InputError("--topology and --set topology exclude each other; give one of them.")
-        parameters["topology"] = {"name": topology} | more
+    for name, chosen in (("topology", topology), ("plasticity", plasticity)):
+        if chosen is not None:
+            more = parameters.get(name, {})
+            if not isinstance(more, dict):
+                raise InputError(f"--{name} and --set {name} exclude each other; give one of them.")
+            parameters[name] = {"name": chosen} | more
     if state:
         more = parameters.get("states", {})
         if not isinstance(more, dict):
@@ -139,6 +144,11 @@ def observe(
         list[str] | None,
         typer.Option("--set", help="Another observation parameter as NAME=VALUE; see `synapsnet catalogue`."),
     ] = None,
+    from_s: Annotated[
+        float | None,
+        typer.Option("--from", help="Record from this time on, in seconds; connections are those of then."),
+    ] = None,
+    to_s: Annotated[float | None, typer.Option("--to", help="Record up to this time, in seconds.")] = None,
     visible: Annotated[float, typer.Option(help="Fraction of the neurons that are recorded.")] = 1.0,
     by: Annotated[
         Literal["random", "field", "depth", "rate", "type"],
@@ -152,6 +162,7 @@ def observe(
     --------
     - `synapsnet observe sim.nwb --as calcium --noise 2 --seed 1 -o rec.nwb`
     - `synapsnet observe sim.nwb --as spikes --visible 0.5 --set min_rate_hz=0.5 -o rec.nwb`
+    - `synapsnet observe sim.nwb --as spikes --from 600 -o second-half.nwb`
     """
     from pydantic import ConfigDict, ValidationError, validate_call
 
@@ -176,6 +187,8 @@ def observe(
     if modality == "spikes":
         options["notify"] = notify
     part = read_simulation(simulation)
+    if from_s is not None or to_s is not None:
+        part = part.between(from_s or 0.0, part.duration_s if to_s is None else to_s)
     if visible != 1.0 or by != "random" or cell_type:
         part = visible_part(part, fraction=visible, by=by, cell_types=tuple(cell_type or ()), seed=seed)
     try:

@@ -7,6 +7,8 @@ import pandas as pd
 from synapsnet.connectome import Connectome
 from synapsnet.io.waveforms import NARROW_MS
 from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation
+from synapsnet.weight_course import WeightCourse
+from synapsnet.wording import counted
 
 MOST_NAMES = 20
 
@@ -22,7 +24,17 @@ def describe_simulation(simulation: Simulation) -> dict[str, str]:
         "duration": _duration(simulation.duration_s),
         "mean rate": f"{rate_hz:.3g} Hz",
         "ground truth": _edges(simulation.connectome),
+        **_changes(simulation.weight_course),
     }
+
+
+def _changes(course: WeightCourse | None) -> dict[str, str]:
+    """How many connections change, between the first and the last time; empty if none can."""
+    if course is None:
+        return {}
+    changed = int((course.weight != course.weight[0]).any(0).sum())
+    times = f"known at {counted(len(course.start_s), 'time')} from 0 to {course.start_s[-1]:g} s"
+    return {"connections change": f"{changed} of {len(course.post)} weights, {times}"}
 
 
 def describe_recording(recording: Recording) -> dict[str, str]:

@@ -20,6 +20,7 @@ from synapsnet.io.nwb_write import FORMAT_VERSION, MODULE
 from synapsnet.io.plausible import increasing
 from synapsnet.memmap import filled, is_large
 from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation, neuron_table
+from synapsnet.weight_course import WeightCourse
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -46,7 +47,19 @@ def own_simulation(file: NWBFile, about: dict[str, Any]) -> Simulation:
     if names := about.get("behaviour"):
         times = file.processing["behavior"][next(iter(names))].timestamps[:]
         behaviour = _behaviour(file, names, times, nap.IntervalSet(times[0], times[-1]))
-    return Simulation(_spike_times(file.units), neurons, connectome, behaviour, about["metadata"])
+    course = None
+    if start_s := about.get("weight_course_start_s"):
+        table = file.processing[MODULE]["weight_course"]
+        course = WeightCourse(
+            n_neurons=len(neurons),
+            start_s=np.array(start_s),
+            post=table["post"][:],
+            pre=table["pre"][:],
+            weight=np.asarray(table["weight"][:]).reshape(-1, len(start_s)).T,
+            delay_s=table["delay_s"][:],
+            unit=connectome.unit,
+        )
+    return Simulation(_spike_times(file.units), neurons, connectome, behaviour, about["metadata"], course)
 
 
 def _behaviour(file: NWBFile, names: dict[str, Any], times: FloatArray, epochs: nap.IntervalSet) -> nap.TsdFrame | None:

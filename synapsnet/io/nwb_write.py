@@ -8,6 +8,7 @@
 | behaviour, a TimeSeries for each variable | `processing/behavior` |
 | valid epochs | `intervals/valid_epochs` |
 | neuron table, ground truth, everything else | `processing/synapsnet`: `neurons`, `connectome`, `about` |
+| ground truth that changes, a weight for each time | `processing/synapsnet/weight_course` |
 
 pynwb takes over a second to import, so it is imported where it is used.
 
@@ -30,6 +31,7 @@ import pynapple as nap
 from synapsnet.connectome import MATRICES, MOST_PAIRS, Connectome
 from synapsnet.files import atomic_path
 from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation
+from synapsnet.weight_course import WeightCourse
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, TimeSeries
@@ -97,6 +99,9 @@ def write_simulation(simulation: Simulation, path: str | Path) -> None:
         "metadata": simulation.metadata,
         "connectome_unit": simulation.connectome.unit,
     }
+    if simulation.weight_course is not None:
+        _add_weight_course(file, simulation.weight_course)
+        about["weight_course_start_s"] = simulation.weight_course.start_s.tolist()
     _add_about(file, "simulation", about)
     _write(file, path)
 
@@ -274,6 +279,23 @@ def add_connectome(
     }
     for kind, matrix in connectome.matrices.items():
         table.add_column(name=kind, description=descriptions[kind], data=matrix[post, pre])
+    file.processing[MODULE].add(table)
+
+
+def _add_weight_course(file: NWBFile, course: WeightCourse) -> None:
+    from pynwb.core import DynamicTable
+
+    table = DynamicTable(
+        name="weight_course",
+        description="Ground truth as a function of time: one row for each connection, 0 while there is none.",
+        id=list(range(len(course.post))),
+    )
+    for end in ("pre", "post"):
+        about = f"row of the {end}synaptic neuron in the table 'neurons'"
+        table.add_column(name=end, description=about, data=getattr(course, end))
+    table.add_column(name="delay_s", description="transmission delay in seconds", data=course.delay_s)
+    about = f"weight in {course.unit} from each of the times weight_course_start_s of the table 'about' on"
+    table.add_column(name="weight", description=about, data=_compressed(course.weight.T))
     file.processing[MODULE].add(table)
 
 

@@ -90,10 +90,13 @@ def observe(case: Case) -> Recording:
             )
         return recorded.load()
     duration_s, visible = options.pop("duration_s"), options.pop("visible")
+    from_s, to_s = options.pop("from_s", 0.0), options.pop("to_s", duration_s)
     if recorded is None:
         simulation = simulate(network_of(case.network), duration_s=duration_s, seed=case.seed)
     else:
         simulation = as_simulation(recorded.load(), duration_s)
+    if (from_s, to_s) != (0.0, duration_s):
+        simulation = simulation.between(from_s, to_s)
     if visible < 1:
         simulation = visible_part(simulation, fraction=visible, seed=case.seed)
     return OBSERVE[modality](simulation, seed=case.seed, **options)

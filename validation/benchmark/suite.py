@@ -43,7 +43,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from simulators import Network, observe_calcium, observe_spikes
 from simulators.networks import network_class
-from simulators.units import Positive
+from simulators.units import NotNegative, Positive
 from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.parameters import Parameters
 from validation.benchmark.recorded import Recorded
@@ -66,6 +66,8 @@ class Observation(Parameters):
     duration_s : float
     visible : float
         Fraction of the neurons that is recorded, drawn at random.
+    from_s, to_s : float, optional
+        Only this part of the time is recorded; where connections change, those of this time are the truth.
     **options
         Parameters of `observe_spikes` or `observe_calcium`.
     """
@@ -76,6 +78,8 @@ class Observation(Parameters):
     modality: Literal["spikes", "calcium", "recorded"] = Field(alias="as")
     duration_s: Positive = 600.0
     visible: Annotated[float, Field(gt=0, le=1)] = 1.0
+    from_s: NotNegative | None = None
+    to_s: Positive | None = None
 
     @model_validator(mode="after")
     def _known_options(self) -> Observation:
@@ -95,6 +99,7 @@ class Observation(Parameters):
         if self.modality == "recorded":
             return {"as": self.modality}
         own = {"as": self.modality, "duration_s": self.duration_s, "visible": self.visible}
+        own |= {name: value for name in ("from_s", "to_s") if (value := getattr(self, name)) is not None}
         return own | _options(self.modality) | self.options
 
 
