@@ -147,6 +147,18 @@ def test_the_default_network_fires_asynchronously(default_simulation):
     assert counts.var() / counts.mean() < 2.5
 
 
+def test_adaptation_ends_the_bursts_that_excitation_ignites():
+    duration_s, step_s = 60.0, 0.02
+    simulation = simulate("lif-bursting", duration_s=duration_s, seed=1)
+    all_s = np.concatenate([spikes(simulation, k) for k in range(100)])
+    rate_hz = np.histogram(all_s, np.arange(0, duration_s + step_s / 2, step_s))[0] / 100 / step_s
+    in_burst = rate_hz > 20
+    n_bursts = np.count_nonzero(np.diff(in_burst.astype(int)) == 1)
+    assert 15 < 60 * n_bursts / duration_s < 45
+    assert rate_hz[in_burst].sum() / rate_hz.sum() > 0.6
+    assert np.median(rate_hz) < 2
+
+
 def test_the_default_network_is_80_excitatory_and_20_inhibitory_neurons(default_simulation):
     weight = default_simulation.connectome.weight
     kind = default_simulation.neurons["cell_type"].to_numpy()

@@ -11,7 +11,7 @@ from simulators.networks.coba import Coba, CobaSmall
 from simulators.networks.cobahh import Cobahh, CobahhSmall
 from simulators.networks.cortex import Cortex
 from simulators.networks.izhikevich import Izhikevich
-from simulators.networks.lif import LifConnectome, LifRandom
+from simulators.networks.lif import LifBursting, LifConnectome, LifRandom
 from simulators.networks.microcircuit import Microcircuit
 from simulators.networks.ring_attractor import RingAttractor
 from simulators.networks.v1 import V1Layer23
@@ -19,6 +19,7 @@ from synapsnet.errors import unknown_name
 
 _ALL: tuple[type[Network], ...] = (
     LifRandom,
+    LifBursting,
     LifCellTypes,
     Adex,
     Izhikevich,
@@ -44,6 +45,7 @@ __all__ = [
     "CobahhSmall",
     "Cortex",
     "Izhikevich",
+    "LifBursting",
     "LifCellTypes",
     "LifConnectome",
     "LifRandom",
