@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control, norm
 from sklearn.metrics import average_precision_score
 
 from synapsnet.connectome import Connectome
@@ -196,6 +197,22 @@ def test_few_neurons_are_no_obstacle(n):
         assert torch.isfinite(matrix).all()
 
 
+def test_of_two_neurons_a_strong_connection_is_found():
+    _, evidence = draw(0, n=2, density=0)
+    evidence.estimate[1, 0] = 8 * STEPS**-0.5
+    found = posterior(evidence)
+    assert found.p_absent[1, 0] < 1e-3 < 0.5 < found.p_absent[0, 1]
+
+
+def test_where_no_pair_is_informative_nothing_is_connected():
+    _, evidence = draw(0, n=6)
+    found = posterior(replace(evidence, informative=torch.zeros(6, 6, dtype=torch.bool)))
+    assert (found.p_absent == 1).all()
+    assert (found.p_value == 1).all()
+    assert not found.mean.any()
+    assert found.sd.numpy() == pytest.approx(evidence.standard_error.numpy())
+
+
 def test_a_silent_neuron_breaks_nothing():
     weight, evidence = draw(0)
     evidence.estimate[:, 3] = evidence.estimate[3] = 0
@@ -272,6 +289,59 @@ def test_indirect_effects_by_hand():
     zero_lag[1, 3] = zero_lag[3, 1] = -(0.2 * 0.5 * 2.0) * (0.6 * 0.5 * -4.0)
     torch.testing.assert_close(fit.indirect_lag, lag)
     torch.testing.assert_close(fit.indirect_zero_lag, zero_lag)
+
+
+def fit_to(z):
+    """What is fitted, before its first iteration, to estimates z in standard errors."""
+    n = len(z)
+    return module._Fit(z, torch.zeros(n, n), torch.ones(n, n), STEPS, ~torch.eye(n, dtype=torch.bool))
+
+
+def test_a_type_connects_to_no_more_than_allowed_and_hardly_with_the_other_sign():
+    fit = fit_to(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)))
+    prior = torch.rand(fit.prior.shape, generator=torch.Generator().manual_seed(1)).double() + 0.1
+    prior[0, : fit.zero] *= 3  # the first type inhibits, the second excites
+    prior[1, fit.zero + 1 :] *= 3
+    fit.prior = prior / prior.sum(1, keepdim=True)
+    before = fit.prior.clone()
+    fit._bound_prior()
+    negative, positive = fit.prior[:, : fit.zero].sum(1), fit.prior[:, fit.zero + 1 :].sum(1)
+    assert (negative + positive).tolist() == pytest.approx([pair_model.MOST_DENSE] * 2)
+    assert [positive[0] / negative[0], negative[1] / positive[1]] == pytest.approx([module.MOST_MIXED] * 2)
+    assert fit.prior.sum(1).tolist() == pytest.approx([1, 1])
+    for sizes in (slice(0, fit.zero), slice(fit.zero + 1, None)):  # all sizes of a sign shrink alike
+        ratio = fit.prior[:, sizes] / before[:, sizes]
+        assert ratio.numpy() == pytest.approx(ratio[:, :1].expand_as(ratio).numpy())
+
+
+@pytest.mark.parametrize("n_strong", [0, 3])
+def test_the_density_is_bounded_by_what_stands_out_one_by_one(n_strong):
+    """Against the Benjamini-Hochberg procedure of scipy."""
+    noise = norm.ppf(np.linspace(0, 1, 402)[1:-1])  # in which nothing stands out
+    z = torch.from_numpy(np.random.default_rng(0).permutation(noise).reshape(20, 20)).float()
+    z[0, 1 : 1 + n_strong] = 7.0
+    fit = fit_to(z)
+    fit.bound_density()
+    passing = false_discovery_control(fit.p_value()[fit.pairs].numpy()) <= module.NOTICED_RATE
+    assert passing.sum() == n_strong
+    assert fit.most_dense == pytest.approx(module.MOST_TO_NOTICED * n_strong / (20 * 19))
+
+
+def test_moments_of_a_weight_from_sums_over_sizes():
+    """The factors of a polynomial in the estimate against the moments of normal distributions about each size."""
+    fit = fit_to(3 * torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))
+    fit.spurious = torch.rand(fit.prior.shape, generator=torch.Generator().manual_seed(1)).double()
+    assert fit.lag_sd > 2
+    estimate, variance = 1.7 * fit.lag_sd, fit.width.square()
+    fraction = variance / (variance + fit.lag_sd**2)
+    centre = fit.weights + fraction * (estimate - fit.weights)
+    connected = fit.prior * (1 - fit.spurious)
+    total, absent, *powers = fit._sums_over_sizes(slice(None)).sum(2).double()
+    assert total.tolist() == pytest.approx([1, 1])
+    assert absent.numpy() == pytest.approx((fit.prior * fit.spurious).sum(1).numpy(), rel=1e-5)
+    mean, square = powers[0] + powers[1] * estimate, powers[2] + (powers[3] + powers[4] * estimate) * estimate
+    assert mean.numpy() == pytest.approx((connected @ centre).numpy(), rel=1e-5)
+    assert square.numpy() == pytest.approx((connected @ (centre**2 + fraction * fit.lag_sd**2)).numpy(), rel=1e-5)
 
 
 def contaminated(seed, signs):

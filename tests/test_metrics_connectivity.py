@@ -219,7 +219,7 @@ def test_seed_decides_the_interval_only() -> None:
 
 
 def test_wrong_input() -> None:
-    with pytest.raises(InputError, match="of 12 neurons, but the true one is of 5"):
+    with pytest.raises(InputError, match="by m is of 12 neurons, but the true one is of 5"):
         score_connectivity("m", network(0, n=5), network(0))
     with pytest.raises(InputError, match="must not be negative"):
         score_connectivity("m", network(0), network(0), n_resamples=-1)

@@ -18,9 +18,10 @@ from synapsnet.errors import InputError
 from synapsnet.recording import neuron_table
 from validation.metrics.bootstrap import draw_counts
 from validation.metrics.connectivity import score_connectivity
-from validation.metrics.detection import rank, settled
+from validation.metrics.detection import decide, rank, settled
 from validation.metrics.glossary import BITS, CONNECTIVITY_METRICS, FORECAST_METRICS
 from validation.metrics.motifs import lookalike_pairs, strong_effective
+from validation.metrics.p_values import false_positive_rate, p_value_distance
 from validation.metrics.results import ConnectivityScores, ForecastScores
 
 seeds = st.integers(0, 10_000)
@@ -231,6 +232,28 @@ def test_what_a_method_does_not_give_is_none() -> None:
         "delay_error_s", "delay_correlation", "block_correlation", "fooled_by_relay", "fooled_by_unequal_delays",
         "effective_auprc", "effective_weight_correlation",
     }  # fmt: skip
+
+
+def test_a_resample_of_one_class_only_has_no_scores() -> None:
+    """Units 0 and 1 are all positive, or not."""
+    counts = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
+    ranking = rank(np.array([2.0, 1.0]), np.array([True, False]), np.array([0, 1]), counts)
+    for scores in ranking:
+        assert np.isnan(scores).tolist() == [False, True, True]
+
+
+def test_decisions_on_one_absent_pair_count() -> None:
+    edge, reported = np.array([[True, False]]), np.array([[True, True]])
+    found = decide(reported, edge, np.ones((1, 2), bool), np.ones((1, 1)))
+    assert [found.mcc[0], found.f1[0], found.false_discovery_rate[0]] == pytest.approx([0, 2 / 3, 1 / 2])
+    assert np.isnan(decide(reported, edge, edge, np.ones((1, 1))).f1)  # without an absent pair
+
+
+def test_p_values_below_five_percent_by_hand() -> None:
+    p_values, absent = np.array([[0.01, 0.05], [0.2, 0.01]]), np.array([[True, True], [True, False]])
+    assert false_positive_rate(p_values, absent, np.ones((1, 2))) == pytest.approx([1 / 3])
+    assert p_value_distance(np.array([0.25, 0.5, 0.75])) == pytest.approx(0.25)
+    assert np.isnan(p_value_distance(np.array([])))
 
 
 def test_nothing_found_is_no_false_discovery() -> None:
