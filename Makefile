@@ -4,6 +4,7 @@
 # make docs         the documentation site, into build/site
 # make gpu          on a machine with CUDA: tests and measurements, docs/gpu.md (PYTHON names a Python that has PyTorch)
 # make check        style, types and the direction of imports
+# make mutants      which small mistakes in the core no test notices: of a tenth of them, in half an hour (MUTANTS)
 # make constraints  constraints.txt for what pyproject.toml asks; versions that still fit stay
 # make resolve      whether that can be installed on every supported Python
 #
@@ -13,10 +14,11 @@ SUPPORTED := 3.11 3.12 3.13 3.14
 PYTHON ?= $(firstword $(wildcard .venv/bin/python) python3)
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 BIN := .venv/bin
+MUTANTS ?= *mutmut_*3
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --all-extras
 INSTALLED := .venv/installed-$(VERSION)
 
-.PHONY: demo test gpu check docs picture constraints resolve clean
+.PHONY: demo test gpu check docs picture mutants constraints resolve clean
 
 demo: $(INSTALLED)
 	$(BIN)/synapsnet demo --output demo
@@ -32,6 +34,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutants: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1 '$(MUTANTS)'
+	$(BIN)/mutmut results | grep -v "not checked"
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -59,4 +65,4 @@ picture: $(INSTALLED)
 		--virtual-time-budget=10000 --screenshot=docs/demo.png "file://$(CURDIR)/demo/report.html"
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo mutants

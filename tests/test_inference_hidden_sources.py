@@ -87,6 +87,10 @@ def test_a_likely_hidden_neuron_is_no_connection_and_the_rest_stays():
     assert before.p_absent[0, 2] < 0.01 and before.p_value[0, 2] < 1e-6
     assert after.p_absent[0, 2] > 0.8 and after.p_value[0, 2] == 1
     assert abs(after.mean[0, 2]) < 0.2 * before.mean[0, 2]
+    direct = float((1 - after.p_absent[0, 2]) / (1 - before.p_absent[0, 2]))
+    assert after.mean[0, 2] == pytest.approx(direct * float(before.mean[0, 2]), rel=1e-3)
+    square = float(before.sd[0, 2] ** 2 + before.mean[0, 2] ** 2)  # of the weight, if it is a connection
+    assert after.sd[0, 2] ** 2 == pytest.approx(direct * square - float(after.mean[0, 2] ** 2), rel=1e-3)
     assert after.p_absent[1, 2] < 0.01 and after.p_value[1, 2] == pytest.approx(np.exp(-8.0), rel=1e-4)
     others = torch.ones_like(before.p_absent, dtype=torch.bool)
     others[:2, 2] = others[2, :2] = False  # and the reverse, of which a connection explains a part

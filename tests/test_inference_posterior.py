@@ -297,6 +297,16 @@ def fit_to(z):
     return module._Fit(z, torch.zeros(n, n), torch.ones(n, n), STEPS, ~torch.eye(n, dtype=torch.bool))
 
 
+def test_a_neurons_first_type_is_the_sign_of_what_it_sends():
+    z = torch.randn(10, 10, generator=torch.Generator().manual_seed(0))
+    z[:, 3], z[:, 5] = 1.0, -1.0
+    fit = fit_to(z)
+    standard = (z - fit.lag_offset[0]) / fit.lag_sd
+    sent = (standard * fit.pairs).sum(0) / 3
+    assert fit.p_type[:, 0].numpy() == pytest.approx(torch.sigmoid(2 * sent).numpy(), rel=1e-5)
+    assert fit.p_type[3, 0] > 0.9 > 0.1 > fit.p_type[5, 0]
+
+
 def test_a_type_connects_to_no_more_than_allowed_and_hardly_with_the_other_sign():
     fit = fit_to(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)))
     prior = torch.rand(fit.prior.shape, generator=torch.Generator().manual_seed(1)).double() + 0.1
