@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from typer.main import get_command
 
+import synapsnet
 from reports.docs import pages
 from reports.notebooks import notebook, notebook_name
 from synapsnet.cli import main
@@ -61,18 +62,42 @@ def written() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
-def test_a_tutorial_runs_as_a_notebook_and_keeps_its_promises(name, tmp_path, monkeypatch, small_simulation):
+def test_the_notebook_of_a_tutorial_runs_and_keeps_its_promises(name, tmp_path, monkeypatch, small_simulation):
+    """Cell by cell in this process, which has imported already what a kernel and each of its commands would."""
     assert small_simulation.n_neurons == 20  # compiled already
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     made = notebook(PAGES[name], checked=True)
     n_promises = PAGES[name].count("<!-- check: ")
     assert n_promises and sum(cell.source.startswith("assert ") for cell in made.cells) == n_promises
-    NotebookClient(made, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
-    assert all(cell.execution_count for cell in made.cells if cell.cell_type == "code")
+    variables: dict[str, object] = {}
+    for cell in (cell for cell in made.cells if cell.cell_type == "code"):
+        first, _, rest = cell.source.partition("\n")
+        if first == "%%sh -e":
+            for line in rest.splitlines():
+                run(shlex.split(line), monkeypatch)
+        elif first.startswith("%%writefile "):
+            Path(first.removeprefix("%%writefile ")).write_text(rest)
+        else:
+            exec(compile(cell.source, name, "exec"), variables)
+    for path in tmp_path.glob("*.py"):
+        del sys.modules[path.stem]
+
+
+def test_a_notebook_runs_in_a_kernel_until_a_command_fails(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    page = (
+        '```python title="m.py"\na = 1\n```\n\n```python\nwritten = open("m.py").read()\n```\n\n'
+        '<!-- check: written == "a = 1\\n" -->\n\n'
+        "```sh\nsynapsnet --version\n```\n\n```sh\nfalse\ntrue\n```\n\n```python\nprint('not reached')\n```\n"
+    )
+    made = notebook(page, checked=True)
+    with pytest.raises(CellExecutionError, match="non-zero exit status 1"):
+        NotebookClient(made, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert [cell.execution_count for cell in made.cells] == [1, 2, 3, 4, 5, None]
+    assert made.cells[3].outputs[0].text == f"synapsnet {synapsnet.__version__}\n"
 
 
 def test_a_notebook_by_hand():
@@ -94,13 +119,6 @@ def test_a_notebook_by_hand():
     ]
     assert [cell.source for cell in notebook(page, checked=True).cells if cell not in cells][3] == "assert m.a == 1"
     assert nbformat.writes(notebook(page)) == nbformat.writes(notebook(page))
-
-
-def test_a_command_that_fails_stops_a_notebook(tmp_path, monkeypatch):
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    made = notebook("```sh\nfalse\ntrue\n```\n")
-    with pytest.raises(CellExecutionError, match="non-zero exit status 1"):
-        NotebookClient(made, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
@@ -139,6 +157,7 @@ def test_the_readme_step_by_step(tmp_path, monkeypatch, small_simulation):
 
 
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert words[0] == "synapsnet"
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:
         main()
