@@ -6,20 +6,40 @@ Lightning Fabric handles devices, precisions and communication between processes
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
 from synapsnet.errors import InputError
 from synapsnet.processes import sizes
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["32-true", "bf16-mixed"]
 DeviceType = Literal["cpu", "cuda", "mps"]
 DEVICES, PRECISIONS = get_args(Device), get_args(Precision)
+
+
+def kind_of_device(device: str = "auto", precision: str = "32-true") -> DeviceType:
+    """What `device` stands for on this machine; raises `InputError` as `launch` does."""
+    for what, name, known in (("device", device, DEVICES), ("precision", precision, PRECISIONS)):
+        if name not in known:
+            raise InputError(f"The {what} must be {', '.join(known[:-1])} or {known[-1]}; got {name!r}.")
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = next(name for name in ("cuda", "mps", "cpu") if available[name]) if device == "auto" else device
+    if not available[kind]:
+        raise InputError(
+            f"There is no {kind.upper()} device that PyTorch can use; choose --device cpu or --device auto."
+        )
+    return cast(DeviceType, kind)
+
+
+def torch_device(device: str = "auto") -> torch.device:
+    """Where to put tensors; raises `InputError` as `launch` does."""
+    return torch.device("cpu") if kind_of_device(device) == "cpu" else launch(device).device
 
 
 @lru_cache
@@ -37,15 +57,10 @@ def launch(device: str = "auto", precision: str = "32-true") -> Fabric:
     InputError
         If the name is unknown, or there is no such device.
     """
-    for what, name, known in (("device", device, DEVICES), ("precision", precision, PRECISIONS)):
-        if name not in known:
-            raise InputError(f"The {what} must be {', '.join(known[:-1])} or {known[-1]}; got {name!r}.")
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    kind = next(name for name in ("cuda", "mps", "cpu") if available[name]) if device == "auto" else device
-    if not available[kind]:
-        raise InputError(
-            f"There is no {kind.upper()} device that PyTorch can use; choose --device cpu or --device auto."
-        )
+    from lightning_fabric import Fabric  # brings PyTorch's compiler, seconds that loading a model need not take
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+    kind = kind_of_device(device, precision)
     here, everywhere = sizes()
     fabric = Fabric(
         accelerator=kind,

@@ -6,19 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import sklearn.exceptions
 import torch
-from lightning_fabric import Fabric
 from sklearn.base import BaseEstimator
 
 from synapsnet.connectome import Connectome
 from synapsnet.deconvolution import deconvolve
-from synapsnet.devices import Device, Precision, launch
+from synapsnet.devices import Device, Precision, kind_of_device, launch, torch_device
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
 from synapsnet.fitted import FittedModel, Material, connectome_of, n_features, require_one_decoder, shape_of
@@ -31,6 +30,9 @@ from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
 from synapsnet.training import History, section
 from synapsnet.windows import require_windows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FORMAT_VERSION = 5
 BYTES_PER_PAIR = 60  # of neurons: weights, what trains them, evidence and posterior
@@ -145,7 +147,7 @@ class SynapsNet(BaseEstimator):
         return self
 
     def _check_parameters(self) -> None:
-        _ = self.fabric, self.settings
+        _ = kind_of_device(self.device, self.precision), self.settings
 
     @property
     def fabric(self) -> Fabric:
@@ -395,7 +397,7 @@ class SynapsNet(BaseEstimator):
             loaded = cls(device=device, **Settings.restore(described["settings"]).model_dump())
             tensors = safetensors.torch.load_file(folder / PARAMETERS)
             loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
-                loaded.fabric.device
+                torch_device(device)
             )
             matrices: dict[str, Any] = {
                 name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()

@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from synapsnet.connectome import Connectome
@@ -31,6 +30,9 @@ from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
 from synapsnet.training import History, Schedule, Task, mean_loss, train
 from synapsnet.windows import segments_of_process, stretches, windows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2

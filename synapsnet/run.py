@@ -21,13 +21,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from synapsnet.devices import Device, DeviceType, Precision, launch
+from synapsnet.devices import Device, DeviceType, Precision, kind_of_device, launch
 from synapsnet.errors import InputError, border
 from synapsnet.estimator import DESCRIPTION as MODEL
 from synapsnet.estimator import PARAMETERS, SynapsNet
@@ -39,6 +38,9 @@ from synapsnet.printable import printable
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FORMAT_VERSION = 1
 DESCRIPTION, RECORDING, CHECKPOINT, REPLACED = "run.json", "recording.nwb", "checkpoint", "replaced"
@@ -159,7 +161,7 @@ def fit_run(
         settings=settings.model_dump(mode="json"),
         test_fraction=test_fraction,
         gap_steps=gap,
-        device=cast(DeviceType, models["synapsnet"].fabric.device.type),
+        device=kind_of_device(device),
         precision=precision,
         source=printable(source),
         pretrained=None if pretrained is None else str(Path(pretrained).resolve().name),

@@ -15,10 +15,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from synapsnet.devices import add_up, add_up_gradients, launch
@@ -28,6 +28,9 @@ from synapsnet.limits import require_time
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 from synapsnet.windows import batches, n_targets, require_windows, segments_of_process, windows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 WARM_UP = 0.1  # fraction of all updates in which the learning rate rises
 CONNECTIVITY_STEP = 30.0  # W, in units of its standard error, has further to go than the decoder
