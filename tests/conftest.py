@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker: more of them onl
         os.environ.setdefault(variable, "1")
 
 import fcntl
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,12 @@ hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile("repeatable")
 
 Simulate = Callable[..., Simulation]
+
+
+def pytest_collection_finish() -> None:
+    """What all tests have imported stays: the garbage collector need not look through it again and again."""
+    gc.freeze()
+
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
