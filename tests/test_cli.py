@@ -74,7 +74,7 @@ def files(small_simulation, spike_recording, calcium_recording, tmp_path_factory
     folder = tmp_path_factory.mktemp("files")
     write_simulation(small_simulation, folder / "sim.nwb")
     write_recording(spike_recording.select_rows([(0, 8000)]), folder / "spikes.nwb")
-    write_recording(calcium_recording, folder / "calcium.nwb")
+    write_recording(calcium_recording.select_rows([(0, 1800)]), folder / "calcium.nwb")
     return folder
 
 

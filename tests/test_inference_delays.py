@@ -102,10 +102,9 @@ def test_silent_neurons_have_no_delays():
 
 def test_synapsnet_infers_delays_where_there_are_spike_times(small_simulation):
     recording = observe_spikes(small_simulation, seed=0)
-    found = SynapsNet(epochs=2).fit(recording.without_ground_truth()).connectivity_
+    found = SynapsNet().infer(recording.without_ground_truth())
     likely = found.local_fdr < 0.5
     assert likely.any()
     assert np.array_equal(np.isfinite(found.delay_s), likely)
     counts_only = Recording.from_array(recording.values, recording.dt_s, "spikes")
-    without = SynapsNet(epochs=2).fit(counts_only).connectivity_
-    assert without.delay_s is None
+    assert SynapsNet().infer(counts_only).delay_s is None

@@ -20,7 +20,7 @@ def unconnected():
     rng = np.random.default_rng(0)
     spikes = rng.random((30_000, 20)) < rng.uniform(0.02, 0.06, 20)
     recording = Recording.from_array(spikes, 0.005, "spikes")
-    return recording, SynapsNet(seed=0, prior="none").fit(recording)
+    return recording, SynapsNet(seed=0, prior="none", epochs=4).fit(recording)
 
 
 def test_where_there_are_no_connections_estimates_scatter_as_their_errors_say(unconnected):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -155,6 +155,7 @@ def test_random_scores_are_at_chance_within_their_intervals() -> None:
         assert estimate.low - 0.02 < expected < estimate.high + 0.02
 
 
+@settings(max_examples=8)  # each scores 100 resamples
 @given(seed=seeds)
 def test_interval_contains_the_value(seed: int) -> None:
     truth = network(seed, n=40)

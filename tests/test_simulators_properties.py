@@ -118,7 +118,7 @@ def test_every_network_is_drawn_with_every_topology(name, topology):
     assert run.signals.weight_v.shape == (n, run.signals.signal.shape[1])
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)  # each draws three networks; the test above draws all kinds
 @given(name=NAMES, topology=st.sampled_from(WIRINGS), stimulus_mv=st.sampled_from([0.0, 2.0]), seed=SEEDS)
 def test_what_a_simulation_says_of_itself_repeats_it_byte_for_byte(name, topology, stimulus_mv, seed):
     assume((name, topology) not in WITHOUT_EXCITATION)
@@ -180,7 +180,7 @@ def fire(connectome: Connectome, values: dict[str, Any], duration_s: float, seed
     return [spikes.time_s[spikes.neuron == k] for k in range(N)]
 
 
-@settings(max_examples=15)
+@settings(max_examples=5)  # each runs the program twice
 @given(seed=SEEDS)
 def test_the_same_seed_gives_the_same_spikes_byte_for_byte(compiled, seed):
     network = LifRandom(n_neurons=N, connection_probability=0.15)
@@ -196,7 +196,7 @@ def test_the_same_seed_gives_the_same_spikes_byte_for_byte(compiled, seed):
     assert first == spikes()
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)  # each runs the program twice
 @given(seed=SEEDS, order=st.permutations(range(N)))
 def test_relabelled_neurons_fire_the_relabelled_spikes(compiled, seed, order):
     """Without noise, which belongs to a place in the table. Sums in another order may round otherwise: one step."""
