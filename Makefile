@@ -47,7 +47,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 		$(or $(addprefix Python ,$(VERSION)),not there). Name another: make PYTHON=python3.12 demo))
 	@echo "Setting up .venv with Python $(VERSION) ($(PYTHON))."
 	test -x $(BIN)/python$(VERSION) || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores, where pip takes one; some packages ship what is no Python
 	touch $@
 
 # needs a .venv that is there already, but not what pyproject.toml has just begun to ask for
