@@ -80,7 +80,7 @@ CALCIUM_METRICS = (
 def compare(likeness: ComparablePair) -> tuple[Table, list[str], list[Panel]]:
     """Table, sentences and figures of a simulation and a recording that were observed alike."""
     pair = {SIMULATION: likeness.simulated, RECORDING: likeness.real}
-    found = {name: statistics_of(recording) for name, recording in pair.items()}
+    statistics = {name: statistics_of(recording) for name, recording in pair.items()}
     panels = [_example(name, recording) for name, recording in pair.items()]
     if likeness.real.modality == "calcium":
         curves = {}
@@ -98,13 +98,17 @@ def compare(likeness: ComparablePair) -> tuple[Table, list[str], list[Panel]]:
         Panel(
             capital(metric.name),
             metric.meaning,
-            {"": distribution_figure({n: getattr(f, metric.field) for n, f in found.items()}, metric.name, COLORS)},
+            {
+                "": distribution_figure(
+                    {n: getattr(f, metric.field) for n, f in statistics.items()}, metric.name, COLORS
+                )
+            },
         )
-        for metric in _metrics(found[RECORDING])
+        for metric in _metrics(statistics[RECORDING])
     ]
-    apart = differences(found[SIMULATION], found[RECORDING])
+    apart = differences(statistics[SIMULATION], statistics[RECORDING])
     sentences = [f"{capital(metric.name)}: {how} in the simulation." for metric, how in apart.items()]
-    return summary_table(found, "Median over neurons or pairs, and quartiles"), sentences, panels
+    return summary_table(statistics, "Median over neurons or pairs, and quartiles"), sentences, panels
 
 
 def summary_table(statistics: Mapping[str, SpikeStatistics | CalciumStatistics], caption: str) -> Table:

@@ -32,12 +32,12 @@ def forecast_tables(results: pd.DataFrame) -> str:
     InputError
         If the methods do not include SynapsNet and the mean.
     """
-    found = skills(results, MODEL)
-    if found.empty:
+    skill_table = skills(results, MODEL)
+    if skill_table.empty:
         raise InputError(
             f"Forecasts are compared with {MODEL}'s by their skill over the mean; run {MODEL} and the mean."
         )
-    return "\n".join([*_by_recording(found), "", *_over_recordings(found, results)]) + "\n"
+    return "\n".join([*_by_recording(skill_table), "", *_over_recordings(skill_table, results)]) + "\n"
 
 
 def _by_recording(skill_table: pd.DataFrame) -> Iterator[str]:

@@ -118,17 +118,17 @@ def _methods(run: RunResults) -> Iterator[str]:
 
 
 def _section(run: RunResults, more: Details, styles: Styles, anchor: str) -> Section:
-    found = None if more.assessment is None else assessed(more.assessment, more.parts)
-    statements = [] if found is None else found.statements
-    if found is None or run.truth is not None:
-        statements += summarise(run, n_reported=found is None)
+    assessment = None if more.assessment is None else assessed(more.assessment, more.parts)
+    statements = [] if assessment is None else assessment.statements
+    if assessment is None or run.truth is not None:
+        statements += summarise(run, n_reported=assessment is None)
     horizons = run.scores.forecast[0].horizon_steps if run.scores.forecast else []
     return Section(
         anchor=anchor,
         title=run.title,
         facts=_facts(run),
         statements=statements,
-        assessed=found,
+        assessed=assessment,
         connectivity=list(connectivity_panels(run, styles)),
         connectivity_scores=connectivity_table(run),
         neurons=_neurons(run, more),

@@ -131,8 +131,8 @@ def standing_table(
 def setting_table(results: pd.DataFrame, labels: dict[str, str], metric: Metric) -> Table:
     """Settings by methods: one metric."""
     rows = []
-    for setting, found in scores(results, metric.field).groupby("setting", sort=False):
-        rows.append(Row(str(setting), str(setting), _marked(labels, _estimates(found), metric.lower_is_better)))
+    for setting, of_setting in scores(results, metric.field).groupby("setting", sort=False):
+        rows.append(Row(str(setting), str(setting), _marked(labels, _estimates(of_setting), metric.lower_is_better)))
     columns = [Metric(m, label, metric.meaning, metric.lower_is_better) for m, label in labels.items()]
     return Table(f"{metric.name} by setting, with 95% intervals over seeds", columns, rows)
 
@@ -143,10 +143,10 @@ def fidelity_table(results: pd.DataFrame, labels: dict[str, str]) -> str:
     The best AUPRC of a contestant is bold. Where nothing is connected the number of pairs that are reported stands in
     place of both; a dash where a method took no part, failed, or says nothing of significance. A last row has seconds.
     """
-    found = {name: scores(results, name) for name in (RANKED, "false_discovery_rate", "n_reported")}
+    tables = {name: scores(results, name) for name in (RANKED, "false_discovery_rate", "n_reported")}
     by_cell = {
         name: {(row["setting"], row["method"]): row["value"] for row in rows.to_dict("records")}
-        for name, rows in found.items()
+        for name, rows in tables.items()
     }
     lines = [f"| AUPRC / realised FDR | {' | '.join(labels.values())} |", "|---" * (len(labels) + 1) + "|"]
     for setting in dict.fromkeys(settings(results)):
@@ -183,8 +183,8 @@ def peer_tables(results: pd.DataFrame, labels: dict[str, str]) -> list[Table]:
 
 def _peer_table(results: pd.DataFrame, labels: dict[str, str], of: Peers) -> Table:
     metric = _metric(of.published.metric)
-    found = scores(results, metric.field)
-    ours = _estimates(found[found["setting"] == of.setting])
+    values = scores(results, metric.field)
+    ours = _estimates(values[values["setting"] == of.setting])
     rows = [Row(method, labels[method], [cell, Cell("here")]) for method, cell in ours.items() if method in labels]
     rows += [
         Row(f"published-{name}", name, [_number(value), Cell("published")])

@@ -66,10 +66,10 @@ def _connectivity(results: RunResults) -> Iterator[Statement]:
     if MODEL not in auprc or chance is None:
         return
     ours, name = auprc[MODEL], _name(results, MODEL)
-    found = f"{name} finds the connections with AUPRC {format_estimate(ours)}; chance is {format_number(chance)}"
+    recovery = f"{name} finds the connections with AUPRC {format_estimate(ours)}; chance is {format_number(chance)}"
     best = _best(auprc)
     theirs = f"; {_name(results, best)}, the best comparator, reaches {format_estimate(auprc[best])}" if best else ""
-    yield Statement(f"{found}{theirs}{_overlap(ours, auprc.get(best))}.")
+    yield Statement(f"{recovery}{theirs}{_overlap(ours, auprc.get(best))}.")
     if _low(ours) <= chance:
         yield Statement(f"{name} finds the connections no better than chance.", warning=True)
     if best and auprc[best].value > ours.value:

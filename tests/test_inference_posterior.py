@@ -324,6 +324,24 @@ def test_a_type_connects_to_no_more_than_allowed_and_hardly_with_the_other_sign(
         assert ratio.numpy() == pytest.approx(ratio[:, :1].expand_as(ratio).numpy())
 
 
+def test_an_iteration_learns_types_and_sizes_by_bayes_theorem(monkeypatch):
+    """A type is as likely as what a neuron sends says, times how common it is; sizes are counted beside a few pairs."""
+    monkeypatch.setattr(module._Fit, "_bound_prior", lambda fit: None)
+    fit = fit_to(2 * torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))
+    p_excites = torch.linspace(0.6, 0.95, 12).double()
+    fit.p_type = torch.stack([p_excites, 1 - p_excites], dim=1)
+    expected, common = fit.expectations(), fit.p_type.mean(0)
+    fit.update()
+    p_type = expected.log_evidence.exp().T * common
+    p_type /= p_type.sum(1, keepdim=True)
+    assert fit.p_type.numpy() == pytest.approx(p_type.numpy(), rel=1e-6)
+    prior = sum(p_type[j, :, None] * expected.counts[:, :, j] for j in range(12))
+    density = pair_model.PRIOR_DENSITY
+    zero = torch.arange(len(fit.weights)) == fit.zero
+    prior += pair_model.PRIOR_PAIRS * torch.where(zero, 1 - density, density / (len(zero) - 1))
+    assert fit.prior.numpy() == pytest.approx((prior / prior.sum(1, keepdim=True)).numpy(), rel=1e-6)
+
+
 @pytest.mark.parametrize("n_strong", [0, 3])
 def test_the_density_is_bounded_by_what_stands_out_one_by_one(n_strong):
     """Against the Benjamini-Hochberg procedure of scipy."""

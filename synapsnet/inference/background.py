@@ -153,7 +153,7 @@ def less_shared(z: Tensor, pairs: Tensor, displaced: Tensor | None = None) -> tu
     less = without_shared_ranks(z, pairs, displaced)
     if displaced is None:
         return less, neuron_scales(less, pairs)
-    late, early = (neuron_scales(without_shared_ranks(each, pairs), pairs) for each in displaced)
+    late, early = (neuron_scales(without_shared_ranks(one_side, pairs), pairs) for one_side in displaced)
     return less, (late * early).sqrt()
 
 

@@ -95,7 +95,7 @@ def _assess(
     if light is not None:
         progress("reading the light", None)
         lit = read_light(light, run.recording)
-    found = _resumed(run.folder, Assessment(key=_key(run.description, options), options=options))
+    assessment = _resumed(run.folder, Assessment(key=_key(run.description, options), options=options))
     connectome = run.models["synapsnet"].connectivity_
 
     def infer(recording: Recording) -> Connectome:
@@ -107,25 +107,25 @@ def _assess(
             length = minutes(recording.n_steps * recording.dt_s)
             raise InputError(f"From {length} of such a recording nothing can be inferred ({error})") from error
 
-    found.facts = _facts(run)
-    with _part(run.folder, found, "expected"):
+    assessment.facts = _facts(run)
+    with _part(run.folder, assessment, "expected"):
         progress("comparing with simulated recordings", None)
-        found.expected = expected(training, connectome)
+        assessment.expected = expected(training, connectome)
     progress("comparing with prior knowledge", None)
-    found.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
-    if lit is not None or found.perturbation is None:
-        with _part(run.folder, found, "perturbation"):
-            found.perturbation = perturbation(run, lit, seed=seed)
-    with _part(run.folder, found, "forecasts"):
-        found.forecasts = forecasts(run.recording.dt_s, _scores(run.folder))
-    if not found.done("reliability"):
-        with _part(run.folder, found, "reliability") as arrays:
-            arrays.update(_compare_parts(found, training, infer, gap, n_surrogates, seed, progress))
-    if not found.done("states"):
-        with _part(run.folder, found, "states") as arrays:
+    assessment.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
+    if lit is not None or assessment.perturbation is None:
+        with _part(run.folder, assessment, "perturbation"):
+            assessment.perturbation = perturbation(run, lit, seed=seed)
+    with _part(run.folder, assessment, "forecasts"):
+        assessment.forecasts = forecasts(run.recording.dt_s, _scores(run.folder))
+    if not assessment.done("reliability"):
+        with _part(run.folder, assessment, "reliability") as arrays:
+            arrays.update(_compare_parts(assessment, training, infer, gap, n_surrogates, seed, progress))
+    if not assessment.done("states"):
+        with _part(run.folder, assessment, "states") as arrays:
             progress("inferring from two states", None)
-            arrays.update(_compare_states(found, training, infer, gap, seed))
-    return found
+            arrays.update(_compare_states(assessment, training, infer, gap, seed))
+    return assessment
 
 
 def load_assessment(folder: str | Path) -> Assessment | None:
@@ -152,15 +152,15 @@ def load_arrays(folder: str | Path) -> Arrays:
 
 
 @contextmanager
-def _part(folder: Path, found: Assessment, part: Part) -> Iterator[Arrays]:
-    """Keep what the block adds to `found` and to the arrays; what cannot be computed is skipped, with the reason."""
+def _part(folder: Path, assessment: Assessment, part: Part) -> Iterator[Arrays]:
+    """Keep what the block adds to `assessment` and to the arrays; what cannot be computed is skipped, with why."""
     arrays: Arrays = {}
     try:
         yield arrays
-        found.skipped.pop(part, None)
+        assessment.skipped.pop(part, None)
     except InputError as error:
-        found.skipped[part] = str(error)
-    _save(folder, found, arrays)
+        assessment.skipped[part] = str(error)
+    _save(folder, assessment, arrays)
 
 
 def _key(description: RunDescription, options: dict[str, Any]) -> str:
@@ -188,37 +188,43 @@ def _resumed(folder: Path, new: Assessment) -> Assessment:
     return new
 
 
-def _save(folder: Path, found: Assessment, arrays: Arrays) -> None:
+def _save(folder: Path, assessment: Assessment, arrays: Arrays) -> None:
     with ExitStack() as files:
         description = files.enter_context(atomic_path(folder / ASSESSMENT))
         if arrays:
             path = files.enter_context(atomic_path(folder / ARRAYS))  # in place before the description is
             safetensors.numpy.save_file(load_arrays(folder) | arrays, path)
-        description.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+        description.write_text(assessment.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _compare_parts(
-    found: Assessment, training: Recording, infer: Infer, gap: int, n_surrogates: int, seed: int, progress: Progress
+    assessment: Assessment,
+    training: Recording,
+    infer: Infer,
+    gap: int,
+    n_surrogates: int,
+    seed: int,
+    progress: Progress,
 ) -> Arrays:
     """Add reliability, see `validation.assessment.reliability`; the connectivity from the parts."""
     null = null_correlations(
         training, infer, gap, n_surrogates=n_surrogates, seed=seed,
         progress=lambda done: progress("inferring from shifted neurons", done),
     )  # fmt: skip
-    found.reliability, matrices = reliability(
+    assessment.reliability, matrices = reliability(
         training, infer, gap, null, seed=seed,
         progress=lambda done: progress("inferring from parts of the recording", done),
     )  # fmt: skip
     return matrices
 
 
-def _compare_states(found: Assessment, training: Recording, infer: Infer, gap: int, seed: int) -> Arrays:
+def _compare_states(assessment: Assessment, training: Recording, infer: Infer, gap: int, seed: int) -> Arrays:
     """Add states, by the null of reliability; the connectivity from each."""
-    if found.reliability is None:
+    if assessment.reliability is None:
         raise InputError("The recording is too short for its parts to be compared; record longer.")
-    same = found.reliability.interleaved
+    same = assessment.reliability.interleaved
     null = Null(same.null_weight_correlation, same.null_score_correlation)
-    found.states, matrices = states(training, infer, gap, null, seed=seed)
+    assessment.states, matrices = states(training, infer, gap, null, seed=seed)
     return matrices
 
 
