@@ -163,7 +163,7 @@ def without_shared_ranks(z: Tensor, pairs: Tensor, displaced: Tensor | None = No
     shared = torch.zeros_like(z)
     if n < FEWEST_NEURONS:
         return z
-    clip = CLIP * _spread(z[pairs])
+    clip = CLIP * spread(z[pairs])
     # Which z-scores are outliers depends on what is shared, and what is shared is learned without them: so, in turns.
     # Unknown pairs and the diagonal take what is shared so far (soft imputation, Mazumder et al. 2010).
     for _ in range(RANK_STEPS):
@@ -220,7 +220,8 @@ def _shrunk_logarithm(deviation: Tensor, count: Tensor) -> Tensor:
     return torch.where(measured, log * between / (between + error), 0.0)
 
 
-def _spread(z: Tensor) -> float:
+def spread(z: Tensor) -> float:
+    """Standard deviation of most z-scores, not less than 1; outliers count little."""
     return max(float((z - z.median()).abs().median()) / NORMAL_MEDIAN, 1.0)
 
 
@@ -230,11 +231,11 @@ def strength(z: Tensor, sign: int = 0) -> float:
     Twice the log likelihood that connections add, if each must add half of `NOTICEABLE` to be one. It is in units of
     the scatter of most pairs: a response that fits the background, and makes all z-scores large, does not gain by it.
     """
-    standard = (z - z.median()) / _spread(z)
+    standard = (z - z.median()) / spread(z)
     clipped = (standard.abs() if sign == 0 else sign * standard).clamp(0, MOST_NOTICEABLE)
     return float((clipped.square() - NOTICEABLE).clamp(min=0).sum())
 
 
 def calm(z: Tensor, limit: float) -> Tensor:
     """Which z-scores are within `limit` of most of them."""
-    return ((z - z.median()) / _spread(z)).abs() < limit
+    return ((z - z.median()) / spread(z)).abs() < limit

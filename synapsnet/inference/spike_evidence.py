@@ -7,7 +7,8 @@ neurons share is broad, or goes both ways, or shows in all the others. The evide
 2. in units of their noise, which is larger where both neurons fire more (`synapsnet.inference.correlograms`),
 3. in them the size of a response of one shape, or two where excitation and inhibition clearly differ, or of delays that
    differ from connection to connection where these explain more (`synapsnet.inference.responses`),
-4. beside the background that is learned from all pairs (`synapsnet.inference.background`).
+4. beside the background that is learned from all pairs (`synapsnet.inference.background`),
+5. less what common targets make of pairs that are not connected (`synapsnet.inference.common_targets`).
 
 Where delays differ, a peak may be due to a hidden neuron that sends to both: see `synapsnet.inference.hidden_sources`.
 Few coincidences are skewed: z-scores are those of a gamma distribution with the same skewness, and a pair in which
@@ -23,6 +24,7 @@ import math
 import torch
 
 from synapsnet.inference.background import less_shared
+from synapsnet.inference.common_targets import without_common_targets
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import HiddenSources
@@ -93,6 +95,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     z = torch.where(informative, z, 0.0)
     scales = torch.ones_like(z)
     if informative.any() and not responses.differing_delays:
+        z = without_common_targets(z, informative, responses.response, spectra.n_samples)
         z, scales = less_shared(z, informative, z_displaced)
     # A partial coherence of q at each lag is q (r_i r_j)^(1/2) / r_i more spikes a bin, of a rate r_i.
     rate = spectra.rate_hz.clamp(min=1e-6)
