@@ -27,7 +27,7 @@ def test_where_there_are_no_connections_estimates_scatter_as_their_errors_say(un
     """The decoder learns there to pass on next to nothing, which must not matter."""
     found = unconnected[1].connectivity_
     z = (found.weight / found.standard_error)[OFF_DIAGONAL]
-    assert z.std() == pytest.approx(1, abs=0.1)
+    assert z.std() == pytest.approx(1, abs=0.12)  # 0.04 is the standard error of 380 z-scores
     assert abs(z.mean()) < 0.15
     assert abs(((z - z.mean()) ** 3).mean() / z.std() ** 3) < 0.4
 
@@ -85,10 +85,12 @@ def test_more_steps_of_newtons_method_change_little(monkeypatch):
     for t in range(1, n_steps):
         current = 0.5 * current + spikes[t - 1]
         spikes[t] = rng.random(n) < 1 / (1 + np.exp(3.5 - weight @ current - shared[t]))
-    recording = Recording.from_array(spikes, 0.005, "spikes")
-    few = SynapsNet(seed=0, epochs=2, prior="none").infer(recording).weight[OFF_DIAGONAL]
+    # Of bins of 20 ms, this likelihood is that of the trained model; of shorter ones, correlograms are the evidence.
+    recording = Recording.from_array(spikes, 0.020, "spikes")
+    few = SynapsNet(seed=0, epochs=2, prior="none", likelihood="bernoulli").infer(recording).weight[OFF_DIAGONAL]
     monkeypatch.setattr(module, "NEWTON_STEPS", 12)
-    many = SynapsNet(seed=0, epochs=2, prior="none").infer(recording).weight[OFF_DIAGONAL]
+    many = SynapsNet(seed=0, epochs=2, prior="none", likelihood="bernoulli").infer(recording).weight[OFF_DIAGONAL]
+    assert (few != many).any()
     assert np.corrcoef(few, many)[0, 1] > 0.98
     assert np.corrcoef(many, weight[OFF_DIAGONAL])[0, 1] > 0.7
 

@@ -13,11 +13,15 @@ nearby.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from synapsnet.devices import add_up
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 NEARBY_STEPS = (2, 100)  # beyond how many steps, and up to how many, on either side
 AT_THE_STEP = 0.25  # weight of the step itself: bursts may be over within a few steps

@@ -26,9 +26,9 @@ change, and together, it is larger; see `synapsnet.inference.changing_variance`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from synapsnet.devices import add_up
@@ -36,6 +36,9 @@ from synapsnet.inference.changing_variance import ChangingVariance, mean_around
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 from synapsnet.windows import n_targets, segments_of_process, windows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 NEWTON_STEPS = 3
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
