@@ -191,6 +191,20 @@ def test_the_catalogue_lists_everything_and_explains_each(ok):
     assert "n_neurons = 100" in ok("catalogue", "lif-random")
 
 
+def test_connections_that_change_and_a_window_of_them(ok, refused, tmp_path):
+    """The second half has the connections that are there then."""
+    sim, late = tmp_path / "sim.nwb", tmp_path / "late.nwb"
+    rewired = ["--plasticity", "rewiring", "--set", "plasticity.fraction=0.8", "--set", "n_neurons=100"]  # compiled
+    printed = ok("simulate", *rewired, "--duration", 20, "-o", sim)
+    assert "connections change" in printed
+    assert "from 0 to 10 s" in printed
+    assert "20 s" not in ok("observe", sim, "--as", "spikes", "--from", 10, "--set", "min_rate_hz=0", "-o", late)
+    course = read_simulation(sim).weight_course
+    assert (read(late).connectome.weight == course.at(15.0).weight).all()
+    message = refused("observe", sim, "--as", "spikes", "--from", 15, "--to", 30, "-o", tmp_path / "no.nwb")
+    assert "A window must lie within the simulation's 20 s; got 15 to 30 s." in " ".join(message.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -200,6 +214,7 @@ def test_the_catalogue_lists_everything_and_explains_each(ok):
         (["--fs", 6, "-o", "sim.nwb"], "name that with --beside"),
         (["--preview", "page.pdf", "-o", "sim.nwb"], "must be named *.html"),
         (["--topology", "smallworld", "-o", "sim.nwb"], "did you mean 'small-world'"),
+        (["--plasticity", "stp", "-o", "sim.nwb"], "there is no plasticity 'stp'"),
         (["--set", "topology=ring", "--set", "topology.x=3", "-o", "sim.nwb"], "set topology.name instead"),
         (["--set", "inputs=3", "-o", "sim.nwb"], "'inputs' of network 'lif-random'"),
         (["--set", "inputs.light_on=Pvalb", *SMALL, "-o", "sim.nwb"], "no cell type 'Pvalb' to put light on"),
