@@ -57,9 +57,6 @@ set_variable_by_name("neurons.end_edge", "end_edge");
 RUN = """
 defaultclock.set_interval(0.0, run_steps * defaultclock.dt[0]);
 size_t spikes_before = 0;
-std::vector<int64_t> steps_between; // two updates of each object
-for (auto& object : network.objects)
-    steps_between.push_back(std::max<int64_t>(1, std::llround(object.first->dt[0] / defaultclock.dt[0])));
 const int64_t steps_told = std::min<int64_t>(1 + run_steps / 200, %STEPS_CHECKED%);
 for (int64_t step = 0; defaultclock.running(); step++) {
     if (step % steps_told == 0) std::cout << double(step) / run_steps << std::endl;
@@ -71,9 +68,8 @@ for (int64_t step = 0; defaultclock.running(); step++) {
             return %EXPLODED%;
         }
     }
-    size_t k = 0;
     for (auto& object : network.objects)
-        if (step % steps_between[k++] == 0 && object.second) object.second();
+        if (object.second && (object.first == &defaultclock%OTHER_CLOCKS%)) object.second();
     defaultclock.tick();
 }
 """
@@ -128,12 +124,16 @@ def write_program(model: dict[str, Any]) -> None:
     """Write the C++ project of `model` into the working directory."""
     b2.set_device("cpp_standalone", build_on_run=False)
     b2.prefs.codegen.cpp.headers += ["<vector>", "<fstream>"]
-    sizes = {
+    sizes: dict[str, float | str] = {
         "N_NEURONS": model["n_neurons"],
         "STEPS_CHECKED": max(1, round(CHECKED_S / model["dt_s"])),
         "MOST_SPIKES": MOST_HZ * CHECKED_S,
         "CHECKED_S": CHECKED_S,
         "EXPLODED": EXPLODED,
+        "OTHER_CLOCKS": "".join(
+            f" || (object.first == &{name} && step % {max(1, round(interval_s / model['dt_s']))} == 0)"
+            for name, interval_s in intervals_s(model).items()
+        ),
     }
     external_input = _cpp_function(_filled(EXTERNAL_INPUT, sizes))
     recorded_weight = _passed_on()
@@ -207,6 +207,12 @@ def run_with_numpy(model: dict[str, Any]) -> None:
         np.array(samples).tofile("results/weights")
 
 
+def intervals_s(model: dict[str, Any]) -> dict[str, float]:
+    """Of the clocks besides that of the integration, by name."""
+    inputs = {"input_clock": INPUT_STEP_S} if model["has_inputs"] else {}
+    return inputs | ({"sampling_clock": model["sampled_every_s"]} if model["sampled_every_s"] else {})
+
+
 def _objects(
     model: dict[str, Any], more_equations: str, external_input: b2.Function, recorded_weight: b2.Function
 ) -> tuple[Any, Any]:
@@ -229,8 +235,9 @@ def _objects(
         namespace=namespace | {"external_input": external_input},
         name="neurons",
     )
+    clocks = {name: b2.Clock(interval_s * b2.second, name=name) for name, interval_s in intervals_s(model).items()}
     if model["has_inputs"]:
-        neurons.run_regularly("external = external_input(i)*volt", dt=INPUT_STEP_S * b2.second)
+        neurons.run_regularly("external = external_input(i)*volt", clock=clocks["input_clock"])
     if model["each_step"]:
         neurons.run_regularly(model["each_step"])
     synapses = b2.Synapses(
@@ -243,7 +250,7 @@ def _objects(
         name="synapses",
     )
     if model["sampled_every_s"]:
-        synapses.run_regularly("w = recorded_weight(w)", dt=model["sampled_every_s"] * b2.second)
+        synapses.run_regularly("w = recorded_weight(w)", clock=clocks["sampling_clock"])
     return neurons, synapses
 
 
@@ -278,7 +285,7 @@ def _passed_on(function: Any = lambda value: value) -> b2.Function:
     return b2.Function(function, arg_units=[None], return_unit=lambda unit: unit, stateless=False)
 
 
-def _filled(code: str, values: dict[str, float]) -> str:
+def _filled(code: str, values: dict[str, float | str]) -> str:
     for name, value in values.items():
         code = code.replace(f"%{name}%", str(value))
     return code
