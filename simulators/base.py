@@ -83,6 +83,16 @@ class Network(Parameters, ABC):
     def _described_plasticity(self, chosen: Plasticity | None) -> dict[str, Any] | None:
         return None if chosen is None else {"name": chosen.name} | chosen.parameters()
 
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as JSON-serialisable values.
+
+        Without `plasticity` where nothing changes: results from before connections could change are of these settings.
+        """
+        described = super().parameters()
+        if self.plasticity is None:
+            del described["plasticity"]
+        return described
+
     @field_validator("states", mode="before")
     @classmethod
     def _named_states(cls, described: Any) -> Any:

@@ -188,6 +188,13 @@ def replace_parameters(network, **changes):
     return type(network)(**network.parameters() | changes)
 
 
+def test_networks_that_stay_are_described_as_before_any_could_change():
+    assert "plasticity" not in LifRandom().parameters()
+    described = LifRandom(plasticity="rewiring").parameters()
+    assert described["plasticity"] == {"name": "rewiring", "at": 0.5, "fraction": 0.5}
+    assert LifRandom(**described).parameters() == described
+
+
 def test_unknown_plasticity_is_refused():
     with pytest.raises(InputError, match="there is no plasticity 'stpd'"):
         LifRandom(plasticity="stpd")
