@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from simulators.inputs import Inputs
 from simulators.model import Model
+from simulators.named import Named
 from simulators.plasticity import Plasticity, plasticity
 from simulators.rates import Rates
 from simulators.states import State, states
@@ -18,13 +19,12 @@ from simulators.topologies import Topology, topology
 from simulators.units import Positive
 from synapsnet.array_types import FloatArray
 from synapsnet.connectome import Connectome, Edges
-from synapsnet.parameters import Parameters
 
 SHEET_UM_PER_NEURON = 25.0
 SHEET_THICKNESS_UM = 100.0
 
 
-class Network(Parameters, ABC):
+class Network(Named, ABC):
     """Base class of all networks: a validated, immutable set of parameters that knows its network.
 
     To add a network, subclass this in a file of its own and list it in `simulators.networks.NETWORKS`.
@@ -50,7 +50,7 @@ class Network(Parameters, ABC):
         If a parameter is unknown or out of its range.
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str] = "network"
 
     dt_ms: Positive = 0.1
     topology: Topology | None = None
@@ -59,28 +59,17 @@ class Network(Parameters, ABC):
     rates: Rates | None = None
     plasticity: Plasticity | None = None
 
+    @field_validator("topology", "plasticity", mode="before")
     @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        if "name" in vars(cls):
-            cls.title = f"network {cls.name!r}"
+    def _by_name(cls, described: Any, info: ValidationInfo) -> Any:
+        return (
+            None
+            if described is None
+            else {"topology": topology, "plasticity": plasticity}[str(info.field_name)](described)
+        )
 
-    @field_validator("topology", mode="before")
-    @classmethod
-    def _named_topology(cls, described: Any) -> Any:
-        return None if described is None else topology(described)
-
-    @field_serializer("topology")
-    def _described_topology(self, chosen: Topology | None) -> dict[str, Any] | None:
-        return None if chosen is None else {"name": chosen.name} | chosen.parameters()
-
-    @field_validator("plasticity", mode="before")
-    @classmethod
-    def _named_plasticity(cls, described: Any) -> Any:
-        return None if described is None else plasticity(described)
-
-    @field_serializer("plasticity")
-    def _described_plasticity(self, chosen: Plasticity | None) -> dict[str, Any] | None:
+    @field_serializer("topology", "plasticity")
+    def _described(self, chosen: Topology | Plasticity | None) -> dict[str, Any] | None:
         return None if chosen is None else {"name": chosen.name} | chosen.parameters()
 
     def parameters(self) -> dict[str, Any]:

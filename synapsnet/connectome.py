@@ -310,14 +310,10 @@ class SparseConnectome(Connectome):
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Connectome:
         """The connectome among the neurons at `indices`, in that order, as matrices."""
-        selected = np.asarray(indices, dtype=int)
-        place = np.full(self.n_neurons, -1, np.int32)
-        place[selected] = np.arange(len(selected))
-        post, pre = place[self.edges.post], place[self.edges.pre]
-        inside = (post >= 0) & (pre >= 0)
         edges = self.edges
-        part = Edges(post[inside], pre[inside], edges.weight[inside], edges.delay_s[inside])
-        small = SparseConnectome(len(selected), part, self.unit)
+        post, pre, inside = ends_among(indices, edges.post, edges.pre, self.n_neurons)
+        part = Edges(post, pre, edges.weight[inside], edges.delay_s[inside])
+        small = SparseConnectome(len(indices), part, self.unit)
         return Connectome(small.weight, delay_s=small.delay_s, unit=self.unit)
 
     def _matrix(self, nothing: float, values: FloatArray) -> FloatArray:
@@ -326,3 +322,17 @@ class SparseConnectome(Connectome):
         matrix = np.full((n, n), nothing)
         matrix[self.edges.post, self.edges.pre] = values
         return matrix
+
+
+def ends_among(
+    indices: Sequence[int] | npt.NDArray[np.integer[Any]],
+    post: npt.NDArray[np.int32],
+    pre: npt.NDArray[np.int32],
+    n_neurons: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Ends of the connections among the neurons at `indices`, numbered in that order; and (E,) which ones these are."""
+    place = np.full(n_neurons, -1, np.int32)
+    place[np.asarray(indices, dtype=int)] = np.arange(len(indices))
+    post, pre = place[post], place[pre]
+    inside = (post >= 0) & (pre >= 0)
+    return post[inside], pre[inside], inside

@@ -110,10 +110,6 @@ class Simulation:
             )
         if self.connectome.effective is not None:
             raise InputError("This simulation is the visible part of another one; take a window of the whole.")
-        trains = {}
-        for k in range(self.n_neurons):
-            times = self.spike_times[k].times()
-            trains[k] = nap.Ts(times[(times >= start_s) & (times < stop_s)] - start_s)
         behaviour = self.behaviour
         if behaviour is not None:
             times = behaviour.times()
@@ -122,7 +118,7 @@ class Simulation:
         course = self.weight_course
         return replace(
             self,
-            spike_times=nap.TsGroup(trains, time_support=nap.IntervalSet(0.0, stop_s - start_s)),
+            spike_times=trains_between(self.spike_times, start_s, stop_s),
             connectome=self.connectome if course is None else course.mean(start_s, stop_s),
             behaviour=behaviour,
             metadata=self.metadata | {"window_s": [start_s, stop_s]},
@@ -507,6 +503,15 @@ def _taken(
         give_back(values)
 
     return filled((n_rows, values.shape[1] if columns is None else len(columns)), fill)
+
+
+def trains_between(spike_times: nap.TsGroup, start_s: float, stop_s: float) -> nap.TsGroup:
+    """The spikes from one time to another, which becomes time 0."""
+    trains = {}
+    for k in spike_times.index:
+        times = spike_times[k].times()
+        trains[k] = nap.Ts(times[(times >= start_s) & (times < stop_s)] - start_s)
+    return nap.TsGroup(trains, time_support=nap.IntervalSet(0.0, stop_s - start_s))
 
 
 def binned_spike_times(recording: Recording) -> nap.TsGroup:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.array_types import Float64Array
-from synapsnet.connectome import Connectome, Edges, SparseConnectome
+from synapsnet.connectome import Connectome, Edges, SparseConnectome, ends_among
 from synapsnet.errors import InputError
 
 
@@ -66,15 +66,12 @@ class WeightCourse:
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> WeightCourse:
         """The course of the connections among the neurons at `indices`, in that order."""
-        place = np.full(self.n_neurons, -1, np.int32)
-        place[np.asarray(indices, dtype=int)] = np.arange(len(indices))
-        post, pre = place[self.post], place[self.pre]
-        inside = (post >= 0) & (pre >= 0)
+        post, pre, inside = ends_among(indices, self.post, self.pre, self.n_neurons)
         return replace(
             self,
             n_neurons=len(indices),
-            post=post[inside],
-            pre=pre[inside],
+            post=post,
+            pre=pre,
             weight=self.weight[:, inside],
             delay_s=self.delay_s[inside],
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulators.named import by_name
 from simulators.plasticity.base import Plasticity
 from simulators.plasticity.rewiring import Rewiring
 from simulators.plasticity.stdp import Stdp
-from synapsnet.errors import InputError, unknown_name
 
 PLASTICITY: dict[str, type[Plasticity]] = {kind.name: kind for kind in (Rewiring, Stdp)}
 
@@ -22,12 +22,4 @@ def plasticity(described: Plasticity | str | dict[str, Any]) -> Plasticity:
     InputError
         If there is none of that name, or a parameter is unusable.
     """
-    if isinstance(described, Plasticity):
-        return described
-    parameters = {"name": described} if isinstance(described, str) else dict(described)
-    name = parameters.pop("name", None)
-    if name is None:
-        raise InputError(f"Plasticity needs a name; there are {', '.join(PLASTICITY)}.")
-    if name not in PLASTICITY:
-        raise unknown_name("plasticity", str(name), PLASTICITY)
-    return PLASTICITY[name](**parameters)
+    return by_name(described, Plasticity, PLASTICITY, "Plasticity")

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from simulators.model import Model
+from simulators.named import Named
 from synapsnet.array_types import Float64Array, FloatArray
 from synapsnet.connectome import Connectome, Edges
-from synapsnet.parameters import Parameters
 from synapsnet.weight_course import WeightCourse
 
 
@@ -32,16 +32,10 @@ class Synapses:
     values: dict[str, FloatArray]
 
 
-class Plasticity(Parameters, ABC):
+class Plasticity(Named, ABC):
     """Base class of all plasticity. To add one, subclass this in a file of its own and list it in `PLASTICITY`."""
 
-    name: ClassVar[str]
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        if "name" in vars(cls):
-            cls.title = f"plasticity {cls.name!r}"
+    kind: ClassVar[str] = "plasticity"
 
     @abstractmethod
     def plastic(self, model: Model) -> Model:

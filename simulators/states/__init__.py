@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulators.named import by_name
 from simulators.states.base import State
 from simulators.states.common_input import CommonInput
 from simulators.states.drift import Drift
@@ -11,7 +12,7 @@ from simulators.states.episodes import Episodes
 from simulators.states.rhythm import Gamma, Theta
 from simulators.states.trial_gain import TrialGain
 from simulators.states.up_down import UpDown
-from synapsnet.errors import InputError, unknown_name
+from synapsnet.errors import InputError
 
 STATES: dict[str, type[State]] = {
     state.name: state for state in (UpDown, Drift, Gamma, Theta, TrialGain, CommonInput, Episodes)
@@ -39,10 +40,6 @@ def states(described: Any) -> dict[str, State]:
 
 
 def _state(name: str, described: Any) -> State:
-    if isinstance(described, State):
-        return described
-    parameters = dict(described) if isinstance(described, dict) else {}
-    kind = parameters.pop("name", name)
-    if kind not in STATES:
-        raise unknown_name("state", str(kind), STATES)
-    return STATES[kind](**parameters)
+    if not isinstance(described, State):
+        described = {"name": name} | (described if isinstance(described, dict) else {})
+    return by_name(described, State, STATES, "A state")

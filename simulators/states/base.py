@@ -9,12 +9,12 @@ import numpy as np
 from scipy.signal import lfilter
 
 from simulators.inputs import STEP_S
+from simulators.named import Named
 from simulators.units import NotNegative
 from synapsnet.array_types import FloatArray
-from synapsnet.parameters import Parameters
 
 
-class State(Parameters, ABC):
+class State(Named, ABC):
     """Base class of all states. To add one, subclass this in a file of its own and list it in `STATES`.
 
     A state adds `sum_k weight[i, k] signal[t, k]` to the input of neuron i, whatever its model; the unit is the
@@ -27,16 +27,10 @@ class State(Parameters, ABC):
         by default.
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str] = "state"
     multiplies: ClassVar[bool] = False  # it is a gain, and stimuli have it too
 
     shown: bool = False
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        if "name" in vars(cls):
-            cls.title = f"state {cls.name!r}"
 
     @abstractmethod
     def signal(self, n_steps: int, rng: np.random.Generator) -> FloatArray:

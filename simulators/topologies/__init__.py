@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulators.named import by_name
 from simulators.topologies.assemblies import Assemblies
 from simulators.topologies.base import Topology
 from simulators.topologies.chain import Chain
@@ -13,7 +14,6 @@ from simulators.topologies.fixed_in_degree import FixedInDegree
 from simulators.topologies.motifs import Motifs
 from simulators.topologies.ring import Ring
 from simulators.topologies.small_world import SmallWorld
-from synapsnet.errors import InputError, unknown_name
 
 TOPOLOGIES: dict[str, type[Topology]] = {
     topology.name: topology
@@ -43,12 +43,4 @@ def topology(described: Topology | str | dict[str, Any]) -> Topology:
     InputError
         If there is none of that name, or a parameter is unusable.
     """
-    if isinstance(described, Topology):
-        return described
-    parameters = {"name": described} if isinstance(described, str) else dict(described)
-    name = parameters.pop("name", None)
-    if name is None:
-        raise InputError(f"A topology needs a name; there are {', '.join(TOPOLOGIES)}.")
-    if name not in TOPOLOGIES:
-        raise unknown_name("topology", name, TOPOLOGIES)
-    return TOPOLOGIES[name](**parameters)
+    return by_name(described, Topology, TOPOLOGIES, "A topology")

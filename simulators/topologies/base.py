@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from simulators.delays import DelayRange
+from simulators.named import Named
 from simulators.units import NotNegative
 from simulators.wiring import weigh
 from synapsnet.array_types import BoolArray, FloatArray
 from synapsnet.connectome import Connectome
-from synapsnet.parameters import Parameters
 
 
-class Topology(Parameters, ABC):
+class Topology(Named, ABC):
     """Base class of all topologies: validated parameters that draw a connectome.
 
     To add one, subclass this (or `UniformDelays`) in a file of its own and list it in
@@ -28,15 +28,9 @@ class Topology(Parameters, ABC):
         Standard deviation of the logarithm of the weights (lognormal, with the presynaptic neuron's mean).
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str] = "topology"
 
     weight_sigma: NotNegative = 0.5
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        if "name" in vars(cls):
-            cls.title = f"topology {cls.name!r}"
 
     def arrange(self, neurons: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """The neuron table with the positions or names that the topology gives; the types stay as they are.

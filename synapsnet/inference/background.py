@@ -163,6 +163,8 @@ def without_shared_ranks(z: Tensor, pairs: Tensor, displaced: Tensor | None = No
     shared = torch.zeros_like(z)
     if n < FEWEST_NEURONS:
         return z
+    if displaced is not None:
+        displaced = torch.where(pairs, displaced, 0.0)
     clip = CLIP * spread(z[pairs])
     # Which z-scores are outliers depends on what is shared, and what is shared is learned without them: so, in turns.
     # Unknown pairs and the diagonal take what is shared so far (soft imputation, Mazumder et al. 2010).
@@ -174,7 +176,7 @@ def without_shared_ranks(z: Tensor, pairs: Tensor, displaced: Tensor | None = No
         kept = torch.where(size > RANK_MARGIN * noise, (size.square() - noise**2).clamp(min=0).sqrt(), 0.0)
         if displaced is not None:
             # How much of each rank is in z-scores that no connection can make; of both, the smaller counts.
-            size_displaced = (left * (torch.where(pairs, displaced, 0.0) @ right)).sum(1)
+            size_displaced = (left * (displaced @ right)).sum(1)
             kept = torch.where(size_displaced.amin(0) > ALSO_DISPLACED * size, kept, 0.0)
         shared = (left * kept) @ right.T
     return torch.where(pairs, z - shared, 0.0)

@@ -87,8 +87,9 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         z[rows] = estimate.view(-1, n)
         error[rows] = size_error.view(-1, n) * noise
         expected[rows] = coincidences
-        z_displaced[:, rows] = (flat @ displaced_filters).T.view(2, -1, n)
-        if hidden is not None:
+        if hidden is None:
+            z_displaced[:, rows] = (flat @ displaced_filters).T.view(2, -1, n)
+        else:
             hidden.add(rows, values, z[rows])
     expected = torch.minimum(expected, expected.T) * responses.effective_lags
     informative = (expected >= LEAST_COINCIDENCES).fill_diagonal_(False)

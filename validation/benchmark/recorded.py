@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pynapple as nap
 from pydantic import Field
 
 from synapsnet.datasets import fetch, find_dataset, registry
@@ -16,7 +15,7 @@ from synapsnet.errors import InputError
 from synapsnet.io import read
 from synapsnet.io.truth import Truth
 from synapsnet.parameters import Parameters
-from synapsnet.recording import Recording, Simulation
+from synapsnet.recording import Recording, Simulation, trains_between
 
 DATA = "data"  # where data sets are fetched to, each into a folder of its own
 # Where recordings are looked for, after `$SYNAPSNET_DATA`; relative to where the command is called.
@@ -108,11 +107,7 @@ def as_simulation(recording: Recording, duration_s: float) -> Simulation:
     if len(support) > 1:
         raise InputError("A recording with breaks cannot be observed in another way; choose a part (from_s, to_s).")
     start_s, stop_s = float(support.start[0]), float(min(support.end[0], support.start[0] + duration_s))
-    trains = {}
-    for k in range(recording.n_neurons):
-        times = recording.spike_times[k].times()
-        trains[k] = nap.Ts(times[times < stop_s] - start_s)
-    spikes = nap.TsGroup(trains, time_support=nap.IntervalSet(0.0, stop_s - start_s))
+    spikes = trains_between(recording.spike_times, start_s, stop_s)
     return Simulation(spikes, recording.neurons, recording.connectome)
 
 
