@@ -99,15 +99,14 @@ def edge_table(
         If the rate is not in (0, 1) or standard errors are not known.
     """
     names = np.array(unique_names(neurons), dtype=object)
-    reported = connectome.significant(fdr)
-    post, pre = connectome.surest(max(most, int(reported.sum())))
-    known = connectome.matrices | {
-        "p_value": connectome.p_values,
-        "q_value": connectome.q_values,
-        "reported": reported,
+    post, pre = connectome.surest(max(most, len(connectome.reported(fdr)[0])))
+    known = connectome.matrices | {"p_value": connectome.p_values}
+    values = {
+        name: known[name][post, pre] if name in known else np.nan
+        for name in ("weight", "standard_error", "p_value", "q_value", "local_fdr", "delay_s")
     }
-    columns = ("weight", "standard_error", "p_value", "q_value", "local_fdr", "delay_s", "reported")
-    values = {name: known[name][post, pre] if name in known else np.nan for name in columns}
+    values["q_value"] = connectome.q_values_of(post, pre)
+    values["reported"] = values["q_value"] <= fdr
     scarce = np.zeros(connectome.n_neurons, bool) if little_data is None else np.asarray(little_data, bool)
     values["little_data"] = scarce[post] | scarce[pre]
     return pd.DataFrame({"pre": names[pre], "post": names[post]} | values)

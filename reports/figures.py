@@ -24,7 +24,7 @@ from validation.metrics.results import RunResults
 
 Styles = dict[str, MethodStyle]
 
-MAX_NEURONS = 400  # more rows than a screen has pixels for; keeps the page small
+MAX_ROWS = 400  # of a matrix: more than a screen has pixels for; keeps the page small
 MAX_CURVE_POINTS = 500
 INK, GRID = "#1b1f24", "#e4e7eb"
 # Blue (inhibitory) over white (none) to red (excitatory). Only the red end is dark, so that greyscale tells the ends
@@ -85,7 +85,7 @@ def marker_style(style: MethodStyle) -> dict[str, Any]:
 
 
 def cell_type_order(neurons: pd.DataFrame, by: str = "cell_type") -> npt.NDArray[np.int64]:
-    """Indices of the neurons by cell type, excitatory types first and unknown last; at most `MAX_NEURONS`.
+    """Indices of the neurons by cell type, excitatory types first and unknown last.
 
     Parameters
     ----------
@@ -100,10 +100,27 @@ def cell_type_order(neurons: pd.DataFrame, by: str = "cell_type") -> npt.NDArray
         return (0 if excitatory else 2 if name == "unknown" else 1, name)
 
     ranks = {name: k for k, name in enumerate(sorted(neurons[by].unique(), key=rank))}
-    order = np.argsort(neurons[by].map(ranks).to_numpy(), kind="stable")
-    if len(order) > MAX_NEURONS:
-        order = order[np.linspace(0, len(order) - 1, MAX_NEURONS).round().astype(int)]
-    return order
+    return np.argsort(neurons[by].map(ranks).to_numpy(), kind="stable")
+
+
+def in_rows(neurons: pd.DataFrame, by: str = "cell_type") -> list[npt.NDArray[np.int64]]:
+    """The neurons of each row of a matrix, in `cell_type_order`: one, or, of many neurons, several of one group."""
+    order = cell_type_order(neurons, by)
+    groups = neurons[by].to_numpy()[order]
+    parts = np.split(order, np.flatnonzero(groups[1:] != groups[:-1]) + 1)
+    per_row = max(1.0, len(order) / MAX_ROWS)
+    return [row for part in parts for row in np.array_split(part, max(1, round(len(part) / per_row)))]
+
+
+def means_of_rows(matrix: FloatArray, rows: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.float32]:
+    """(R, R) means of a matrix over the pairs of different neurons of two rows; NaN where there is none."""
+    sums = np.stack([matrix[row].sum(axis=0, dtype=np.float64) for row in rows])
+    sizes = np.array([len(row) for row in rows])
+    sums = np.add.reduceat(sums[:, np.concatenate(rows)], np.cumsum(sizes) - sizes, axis=1)
+    sums -= np.diag([np.diagonal(matrix)[row].sum() for row in rows])
+    n_pairs = np.outer(sizes, sizes) - np.diag(sizes)
+    means = np.divide(sums, n_pairs, out=np.full(sums.shape, np.nan), where=n_pairs > 0)
+    return means.astype(np.float32)
 
 
 def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, by: str = "cell_type") -> go.Figure:
@@ -112,8 +129,9 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
     Parameters
     ----------
     matrix : (N, N) array, `[post, pre]`
-        The diagonal is left blank. Colours saturate at the 99th percentile of the absolute values. Negative cells are
-        struck through where there are at most `MAX_STROKED` neurons.
+        The diagonal is left blank. Of more than `MAX_ROWS` neurons, cells are means over pairs (`in_rows`). Colours
+        saturate at the 99th percentile of the absolute values. Negative cells are struck through where there are at
+        most `MAX_STROKED` neurons.
     neurons : DataFrame with N rows
         Columns `id` and `by`.
     color_title : str
@@ -121,17 +139,18 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
     by : str
         Column that groups the neurons.
     """
-    order = cell_type_order(neurons, by)
-    types = neurons[by].to_numpy()[order]
+    rows = in_rows(neurons, by)
+    first = np.array([row[0] for row in rows])
+    types, ids = neurons[by].to_numpy()[first], neurons["id"].to_numpy()
     # The position keeps labels unique; a category axis would merge neurons of one name.
     names = [
-        escape(f"{neuron_name(kind, name)} (#{k})")
-        for kind, name, k in zip(types, neurons["id"].to_numpy()[order], order, strict=True)
+        escape(f"{neuron_name(kind, ids[row[0]])} (#{row[0]})" + (f" and {len(row) - 1} more" if len(row) > 1 else ""))
+        for kind, row in zip(types, rows, strict=True)
     ]
-    values = np.array(matrix[np.ix_(order, order)], dtype=np.float32)
-    size = np.abs(values[~np.eye(len(values), dtype=bool)])
+    values = means_of_rows(matrix, rows)
+    size = np.abs(values[np.isfinite(values)])
     limit = float(np.percentile(size, 99)) or float(size.max()) or 1.0
-    np.fill_diagonal(values, np.nan)
+    color_title = color_title if len(rows) == len(neurons) else f"mean {color_title}"
 
     figure = go.Figure(
         go.Heatmap(
@@ -160,7 +179,7 @@ def matrix_figure(matrix: FloatArray, neurons: pd.DataFrame, color_title: str, b
         ),
     )
     borders = np.flatnonzero(types[1:] != types[:-1]) + 0.5
-    ticks, labels = _ticks(types, borders, neurons["id"].to_numpy()[order])
+    ticks, labels = _ticks(types, borders, ids[first])
     shared = {"tickvals": ticks, "ticktext": labels, "ticks": "", "showgrid": False, "constrain": "domain"}
     figure.update_xaxes(axis_style("presynaptic", **shared))
     figure.update_yaxes(axis_style("postsynaptic", **shared, autorange="reversed", scaleanchor="x", tickangle=-90))

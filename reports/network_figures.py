@@ -160,8 +160,10 @@ def surest(
     """
     position = neurons[list(axes)].fillna({axis: 0.0 for axis in axes if neurons[axis].isna().all()}).to_numpy(float)
     placed = np.isfinite(position).all(axis=1)
-    post, pre = np.nonzero(connectome.significant() & np.outer(placed, placed))
-    order = np.argsort(-np.abs(connectome.scores[post, pre]), kind="stable")[:MAX_EDGES]
+    post, pre, _ = connectome.reported()
+    shown = placed[post] & placed[pre]
+    post, pre = post[shown], pre[shown]
+    order = np.lexsort((pre, post, -np.abs(connectome.scores_of(post, pre))))[:MAX_EDGES]
     return pre[order], post[order], position
 
 

@@ -76,10 +76,10 @@ def neuron_data(connectome: Connectome, neurons: pd.DataFrame, activity: Activit
         See `synapsnet.recording.neuron_table`.
     activity : Activity or None
     """
-    post, pre = np.nonzero(connectome.significant())
-    order = np.argsort(-np.abs(connectome.scores[post, pre]), kind="stable")
-    pre, post = pre[order], post[order]
-    weight, q = connectome.weight[post, pre], connectome.q_values[post, pre]
+    post, pre, q = connectome.reported()
+    order = np.lexsort((pre, post, -np.abs(connectome.scores_of(post, pre))))
+    pre, post, q = pre[order], post[order], q[order]
+    weight = connectome.weight[post, pre]
     content: dict[str, Any] = {
         "ids": unique_names(neurons),
         "about": [

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table, true_table
-from reports.figures import MAX_NEURONS, MAX_STROKED, Styles, matrix_figure, precision_recall_figure
+from reports.figures import MAX_ROWS, MAX_STROKED, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.network_figures import MAX_EDGES, MOST_CLUSTERED, cluster_names, map_figure, plane, surest_table
 from reports.page import Panel
@@ -43,8 +43,11 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     )
     if run.n_neurons <= MAX_STROKED:
         reading += " Cells that inhibit are struck through."
-    if run.n_neurons > MAX_NEURONS:
-        reading += f" {MAX_NEURONS} of the {run.n_neurons} neurons are shown."
+    if run.n_neurons > MAX_ROWS:
+        reading += (
+            f" There are {run.n_neurons:,} neurons: a cell is the mean over the pairs of about "
+            f"{run.n_neurons / MAX_ROWS:.1f} neurons with as many. Single neurons are below."
+        )
     comparison = f"{reading} The true connections are not known, so no pattern here is proof of one."
     if run.truth is not None:
         comparison = (

@@ -138,8 +138,7 @@ def _types(neurons: pd.DataFrame) -> list[str]:
 def _by_type(neurons: pd.DataFrame, values: FloatArray) -> dict[str, FloatArray]:
     """Values of the neurons of each type, in the order of the figures."""
     kinds = neurons["cell_type"].to_numpy()
-    ordered = dict.fromkeys([*kinds[cell_type_order(neurons)], *kinds])  # the order leaves out some of many neurons
-    return {str(kind): values[kinds == kind] for kind in ordered}
+    return {str(kind): values[kinds == kind] for kind in dict.fromkeys(kinds[cell_type_order(neurons)])}
 
 
 def _type_colors(simulation: Simulation) -> dict[str, str]:

@@ -21,6 +21,7 @@ from synapsnet.notebook import picture, table
 
 LEAST_LOCAL_FDR = 1e-38  # so that evidence stays finite; about the smallest number in float32
 MOST_PAIRS = 1_000_000  # that are listed: all of 1,000 neurons, of more the surest
+BLOCK_PAIRS = 2_000_000  # that are looked at together, so that large networks need little more than their matrices
 # The matrices of a connectome, and what each holds where there is no connection and nothing was inferred.
 MATRICES = {
     "weight": 0.0,
@@ -159,15 +160,22 @@ class Connectome:
 
         The negative log of `local_fdr` where that is known, else weight over standard error, else the weight.
         """
+        return self._evidence(slice(None))
+
+    def scores_of(self, post: IndexArray, pre: IndexArray) -> FloatArray:
+        """(E,) `scores` of some pairs."""
+        return self._evidence((post, pre))
+
+    def _evidence(self, part: slice | tuple[IndexArray, IndexArray]) -> FloatArray:
+        """A part of `scores`."""
+        weight = self.weight[part]
         if self.local_fdr is not None:
-            evidence = -np.log(np.clip(self.local_fdr.astype(np.float64), LEAST_LOCAL_FDR, 1.0))
-            return cast(FloatArray, np.sign(self.weight) * evidence)
+            evidence = -np.log(np.clip(self.local_fdr[part].astype(np.float64), LEAST_LOCAL_FDR, 1.0))
+            return cast(FloatArray, np.sign(weight) * evidence)
         if self.standard_error is None:
-            return self.weight
-        ratio = np.divide(
-            self.weight, self.standard_error, out=np.zeros_like(self.weight), where=self.standard_error > 0
-        )
-        return cast(FloatArray, ratio)
+            return weight
+        error = self.standard_error[part]
+        return cast(FloatArray, np.divide(weight, error, out=np.zeros_like(weight), where=error > 0))
 
     @property
     def judges_significance(self) -> bool:
@@ -211,24 +219,44 @@ class Connectome:
         pairs = ~np.eye(self.n_neurons, dtype=bool)
         q = np.ones(pairs.shape)
         if self.local_fdr is not None:
-            local = self.local_fdr[pairs]
-            order = np.argsort(local, kind="stable")
-            rate = np.empty_like(local)
-            rate[order] = np.cumsum(local[order], dtype=np.float64) / np.arange(1, len(local) + 1)
-            q[pairs] = rate
+            index, rate = self._by_doubt(1.0)
+            q.flat[index] = rate
         else:
             from scipy.stats import false_discovery_control  # every command would wait for it when it starts
 
             q[pairs] = false_discovery_control(self.p_values[pairs])
         return q
 
-    def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
-        """(N, N) which connections are significant at a false discovery rate, see `q_values`.
+    def q_values_of(self, post: IndexArray, pre: IndexArray) -> FloatArray:
+        """(E,) `q_values` of some pairs of different neurons, without the matrix where there are probabilities."""
+        if self.local_fdr is None or not len(post):
+            return self.q_values[post, pre]
+        index, rate = self._by_doubt(float(self.local_fdr[post, pre].max()))
+        by_index = np.argsort(index)
+        return rate[by_index[np.searchsorted(index, post * self.n_neurons + pre, sorter=by_index)]]
+
+    def _by_doubt(self, most: float) -> tuple[IndexArray, FloatArray]:
+        """Pairs with a `local_fdr` of at most that, the surest first, by index in the flat matrix; and `q_values`."""
+        assert self.local_fdr is not None
+        index = np.flatnonzero(self.local_fdr <= most)
+        index = index[index % (self.n_neurons + 1) != 0]  # pairs of different neurons
+        local = self.local_fdr[np.divmod(index, self.n_neurons)]
+        order = np.argsort(local, kind="stable")
+        return index[order], np.cumsum(local[order], dtype=np.float64) / np.arange(1, len(order) + 1)
+
+    def reported(self, fdr: float = 0.05) -> tuple[IndexArray, IndexArray, FloatArray]:
+        """The connections that are significant at a false discovery rate, see `q_values`, as a list.
 
         Parameters
         ----------
         fdr : float
             Expected fraction of absent connections among those reported.
+
+        Returns
+        -------
+        post, pre : (E,) arrays
+            The surest first.
+        q_values : (E,) array
 
         Raises
         ------
@@ -237,24 +265,55 @@ class Connectome:
         """
         if not 0 < fdr < 1:
             raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
-        return self.q_values <= fdr
+        index: IndexArray
+        if self.local_fdr is None:
+            index = np.flatnonzero(self.q_values <= fdr)
+            rate = self.q_values.ravel()[index]
+            order = np.argsort(rate, kind="stable")
+            index, rate = index[order], rate[order]
+        else:
+            # The rate never falls from one pair to the next: those that are surely absent need not be sorted.
+            for most in (max(fdr, 0.5), 0.9, 0.99, 1.0):
+                index, rate = self._by_doubt(most)
+                if not len(rate) or rate[-1] > fdr:
+                    break
+            last = np.searchsorted(rate, fdr, side="right")
+            index, rate = index[:last], rate[:last]
+        post, pre = np.divmod(index, self.n_neurons)
+        return post, pre, rate
+
+    def n_reported(self, rates: Sequence[float]) -> list[int]:
+        """How many connections are `reported` at each of some false discovery rates, which raises the same."""
+        _, _, rate = self.reported(max(rates))
+        return [int(n) for n in np.searchsorted(rate, rates, side="right")]
+
+    def significant(self, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
+        """(N, N) which connections are significant at a false discovery rate; see `reported`, which raises the same."""
+        post, pre, _ = self.reported(fdr)
+        significant = np.zeros(self.weight.shape, dtype=bool)
+        significant[post, pre] = True
+        return significant
 
     def surest(self, most: int) -> tuple[IndexArray, IndexArray]:
         """Post- and presynaptic neurons of at most so many pairs, those with most evidence first, see `scores`."""
         n = self.n_neurons
-        evidence = np.abs(self.scores)
-        np.fill_diagonal(evidence, -1)  # behind all pairs
-        evidence, most = evidence.ravel(), min(most, n * (n - 1))
-        candidates = np.arange(len(evidence))
-        if 0 < most < n * (n - 1):  # without sorting all
-            candidates = np.flatnonzero(evidence >= np.partition(evidence, -most)[-most])
-        chosen = candidates[np.argsort(-evidence[candidates], kind="stable")[:most]]
-        post, pre = np.divmod(chosen, n)
+        index, evidence = np.empty(0, np.intp), np.empty(0)
+        least = 0.0  # evidence of pairs that may be among them
+        for start in range(0, n, at_once := max(1, BLOCK_PAIRS // n)):
+            of_rows = np.abs(self._evidence(slice(start, start + at_once)))
+            np.fill_diagonal(of_rows[:, start:], -1)  # no pairs
+            chosen = np.flatnonzero(of_rows >= least)
+            index = np.append(index, start * n + chosen)
+            evidence = np.append(evidence, of_rows.ravel()[chosen])
+            if 0 < most < len(evidence):
+                least = np.partition(evidence, -most)[-most]
+                index, evidence = index[evidence >= least], evidence[evidence >= least]
+        post, pre = np.divmod(index[np.argsort(-evidence, kind="stable")[:most]], n)
         return post, pre
 
     def verdict(self, fdr: float = 0.05) -> str:
         """How many connections are `significant`, in a sentence."""
-        n_reported, n_pairs = int(self.significant(fdr).sum()), self.n_neurons * (self.n_neurons - 1)
+        (n_reported,), n_pairs = self.n_reported([fdr]), self.n_neurons * (self.n_neurons - 1)
         if not n_reported:
             return f"This recording does not support any connection at a false discovery rate of {fdr:.0%}."
         return f"{n_reported:,} of {n_pairs:,} pairs are reported as connected at a false discovery rate of {fdr:.0%}."

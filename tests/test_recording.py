@@ -385,3 +385,33 @@ def test_the_verdict_says_how_many_are_reported_or_that_none_is():
     assert found.verdict() == "1 of 12 pairs are reported as connected at a false discovery rate of 5%."
     nothing = Connectome(weight, standard_error=np.full((4, 4), 9.0))
     assert nothing.verdict(0.1) == "This recording does not support any connection at a false discovery rate of 10%."
+
+
+@pytest.mark.parametrize("at_once", [7, 50, 10**6])
+def test_lists_of_pairs_are_those_of_the_matrices(at_once, monkeypatch):
+    monkeypatch.setattr("synapsnet.connectome.BLOCK_PAIRS", at_once)
+    n = 12
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.8)
+    np.fill_diagonal(weight, 0)
+    local_fdr = np.where(rng.random((n, n)) < 0.3, rng.random((n, n)) ** 4, 0.999)
+    local_fdr[3, 5] = local_fdr[4, 1] = local_fdr[5, 4]  # equal ones, in their order
+    sparse = Connectome(weight, standard_error=np.ones((n, n)), local_fdr=local_fdr)
+    for connectome in (sparse, Connectome(weight, standard_error=np.ones((n, n))), Connectome(weight)):
+        evidence = np.abs(connectome.scores)
+        np.fill_diagonal(evidence, -1)
+        for most in (0, 1, 30, n * (n - 1), 10**6):
+            expected = np.argsort(-evidence.ravel(), kind="stable")[: min(most, n * (n - 1))]
+            assert np.ravel_multi_index(connectome.surest(most), (n, n)).tolist() == expected.tolist()
+        post, pre = connectome.surest(40)
+        np.testing.assert_array_equal(connectome.scores_of(post, pre), connectome.scores[post, pre])
+        if connectome.judges_significance:
+            np.testing.assert_array_equal(connectome.q_values_of(post, pre), connectome.q_values[post, pre])
+            for fdr in (0.01, 0.05, 0.3, 0.9):
+                post, pre, q_values = connectome.reported(fdr)
+                assert sorted(zip(post, pre, strict=True)) == list(
+                    zip(*np.nonzero(connectome.q_values <= fdr), strict=True)
+                )
+                np.testing.assert_array_equal(q_values, np.sort(connectome.q_values[connectome.q_values <= fdr]))
+            counts = [int((connectome.q_values <= rate).sum()) for rate in (0.01, 0.2)]
+            assert connectome.n_reported((0.01, 0.2)) == counts

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.figures import MAX_NEURONS, cell_type_order, matrix_figure, precision_recall
+from reports.figures import MAX_ROWS, cell_type_order, matrix_figure, precision_recall
 from reports.forecast_figures import forecast_figure, horizon_figure
 from reports.html import render, write_report
 from reports.numbers import format_duration, format_estimate, format_interval, format_number
@@ -276,11 +276,25 @@ def test_neurons_are_ordered_by_cell_type() -> None:
     assert cell_type_order(neurons).tolist() == [2, 3, 1, 4, 0]
 
 
-def test_matrix_figure_thins_out_large_populations() -> None:
-    n = MAX_NEURONS + 100
-    figure = matrix_figure(np.ones((n, n)), neuron_table(n), "weight")
-    assert figure.data[0].z.shape == (MAX_NEURONS, MAX_NEURONS)
-    assert np.isnan(np.diagonal(figure.data[0].z)).all()
+def test_cells_of_a_large_population_are_means_over_pairs_of_one_type_with_one() -> None:
+    n = 3 * MAX_ROWS
+    kind = np.array(["inh", "exc", "exc"])[np.arange(n) % 3]
+    weight = np.where(kind == "inh", -2.0, 1.0) * np.ones((n, 1))
+    weight[0, 1] = 10.0  # from the first excitatory neuron to the first inhibitory one
+    np.fill_diagonal(weight, 100.0)  # never used
+    figure = matrix_figure(weight, neuron_table(n, cell_type=kind.tolist()), "weight")
+    cells = figure.data[0].z
+    n_exc = round(MAX_ROWS * 2 / 3)
+    assert cells.shape == (MAX_ROWS, MAX_ROWS)
+    assert cells[:, :n_exc].min() == 1 and (cells[:, n_exc:] == -2).all()
+    assert cells[n_exc, 0] == pytest.approx((11 * 1 + 10) / 12)  # 4 neurons x 3
+    assert (cells > 1).sum() == 1
+    assert figure.data[0].x[0] == "exc neuron 1 (#1) and 2 more"
+
+
+def test_a_row_of_one_neuron_has_no_pairs_with_itself() -> None:
+    figure = matrix_figure(np.ones((5, 5)), neuron_table(5), "weight")
+    assert np.isnan(np.diagonal(figure.data[0].z)).all() and np.isnan(figure.data[0].z).sum() == 5
 
 
 def test_matrix_figure_keeps_rows_postsynaptic() -> None:

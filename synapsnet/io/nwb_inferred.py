@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synapsnet.connectome import Connectome
+from synapsnet.connectome import MOST_PAIRS, Connectome
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path
 from synapsnet.io.hdf5 import open_hdf5
@@ -73,7 +73,10 @@ def _check_room(source: Path, path: Path, connectome: Connectome) -> None:
     """Refuse a full disk in advance, because HDF5 would crash the whole process on it."""
     if not source.is_file():
         raise InputError(f"{source} cannot be read as an NWB file: it does not exist; give the one that was fitted.")
-    n_bytes = 2**20 + source.stat().st_size + 8 * (3 + len(connectome.matrices)) * connectome.n_neurons**2
+    n_rows = connectome.n_neurons**2
+    if n_rows > MOST_PAIRS and connectome.judges_significance:
+        n_rows = min(n_rows, MOST_PAIRS + len(connectome.reported()[0]))
+    n_bytes = 2**20 + source.stat().st_size + 8 * (3 + len(connectome.matrices)) * n_rows
     if path.parent.is_dir() and (free := shutil.disk_usage(path.parent).free) < n_bytes:
         raise InputError(
             f"There is too little space on the disk for {path}: it may take {n_bytes / 1e6:.3g} MB, and "

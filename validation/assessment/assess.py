@@ -253,5 +253,5 @@ def _facts(run: Run) -> Facts:
         correlation=Quartiles.of(of.correlation),
         mean_correlation=float(np.nanmean(of.correlation)),
         n_pairs=n * (n - 1),
-        n_reported=int(run.models["synapsnet"].connectivity_.significant().sum()),
+        n_reported=run.models["synapsnet"].connectivity_.n_reported([0.05])[0],
     )

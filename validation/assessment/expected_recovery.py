@@ -71,7 +71,6 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
     in_bins = recording.modality == "spikes" and not (resolves(recording) and resolution_s(recording) <= STEP_S)
     promised, atypical = promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)
     unlike = ["spikes that are known in bins only"] if in_bins else []
-    q_values = inferred.q_values[~np.eye(inferred.n_neurons, dtype=bool)]
     duration_s = recording.n_steps * recording.dt_s
     return Expected(
         n_examples=len(table),
@@ -80,8 +79,7 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         **{name: promised[name] for name in ("auprc", "sign_accuracy", *INFERRED)},
         thresholds=[
             Threshold(nominal=rate, n_reported=n_reported, false=among(promised[f"false {rate:g}"], n_reported))
-            for rate in RATES
-            for n_reported in [int((q_values <= rate).sum())]
+            for rate, n_reported in zip(RATES, inferred.n_reported(RATES), strict=True)
         ],
         longer=Longer(factor=FACTOR, duration_s=FACTOR * duration_s, auprc=promised[LONGER]),
         untold=[name for name in INFERRED if _says_little(name, promised[name], table[name].to_numpy(float))],

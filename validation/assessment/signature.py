@@ -96,11 +96,11 @@ def _evidence(inferred: Connectome) -> Signature:
     """How far the evidence of some pairs exceeds that of most, and what SynapsNet makes of it."""
     assert inferred.local_fdr is not None
     pairs = ~np.eye(inferred.n_neurons, dtype=bool)
-    local, q_values = inferred.local_fdr[pairs].astype(np.float64), inferred.q_values[pairs]
+    local = inferred.local_fdr[pairs].astype(np.float64)
     z = norm.isf(np.clip(inferred.p_values[pairs].astype(np.float64), LEAST_P, 1) / 2)
     tested = z[z > 0] if np.count_nonzero(z) > FEW else np.ones(1)
     middle, upper, top, last = np.maximum(np.percentile(tested, [50, 90, 99, 99.9]), LEAST_Z)
-    few, reported, many = (float((q_values <= rate).sum()) for rate in (0.01, 0.05, 0.2))
+    few, reported, many = (float(n) for n in inferred.n_reported((0.01, 0.05, 0.2)))
     return {
         "upper": math.log(upper / middle),
         "top": math.log(top / middle),
