@@ -21,6 +21,7 @@ from synapsnet.array_types import FloatArray
 from synapsnet.recording import Recording
 
 BASELINE_PERCENTILE = 1.0
+BLOCK_VALUES = 5_000_000  # frames x neurons at a time, in float64
 MAX_DECAY_S = 2.0  # no calcium indicator in use decays more slowly; anything slower is drift
 MIN_DECAY_FACTOR = 0.05
 DECAY_LAGS = range(2, 12)  # lag 0 holds the noise, lag 1 the indicator's rise
@@ -51,18 +52,20 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
 
 
 def _deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
-    traces = recording.values.astype(np.float64)
-    segments = recording.segments
-    decay = decay_factor(traces, segments, recording.dt_s)
-    baseline = np.percentile(traces, BASELINE_PERCENTILE, axis=0)
-    activity = np.zeros_like(traces)
-    for neuron in np.flatnonzero(np.ptp(traces, axis=0) > 0):
-        factor = float(decay[neuron])
-        for start, stop in segments:
-            calcium, activity[start:stop, neuron] = oasisAR1(traces[start:stop, neuron] - baseline[neuron], factor)
-            # The first frame's calcium dates from before the epoch: assume the activity that would sustain it.
-            activity[start, neuron] = (1 - factor) * max(calcium[0], 0.0)
-    return activity.astype(np.float32)
+    values, segments = recording.values, recording.segments
+    activity = np.zeros_like(values)
+    at_once = max(1, BLOCK_VALUES // len(values))
+    for first in range(0, values.shape[1], at_once):
+        traces = values[:, first : first + at_once].astype(np.float64)
+        decay = decay_factor(traces, segments, recording.dt_s)
+        baseline = np.percentile(traces, BASELINE_PERCENTILE, axis=0)
+        for k in np.flatnonzero(np.ptp(traces, axis=0) > 0):
+            factor = float(decay[k])
+            for start, stop in segments:
+                calcium, activity[start:stop, first + k] = oasisAR1(traces[start:stop, k] - baseline[k], factor)
+                # The first frame's calcium dates from before the epoch: assume the activity that would sustain it.
+                activity[start, first + k] = (1 - factor) * max(calcium[0], 0.0)
+    return activity
 
 
 def decay_factor(traces: FloatArray, segments: list[tuple[int, int]], dt_s: float) -> npt.NDArray[np.float64]:

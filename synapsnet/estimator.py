@@ -20,7 +20,15 @@ from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, kind_of_device, launch, torch_device
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_paths, make_folder
-from synapsnet.fitted import FittedModel, Material, connectome_of, n_features, require_one_decoder, shape_of
+from synapsnet.fitted import (
+    FittedModel,
+    Material,
+    connectome_of,
+    n_features,
+    require_one_decoder,
+    shape_of,
+    unconnected,
+)
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spike_evidence
 from synapsnet.limits import require_memory
@@ -359,6 +367,7 @@ class SynapsNet(BaseEstimator):
         tensors |= {
             f"connectivity.{name}": torch.from_numpy(np.ascontiguousarray(matrix))
             for name, matrix in self.connectivity_.matrices.items()
+            if self.settings.connectivity != "none"
         }
         tensors["embedding"] = torch.from_numpy(self.embedding_.copy())
         description = {
@@ -402,7 +411,11 @@ class SynapsNet(BaseEstimator):
             matrices: dict[str, Any] = {
                 name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()
             }
-            loaded.connectivity_ = Connectome(**matrices, unit=described["connectivity_unit"])
+            unit = described["connectivity_unit"]
+            none = loaded.settings.connectivity == "none"
+            loaded.connectivity_ = (
+                unconnected(described["model"]["n_neurons"], unit) if none else Connectome(**matrices, unit=unit)
+            )
             loaded.embedding_ = tensors["embedding"].numpy()
             loaded.history_ = {name: History(**history) for name, history in described["history"].items()}
         except (OSError, KeyError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:
@@ -468,6 +481,8 @@ def fit_models(
         checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
     )  # fmt: skip
     if infers_apart:
+        for forecaster in forecasters:
+            del forecaster.connectivity  # large, and replaced
         to_infer = [model._to_infer(recording) for model, recording in zip(models, recordings, strict=True)]
         inferrers = FittedModel.fit(
             to_infer, settings, fabric, forecasts=False,

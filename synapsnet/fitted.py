@@ -235,7 +235,7 @@ class FittedModel(nn.Module):
 
     def normalise(self, values: Tensor, behaviour: Tensor) -> tuple[Tensor, Tensor]:
         """Activity and behaviour as the model sees them."""
-        return (values - self.centre) / self.scale, (behaviour - self.behaviour_centre) / self.behaviour_scale
+        return (values - self.centre).div_(self.scale), (behaviour - self.behaviour_centre) / self.behaviour_scale
 
     def forecast(
         self, recording: Recording, horizon: int, progress: Callable[[float], None]
@@ -334,8 +334,7 @@ class FittedModel(nn.Module):
         n = self.shape["n_neurons"]
         unit = self.model.likelihood.unit
         if self.model.synapses is None:
-            nothing, certain = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
-            return Connectome(nothing, standard_error=certain, local_fdr=certain.copy(), unit=unit), None
+            return unconnected(n, unit), None
         fine = resolves(recording)
         if fine:
             evidence, gain = spike_evidence(recording, x.device), mean_gain(self.model, x, b, todo, fabric)
@@ -356,6 +355,12 @@ def n_own(shape: dict[str, Any]) -> int:
 def n_features(shape: dict[str, Any]) -> int:
     """Number of features of a neuron, with those that come through `W`: a forecast, its current, means of currents."""
     return n_own(shape) + (0 if shape["connectivity"] == "none" else 2 + len(SPANS))
+
+
+def unconnected(n_neurons: int, unit: str) -> Connectome:
+    """The connectome of neurons that are certainly not connected; its matrices take no memory."""
+    zero, one = (np.broadcast_to(np.float32(value), (n_neurons, n_neurons)) for value in (0, 1))
+    return Connectome(zero, standard_error=one, local_fdr=one, unit=unit)
 
 
 def connectome_of(

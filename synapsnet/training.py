@@ -187,6 +187,7 @@ def train(
     state.models.load_state_dict(state.best)
     for task in tasks:
         task.model.constrain()  # the best pass may lie in the warm-up, which is not constrained
+    state.optimiser.zero_grad()  # gradients of large networks would fill the memory of what follows
     progress(1.0)
     return state.history
 
@@ -283,11 +284,11 @@ class _State:
     def copy(self) -> dict[str, Tensor]:
         """The state, except for the history."""
         tensors = {f"model.{name}": value for name, value in self.models.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
         tensors["shuffle"] = self.shuffle.get_state()
         for index, of_parameter in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in of_parameter.items()}
-        return {name: value.clone() for name, value in tensors.items()}
+        tensors = {name: value.clone() for name, value in tensors.items()}
+        return tensors | {f"best.{name}": value for name, value in self.best.items()}  # which do not change
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Restore a state made by `copy`; the history stays."""

@@ -194,7 +194,7 @@ def _predict(
             gain += slope / n_steps
             stretches.append((sent, eta, target))
     mean = add_up(fabric, sum((h.sum(0) for h, *_ in stretches), start=torch.zeros(n, device=x.device))) / n_steps
-    return [(h - mean, eta, target) for h, eta, target in stretches], add_up(fabric, gain), n_steps
+    return [(h.sub_(mean), eta, target) for h, eta, target in stretches], add_up(fabric, gain), n_steps
 
 
 def _maximise_likelihood(model: SynapsNetModel, stretches: Stretches, precision: Tensor, fabric: Fabric) -> Tensor:
@@ -216,15 +216,15 @@ def _maximise_likelihood(model: SynapsNetModel, stretches: Stretches, precision:
         # The approximate Hessian may make a step too long. Along the step the exact curvature is one number for each
         # postsynaptic neuron, sum_t J_i(t) d_i(t)^2 with d = h step^T: a parabola with it and the slope sum_t s_i(t)
         # d_i(t) has its top at slope / curvature.
-        direction = step.float().T
+        direction, changes = step.float().T, []
         for h, eta, target in stretches:
-            change = h @ direction
+            changes.append(change := h @ direction)
             slope += (model.score(eta, target) * change).sum(0)
             curvature += (model.fisher_information(eta) * change.square()).sum(0)
         slope, curvature = add_up(fabric, slope), add_up(fabric, curvature)
         step_length = (slope / curvature.clamp(min=SMALLEST_INFORMATION)).clamp(0, 1)
-        for h, eta, _ in stretches:
-            eta += h @ (direction * step_length.float()) + offset_step.float()
+        for (_, eta, _), change in zip(stretches, changes, strict=True):
+            eta += change.mul_(step_length.float()).add_(offset_step.float())
         weight += step_length[:, None] * step
     return weight
 
@@ -239,6 +239,7 @@ def _read_out(
     fabric: Fabric,
 ) -> Evidence:
     """The evidence at the predictions in `stretches`, which are those of the estimate."""
+    estimate = estimate.fill_diagonal_(0).float()  # not quite 0 by rounding
     residual_covariance, first_moment, second_moment, flank_gradient, flank_covariance = (
         torch.zeros_like(precision) for _ in range(5)
     )
@@ -266,16 +267,17 @@ def _read_out(
     information = information.clamp(min=SMALLEST_INFORMATION)[:, None]
     residual_size = residual_covariance.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
     # These matrices fill the memory of large networks: one after the other makes room.
-    zero_lag = _partial_correlation(residual_covariance.div_(residual_size[:, None]).div_(residual_size)).float()
-    del residual_covariance
-    zero_lag /= changing_variance.of_zero_lag().sqrt()
     standard_error = _standard_error(first_moment, second_moment, information, precision, sd_sent).float()
     del first_moment, second_moment
     standard_error *= changing_variance.of_estimates().sqrt()
+    of_zero_lag = changing_variance.of_zero_lag()
     del changing_variance
+    zero_lag = _partial_correlation(residual_covariance.div_(residual_size[:, None]).div_(residual_size)).float()
+    del residual_covariance
+    zero_lag /= of_zero_lag.sqrt_()
     flank_estimate, flank_error = _flank_estimate(flank_gradient, flank_covariance, precision, information)
     return Evidence(
-        estimate=estimate.fill_diagonal_(0).float(),  # not quite 0 by rounding
+        estimate=estimate,
         standard_error=standard_error,
         zero_lag=zero_lag,
         correlation_per_weight=((information / n_steps).sqrt() * sd_sent).float(),

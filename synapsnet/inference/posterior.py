@@ -136,7 +136,7 @@ def posterior(evidence: Evidence, fine_steps: bool = False) -> Posterior:
     if evidence.log_direct is not None:
         fit.discount_hidden_sources(evidence.log_direct.to(device))
     sd = torch.where(pairs, fit.variance.clamp(min=0).sqrt(), 1.0)
-    return Posterior(fit.p_absent.double(), fit.mean * error, sd * error, fit.p_value())
+    return Posterior(fit.p_absent, fit.mean * error, sd * error, fit.p_value())
 
 
 class _Fit(PairModel):
@@ -258,6 +258,9 @@ class _Fit(PairModel):
 
     def _update_indirect_effects(self) -> None:
         """The sums a and b of the module's docstring."""
+        if not self.zero_lag_gain.any():  # as where nothing is known at zero lag
+            self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag[0, 0]).expand_as(self.lag)
+            return
         u = self.correlation_per_weight
         at_lag = u * self.mean
         at_zero_lag = (self.p_type @ self.zero_lag_gain).float() * at_lag

@@ -93,7 +93,7 @@ class Free(Connectivity):
         super().__init__()
         unit = errors.matrix()
         self.raw_weight = nn.Parameter(torch.zeros_like(unit))
-        self.register_buffer("unit", unit * (1 - torch.eye(len(unit))))
+        self.register_buffer("unit", unit.fill_diagonal_(0))
         self.unit: Tensor
 
     @property
