@@ -35,7 +35,6 @@ class Correlograms:
     Attributes
     ----------
     spectra : CrossSpectra
-    partial : (F, N, N) complex64 tensor
     learning : (L,) int64 tensor
         The neurons that noise is learned from.
     kept, noise : (K,) tensor
@@ -47,7 +46,6 @@ class Correlograms:
     """
 
     spectra: CrossSpectra
-    partial: Tensor
     learning: Tensor
     kept: Tensor
     noise: Tensor
@@ -66,7 +64,7 @@ class Correlograms:
         order = torch.randperm(len(rate), generator=torch.Generator().manual_seed(0))
         learning = order[:LEARNING_NEURONS].sort().values.to(rate.device)
         kept, noise = (torch.from_numpy(part).to(rate) for part in welch(spectra.segment, spectra.lags))
-        new = cls(spectra, spectra.partial(), learning, kept, noise, profile=torch.ones_like(kept))
+        new = cls(spectra, learning, kept, noise, profile=torch.ones_like(kept))
         new._learn_noise()
         return new
 
@@ -111,13 +109,13 @@ class Correlograms:
 
     def _plain(self, post: Tensor, pre: Tensor) -> Tensor:
         """(R, C, K) partial correlograms in the noise of white trains."""
-        return self._in_time(self.partial, post, pre) * self.spectra.n_samples**0.5 / self.noise
+        return self._in_time(self.spectra.partial(post, pre)) * self.spectra.n_samples**0.5 / self.noise
 
     def _level(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
         """(R, C, K) coincidences over chance, smoothed, and (R, C) chance coincidences per bin."""
         step, rate = self.spectra.step_s, self.spectra.rate_hz.clamp(min=1e-6)
         product = rate[post][:, None] * rate[pre] * step**2
-        covariance = self._in_time(self.spectra.matrices, post, pre) / self.spectra.segment / self.kept
+        covariance = self._in_time(self.spectra.cross(post, pre)) / self.spectra.segment / self.kept
         level = (1 + covariance / product[..., None]).clamp(min=0)
         chance = product * self.spectra.n_samples
         width = LEVEL_SMOOTHING_S / step
@@ -129,10 +127,10 @@ class Correlograms:
         """(..., K) standard deviation of the noise at each lag, over that at far lags."""
         return (level / level[..., self.far].mean(-1, keepdim=True)) ** (self.exponent / 2)
 
-    def _in_time(self, coherence: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        """(R, C, K) these spectra in the time domain."""
-        in_time = torch.fft.irfft(coherence[:, post][:, :, pre], n=self.spectra.segment, dim=0)
-        return in_time[torch.from_numpy(self.spectra.lags % self.spectra.segment).to(post.device)].permute(1, 2, 0)
+    def _in_time(self, spectra: Tensor) -> Tensor:
+        """(R, C, K) these (F, R, C) spectra in the time domain."""
+        in_time = torch.fft.irfft(spectra, n=self.spectra.segment, dim=0)
+        return in_time[torch.from_numpy(self.spectra.lags % self.spectra.segment).to(spectra.device)].permute(1, 2, 0)
 
     def _learn_noise(self) -> None:
         """Learn the mean level by lag, how closely noise follows it, and the typical noise."""

@@ -12,6 +12,9 @@ acts. A neuron's own past, through its autospectrum, is taken out as well.
 
 Spectra are means over overlapping segments of `SEGMENT_S`, under a Hann window (Welch 1967). If trains are
 independent and white, each lag of the correlogram is then 0 with a known standard deviation, and lags are independent.
+
+Of thousands of neurons these matrices fill the memory. Both are Hermitian, so one array holds both: cross-spectra on
+the diagonal and above it, partial coherence below it.
 """
 
 from __future__ import annotations
@@ -35,19 +38,19 @@ GRIDS_S = (0.010, 0.005, 0.004, 0.002)  # grids on which spike times of coarse r
 
 @dataclass(frozen=True)
 class CrossSpectra:
-    """Cross-spectra of N spike trains.
+    """Cross-spectra of N spike trains, means over segments, and their partial coherence.
 
     Attributes
     ----------
-    matrices : (F, N, N) complex64 tensor
-        Mean over segments, `[f, post, pre]`.
+    both : (F, N, N) complex64 tensor
+        `[f, post, pre]`, see the module.
     step_s : float
         Width of the bins into which spikes were counted.
     n_segments : int
     rate_hz : (N,) float32 tensor
     """
 
-    matrices: Tensor
+    both: Tensor
     step_s: float
     n_segments: int
     rate_hz: Tensor
@@ -60,7 +63,7 @@ class CrossSpectra:
     @property
     def segment(self) -> int:
         """Bins in a segment."""
-        return 2 * (len(self.matrices) - 1)
+        return 2 * (len(self.both) - 1)
 
     @property
     def lags(self) -> npt.NDArray[np.intp]:
@@ -68,24 +71,32 @@ class CrossSpectra:
         longest = round(LONGEST_LAG_S / self.step_s)
         return np.arange(-longest, longest + 1)
 
-    def partial(self) -> Tensor:
-        """(F, N, N) partial coherence; 0 between a neuron and itself.
+    def cross(self, post: Tensor, pre: Tensor) -> Tensor:
+        """(F, R, C) cross-spectra of R postsynaptic and C presynaptic neurons."""
+        return torch.where(post[:, None] <= pre, *self._stored(post, pre))
 
-        With hardly more segments than neurons, the matrix is shrunk towards its diagonal, the more so the fewer there
-        are.
-        """
-        n = self.matrices.shape[1]
-        shrinkage = max(RIDGE, min(0.5, SHRINKAGE * (n / self.n_segments) ** 2))
-        result = torch.empty_like(self.matrices)
-        for f, matrix in enumerate(self.matrices):
-            auto = matrix.diagonal().real.clamp(min=1e-12).sqrt()
-            scaled = matrix / auto[:, None] / auto
-            scaled.diagonal().add_(shrinkage)
-            inverse = torch.linalg.inv(scaled)
-            size = inverse.diagonal().real.clamp(min=1e-12).sqrt()
-            result[f] = -inverse / size[:, None] / size
-            result[f].fill_diagonal_(0)
-        return result
+    def partial(self, post: Tensor, pre: Tensor) -> Tensor:
+        """(F, R, C) partial coherence of R postsynaptic and C presynaptic neurons; 0 of a neuron with itself."""
+        below = torch.where(post[:, None] > pre, *self._stored(post, pre))
+        return below.masked_fill_(post[:, None] == pre, 0)
+
+    def _stored(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
+        """(F, R, C) what is stored at [post, pre], and at [pre, post] as it would be at [post, pre]."""
+        return self.both[:, post][:, :, pre], self.both[:, :, post][:, pre].mT.conj()
+
+
+def partial_coherence(matrix: Tensor, n_segments: int) -> Tensor:
+    """(N, N) partial coherence at a frequency, from cross-spectra; 0 between a neuron and itself.
+
+    With hardly more segments than neurons, the matrix is shrunk towards its diagonal, the more so the fewer there are.
+    """
+    shrinkage = max(RIDGE, min(0.5, SHRINKAGE * (len(matrix) / n_segments) ** 2))
+    auto = matrix.diagonal().real.clamp(min=1e-12).sqrt()
+    scaled = matrix / auto[:, None] / auto
+    scaled.diagonal().add_(shrinkage)
+    inverse = torch.linalg.inv(scaled)
+    size = inverse.diagonal().real.clamp(min=1e-12).sqrt()
+    return (-inverse / size[:, None] / size).fill_diagonal_(0)
 
 
 def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device) -> CrossSpectra:
@@ -126,7 +137,10 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
             spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0).contiguous()  # (F, N, S)
             total.baddbmm_(spectrum, spectrum.mH)
             n_segments += len(chunk)
-    return CrossSpectra(total / n_segments, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
+    for matrix in total.div_(n_segments):
+        partial = partial_coherence(matrix, n_segments)
+        matrix.triu_().add_(partial.tril_(-1))
+    return CrossSpectra(total, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
 
 
 def in_order(spike_times: nap.TsGroup) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
