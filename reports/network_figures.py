@@ -20,6 +20,7 @@ from validation.metrics.glossary import Metric
 
 MAX_EDGES = 200  # more of them hide each other
 MAX_LISTED = 25
+MAX_MARKED = 1000  # neurons of a map; of more, only those that its connections lead from or to
 MOST_CLUSTERED = 2000  # neurons: the time grows with their cube
 MAX_CLUSTERS, LEAST_IN_CLUSTER = 8, 5
 AXES = ("x_um", "y_um", "z_um")
@@ -108,8 +109,9 @@ def map_figure(connectome: Connectome, neurons: pd.DataFrame, axes: tuple[str, s
             hoverinfo=["skip", "text", "skip"] * len(labels),
         )
     types = neurons["cell_type"].astype(str).to_numpy()
-    for k, kind in enumerate(dict.fromkeys(types[placed])):
-        rows = np.flatnonzero(placed & (types == kind))
+    marked = placed if len(neurons) <= MAX_MARKED else np.isin(np.arange(len(neurons)), [pre, post])
+    for k, kind in enumerate(dict.fromkeys(types[marked])):
+        rows = np.flatnonzero(marked & (types == kind))
         figure.add_scatter(
             x=position[rows, 0],
             y=position[rows, 1],

@@ -10,7 +10,15 @@ import plotly.graph_objects as go
 from reports.figure_tables import example_table, horizon_table, map_table, precision_recall_table, true_table
 from reports.figures import MAX_ROWS, MAX_STROKED, Styles, matrix_figure, precision_recall_figure
 from reports.forecast_figures import forecast_figure, horizon_figure
-from reports.network_figures import MAX_EDGES, MOST_CLUSTERED, cluster_names, map_figure, plane, surest_table
+from reports.network_figures import (
+    MAX_EDGES,
+    MAX_MARKED,
+    MOST_CLUSTERED,
+    cluster_names,
+    map_figure,
+    plane,
+    surest_table,
+)
 from reports.page import Panel
 from reports.palette import MODEL
 from reports.summary import best_forecaster
@@ -46,7 +54,7 @@ def connectivity_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
     if run.n_neurons > MAX_ROWS:
         reading += (
             f" There are {run.n_neurons:,} neurons: a cell is the mean over the pairs of about "
-            f"{run.n_neurons / MAX_ROWS:.1f} neurons with as many. Single neurons are below."
+            f"{run.n_neurons / MAX_ROWS:.2g} neurons with as many. Single neurons are below."
         )
     comparison = f"{reading} The true connections are not known, so no pattern here is proof of one."
     if run.truth is not None:
@@ -99,9 +107,9 @@ def _inferred_panels(run: RunResults, caption: str) -> Iterator[Panel]:
     if model is not None and (axes := plane(run.neurons)) is not None:
         yield Panel(
             "Map of the network",
-            f"Neurons at their positions, marked by cell type. Lines are the connections that SynapsNet reports, "
-            f"at most the {MAX_EDGES} with the strongest evidence, and end at the postsynaptic neuron: solid ones with "
-            "an arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
+            f"{_marked(run.neurons)} at their positions, marked by cell type. Lines are the connections that SynapsNet "
+            f"reports, at most the {MAX_EDGES} with the strongest evidence, and end at the postsynaptic neuron: solid "
+            "ones with an arrow excite, dashed ones with a bar inhibit. Point at an end to read it.",
             {"": map_figure(model, run.neurons, axes)},
             shape="map",
             table=map_table(model, run.neurons, axes),
@@ -148,6 +156,10 @@ def forecast_panels(run: RunResults, styles: Styles) -> Iterator[Panel]:
             table=horizon_table(run, lambda scores: scores.correlation, "correlation"),
             of="method",
         )
+
+
+def _marked(neurons: pd.DataFrame) -> str:
+    return "Neurons" if len(neurons) <= MAX_MARKED else "Neurons that these connections lead from or to,"
 
 
 def _other_orders(inferred: Connectome, neurons: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:

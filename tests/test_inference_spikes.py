@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pynapple as nap
 import pytest
@@ -17,8 +19,8 @@ from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.inference.responses import _best_delay, _without_choice, displaced, normal_score, response, responses
-from synapsnet.inference.spectra import SEGMENTS_AT_ONCE, cross_spectra, welch
-from synapsnet.inference.spike_evidence import resolution_s, resolves, spike_evidence
+from synapsnet.inference.spectra import SEGMENT_S, SEGMENTS_AT_ONCE, cross_spectra, welch
+from synapsnet.inference.spike_evidence import MOST_BYTES, _step_s, resolution_s, resolves, spike_evidence
 from synapsnet.io.units import count_spikes
 from synapsnet.recording import Recording, neuron_table
 
@@ -134,6 +136,17 @@ def test_a_shared_input_is_taken_out_by_the_other_neurons():
     partial = spectra.partial(everyone, everyone)[at_drive].abs().numpy()[off_diagonal(20)]
     assert plain.mean() > 0.4
     assert partial.mean() < plain.mean() / 4
+
+
+@pytest.mark.parametrize(
+    ("n", "expected_s"), [(3000, 0.001), (3500, 0.002), (6000, 0.004), (8500, 0.008), (9000, None)]
+)
+def test_of_many_neurons_spectra_are_coarser_until_they_fit_into_memory(n, expected_s):
+    recording = SimpleNamespace(modality="spikes", n_neurons=n, n_steps=2000, dt_s=0.001, spike_times=None)
+    assert resolves(recording) is (expected_s is not None)
+    if expected_s is not None:
+        assert _step_s(recording) == expected_s
+        assert 8 * n**2 * SEGMENT_S / (2 * expected_s) <= MOST_BYTES
 
 
 def test_a_planted_connection_is_found_with_its_direction_and_nothing_else():

@@ -11,7 +11,7 @@ from test_report import HOSTILE, make_run
 
 from reports.figures import cell_type_order, matrix_figure
 from reports.html import render
-from reports.network_figures import MAX_EDGES, MAX_LISTED, cluster_names, map_figure, plane, surest_table
+from reports.network_figures import MAX_EDGES, MAX_LISTED, MAX_MARKED, cluster_names, map_figure, plane, surest_table
 from synapsnet.connectome import Connectome
 from synapsnet.recording import neuron_table
 
@@ -96,6 +96,19 @@ def test_map_draws_the_surest_of_many_connections() -> None:
     figure = map_figure(Connectome(weight, standard_error=np.ones((n, n))), neurons, ("x_um", "y_um"))
     drawn = [float(text.split(": ")[1]) for text in figure.data[0].text if text]
     assert sorted(drawn) == pytest.approx(sorted(weight.ravel())[-MAX_EDGES:], rel=0.01)
+
+
+def test_map_of_a_large_network_marks_the_neurons_at_the_ends_of_its_connections() -> None:
+    n = MAX_MARKED + 1
+    weight = np.zeros((n, n))
+    weight[3, 8], weight[5, 900] = 90.0, -90.0
+    kinds = np.where(np.arange(n) == 900, "inhibitory", "excitatory").tolist()
+    neurons = neuron_table(n, cell_type=kinds, position_um=np.random.default_rng(1).uniform(size=(n, 3)))
+    figure = map_figure(Connectome(weight, standard_error=np.ones((n, n))), neurons, ("x_um", "y_um"))
+    assert {trace.name: list(trace.text) for trace in figure.data[2:]} == {
+        "excitatory": ["3", "5", "8"],
+        "inhibitory": ["900"],
+    }
 
 
 def test_list_of_the_surest_connections() -> None:

@@ -1,7 +1,7 @@
 """Score a run: SynapsNet, its ablation and the comparators, on the same training and held-out parts.
 
 scores.json              `validation.metrics.results.Scores`
-inferred.safetensors     what each method inferred: the matrices of its `Connectome`, as `method.weight`
+inferred.safetensors     what comparators inferred: the matrices of each `Connectome`, as `method.weight`
 example.safetensors      forecasts of a few neurons, drawn in the report
 """
 
@@ -124,6 +124,7 @@ def _score_run(run: Run, chosen: dict[str, Entry], seed: int, progress: Progress
     progress("scoring", None)
     horizons, forecasts = _reached(horizons, forecasts)
     scores = _score(run, inferred, forecasts, horizons, seconds, seed)
+    del inferred["synapsnet"]  # which the run has
     _save(run.folder, scores, inferred, _example(test, forecasts, horizons))
 
 
@@ -153,11 +154,11 @@ def _results(run: Run) -> RunResults:
     arrays = safetensors.numpy.load_file(run.folder / INFERRED)
     example = safetensors.numpy.load_file(run.folder / EXAMPLE)
     recording = run.recording
-    names = [key.removesuffix(".weight") for key in arrays if key.endswith(".weight")]
+    ours = run.models["synapsnet"].connectivity_
+    names = ["synapsnet", *(key.removesuffix(".weight") for key in arrays if key.endswith(".weight"))]
     order = {name: k for k, name in enumerate(METHODS)}
     if unscored := set(names) - set(scores.seconds):
         raise ValueError(f"{', '.join(sorted(unscored))} was not scored")
-    unit = run.models["synapsnet"].connectivity_.unit
     predicted: dict[str, dict[int, npt.NDArray[np.floating[Any]]]] = {}
     for key, values in example.items():
         if key.startswith("predicted."):
@@ -179,11 +180,12 @@ def _results(run: Run) -> RunResults:
         },
         truth=recording.connectome,
         inferred={
-            name: Connectome(
-                **{key: arrays[f"{name}.{key}"] for key in MATRICES if f"{name}.{key}" in arrays},
-                unit=unit if name == "synapsnet" else "a.u.",
+            name: ours
+            if name == "synapsnet"
+            else Connectome(
+                **{key: arrays[f"{name}.{key}"] for key in MATRICES if f"{name}.{key}" in arrays}, unit="a.u."
             )
-            for name in sorted(names, key=lambda name: (order.get(name, len(order)), name))
+            for name in sorted(set(names), key=lambda name: (order.get(name, len(order)), name))
         },
         scores=scores,
         example=ForecastExample(example["time_s"], example["neurons"], example["observed"], predicted),

@@ -29,12 +29,12 @@ from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import HiddenSources
 from synapsnet.inference.responses import Responses, displaced
-from synapsnet.inference.spectra import cross_spectra, time_resolution_s
+from synapsnet.inference.spectra import SEGMENT_S, cross_spectra, time_resolution_s
 from synapsnet.recording import Recording, binned_spike_times
 
 STEP_S = 0.001  # resolution of correlograms, or that of the spikes where it is coarser
 LONGEST_STEP_S = 0.010  # in longer ones a connection acts within a step, and has no direction
-MOST_OPERATIONS = 3e13  # of cross-spectra; beyond it the resolution is halved
+MOST_OPERATIONS, MOST_BYTES = 3e13, 1e10  # of cross-spectra; beyond them the resolution is halved
 LEAST_COINCIDENCES = 2.0  # expected under a response
 
 
@@ -46,7 +46,9 @@ def resolves(recording: Recording) -> bool:
 def _step_s(recording: Recording) -> float:
     step_s = max(STEP_S, resolution_s(recording))
     operations = 8 * recording.n_neurons**2 * recording.n_steps * recording.dt_s / step_s
-    return step_s * 2.0 ** max(0, math.ceil(math.log2(max(operations / MOST_OPERATIONS, 1))))
+    n_bytes = 4 * recording.n_neurons**2 * SEGMENT_S / step_s
+    excess = max(operations / MOST_OPERATIONS, n_bytes / MOST_BYTES, 1)
+    return step_s * 2.0 ** math.ceil(math.log2(excess))
 
 
 def resolution_s(recording: Recording) -> float:
