@@ -123,7 +123,9 @@ def posterior(evidence: Evidence, fine_steps: bool = False) -> Posterior:
     if not pairs.any():
         certain = torch.ones_like(error).double()
         return Posterior(certain, torch.zeros_like(error), error, certain.clone())
-    fit = _Fit(estimate / error, zero_lag, correlation_per_weight * error, evidence.n_steps, pairs, fine_steps)
+    per_error = correlation_per_weight * error
+    either_way = (per_error * per_error.T).sqrt_()  # a correlation at zero lag has no direction
+    fit = _Fit(estimate / error, zero_lag, either_way, evidence.n_steps, pairs, fine_steps)
     if not evidence.has_zero_lag:
         fit.bound_density()
     for _ in range(MOST_ITERATIONS):
