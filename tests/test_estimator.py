@@ -176,7 +176,7 @@ def test_a_known_weight_is_found_with_its_size():
     assert found.weight[1, 0] == pytest.approx(2.0, abs=3.5 * float(found.standard_error[1, 0]))
     others = found.scores.copy()
     others[1, 0] = 0
-    assert np.abs(others).max() < 1 < 15 < found.scores[1, 0]
+    assert np.abs(others).max() < 1 < 10 < found.scores[1, 0]
     assert np.argwhere(found.significant()).tolist() == [[1, 0]]
 
 

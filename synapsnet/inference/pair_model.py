@@ -9,7 +9,8 @@ Matrices over pairs are in float32, to save memory; sums over pairs are in float
 
 About a size w a weight is :math:`N(w, \sigma^2)`, with the ``width`` :math:`\sigma`, so no integral is needed. What is
 observed is linear in both weights of a pair, :math:`x = f w_{ij} + r w_{ji} + \epsilon`. Given their sizes w and w',
-it is normal with mean :math:`f w + r w'` and variance :math:`1 + f^2 \sigma^2 + r^2 \sigma'^2` (`_likelihood`). Given
+it is normal with mean :math:`f w + r w'` and variance :math:`1 + f^2 \sigma^2 + r^2 \sigma'^2`, to which the scatter of
+what a connection adds to the estimate of the reverse one comes (`_likelihood`). Given
 its size, a weight lies :math:`\sigma^2 / (\sigma^2 + \tau^2)` of the way from that to its estimate (`_shrinkage`).
 """
 
@@ -30,6 +31,7 @@ WIDTH = 0.25  # standard deviation about a size, as a fraction of the distance b
 PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # pseudo-counts of each type, and the fraction of them that is connected
 MOST_DENSE = 0.5  # a type connects to half of the others at most
 PRIOR_WITHIN_STEP = 0.1  # of as many connected pairs as `PRIOR_PAIRS`, those that act within the step only
+FIRST_SCATTER, LEAST_SCATTER, MOST_SCATTER = 0.7, 0.2, 1.0  # of what connections add to the estimate of the reverse one
 LEAST_SPREAD = 0.93  # of absent pairs, as a fraction of the spread of most pairs
 BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matrices of large networks
 CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which fits a processor's cache
@@ -121,8 +123,12 @@ class PairModel:
         sign = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.p_type = torch.softmax(torch.stack([sign, -sign], dim=1), dim=1)  # (N, 2)
         self.zero_lag_gain = self.reverse_leak = self._full((2,), 0.0)
-        # Only zero lag shows connections that act within the step only.
-        self.within_step = PRIOR_WITHIN_STEP if self.zero_lag.any() and not fine_steps else 0.0
+        # Only zero lag shows connections that act within the step only. Where it says nothing (spikes), no noise blurs
+        # time, and a connection adds nothing to the estimate of the reverse one.
+        has_zero_lag = bool(self.zero_lag.any())
+        self.within_step = PRIOR_WITHIN_STEP if has_zero_lag and not fine_steps else 0.0
+        # Large at first: what may be chance decides no direction before it is known how far chance reaches.
+        self.scatter, self.blur = FIRST_SCATTER if has_zero_lag else 0.0, 0.0
         self.mean = self.variance = self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag)
         self.p_absent = torch.ones_like(self.lag)
         self.p_within_step = torch.zeros_like(self.lag[0, 0]).expand_as(self.lag)  # takes no memory
@@ -250,7 +256,14 @@ class PairModel:
             forward = torch.stack([direct, leak[j] / self.lag_sd, gain[j] * self.correlation_per_weight[i, j]])
             reverse = torch.stack([leak[i] / self.lag_sd, direct, gain[i] * self.correlation_per_weight[j, i]])
             likelihood, within_step = _likelihood(
-                evidence, forward, reverse, weights, self.width[possible, None], self.within_step
+                evidence,
+                forward,
+                reverse,
+                weights,
+                self.width[possible, None],
+                scatter=self.scatter / self.lag_sd,
+                blur=self.blur / self.lag_sd,
+                p_within_step=self.within_step,
             )
             # For each size of one weight (first axis: w_ij), the other one summed over its prior.
             given_ji = (likelihood * prior_ij.float()[:, None]).sum(0).double()
@@ -295,9 +308,11 @@ class PairModel:
         if self.within_step:
             neither, within_step = torch.zeros_like(self.lag), torch.zeros_like(self.lag)
 
-        def log_ratio(evidence: Tensor, effect: Tensor) -> Tensor:
+        scatter, blur = self.scatter / self.lag_sd, torch.full_like(leak, self.blur / self.lag_sd)
+
+        def log_ratio(evidence: Tensor, effect: Tensor, scatter: float = 0.0) -> Tensor:
             """(G, R, N) log likelihood of each size, over that of none."""
-            variance = 1 + (effect * width).square()
+            variance = 1 + (effect * width).square() + (scatter * weights).square()
             square = (evidence - effect * weights).square_().div_(variance).sub_(evidence.square())
             return square.add_(variance.log_()).mul_(-0.5)
 
@@ -305,9 +320,14 @@ class PairModel:
             separate = self.separate[rows]
             forward, reverse, zero_lag = self._standardised(rows).clamp_(-NOTICEABLE, NOTICEABLE)
             direct = torch.full_like(leak, 1 / self.lag_sd)
-            at_lags = log_ratio(forward, direct).add_(log_ratio(reverse, leak / self.lag_sd)).exp_()
+            at_lags = log_ratio(forward, direct).add_(log_ratio(reverse, leak / self.lag_sd, scatter)).exp_()
             at_zero_lag = log_ratio(zero_lag, gain * self.correlation_per_weight[rows]).exp_()
-            likelihood = at_lags.mul_(1 - self.within_step).add_(self.within_step).mul_(at_zero_lag)
+            if self.within_step:
+                blurred = log_ratio(forward, blur, scatter).add_(log_ratio(reverse, blur, scatter)).exp_()
+                only_within = blurred.mul_(at_zero_lag)  # the likelihood of connections that act within the step only
+            likelihood = at_lags.mul_(at_zero_lag)
+            if self.within_step:
+                likelihood = likelihood.mul_(1 - self.within_step).add_(only_within, alpha=self.within_step)
             p_evidence, absent, *powers = torch.tensordot(sums, likelihood, dims=1)
             per_evidence = separate / p_evidence  # (2, R, N)
             expected.log_evidence += (p_evidence.log() * separate).mul_(FIXED).long().sum(1)
@@ -321,7 +341,7 @@ class PairModel:
             if self.within_step:  # both relative to what the evidence has without a connection
                 p_pair = (p_type * p_evidence).sum(0)
                 neither[rows] = (self.p_type @ self.prior[:, self.zero]).float() / p_pair
-                within_step[rows] = (p_type * torch.tensordot(prior.float(), at_zero_lag, dims=1)).sum(0) / p_pair
+                within_step[rows] = (p_type * torch.tensordot(prior.float(), only_within, dims=1)).sum(0) / p_pair
         if self.within_step:
             neither = neither * neither.T
             self.p_within_step = (within_step * within_step.T).sub_(neither).mul_(self.within_step * self.separate)
@@ -341,31 +361,44 @@ class PairModel:
 
 
 def _likelihood(
-    evidence: Tensor, forward: Tensor, reverse: Tensor, weights: Tensor, width: Tensor, p_within_step: float
+    evidence: Tensor,
+    forward: Tensor,
+    reverse: Tensor,
+    weights: Tensor,
+    width: Tensor,
+    *,
+    scatter: float,
+    blur: float,
+    p_within_step: float,
 ) -> tuple[Tensor, Tensor | None]:
     """(G, G, P) likelihood of P pairs for each size of w_ij and of w_ji, up to a factor of each pair's.
 
-    Each of the (3, P) observations is normal with variance 1, to which that of the weights about their sizes adds. In
-    float32. The second value is the part of the likelihood due to connections that act within the step only, whose lags
-    are as if there were none; None if there are no such connections. It is 0 where there is no connection.
+    Each of the (3, P) observations is normal with variance 1, to which that of the weights about their sizes adds, and
+    for the estimates at lags the scatter of what the reverse weight adds. In float32. The second value is the part of
+    the likelihood due to connections that act within the step only, which add as much to both estimates at lags, with
+    that scatter; None if there are no such connections. It is 0 where there is no connection.
     """
     evidence, forward, reverse, weights, width = (x.float() for x in (evidence, forward, reverse, weights, width))
+    scattered = (scatter * weights).square()
     squares, volumes = [], []
-    for x, f, r in zip(evidence, forward, reverse, strict=True):
-        variance = (1 + (f * width).square())[:, None] + (r * width).square()
+    for x, f, r, of_forward, of_reverse in zip(
+        evidence, forward, reverse, (0, scattered, 0), (scattered, 0, 0), strict=True
+    ):
+        variance = (1 + (f * width).square() + of_forward)[:, None] + (r * width).square() + of_reverse
         residual = (x - f * weights)[:, None] - r * weights
         squares.append(residual.square_().div_(variance))
         volumes.append(variance)
-    at_lags, at_zero_lag = squares[0].add_(squares[1]), squares[2]
-    zero = len(weights) // 2
-    unconnected_at_lags = at_lags[zero, zero].clone()
-    square, volume = at_lags.add_(at_zero_lag), volumes[0].mul_(volumes[1]).mul_(volumes[2])
+    at_zero_lag, zero_lag_volume = squares[2], volumes[2]
+    square, volume = squares[0].add_(squares[1]).add_(at_zero_lag), volumes[0].mul_(volumes[1]).mul_(zero_lag_volume)
     smallest = square.amin((0, 1))
     if not p_within_step:
         return square.sub_(smallest).mul_(-0.5).exp_().mul_(volume.rsqrt_()), None
-    within_step = at_zero_lag.add_(unconnected_at_lags)
+    variance = 1 + scattered[:, None] + scattered
+    both = blur * (weights[:, None] + weights)
+    within_step = (evidence[0] - both).square_().add_((evidence[1] - both).square_()).div_(variance).add_(at_zero_lag)
     smallest = torch.minimum(smallest, within_step.amin((0, 1)))
-    within_step.sub_(smallest).mul_(-0.5).exp_().mul_(volumes[2].rsqrt_()).mul_(p_within_step)
+    within_step.sub_(smallest).mul_(-0.5).exp_().mul_(zero_lag_volume.rsqrt_().div_(variance)).mul_(p_within_step)
     likelihood = square.sub_(smallest).mul_(-0.5).exp_().mul_(volume.rsqrt_()).mul_(1 - p_within_step).add_(within_step)
+    zero = len(weights) // 2
     within_step[zero, zero] = 0
     return likelihood, within_step

@@ -9,17 +9,21 @@ same recording, all pairs together:
   Which sign a type has is learned too;
 - a connection acts within the step as well as from one to the next, or, where a step is much longer than a synaptic
   delay, within the step only. A correlation at zero lag has no direction, so the two directions explain it jointly.
-  Noise that blurs time makes a connection leak into the estimate of the reverse one.
+  Noise that blurs time makes a connection leak into the estimate of the reverse one, of some pairs more than of
+  others. So direction counts only where it stands out from that scatter; a signal that reaches two traces at once
+  (neuropil) has none at all, like a connection within the step.
 
 Weights are counted in standard errors of their estimates, so that evidence does not follow firing rates. With
 :math:`w_{ij}` the weight from j to i, zero if there is none, :math:`t_j` the type of j, :math:`z_{ij}` the estimate
-over its standard error, :math:`r_{ij}` the zero-lag partial correlation, :math:`u_{ij}` the correlation per weight and
-:math:`s_{ij} = s_{ji}` 0 if the two act on each other within the step only and otherwise 1,
+over its standard error, :math:`r_{ij}` the zero-lag partial correlation, :math:`u_{ij} = u_{ji}` the correlation per
+weight (the geometric mean of both, so that a larger error of one is no direction) and :math:`s_{ij} = s_{ji}` 0 if the
+two act on each other within the step only and otherwise 1,
 
 .. math::
     w_{ij} \mid t_j &\sim g_{t_j} \quad \text{(a mixture with most of its mass at 0)} \\
     s_{ij} &\sim \text{Bernoulli}(1 - \omega) \\
-    z_{ij} &\sim N(s_{ij} (w_{ij} + \lambda_{t_i} w_{ji}) + a_{ij} + \mu_{t_j},\; \tau^2) \\
+    z_{ij} &\sim N(s_{ij} (w_{ij} + \lambda_{t_i} w_{ji}) + (1 - s_{ij}) \beta (w_{ij} + w_{ji}) + a_{ij} + \mu_{t_j},\;
+                 \tau^2 + \sigma^2 (w_{ji}^2 + (1 - s_{ij}) w_{ij}^2)) \\
     r_{ij} &\sim N(\kappa_{t_j} u_{ij} w_{ij} + \kappa_{t_i} u_{ji} w_{ji} + b_{ij} + \nu_{t_i} + \nu_{t_j},\;
                  \rho^2 / T)
 
@@ -35,6 +39,8 @@ within the step are anticorrelated once that one is given, as it is in a partial
 g                   ``prior``, of each type, over the sizes ``weights``
 :math:`\lambda`     ``reverse_leak``, of each type of the postsynaptic neuron
 :math:`\kappa`      ``zero_lag_gain``, of each type of the presynaptic neuron
+:math:`\beta`       ``blur``, of a connection within the step into the estimates at lags
+:math:`\sigma`      ``scatter`` of both
 :math:`\omega`      ``within_step``, the fraction of connected pairs that act within the step only
 a, b                ``indirect_lag``, ``indirect_zero_lag``
 :math:`\mu, \nu`    ``lag_offset``, ``zero_lag_offset``, of each type: what unrecorded common input adds
@@ -68,7 +74,9 @@ from torch import Tensor
 from synapsnet.inference.discounts import MOST_MIXED, p_direct, spurious_fraction
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.pair_model import (
+    LEAST_SCATTER,
     MOST_DENSE,
+    MOST_SCATTER,
     N_SIZES,
     PRIOR_DENSITY,
     PRIOR_PAIRS,
@@ -80,6 +88,7 @@ from synapsnet.inference.uncertain_regression import expected_products, regress
 FINE_STEP_S = 0.01  # about as long as a synaptic delay and the rise of a potential
 MOST_TO_NOTICED, NOTICED_RATE = 10.0, 0.05  # see `_Fit.bound_density`
 LEAK_SD, GAIN_SD, OFFSET_SD = 0.3, 1.0, 1.0  # of prior distributions about 0; offsets are in standard errors
+PRIOR_SCATTER, PRIOR_SCATTER_INFORMATION = 0.3, 100.0  # about that of two connections that stand out clearly
 TOLERANCE, MOST_ITERATIONS = 5e-4, 40  # of the probabilities' mean change
 
 
@@ -249,6 +258,8 @@ class _Fit(PairModel):
             zero_lag_products = zero_lag_products + expected_products(
                 direct, self.once(rows), moments, effects, list(p_pre + p_post)
             )
+        if self.scatter:
+            self._update_scatter()
         n_at_lags = self.n_pairs - float(self.p_within_step.sum(dtype=torch.float64))
         self.reverse_leak, self.lag_offset, lag_sd = regress(lag_products, n_at_lags, LEAK_SD, OFFSET_SD, known=1)
         self.lag_sd = max(lag_sd, self.least_lag_sd)
@@ -257,6 +268,36 @@ class _Fit(PairModel):
         )
         self.zero_lag_sd = max(zero_lag_sd, self.least_zero_lag_sd)
         self._update_indirect_effects()
+
+    def _update_scatter(self) -> None:
+        """The M step of scatter and blur, from pairs that may have a connection in one direction, and within the step.
+
+        A square of a residual, less 1, is an unbiased estimate of scatter^2 w^2 with a variance that is proportional to
+        the square of 1 + scatter^2 w^2.
+        """
+        sums = self._full((4,), 0.0)
+        for rows in self.rows():
+            p, p_reverse = 1 - self.p_absent[rows].double(), 1 - self.p_absent.T[rows].double()
+            within = self.p_within_step[rows].double()
+            only_reverse = p_reverse * (1 - p) * (1 - within) * self.pairs[rows]
+            weight = (self.mean[rows] + self.mean.T[rows]) / (p + p_reverse - p * p_reverse).clamp(min=1e-12)
+            weight /= self.lag_sd
+            z = (self.lag[rows] - self.indirect_lag[rows] - self.p_type @ self.lag_offset) / self.lag_sd
+            square, variance = weight.square(), 1 + self.scatter**2 * weight.square()
+            leaked, blurred = ((z - part * weight).square() - 1 for part in (self.leak[rows, None], self.blur))
+            information = square / variance.square()
+            sums += torch.stack(
+                [
+                    ((only_reverse * leaked + within * blurred) * information).sum(),
+                    ((only_reverse + within) * square * information).sum(),
+                    (within * z * weight / variance).sum(),
+                    (within * square / variance).sum(),
+                ]
+            )
+        found, known, blur, known_blur = sums.tolist()
+        scatter = (found + PRIOR_SCATTER_INFORMATION * PRIOR_SCATTER**2) / (known + PRIOR_SCATTER_INFORMATION)
+        self.scatter = min(max(scatter, LEAST_SCATTER**2), MOST_SCATTER**2) ** 0.5
+        self.blur = blur / (known_blur + LEAK_SD**-2)
 
     def _update_indirect_effects(self) -> None:
         """The sums a and b of the module's docstring."""
