@@ -30,7 +30,7 @@ from synapsnet.fitted import (
     unconnected,
 )
 from synapsnet.inference.delays import transmission_delays
-from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spike_evidence
+from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.recording import Recording
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 FORMAT_VERSION = 5
-BYTES_PER_PAIR = 60  # of neurons: weights, what trains them, evidence and posterior
+BYTES_PER_PAIR = 100  # of neurons: weights, evidence and posterior (docs/large.md)
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 
 SYNAPSE_S = 0.030  # synaptic kernels of spike models: a cortical postsynaptic current is over by then
@@ -309,7 +309,8 @@ class SynapsNet(BaseEstimator):
         readout = n_features({"n_steps": n_steps, "connectivity": settings.connectivity})
         per_neuron = n * (settings.n_embedding + settings.horizon * readout)
         require_memory(
-            4 * (3 * recording.values.size + 4 * per_neuron + decoder) + BYTES_PER_PAIR * n**2,
+            4 * (3 * recording.values.size + 4 * per_neuron + decoder)
+            + max(BYTES_PER_PAIR * n**2, spectra_bytes(recording) if resolves(recording) else 0),
             f"A fit of {n} neurons in {recording.n_steps} steps with {settings.n_hidden} hidden units, embeddings of "
             f"{settings.n_embedding} and a horizon of {settings.horizon}",
             "use fewer neurons, a shorter recording or a smaller model",

@@ -20,7 +20,14 @@ from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.inference.responses import _best_delay, _without_choice, displaced, normal_score, response, responses
 from synapsnet.inference.spectra import SEGMENT_S, SEGMENTS_AT_ONCE, cross_spectra, welch
-from synapsnet.inference.spike_evidence import MOST_BYTES, _step_s, resolution_s, resolves, spike_evidence
+from synapsnet.inference.spike_evidence import (
+    MOST_BYTES,
+    _step_s,
+    resolution_s,
+    resolves,
+    spectra_bytes,
+    spike_evidence,
+)
 from synapsnet.io.units import count_spikes
 from synapsnet.recording import Recording, neuron_table
 
@@ -146,7 +153,7 @@ def test_of_many_neurons_spectra_are_coarser_until_they_fit_into_memory(n, expec
     assert resolves(recording) is (expected_s is not None)
     if expected_s is not None:
         assert _step_s(recording) == expected_s
-        assert 8 * n**2 * SEGMENT_S / (2 * expected_s) <= MOST_BYTES
+        assert spectra_bytes(recording) == 8 * n**2 * SEGMENT_S / (2 * expected_s) <= MOST_BYTES
 
 
 def test_a_planted_connection_is_found_with_its_direction_and_nothing_else():

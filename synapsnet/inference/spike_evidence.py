@@ -46,9 +46,17 @@ def resolves(recording: Recording) -> bool:
 def _step_s(recording: Recording) -> float:
     step_s = max(STEP_S, resolution_s(recording))
     operations = 8 * recording.n_neurons**2 * recording.n_steps * recording.dt_s / step_s
-    n_bytes = 4 * recording.n_neurons**2 * SEGMENT_S / step_s
-    excess = max(operations / MOST_OPERATIONS, n_bytes / MOST_BYTES, 1)
+    excess = max(operations / MOST_OPERATIONS, _spectra_bytes(recording.n_neurons, step_s) / MOST_BYTES, 1)
     return step_s * 2.0 ** math.ceil(math.log2(excess))
+
+
+def spectra_bytes(recording: Recording) -> float:
+    """The memory that the spectra of a recording that `resolves` take."""
+    return _spectra_bytes(recording.n_neurons, _step_s(recording))
+
+
+def _spectra_bytes(n_neurons: int, step_s: float) -> float:
+    return 8 * n_neurons**2 * SEGMENT_S / (2 * step_s)
 
 
 def resolution_s(recording: Recording) -> float:
