@@ -12,8 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import logit
-from scipy.stats import norm, rankdata
+from scipy.special import logit, ndtri
 
 from synapsnet.array_types import BoolArray, Float64Array, FloatArray
 from synapsnet.connectome import Connectome
@@ -97,7 +96,7 @@ def _evidence(inferred: Connectome) -> Signature:
     assert inferred.local_fdr is not None
     pairs = ~np.eye(inferred.n_neurons, dtype=bool)
     local = inferred.local_fdr[pairs].astype(np.float64)
-    z = norm.isf(np.clip(inferred.p_values[pairs].astype(np.float64), LEAST_P, 1) / 2)
+    z = -ndtri(np.clip(inferred.p_values[pairs].astype(np.float64), LEAST_P, 1) / 2)
     tested = z[z > 0] if np.count_nonzero(z) > FEW else np.ones(1)
     middle, upper, top, last = np.maximum(np.percentile(tested, [50, 90, 99, 99.9]), LEAST_Z)
     few, reported, many = (float(n) for n in inferred.n_reported((0.01, 0.05, 0.2)))
@@ -151,6 +150,7 @@ def _correlation(values: FloatArray) -> Float64Array:
 
 def _lift(of_pairs: FloatArray, reported: BoolArray, pairs: BoolArray) -> float:
     """How much higher reported pairs rank by a quantity than all do: 0 not at all, 1 on top; drawn to 0 if few."""
-    ranks = np.zeros(of_pairs.shape)
-    ranks[pairs] = 2 * (rankdata(of_pairs[pairs]) - 0.5) / pairs.sum() - 1
-    return float(ranks[reported].sum() / (reported.sum() + FEW))
+    ordered, of_reported = np.sort(of_pairs[pairs]), of_pairs[reported]
+    first, behind = (np.searchsorted(ordered, of_reported, side=side) for side in ("left", "right"))
+    ranks = (first + behind) / len(ordered) - 1  # the mean of equal ones
+    return float(ranks.sum() / (len(ranks) + FEW))
