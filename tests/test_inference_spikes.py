@@ -18,7 +18,15 @@ from synapsnet.inference.background import less_shared, neuron_scales, without_s
 from synapsnet.inference.correlograms import Correlograms
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
-from synapsnet.inference.responses import _best_delay, _without_choice, displaced, normal_score, response, responses
+from synapsnet.inference.responses import (
+    _best_delay,
+    _of_sign,
+    _without_choice,
+    displaced,
+    normal_score,
+    response,
+    responses,
+)
 from synapsnet.inference.spectra import SEGMENT_S, SEGMENTS_AT_ONCE, cross_spectra, welch
 from synapsnet.inference.spike_evidence import (
     MOST_BYTES,
@@ -379,3 +387,16 @@ def test_neurons_of_few_pairs_have_no_scale_of_their_own():
             z[neuron, other] = z[other, neuron] = 0.01
     assert neuron_scales(z, pairs)[:5, 5:].min() > 0.8
     assert torch.isfinite(neuron_scales(z, torch.zeros_like(pairs))).all()
+
+
+@pytest.mark.parametrize(("plain", "own"), [(25.0, True), (12.0, False), (None, True)])
+def test_a_sign_has_a_response_of_its_own_only_if_that_fits_its_plain_connections(plain, own):
+    """Of 1,000 pairs 100 show another shape; ten connections are plain at 20 by the shared one, if any are."""
+    shared, other = (0.001, 0.001, 0.007), (0.001, 0.0003, 0.001)
+    noise = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+    z = {shared: noise[0], other: noise[1]}
+    z[other][:100] = -8
+    if plain is not None:
+        z[shared][:10], z[other][:10] = -20, -plain
+    assert _of_sign(-1, z, shared) == (other if own else shared)
+    assert _of_sign(1, z, shared) == shared

@@ -45,7 +45,7 @@ DISPLACED_S = 0.020  # a response that begins so much later, or earlier, than a 
 SURROUND_S = 0.041  # before the background is known, a response stands out from its surround of this width
 CALM, CALM_OF_SHARED = 3.2, 2.0  # z-scores below which a pair is background, of all responses and of the shared one
 BACKGROUND_STEPS = 2
-OWN_SHAPE = 200.0  # strength that excitation or inhibition must gain by a response of its own
+OWN_SHAPE = 200.0  # strength that excitation or inhibition must gain by a response of its own, see `_of_sign`
 # Delays differ if half of the pairs that stand out are this many e-folds likelier with a delay of their own: 24 and 31
 # on two cultures with delays of 1 to 20 ms, at most 2.4 on networks that burst.
 STANDS_OUT, CLEARLY = 6.0, 8.0
@@ -157,12 +157,7 @@ class Responses:
         # Few coincidences have a long upper tail, which must not pass for excitation when responses are compared.
         z = {shape: normal_score(z[shape], coincidences, catalogue[shape]) for shape in candidates}
         shared = max(candidates, key=lambda shape: strength(z[shape]))
-        of_sign = []
-        for sign in (1, -1):
-            best = max(candidates, key=lambda shape: strength(z[shape], sign))
-            gained = strength(z[best], sign) - strength(z[shared], sign)
-            of_sign.append(best if gained > OWN_SHAPE else shared)
-        positive, negative = of_sign
+        positive, negative = (_of_sign(sign, z, shared) for sign in (1, -1))
         new = cls(shared, positive, negative, {shape: estimators[shape] for shape in (shared, positive, negative)})
         new._learn_delays(modes, catalogue, values, coincidences, new._signed(z))
         return new
@@ -225,6 +220,19 @@ class Responses:
         positive, negative = z[self.positive], z[self.negative]
         larger = torch.where(positive > -negative, positive, negative)
         return torch.where(positive > 0, torch.where(negative < 0, larger, positive), negative)
+
+
+def _of_sign(sign: int, z: dict[Shape, Tensor], shared: Shape) -> Shape:
+    """The response of connections of one sign, from (P,) z-scores by shape: of their own if they gain clearly by it.
+
+    What common targets make of two neurons outweighs noise in hours, and has another shape than connections have. So a
+    response of their own must also fit the connections that are plain by the shared one.
+    """
+    best = max(z, key=lambda shape: strength(z[shape], sign))
+    gained = strength(z[best], sign) - strength(z[shared], sign)
+    plain = sign * z[shared] > STANDS_OUT
+    fits = not plain.any() or float((sign * (z[best] - z[shared]))[plain].median()) > 0
+    return best if gained > OWN_SHAPE and fits else shared
 
 
 def _estimator(modes: Modes, response: Tensor, values: Tensor) -> Estimator:
