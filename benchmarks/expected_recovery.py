@@ -54,6 +54,7 @@ ROUNDING = 0.005  # shares are told in whole percents
 FIRST_SEED = 10_000
 DT_MS = 0.5
 SIZES, SIZE_SHARES = (60, 120, 300), (0.4, 0.35, 0.25)  # few, so that programs are compiled once
+LONGEST_DELAYS_MS = (2, 3, 5, 10, 20)
 SUM_MV = 40.0  # of the potentials that a neuron receives at most: stronger networks explode
 WITHOUT = 5  # one network in this many has no connections
 LEAST_SPIKES, LEAST_NEURONS, LEAST_S = 5, 5, 60.0
@@ -131,7 +132,7 @@ def lif(states: Draw, **settings: Any) -> Callable[[np.random.Generator, bool], 
             epsp_mv=strength,
             ipsp_mv=strength * rng.uniform(2, 6),
             weight_sigma=rng.uniform(0.2, 1.1),
-            longest_delay_ms=float(rng.choice([2, 3, 5, 10, 20])),
+            longest_delay_ms=float(rng.choice(LONGEST_DELAYS_MS)),
         )
         drive_mv = rng.uniform(5.5, 9.5) + rng.uniform(0.3, 2.0) * rng.normal(size=n)  # rates are about lognormal
         return networks.LifConnectome(
@@ -142,17 +143,21 @@ def lif(states: Draw, **settings: Any) -> Callable[[np.random.Generator, bool], 
 
 
 def other(network: type[networks.Network], **settings: Any) -> Callable[[np.random.Generator, bool], networks.Network]:
-    """Networks of another neuron model, with other strengths and densities."""
+    """Networks of another neuron model, with other sizes, strengths, densities and delays."""
 
     def drawn(rng: np.random.Generator, connected: bool) -> networks.Network:
         usual = network(**settings)
         changed: dict[str, Any] = {}
         if "connection_probability" in type(usual).model_fields:
-            factor = log_uniform(rng, 0.5, 1.5)
+            n, density = int(rng.choice(SIZES, p=SIZE_SHARES)), log_uniform(rng, 0.03, 0.15)
+            n_inputs, n_usual = density * n, usual.connection_probability * usual.n_neurons
+            factor = log_uniform(rng, 0.5, 1.5) * math.sqrt(n_usual / n_inputs)
             changed = {
-                "connection_probability": log_uniform(rng, 0.03, 0.15) if connected else 0.0,
+                "n_neurons": n,
+                "connection_probability": density if connected else 0.0,
                 "epsp_mv": usual.epsp_mv * factor,
                 "ipsp_mv": usual.ipsp_mv * factor,
+                "longest_delay_ms": float(rng.choice(LONGEST_DELAYS_MS)),
             }
         return network(**settings | changed)
 
@@ -166,6 +171,7 @@ KINDS = {
     "izhikevich": other(networks.Izhikevich, dt_ms=DT_MS),
     "v1": other(networks.V1Layer23, dt_ms=DT_MS),
     "coba-small": other(networks.CobaSmall, dt_ms=DT_MS),
+    "network bursts": other(networks.LifBursting, dt_ms=DT_MS),
 }
 
 
