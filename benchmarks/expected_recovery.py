@@ -2,7 +2,7 @@
 
     python benchmarks/expected_recovery.py examples spikes     # an hour on one core; goes on where it stopped
     python benchmarks/expected_recovery.py examples calcium    # each is trained on
-    python benchmarks/expected_recovery.py coverage --suite away FOLDER FILE.npz > docs/expected-recovery.md
+    python benchmarks/expected_recovery.py coverage --suite away --calcium FOLDER FILE.npz > docs/expected-recovery.md
 
 One example is one recording of a part of a network: statistics that any recording has, and what SynapsNet recovered of
 the connections, which are known here. Networks differ in neurons, size, density, strengths, delays, rates and states,
@@ -10,7 +10,7 @@ and in how much of them is seen and for how long; a fifth has no connections. No
 project is judged is among them, and none of its seeds.
 
 Coverage is of recordings with known connections that are not among them: those of a suite, and .npz files of spikes
-with their connections as `weights` (`[post, pre]`).
+with their connections as `weights` (`[post, pre]`); with `--calcium` their spikes as calcium imaging shows them, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path
 from synapsnet.io import read
 from synapsnet.io.truth import Truth
-from synapsnet.recording import Recording, Simulation
+from synapsnet.recording import Modality, Recording, Simulation
 from validation.assessment import expected_recovery
 from validation.assessment.expected_recovery import FACTOR, LONGER, among, promises, statistics
 from validation.assessment.signature import RATES, signature
@@ -96,14 +96,15 @@ STATES: dict[str, Draw] = {
 HEAD = """# What is promised, and what is true
 
 `synapsnet assess` promises how much of the connectivity is recovered, and how much of what is reported is false, from
-{n} simulated recordings of {networks} networks of {kinds} kinds ([assessment](assessment.md)). Here it makes that
-promise for recordings whose connections are known. "Covered": how often the truth is within the 95% interval; "error":
-mean absolute difference of promise and truth. From each recording, at most five minutes and forty neurons, at random,
-were used. Recordings without connections have no AUPRC; where nothing is reported, nothing is false. Penalty and
+{n_spikes} simulated recordings of spikes and {n_calcium} of calcium, of networks of {kinds} kinds
+([assessment](assessment.md)). Here it makes that promise for recordings whose connections are known. "Covered": how
+often the truth is within the 95% interval; "error": mean absolute difference of promise and truth. From each recording,
+at most five minutes and forty neurons, at random, were used. "Calcium" is their spikes under a simulated microscope, at
+6, 10 or 30 Hz. Recordings without connections have no AUPRC; where nothing is reported, nothing is false. Penalty and
 statistics were chosen on the examples, one kind left out at a time; that intervals allow for how few pairs are reported
 was added after these recordings had been looked at. "Atypical": distance to the nearest example, over the distance that
 95% of the examples keep from other kinds; above 1 the recording is called unlike them. Written by `python
-benchmarks/expected_recovery.py coverage`.
+benchmarks/expected_recovery.py coverage --calcium`.
 """
 
 
@@ -300,13 +301,36 @@ def recordings(paths: list[Path], suite: str | None) -> Iterator[tuple[str, str,
         yield re.sub(r"[-_]?\d+$", "", file.stem), file.stem, partial(read, file, truth=truth)
 
 
-def judged(paths: list[Path], suite: str | None, kept: Path, minutes: float, n_neurons: int) -> pd.DataFrame:
+def imaged(load: Callable[[], Recording], name: str) -> Recording | None:
+    """The spikes of a recording seen through a microscope, which the name draws; None if it has none."""
+    recording = load()
+    if recording.spike_times is None or recording.connectome is None:
+        return None
+    rng = np.random.default_rng(list(name.encode()))
+    return observe_calcium(
+        Simulation(recording.spike_times, recording.neurons, recording.connectome),
+        frame_rate_hz=float(rng.choice([6, 10, 30])),
+        noise_level=log_uniform(rng, 0.7, 4),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def judged(
+    paths: list[Path], suite: str | None, kept: Path, minutes: float, n_neurons: int, calcium: bool
+) -> pd.DataFrame:
     """Signature and outcomes of the recordings; those in the file `kept` are not inferred from again."""
     table = pd.read_parquet(kept) if kept.exists() else pd.DataFrame({"name": []})
-    for kind, name, load in recordings(paths, suite):
+    todo: list[tuple[str, str, Callable[[], Recording | None]]] = [*recordings(paths, suite)]
+    if calcium:
+        todo += [
+            (kind, f"{name}, calcium", partial(imaged, load, name)) for kind, name, load in recordings(paths, suite)
+        ]
+    for kind, name, load in todo:
         if name in set(table["name"]):
             continue
-        recording = part_of(load(), minutes, n_neurons)
+        if (whole := load()) is None:
+            continue
+        recording = part_of(whole, minutes, n_neurons)
         started = time.perf_counter()
         inferred = SynapsNet(seed=0, device="cpu").infer(recording.without_ground_truth())
         example = Example(kind, 0, 0, recording, inferred, recording.n_neurons)
@@ -374,9 +398,18 @@ def summary_of(found: list[dict[Any, Any]]) -> Iterator[str]:
         yield f"| {name} | {len(those)} | {' | '.join(cells)} |"
 
 
-def page(table: pd.DataFrame, judged_: pd.DataFrame) -> Iterator[str]:
+def page(found: pd.DataFrame) -> Iterator[str]:
     """docs/expected-recovery.md."""
-    yield HEAD.format(n=len(table), networks=table["seed"].nunique(), kinds=table["kind"].nunique())
+    tables = {modality: expected_recovery.examples(cast(Modality, modality)) for modality in PARTS}
+    numbers = {f"n_{modality}": len(table) for modality, table in tables.items()}
+    yield HEAD.format(**numbers, kinds=len(KINDS))
+    for modality, table in tables.items():
+        yield f"# {modality.capitalize()}\n"
+        yield from section(table, found[found["modality"] == modality])
+
+
+def section(table: pd.DataFrame, judged_: pd.DataFrame) -> Iterator[str]:
+    """What is promised from a table of examples, and what is true."""
     yield "## Recordings that are no examples\n"
     checks = [checked(table, one) for _, one in judged_.iterrows()]
     yield from summary_of(checks)
@@ -388,6 +421,7 @@ def page(table: pd.DataFrame, judged_: pd.DataFrame) -> Iterator[str]:
         yield f"| {one['name']} | {size} | {auprc} | {one['n_reported']:.0f} | {false} | {check['atypical']:.1f} |"
     yield "\n## Examples of each kind, promised from those of the other kinds\n"
     yield from summary_of([checked(table[table["kind"] != one["kind"]], one) for _, one in table.iterrows()])
+    yield ""
 
 
 def promise_and_truth(check: dict[Any, Any], outcome: str) -> str:
@@ -409,6 +443,7 @@ def main() -> None:
     check = commands.add_parser("coverage", help="Compare promises with what is true; prints the page.")
     check.add_argument("recordings", nargs="*", type=Path, help=".npz files with `weights`, or folders of them.")
     check.add_argument("--suite", help="A suite whose recordings are judged, too.")
+    check.add_argument("--calcium", action="store_true", help="Judge their spikes as calcium imaging shows them, too.")
     check.add_argument("--minutes", type=float, default=5.0, help="Minutes of each recording that are used, at most.")
     check.add_argument(
         "--neurons", type=int, default=40, help="Neurons of each recording that are used, at most; drawn at random."
@@ -419,8 +454,8 @@ def main() -> None:
     if options.command == "examples":
         simulate_examples(options.modality, options.each)
         return
-    found = judged(options.recordings, options.suite, options.kept, options.minutes, options.neurons)
-    print("\n".join(page(expected_recovery.examples("spikes"), found[found["modality"] == "spikes"])))
+    found = judged(options.recordings, options.suite, options.kept, options.minutes, options.neurons, options.calcium)
+    print("\n".join(page(found)))
 
 
 if __name__ == "__main__":
