@@ -93,22 +93,23 @@ def test_correlograms_of_independent_trains_are_white_noise(independent):
 def test_spectra_of_independent_trains_are_their_rates(independent):
     """Of a Poisson process counted in n bins of expectation m, the spectrum is n m at all frequencies but 0."""
     everyone = torch.arange(10)
-    auto = independent.cross(everyone, everyone)[2:-2].diagonal(dim1=1, dim2=2).real.mean(0) / independent.segment
+    cross, _ = independent.of(everyone, everyone)
+    auto = cross[2:-2].diagonal(dim1=1, dim2=2).real.mean(0) / independent.segment
     assert auto.numpy() == pytest.approx(independent.rate_hz.numpy() * 0.001, rel=0.05)
 
 
 def test_what_is_said_of_two_neurons_is_the_same_either_way_round(independent):
     """Both kinds of spectra are in one array; by those of the whole matrix, of any part of it."""
     everyone, some, others = torch.arange(10), torch.tensor([7, 2, 4]), torch.tensor([4, 9])
-    for of in (independent.cross, independent.partial):
-        whole = of(everyone, everyone)
+    spectra = independent.of(everyone, everyone)
+    for whole, part in zip(spectra, independent.of(some, others), strict=True):
         torch.testing.assert_close(whole, whole.mT.conj())
-        assert torch.equal(of(some, others), whole[:, some][:, :, others])
-    whole = independent.cross(everyone, everyone)[5]
+        assert torch.equal(part, whole[:, some][:, :, others])
+    whole, partial = (matrices[5] for matrices in spectra)
     expected = torch.linalg.inv(whole)
     size = expected.diagonal().real.sqrt()
     expected = (-expected / size[:, None] / size).fill_diagonal_(0)
-    torch.testing.assert_close(independent.partial(everyone, everyone)[5], expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(partial, expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("lag", [0, 13, 60])
@@ -145,10 +146,10 @@ def test_a_shared_input_is_taken_out_by_the_other_neurons():
     spectra = cross_spectra(record(trains).spike_times, 0.001, CPU)
     at_drive = 2  # 8 Hz, in steps of 1 / 0.256 Hz
     everyone = torch.arange(20)
-    matrix = spectra.cross(everyone, everyone)[at_drive]
+    matrix, partial = (matrices[at_drive] for matrices in spectra.of(everyone, everyone))
     size = matrix.diagonal().real.sqrt()
     plain = (matrix / size[:, None] / size).abs().numpy()[off_diagonal(20)]
-    partial = spectra.partial(everyone, everyone)[at_drive].abs().numpy()[off_diagonal(20)]
+    partial = partial.abs().numpy()[off_diagonal(20)]
     assert plain.mean() > 0.4
     assert partial.mean() < plain.mean() / 4
 
@@ -269,7 +270,7 @@ def test_spikes_in_different_epochs_do_not_follow_each_other():
     assert apart.n_segments >= len(epochs)
 
     def after(spectra):
-        return float(torch.fft.irfft(spectra.cross(torch.tensor([1]), torch.tensor([0]))[:, 0, 0])[1:4].sum())
+        return float(torch.fft.irfft(spectra.of(torch.tensor([1]), torch.tensor([0]))[0][:, 0, 0])[1:4].sum())
 
     assert abs(after(apart)) < 0.2 * after(whole)
 

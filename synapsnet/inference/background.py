@@ -17,12 +17,14 @@ ranks count only if they show in both, and scales come from these.
 
 In symbols, the correlogram of a pair over lags, in units of its noise, is :math:`y = D \beta + b + \epsilon`. The
 columns of D (``design``) are the response forwards and backwards, :math:`\beta` its two sizes (``both``),
-:math:`\epsilon` white noise, and :math:`b \sim N(0, c\, M M^T)` the background, with the modes M (``shapes``) and the
-pair's scale c, one of ``SCALES``. So :math:`\Sigma = I + c\, M M^T` (``whole``), and
+:math:`\epsilon` white noise, and :math:`b \sim N(0, c\, U V U^T)` the background, with the orthonormal modes U
+(``shapes``), their variances on the diagonal of V, and the pair's scale c, one of ``SCALES``. So
+:math:`\Sigma = I + c\, U V U^T`, and
 
 .. math::
     \hat\beta = (D^T \Sigma^{-1} D)^{-1} D^T \Sigma^{-1} y, \qquad
-    \operatorname{cov} \hat\beta = (D^T \Sigma^{-1} D)^{-1}
+    \operatorname{cov} \hat\beta = (D^T \Sigma^{-1} D)^{-1}, \qquad
+    \Sigma^{-1} = I - U \frac{c V}{1 + c V} U^T
 """
 
 from __future__ import annotations
@@ -52,10 +54,13 @@ class Modes:
     Attributes
     ----------
     shapes : (K, M) tensor
-        Eigenvectors times the roots of their variances.
+        Its eigenvectors.
+    variances : (M,) tensor
+        Their variances beyond that of noise.
     """
 
     shapes: Tensor
+    variances: Tensor
 
     @classmethod
     def learn(cls, correlograms: Tensor) -> Modes:
@@ -71,22 +76,16 @@ class Modes:
         noise = (1 + (len(covariance) / max(len(correlograms) / 2, 1)) ** 0.5) ** 2
         real = (variance > noise) & (variance > 1 + SMALLEST_MODE)
         # Noise adds its variance of 1 to that of each mode.
-        return cls((vectors[:, real] * (variance[real] - 1).sqrt()).to(correlograms))
+        return cls(vectors[:, real].to(correlograms), (variance[real] - 1).to(correlograms))
 
 
 class Estimator:
     """Size of a response in the presence of background, by generalised least squares; see the module."""
 
     def __init__(self, modes: Modes, design: Tensor) -> None:
-        self.design, self.scales = design, SCALES if modes.shapes.shape[1] else (0.0,)
+        self.modes, self.design = modes, design
+        self.scales = SCALES if len(modes.variances) else (0.0,)
         self.weights = torch.full((len(self.scales),), 1 / len(self.scales), dtype=design.dtype, device=design.device)
-        self.extra_precisions, self.log_determinants = [], []  # inverses of covariances, less that of noise alone
-        identity = torch.eye(len(design), dtype=torch.float64)
-        covariance = (modes.shapes @ modes.shapes.T).double().cpu()
-        for scale in self.scales:
-            whole = identity + scale * covariance
-            self.extra_precisions.append((torch.linalg.inv(whole) - identity).to(design))
-            self.log_determinants.append(float(torch.linalg.slogdet(whole).logabsdet))
 
     @property
     def response(self) -> Tensor:
@@ -113,17 +112,21 @@ class Estimator:
     def _parts(self, correlograms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """For each scale (C, P) sizes, (C,) variances and (C, P) log likelihoods, up to a constant for each pair."""
         sizes, variances, log_likelihoods = [], [], []
-        for extra_precision, log_determinant in zip(self.extra_precisions, self.log_determinants, strict=True):
-            weighted = correlograms + correlograms @ extra_precision  # times the inverse of the covariance
-            covariance = torch.linalg.inv(self.design.T @ (self.design + extra_precision @ self.design))
-            moment = weighted @ self.design
+        along_design, along_modes = correlograms @ self.design, correlograms @ self.modes.shapes
+        design_along_modes = self.modes.shapes.T @ self.design
+        for scale in self.scales:
+            whole = 1 + scale * self.modes.variances
+            background = 1 - 1 / whole  # the part of what is along each mode
+            precision = self.design.T @ self.design - design_along_modes.T * background @ design_along_modes
+            covariance = torch.linalg.inv(precision)
+            moment = along_design - along_modes * background @ design_along_modes
             both = moment @ covariance  # the two sizes
             explained = (both * moment).sum(1)
             sizes.append(both[:, 0])
             variances.append(covariance[0, 0])
-            rest = ((weighted - correlograms) * correlograms).sum(1)  # y' (inverse of the covariance - I) y
             # What a connection explains does not speak for background; but only what is noticeable passes for one.
-            log_likelihoods.append(0.5 * ((explained - NOTICEABLE).clamp(min=0) - rest - log_determinant))
+            evidence = along_modes.square() @ background + (explained - NOTICEABLE).clamp(min=0) - whole.log().sum()
+            log_likelihoods.append(0.5 * evidence)
         return torch.stack(sizes), torch.stack(variances), torch.stack(log_likelihoods)
 
 

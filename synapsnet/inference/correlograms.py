@@ -90,9 +90,10 @@ class Correlograms:
         coincidences : (R, C) tensor
             Expected number per bin about lag 0.
         """
-        level, chance = self._level(post, pre)
+        cross, partial = self.spectra.of(post, pre)
+        level, chance = self._level(cross, post, pre)
         shape = self._noise_shape(level)
-        values = self._plain(post, pre) / shape
+        values = self._plain(partial) / shape
         far = values[..., self.far]
         size = ((far.square().sum(-1) + NOISE_LAGS * self.typical_noise) / (far.shape[-1] + NOISE_LAGS)).sqrt()
         acting, about = (self.lags_s >= 0) & (self.lags_s <= NEAR_S), self.lags_s.abs() <= NEAR_S
@@ -107,15 +108,15 @@ class Correlograms:
     def _pairs(self) -> Tensor:
         return ~torch.eye(len(self.learning), dtype=torch.bool, device=self.noise.device)
 
-    def _plain(self, post: Tensor, pre: Tensor) -> Tensor:
+    def _plain(self, partial: Tensor) -> Tensor:
         """(R, C, K) partial correlograms in the noise of white trains."""
-        return self._in_time(self.spectra.partial(post, pre)) * self.spectra.n_samples**0.5 / self.noise
+        return self._in_time(partial) * self.spectra.n_samples**0.5 / self.noise
 
-    def _level(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
+    def _level(self, cross: Tensor, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
         """(R, C, K) coincidences over chance, smoothed, and (R, C) chance coincidences per bin."""
         step, rate = self.spectra.step_s, self.spectra.rate_hz.clamp(min=1e-6)
         product = rate[post][:, None] * rate[pre] * step**2
-        covariance = self._in_time(self.spectra.cross(post, pre)) / self.spectra.segment / self.kept
+        covariance = self._in_time(cross) / self.spectra.segment / self.kept
         level = (1 + covariance / product[..., None]).clamp(min=0)
         chance = product * self.spectra.n_samples
         width = LEVEL_SMOOTHING_S / step
@@ -134,11 +135,12 @@ class Correlograms:
 
     def _learn_noise(self) -> None:
         """Learn the mean level by lag, how closely noise follows it, and the typical noise."""
-        level, chance = (part[self._pairs] for part in self._level(self.learning, self.learning))
+        cross, partial = self.spectra.of(self.learning, self.learning)
+        level, chance = (part[self._pairs] for part in self._level(cross, self.learning, self.learning))
         weight = chance.clamp(max=MOST_WEIGHT)
         self.profile = smoothed(_symmetric(weight @ level / weight.sum()), 2.0)
-        level = self._level(self.learning, self.learning)[0][self._pairs]
-        plain = self._plain(self.learning, self.learning)[self._pairs]
+        level = self._level(cross, self.learning, self.learning)[0][self._pairs]
+        plain = self._plain(partial)[self._pairs]
         size = plain[:, self.far].clamp(-CLIP_NOISE, CLIP_NOISE).square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
         variance = smoothed(_symmetric((plain / size).clamp(-CLIP_SIGNAL, CLIP_SIGNAL).square().mean(0)), 3.0)
         log_level = (level / level[:, self.far].mean(1, keepdim=True)).log().mean(0)[~self.far]

@@ -71,18 +71,15 @@ class CrossSpectra:
         longest = round(LONGEST_LAG_S / self.step_s)
         return np.arange(-longest, longest + 1)
 
-    def cross(self, post: Tensor, pre: Tensor) -> Tensor:
-        """(F, R, C) cross-spectra of R postsynaptic and C presynaptic neurons."""
-        return torch.where(post[:, None] <= pre, *self._stored(post, pre))
+    def of(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
+        """(F, R, C) cross-spectra of R postsynaptic and C presynaptic neurons, and their partial coherence.
 
-    def partial(self, post: Tensor, pre: Tensor) -> Tensor:
-        """(F, R, C) partial coherence of R postsynaptic and C presynaptic neurons; 0 of a neuron with itself."""
-        below = torch.where(post[:, None] > pre, *self._stored(post, pre))
-        return below.masked_fill_(post[:, None] == pre, 0)
-
-    def _stored(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
-        """(F, R, C) what is stored at [post, pre], and at [pre, post] as it would be at [post, pre]."""
-        return self.both[:, post][:, :, pre], self.both[:, :, post][:, pre].mT.conj()
+        The partial coherence of a neuron with itself is 0.
+        """
+        here, there = self.both[:, post][:, :, pre], self.both[:, :, post][:, pre].mT.conj()
+        ordered = post[:, None] <= pre
+        cross, partial = torch.where(ordered, here, there), torch.where(ordered, there, here)
+        return cross, partial.masked_fill_(post[:, None] == pre, 0)
 
 
 def partial_coherence(matrix: Tensor, n_segments: int) -> Tensor:
