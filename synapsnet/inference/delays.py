@@ -17,6 +17,8 @@ The constants were chosen on seeds 1 and 2 of the network "lif-random".
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import pynapple as nap
@@ -29,6 +31,7 @@ DELAYS_S = np.arange(0.0, 0.0101, 0.00025)
 RISES_S = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006)
 DECAYS_S = (0.0005, 0.001, 0.002, 0.005, 0.007, 0.010, 0.014, 0.020, 0.040)
 N_TO_CHOOSE = 300  # the surest connections, which choose rise and decay
+DELAYS_TO_CHOOSE_S = DELAYS_S[::2]  # a step of the correlogram apart
 AMPLITUDE_SD, BASE_SD = 2.0, 0.1  # of the normal priors of a and b, about 0
 NEWTON_STEPS, LARGEST_CHANGE = 8, 1.0
 EM_STEPS = 30
@@ -62,12 +65,12 @@ def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected:
         same_sign = np.flatnonzero((np.sign(score) == sign) & (expected > 0))
         if len(same_sign):
             surest = same_sign[np.argsort(-np.abs(score[same_sign]), kind="stable")[:N_TO_CHOOSE]]
-            fits = [
-                (_log_likelihood(counts[surest], expected[surest], response).max(1).sum(), response)
-                for response in (_responses(rise, decay) for rise in RISES_S for decay in DECAYS_S)
-            ]
-            best = max(fits, key=lambda fit: fit[0])[1]
-            log_likelihood = _log_likelihood(counts[same_sign], expected[same_sign], best)
+            of_surest = counts[surest], expected[surest]
+            best = max(
+                itertools.product(RISES_S, DECAYS_S),
+                key=lambda shape: _log_likelihood(*of_surest, _responses(*shape, DELAYS_TO_CHOOSE_S)).max(1).sum(),
+            )
+            log_likelihood = _log_likelihood(counts[same_sign], expected[same_sign], _responses(*best, DELAYS_S))
             delay_s[post[same_sign], pre[same_sign]] = _posterior_mean(log_likelihood)
     return delay_s
 
@@ -100,10 +103,10 @@ def _correlograms(
     return counts, rate_hz[post] * n_presynaptic[pre] * STEP_S
 
 
-def _responses(rise_s: float, decay_s: float) -> FloatArray:
+def _responses(rise_s: float, decay_s: float, delays_s: FloatArray) -> FloatArray:
     """(D, L) response at each lag for each delay, with a maximum of 1."""
     lag_s = (np.arange(round(WINDOW_S / STEP_S)) + 0.5) * STEP_S
-    after_delay = np.clip(lag_s - DELAYS_S[:, None], 0, None)
+    after_delay = np.clip(lag_s - delays_s[:, None], 0, None)
     response = -np.expm1(-after_delay / rise_s) * np.exp(-after_delay / decay_s)
     return response / response.max(1, keepdims=True)
 
