@@ -19,7 +19,7 @@ from synapsnet.inference.calibration import FARTHEST, _regression_coefficient, c
 def test_the_amplitude_and_base_rate_of_each_delay_maximise_the_posterior(expected):
     """Newton's method by hand against scipy's minimiser, also where there is hardly a spike and the prior decides."""
     rng = np.random.default_rng(0)
-    response = delays._responses(0.001, 0.005)[[1, 5]]
+    response = delays._responses(0.001, 0.005, delays.DELAYS_S)[[1, 5]]
     counts = rng.poisson(expected * np.exp(1.5 * response)).astype(float)
     found = delays._log_likelihood(counts, np.full(2, expected), response)
 
@@ -76,7 +76,7 @@ def test_a_neuron_that_scatters_more_within_a_step_counts_for_less():
 def test_the_response_to_a_spike_is_a_difference_of_exponentials_after_its_delay():
     rise_s, decay_s = 0.001, 0.005
     lag_s = (np.arange(round(delays.WINDOW_S / delays.STEP_S)) + 0.5) * delays.STEP_S
-    for delay_s, response in zip(delays.DELAYS_S, delays._responses(rise_s, decay_s), strict=True):
+    for delay_s, response in zip(delays.DELAYS_S, delays._responses(rise_s, decay_s, delays.DELAYS_S), strict=True):
         t = np.maximum(lag_s - delay_s, 0)
         expected = (1 - np.exp(-t / rise_s)) * np.exp(-t / decay_s)
         assert response == pytest.approx(expected / expected.max())
