@@ -141,3 +141,25 @@ def test_estimates_are_the_maximum_of_the_likelihood(monkeypatch):
         added = evidence.estimate.numpy()[post, others] - start[post, others]
         assert added == pytest.approx(fit.params[1:], abs=0.1 * fit.bse[1:].min())
         assert evidence.standard_error.numpy()[post, others] == pytest.approx(fit.bse[1:], rel=0.1)
+
+
+def test_where_information_never_changes_one_step_and_half_of_the_products_say_the_same(monkeypatch):
+    """A Gaussian likelihood is a parabola in the weights."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(3000, 12)).astype(np.float32)
+    values[1:, 0] += 0.3 * values[:-1, 1]
+    recording = Recording.from_array(values, 0.03, "calcium")
+    model = SynapsNet(seed=0, epochs=2, device="cpu").fit(recording)
+    fitted = model._forecaster
+    x, b = fitted.normalise(torch.from_numpy(recording.values), torch.zeros(3000, 0))
+    todo = Task(fitted.model, x, b, [(0, 2700)], [(2710, 3000)]).batches(256)
+    short, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
+    likelihood = fitted.model.likelihood
+    monkeypatch.setattr(type(likelihood), "constant_information", False)
+    constant = likelihood.fisher_information
+    monkeypatch.setattr(likelihood, "fisher_information", lambda eta: constant(eta).contiguous())
+    whole, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
+    assert short.estimate[0, 1] > 5 * short.standard_error[0, 1]
+    error = whole.standard_error[~torch.eye(12, dtype=torch.bool)].min()
+    for name in ("estimate", "standard_error", "zero_lag", "flank_estimate", "flank_error"):
+        assert (getattr(short, name) - getattr(whole, name)).abs().max() < 1e-3 * error, name

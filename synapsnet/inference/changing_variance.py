@@ -53,7 +53,7 @@ class ChangingVariance:
         sent = AT_THE_STEP * sent + (1 - AT_THE_STEP) * mean_around(sent, *NEARBY_STEPS)
         nearby = mean_around(residual, *NEARBY_STEPS)  # without the step, to which a connection within it adds
         self._scores += score.T @ sent
-        self._information += information.T @ sent
+        self._information += weighted(information, sent)
         self._residuals += residual.T @ nearby
         self._score += score.sum(0)
         self._step_information += information.sum(0)
@@ -81,6 +81,12 @@ class ChangingVariance:
 
 def _ratio(found: Tensor, expected: Tensor) -> Tensor:
     return torch.where(expected > SMALLEST_SUM, found / expected, 1.0)
+
+
+def weighted(information: Tensor, values: Tensor) -> Tensor:
+    """(N, N) sums over T steps of (T, N) information times values; without a product where it is always the same."""
+    constant = information.stride(0) == 0
+    return torch.outer(information[0], values.sum(0)) if constant else information.T @ values
 
 
 def mean_around(values: Tensor, near: int, far: int) -> Tensor:

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from synapsnet.devices import add_up
-from synapsnet.inference.changing_variance import ChangingVariance, mean_around
+from synapsnet.inference.changing_variance import ChangingVariance, mean_around, weighted
 from synapsnet.model import SynapsNetModel
 from synapsnet.splits import Segments
 from synapsnet.windows import n_targets, segments_of_process, windows
@@ -201,7 +201,7 @@ def _maximise_likelihood(model: SynapsNetModel, stretches: Stretches, precision:
     """(N, N) weights w to be added to the trained ones; the predictions in `stretches` are updated in place."""
     n = len(precision)
     weight = torch.zeros_like(precision)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(1 if model.likelihood.constant_information else NEWTON_STEPS):  # one reaches a parabola's top
         information, offset_score, slope, curvature = torch.zeros(4, n, dtype=precision.dtype, device=precision.device)
         gradient = torch.zeros_like(precision)
         for h, eta, target in stretches:
@@ -250,8 +250,8 @@ def _read_out(
         residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
         residual_covariance += residual.T @ residual
         information += step_information.sum(0)
-        first_moment += step_information.T @ h
-        second_moment += step_information.T @ h.square()
+        first_moment += weighted(step_information, h)
+        second_moment += weighted(step_information, h.square())
         residual_cubes += residual.pow(3).sum(0)
         sent_cubes += h.pow(3).sum(0) / n_steps
         changing_variance.add(h, score, step_information, residual)

@@ -45,11 +45,14 @@ class Likelihood(nn.Module):
         Unit of a weight of `W`.
     linear_current : bool
         Whether the prediction is linear in the current, which fixes the scale of `W`.
+    constant_information : bool
+        Whether every step tells as much of the prediction as any other, so that the log likelihood is a parabola.
     """
 
     modality: ClassVar[Modality]
     unit: ClassVar[str]
     linear_current: ClassVar[bool] = False
+    constant_information: ClassVar[bool] = False
 
     def __init__(self, n_neurons: int) -> None:
         super().__init__()
@@ -176,6 +179,7 @@ class Gaussian(Likelihood):
     modality = "calcium"
     unit = "SD per SD"
     linear_current = True
+    constant_information = True
 
     def __init__(self, n_neurons: int) -> None:
         super().__init__(n_neurons)
