@@ -38,6 +38,8 @@ FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a fo
 NEWTON_STEPS = 2
 LEAST_CHANCE = 0.2  # of a spike, relative to what a neuron's own past lets the decoder expect
 LEAST_UPDATES = 800  # chosen by validation loss on real recordings (docs/results.md)
+MANY_NEURONS = 400  # beyond which training starts from the autoregression and takes no more than these updates
+ENOUGH_TO_FORECAST, ENOUGH_TO_INFER = 400, 100  # chosen on calcium of 1,000 neurons (docs/large.md)
 DECODED = {  # what models must agree in to share a decoder
     "likelihood": "likelihood",
     "dt_s": "time step in s",
@@ -157,14 +159,17 @@ class FittedModel(nn.Module):
         """
         prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
         first = prepared[0][0]
-        for fitted, _ in prepared:
+        many = max(fitted.shape["n_neurons"] for fitted, _ in prepared) > MANY_NEURONS
+        for fitted, task in prepared:
             require_one_decoder((pretrained or first).shape, fitted.shape)
+            if many and forecasts:
+                fitted.model.start_from_autoregression(task.values, task.training)
             fitted.model.share(pretrained.frozen(fabric.device) if pretrained else first.model)
         n_rows = sum(b - a for _, task in prepared for a, b in task.training)
         spikes = first.model.likelihood.modality == "spikes"
         batch_steps = settings.batch_steps or (512 if spikes else 256)
         schedule = Schedule(
-            epochs=settings.epochs or _n_passes(n_rows / batch_steps, spikes, forecasts),
+            epochs=settings.epochs or _n_passes(n_rows / batch_steps, spikes, forecasts, many),
             patience=settings.patience,
             batch_steps=batch_steps,
             learning_rate=settings.learning_rate,
@@ -378,11 +383,15 @@ def connectome_of(
     return connectome, connections.mean
 
 
-def _n_passes(updates_per_pass: float, spikes: bool, forecasts: bool) -> int:
+def _n_passes(updates_per_pass: float, spikes: bool, forecasts: bool, many: bool) -> int:
     """Number of passes over the training part: more for a short recording, so that it gets enough updates.
 
-    Evidence for connections is computed after training and needs few passes.
+    Evidence for connections is computed after training and needs few passes. With many neurons, of which a pass takes
+    long, there are no more than calcium needs that starts from its autoregression.
     """
     passes = 4 if spikes else 15 if forecasts else 5
     wanted = math.ceil(LEAST_UPDATES / updates_per_pass) if forecasts else passes
-    return min(max(passes, wanted), 4 * passes)
+    n_passes = min(max(passes, wanted), 4 * passes)
+    if many and not spikes:
+        return min(n_passes, math.ceil((ENOUGH_TO_FORECAST if forecasts else ENOUGH_TO_INFER) / updates_per_pass))
+    return n_passes

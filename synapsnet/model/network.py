@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from synapsnet.model.autoregression import autocovariances, shared_autoregression
 from synapsnet.model.connectivity import CONNECTIVITIES, Connectivity, StandardErrors
 from synapsnet.model.decoders import HIDDEN, Decoder
 from synapsnet.model.kernels import KernelPerNeuron
-from synapsnet.model.likelihoods import LIKELIHOODS
+from synapsnet.model.likelihoods import LIKELIHOODS, Gaussian
+from synapsnet.splits import Segments
+
+LEAST_NOISE = 1e-6  # of a variance of 1, where a trace is constant
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,31 @@ class SynapsNetModel(nn.Module):
         # The prediction at the start of training, that of each neuron's mean: rates need not be learned.
         self.register_buffer("offset", torch.zeros(n))
         self.offset: Tensor
+
+    @torch.no_grad()
+    def start_from_autoregression(self, values: Tensor, segments: Segments) -> None:
+        """Start from the autoregression that all neurons share, where the prediction is linear in the past.
+
+        It predicts a neuron from its own past, and its errors are the first guess of what neurons send: of calcium,
+        what came since the last frame.
+
+        Parameters
+        ----------
+        values : (T, N) tensor
+            Normalised activity.
+        segments : list of (start, stop)
+        """
+        if not isinstance(self.likelihood, Gaussian):
+            return
+        covariance = autocovariances(values, segments, self.n_steps)
+        if self.architecture.own_past:
+            coefficients, noise = shared_autoregression(covariance)
+            self.decoder.hidden.get_parameter("linear_past").copy_(coefficients.flip(0))
+            self.likelihood.log_noise.copy_(noise.clamp(min=LEAST_NOISE).log() / 2)
+        if self.synapses is not None:
+            before, _ = shared_autoregression(covariance[: self.architecture.n_lags])
+            self.synapses.kernels.raw_kernel[:, 1:] = -before
+            self.synapses.kernels.raw_kernel[:, 0] = 1
 
     def current(self, past: Tensor) -> Tensor:
         """(B, N) input current of each neuron from windows (B, N, M) of everybody's past."""
