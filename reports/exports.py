@@ -100,9 +100,11 @@ def edge_table(
     """
     names = np.array(unique_names(neurons), dtype=object)
     post, pre = connectome.surest(max(most, len(connectome.reported(fdr)[0])))
-    known = connectome.matrices | {"p_value": connectome.p_values}
+    known = connectome.values_of(post, pre)
+    if "p_value" not in known:
+        known["p_value"] = connectome.p_values[post, pre]
     values = {
-        name: known[name][post, pre] if name in known else np.nan
+        name: known.get(name, np.nan)
         for name in ("weight", "standard_error", "p_value", "q_value", "local_fdr", "delay_s")
     }
     values["q_value"] = connectome.q_values_of(post, pre)

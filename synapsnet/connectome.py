@@ -160,27 +160,30 @@ class Connectome:
 
         The negative log of `local_fdr` where that is known, else weight over standard error, else the weight.
         """
-        return self._evidence(slice(None))
+        return _evidence(self.matrices)
 
     def scores_of(self, post: IndexArray, pre: IndexArray) -> FloatArray:
         """(E,) `scores` of some pairs."""
-        return self._evidence((post, pre))
+        return _evidence(self.values_of(post, pre))
 
-    def _evidence(self, part: slice | tuple[IndexArray, IndexArray]) -> FloatArray:
-        """A part of `scores`."""
-        weight = self.weight[part]
-        if self.local_fdr is not None:
-            evidence = -np.log(np.clip(self.local_fdr[part].astype(np.float64), LEAST_LOCAL_FDR, 1.0))
-            return cast(FloatArray, np.sign(weight) * evidence)
-        if self.standard_error is None:
-            return weight
-        error = self.standard_error[part]
-        return cast(FloatArray, np.divide(weight, error, out=np.zeros_like(weight), where=error > 0))
+    def values_of(self, post: IndexArray, pre: IndexArray) -> dict[str, npt.NDArray[Any]]:
+        """(E,) entries of each of `matrices` for some pairs, by name."""
+        return {name: matrix[post, pre] for name, matrix in self.matrices.items()}
+
+    @property
+    def lists_every_pair(self) -> bool:
+        """Whether every pair has values of its own; not so of a `ListedConnectome`."""
+        return True
 
     @property
     def judges_significance(self) -> bool:
         """Whether there are errors or probabilities that say which connections are significant."""
-        return self.standard_error is not None or self.local_fdr is not None
+        return self.standard_error is not None or self.has_probabilities
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether `local_fdr` is known."""
+        return self.local_fdr is not None
 
     @property
     def p_values(self) -> FloatArray:
@@ -202,6 +205,11 @@ class Connectome:
         p_values = 2 * ndtr(-np.abs(self.scores))
         np.fill_diagonal(p_values, 1.0)
         return cast(FloatArray, p_values)
+
+    @property
+    def every_p_value(self) -> FloatArray:
+        """(N (N - 1),) `p_values` of all pairs of different neurons, in no particular order."""
+        return self.p_values[~np.eye(self.n_neurons, dtype=bool)]
 
     @cached_property
     def q_values(self) -> FloatArray:
@@ -229,9 +237,9 @@ class Connectome:
 
     def q_values_of(self, post: IndexArray, pre: IndexArray) -> FloatArray:
         """(E,) `q_values` of some pairs of different neurons, without the matrix where there are probabilities."""
-        if self.local_fdr is None or not len(post):
+        if not self.has_probabilities or not len(post):
             return self.q_values[post, pre]
-        index, rate = self._by_doubt(float(self.local_fdr[post, pre].max()))
+        index, rate = self._by_doubt(float(self.values_of(post, pre)["local_fdr"].max()))
         by_index = np.argsort(index)
         return rate[by_index[np.searchsorted(index, post * self.n_neurons + pre, sorter=by_index)]]
 
@@ -240,9 +248,13 @@ class Connectome:
         assert self.local_fdr is not None
         index = np.flatnonzero(self.local_fdr <= most)
         index = index[index % (self.n_neurons + 1) != 0]  # pairs of different neurons
-        local = self.local_fdr[np.divmod(index, self.n_neurons)]
-        order = np.argsort(local, kind="stable")
-        return index[order], np.cumsum(local[order], dtype=np.float64) / np.arange(1, len(order) + 1)
+        return self._in_order(index, self.local_fdr[np.divmod(index, self.n_neurons)])
+
+    @staticmethod
+    def _in_order(index: IndexArray, local_fdr: FloatArray) -> tuple[IndexArray, FloatArray]:
+        """Pairs in the order of their `local_fdr`, and the mean of it over all up to there."""
+        order = np.argsort(local_fdr, kind="stable")
+        return index[order], np.cumsum(local_fdr[order], dtype=np.float64) / np.arange(1, len(order) + 1)
 
     def reported(self, fdr: float = 0.05) -> tuple[IndexArray, IndexArray, FloatArray]:
         """The connections that are significant at a false discovery rate, see `q_values`, as a list.
@@ -266,7 +278,7 @@ class Connectome:
         if not 0 < fdr < 1:
             raise InputError(f"The false discovery rate must lie between 0 and 1; got {fdr}.")
         index: IndexArray
-        if self.local_fdr is None:
+        if not self.has_probabilities:
             index = np.flatnonzero(self.q_values <= fdr)
             rate = self.q_values.ravel()[index]
             order = np.argsort(rate, kind="stable")
@@ -300,7 +312,7 @@ class Connectome:
         index, evidence = np.empty(0, np.intp), np.empty(0)
         least = 0.0  # evidence of pairs that may be among them
         for start in range(0, n, at_once := max(1, BLOCK_PAIRS // n)):
-            of_rows = np.abs(self._evidence(slice(start, start + at_once)))
+            of_rows = np.abs(_evidence({k: matrix[start : start + at_once] for k, matrix in self.matrices.items()}))
             np.fill_diagonal(of_rows[:, start:], -1)  # no pairs
             chosen = np.flatnonzero(of_rows >= least)
             index = np.append(index, start * n + chosen)
@@ -323,6 +335,18 @@ class Connectome:
         selected = np.asarray(indices, dtype=int)
         grid = np.ix_(selected, selected)
         return replace(self, **{name: matrix[grid] for name, matrix in self.matrices.items()})
+
+
+def _evidence(values: dict[str, npt.NDArray[Any]]) -> FloatArray:
+    """Signed evidence from the values of some pairs, see `Connectome.scores`."""
+    weight = values["weight"]
+    if "local_fdr" in values:
+        evidence = -np.log(np.clip(values["local_fdr"].astype(np.float64), LEAST_LOCAL_FDR, 1.0))
+        return cast(FloatArray, np.sign(weight) * evidence)
+    if "standard_error" not in values:
+        return cast(FloatArray, weight)
+    error = values["standard_error"]
+    return cast(FloatArray, np.divide(weight, error, out=np.zeros_like(weight), where=error > 0))
 
 
 class SparseConnectome(Connectome):

@@ -32,6 +32,7 @@ from synapsnet.fitted import (
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
+from synapsnet.listed_connectome import from_arrays, to_arrays
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
@@ -352,10 +353,17 @@ class SynapsNet(BaseEstimator):
         """
         return self._fitted().forecast(recording, horizon, progress)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, every_pair: bool = False) -> None:
         """Write `model.safetensors` and `model.json` into `folder`.
 
         A previous model is replaced only when the new one is completely written, the JSON file last.
+
+        Parameters
+        ----------
+        folder : path
+        every_pair : bool
+            Whether to write what is inferred of every pair even of more than 2,000 neurons. By default only pairs that
+            may be connected are kept of these, see `synapsnet.listed_connectome`.
 
         Raises
         ------
@@ -366,8 +374,8 @@ class SynapsNet(BaseEstimator):
         make_folder(folder)
         tensors = {f"forecaster.{name}": value for name, value in forecaster.state_dict().items()}
         tensors |= {
-            f"connectivity.{name}": torch.from_numpy(np.ascontiguousarray(matrix))
-            for name, matrix in self.connectivity_.matrices.items()
+            f"connectivity.{name}": torch.from_numpy(np.ascontiguousarray(array))
+            for name, array in to_arrays(self.connectivity_, every_pair).items()
             if self.settings.connectivity != "none"
         }
         tensors["embedding"] = torch.from_numpy(self.embedding_.copy())
@@ -409,13 +417,11 @@ class SynapsNet(BaseEstimator):
             loaded._forecaster = FittedModel.restore(described["model"], section(tensors, "forecaster.")).to(
                 torch_device(device)
             )
-            matrices: dict[str, Any] = {
-                name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()
-            }
+            arrays = {name: tensor.numpy() for name, tensor in section(tensors, "connectivity.").items()}
             unit = described["connectivity_unit"]
             none = loaded.settings.connectivity == "none"
             loaded.connectivity_ = (
-                unconnected(described["model"]["n_neurons"], unit) if none else Connectome(**matrices, unit=unit)
+                unconnected(described["model"]["n_neurons"], unit) if none else from_arrays(arrays, unit)
             )
             loaded.embedding_ = tensors["embedding"].numpy()
             loaded.history_ = {name: History(**history) for name, history in described["history"].items()}

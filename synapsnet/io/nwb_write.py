@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.array_types import IndexArray
 from synapsnet.connectome import MATRICES, MOST_PAIRS, Connectome
 from synapsnet.files import atomic_path
 from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation
@@ -256,15 +257,7 @@ def add_connectome(
     """Add a table of connections between neurons, given their rows in the table `neurons` (default: all)."""
     from pynwb.core import DynamicTable
 
-    written = np.zeros_like(connectome.adjacency)
-    for kind, matrix in connectome.matrices.items():
-        nothing = MATRICES[kind]
-        written |= ~np.isnan(matrix) if np.isnan(nothing) else matrix != nothing
-    if written.sum() > MOST_PAIRS and connectome.judges_significance:
-        surest = np.zeros_like(written)
-        surest[connectome.surest(MOST_PAIRS)] = True
-        written &= surest | connectome.significant()
-    post, pre = np.nonzero(written)
+    post, pre = _worth_a_row(connectome)
     table = DynamicTable(name=name, description=description, id=list(range(len(pre))))
     for end, of in (("pre", pre), ("post", post)):
         about = f"row of the {end}synaptic neuron in the table 'neurons'"
@@ -278,9 +271,24 @@ def add_connectome(
         "effective": f"weight in {connectome.unit} with what passes through neurons that were not recorded",
         "known": "whether the pair was tested; all pairs without a row were",
     }
-    for kind, matrix in connectome.matrices.items():
-        table.add_column(name=kind, description=descriptions[kind], data=matrix[post, pre])
+    for kind, values in connectome.values_of(post, pre).items():
+        table.add_column(name=kind, description=descriptions[kind], data=values)
     file.processing[MODULE].add(table)
+
+
+def _worth_a_row(connectome: Connectome) -> tuple[IndexArray, IndexArray]:
+    """Post- and presynaptic neurons of the pairs of which anything is known; of very many, those that are surest."""
+    n = connectome.n_neurons
+    if connectome.lists_every_pair:
+        known = np.zeros_like(connectome.adjacency)
+        for kind, matrix in connectome.matrices.items():
+            nothing = MATRICES[kind]
+            known |= ~np.isnan(matrix) if np.isnan(nothing) else matrix != nothing
+        index = np.flatnonzero(known)
+        if len(index) <= MOST_PAIRS or not connectome.judges_significance:
+            return np.divmod(index, n)
+    (post, pre), (also_post, also_pre, _) = connectome.surest(MOST_PAIRS), connectome.reported()
+    return np.divmod(np.union1d(post * n + pre, also_post * n + also_pre), n)
 
 
 def _add_weight_course(file: NWBFile, course: WeightCourse) -> None:

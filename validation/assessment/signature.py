@@ -96,7 +96,7 @@ def _evidence(inferred: Connectome) -> Signature:
     assert inferred.local_fdr is not None
     pairs = ~np.eye(inferred.n_neurons, dtype=bool)
     local = inferred.local_fdr[pairs].astype(np.float64)
-    z = -ndtri(np.clip(inferred.p_values[pairs].astype(np.float64), LEAST_P, 1) / 2)
+    z = -ndtri(np.clip(inferred.every_p_value.astype(np.float64), LEAST_P, 1) / 2)
     tested = z[z > 0] if np.count_nonzero(z) > FEW else np.ones(1)
     middle, upper, top, last = np.maximum(np.percentile(tested, [50, 90, 99, 99.9]), LEAST_Z)
     few, reported, many = (float(n) for n in inferred.n_reported((0.01, 0.05, 0.2)))

@@ -142,7 +142,7 @@ def score_connectivity(
         reported = off_diagonal(inferred.significant(LEVEL)) > 0
         values |= decide(reported, edge, known, counts)._asdict()
         values["n_reported"] = np.array([float((reported & known).sum())])
-    if (inferred.standard_error is not None or inferred.p_value is not None) and n > 1:
+    if inferred.lists_every_pair and (inferred.standard_error is not None or inferred.p_value is not None) and n > 1:
         p_values = off_diagonal(inferred.p_values)
         values["false_positive_rate"] = false_positive_rate(p_values, absent, counts)
         values["p_value_distance"] = np.array([p_value_distance(p_values[absent])])
