@@ -1,7 +1,8 @@
 """Speed of SynapsNet's training: beside GLMs, beside what its matrix products must take, and as neurons become more.
 
     python benchmarks/training.py                     the demo's spikes: SynapsNet and GLMs in turn, one thread each
-    python benchmarks/training.py --scaling           100 to 10,000 neurons: time per bin, memory, exponents (an hour)
+    python benchmarks/training.py --scaling           100 to 3,000 neurons: time per bin, memory, exponents, two methods
+    python benchmarks/training.py --scaling --sizes 10000 --training    training alone
     python benchmarks/training.py --posterior         100 to 3,000 neurons: time and memory of the posterior alone
     python benchmarks/training.py --device cuda       either of them on another device
 
@@ -39,7 +40,11 @@ from synapsnet.recording import Recording
 from validation.methods import find_method, label
 
 GLMS = ("logistic-glm", "glm", "nemos-glm")
-SIZES = (100, 300, 1_000, 3_000, 10_000)
+SIZES = (100, 300, 1_000, 3_000)
+BESIDE, MOST_S = (
+    ("var", "nemos-glm"),
+    600.0,
+)  # methods beside SynapsNet as neurons become more, and how long they may take
 BATCH, HIDDEN, HISTORY, LAGS = 512, 16, 10, 6  # of the demo
 NEAR = 0.01  # of the fall of the validation loss, as is left when training counts as done
 RATE = 0.03  # spikes per bin of the scaling runs
@@ -77,17 +82,18 @@ def product_seconds(n_neurons: int, batch: int, device: torch.device, repeats: i
 def _seconds(left: torch.Tensor, right: torch.Tensor, repeats: int) -> float:
     times = []
     for _ in range(repeats):
-        _wait(left.device)
-        started = time.perf_counter()
+        started = _now(left.device)
         left @ right
-        _wait(left.device)
-        times.append(time.perf_counter() - started)
+        times.append(_now(left.device) - started)
     return float(np.median(times))
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+def _now(device: torch.device) -> float:
+    """Seconds that this process has had of a CPU, which others may share; of the clock once a GPU is done."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def train(recording: Recording, device: str) -> Training:
@@ -130,19 +136,34 @@ def _torch(device: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def measure_size(n_neurons: int, device: str) -> dict[str, float]:
+def drawn(n_neurons: int) -> Recording:
+    """Independent spikes, the same for all methods."""
+    values = np.random.default_rng(0).poisson(RATE, (SCALED_BINS, n_neurons)).clip(max=1).astype(np.float32)
+    return Recording.from_array(values, 0.005, "spikes")
+
+
+def measure_method(n_neurons: int, name: str) -> dict[str, float]:
+    """Measured in a process of its own: seconds, and the most memory, of another method."""
+    recording = drawn(n_neurons)
+    started = time.process_time()
+    find_method(name)().infer(recording)
+    seconds = time.process_time() - started
+    return {"seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def measure_size(n_neurons: int, device: str, training_only: bool) -> dict[str, float]:
     """Measured in a process of its own: time per bin in training; time, and the most memory, of a whole fit."""
     from synapsnet.model import Architecture, SynapsNetModel
     from synapsnet.model.connectivity import StandardErrors
     from synapsnet.training import Schedule, Task
     from synapsnet.training import train as train_model
 
-    rng = np.random.default_rng(0)
-    values = rng.poisson(RATE, (SCALED_BINS, n_neurons)).clip(max=1).astype(np.float32)
-    recording = Recording.from_array(values, 0.005, "spikes")
-    started = time.perf_counter()
-    SynapsNet(seed=0, epochs=1, device=device).fit(recording)
-    whole = time.perf_counter() - started
+    recording = drawn(n_neurons)
+    whole = math.nan
+    if not training_only:
+        started = _now(torch.device(_torch(device)))
+        SynapsNet(seed=0, epochs=1, device=device).fit(recording)
+        whole = _now(torch.device(_torch(device))) - started
     torch.manual_seed(0)
     architecture = Architecture(
         "bernoulli",
@@ -157,13 +178,12 @@ def measure_size(n_neurons: int, device: str) -> dict[str, float]:
     rate = torch.full((n_neurons,), RATE)
     model = SynapsNetModel(architecture, StandardErrors(rate, rate, SCALED_BINS)).to(_torch(device))
     model.offset.fill_(math.log(RATE))
-    data = torch.from_numpy(values).to(_torch(device))
+    data = torch.from_numpy(recording.values).to(_torch(device))
     cut = SCALED_BINS * 7 // 8
     moments: list[float] = []
 
     def progress(fraction: float) -> None:
-        _wait(data.device)
-        moments.append(time.perf_counter())
+        moments.append(_now(data.device))
 
     train_model(
         [Task(model, data, data[:, :0], [(0, cut)], [(cut, SCALED_BINS)])], Schedule(1, 1, BATCH, 0.001),
@@ -227,18 +247,35 @@ def _of_own_process(n_neurons: int, *options: str) -> dict[str, float]:
     return row
 
 
-def scaling(device: str, sizes: list[int]) -> None:
-    """Print time and memory for networks of growing size."""
-    print("neurons   us per bin   x bound   fit of 20 s with the posterior, s    GiB")
-    rows = []
+def scaling(device: str, sizes: list[int], training_only: bool) -> None:
+    """Print time and memory for networks of growing size, of SynapsNet and of the methods in `BESIDE`."""
+    others = [] if training_only else list(BESIDE)
+    print("neurons  us per bin  x bound  fit of 20 s, s    GiB" + "".join(f"{name:>13}, s    GiB" for name in others))
+    rows: list[dict[str, float]] = []
+    taken: dict[str, list[float]] = {name: [] for name in others}
     for n in sizes:
-        row = _of_own_process(n, "--device", device)
+        row = _of_own_process(n, "--device", device, *(["--training"] if training_only else []))
         rows.append(row)
-        speed = f"{n:7,d} {row['us_per_bin']:12.1f} {row['over_bound']:9.1f}"
-        print(f"{speed} {row['whole_s']:34.1f} {row['peak_gib']:6.2f}", flush=True)
-    times = [row["us_per_bin"] for row in rows]
-    exponents = np.diff(np.log(times)) / np.diff(np.log(sizes))
-    print("time per bin grows as N to the power of " + ", ".join(f"{e:.2f}" for e in exponents))
+        line = (
+            f"{n:7,d} {row['us_per_bin']:11.1f} {row['over_bound']:8.1f} {row['whole_s']:15.1f} {row['peak_gib']:6.2f}"
+        )
+        for name in others:
+            before = taken[name]
+            # At least in proportion to the pairs: what would take too long is left out.
+            if len(before) < len(rows) - 1 or (before and before[-1] * (n / sizes[len(rows) - 2]) ** 2 > MOST_S):
+                line += f"{'–':>16} {'–':>6}"
+                continue
+            other = _of_own_process(n, "--method", name)
+            before.append(other["seconds"])
+            line += f"{other['seconds']:16.1f} {other['peak_gib']:6.2f}"
+        print(line, flush=True)
+    grows = {"SynapsNet, a bin of training": [row["us_per_bin"] for row in rows]}
+    grows |= {"SynapsNet, a fit": [row["whole_s"] for row in rows]} | taken
+    for what, times in grows.items():
+        if len(times) < 2 or not np.isfinite(times).all():
+            continue
+        exponents = np.diff(np.log(times)) / np.diff(np.log(sizes[: len(times)]))
+        print(f"{what} takes N to the power of " + ", ".join(f"{e:.2f}" for e in exponents))
 
 
 def main() -> None:
@@ -247,19 +284,26 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--posterior", action="store_true")
-    parser.add_argument("--sizes", type=int, nargs="+", help=f"default {SIZES}, of the posterior the first four")
+    parser.add_argument("--sizes", type=int, nargs="+", help=f"default {SIZES}")
     parser.add_argument("--duration", type=float, default=1200.0, help="of the demo's recording, in seconds")
     parser.add_argument("--glms", nargs="*", default=list(GLMS))
+    parser.add_argument("--training", action="store_true", help="leave out evidence, posterior and other methods")
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--method", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.size:
-        of_size = measure_posterior(options.size) if options.posterior else measure_size(options.size, options.device)
+        if options.method:
+            of_size = measure_method(options.size, options.method)
+        elif options.posterior:
+            of_size = measure_posterior(options.size)
+        else:
+            of_size = measure_size(options.size, options.device, options.training)
         print(json.dumps(of_size))
     elif options.posterior:
-        posterior_scaling(options.sizes or list(SIZES[:4]))
+        posterior_scaling(options.sizes or list(SIZES))
     elif options.scaling:
-        scaling(options.device, options.sizes or list(SIZES))
+        scaling(options.device, options.sizes or list(SIZES), options.training)
     else:
         beside_glms(options.device, options.duration, options.glms)
 

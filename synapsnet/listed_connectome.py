@@ -1,8 +1,9 @@
 """Inferred connectivity of so many neurons that only pairs which may be connected are kept, as a list.
 
 Of 100 million pairs of neurons, nearly all are surely not connected. A pair is listed if the probability that it is not
-connected, `local_fdr`, is at most `MOST_DOUBT`. Of the others the mean of that probability is kept for each presynaptic
-neuron, and the distribution of their p-values. Where a matrix is asked for, they have no weight and that mean.
+connected, `local_fdr`, is at most `MOST_DOUBT`, or if it is among the surest, `LEAST_LISTED` of all. Of the others the
+mean of that probability is kept for each presynaptic neuron, and the distribution of their p-values. Where a matrix is
+asked for, they have no weight and that mean.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from synapsnet.errors import InputError
 from synapsnet.limits import require_memory
 from synapsnet.notebook import table
 
-MOST_DOUBT = 0.99
+MOST_DOUBT, LEAST_LISTED = 0.99, 0.05
 MANY_NEURONS = 2_000  # of more, pairs are listed: 4 million pairs take 80 MB
 LEVELS = np.linspace(0, 1, 1_001)  # of the quantiles of p-values of pairs that are not listed
 REST_LOCAL_FDR, REST_P_VALUE = "rest_local_fdr", "rest_p_value"
@@ -39,7 +40,9 @@ def to_arrays(connectome: Connectome, every_pair: bool = False) -> dict[str, npt
         return connectome.arrays
     if every_pair or connectome.local_fdr is None or connectome.n_neurons <= MANY_NEURONS:
         return connectome.matrices
-    listed = connectome.local_fdr <= MOST_DOUBT
+    n_surest = round(LEAST_LISTED * connectome.local_fdr.size)
+    bound = max(MOST_DOUBT, np.partition(connectome.local_fdr, n_surest, axis=None)[n_surest])
+    listed = connectome.local_fdr <= bound
     np.fill_diagonal(listed, False)
     post, pre = np.nonzero(listed)
     np.fill_diagonal(listed, True)  # from here on, what is not to be counted among the rest
@@ -188,10 +191,11 @@ class ListedConnectome(Connectome):
         return Connectome(**parts, unit=self.unit)
 
     def _by_doubt(self, most: float) -> tuple[IndexArray, FloatArray]:
-        if most > MOST_DOUBT:
+        local_fdr = self.arrays["local_fdr"]
+        if most > max(MOST_DOUBT, local_fdr.max(initial=0)):  # the others are among them
             return super()._by_doubt(most)
-        chosen = self.arrays["local_fdr"] <= most
-        return self._in_order(self.index[chosen], self.arrays["local_fdr"][chosen])
+        chosen = local_fdr <= most
+        return self._in_order(self.index[chosen], local_fdr[chosen])
 
     def _of_the_rest(self, name: str, pre: IndexArray) -> npt.NDArray[Any]:
         """Values of pairs with these presynaptic neurons that are not listed."""

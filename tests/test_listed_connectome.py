@@ -66,8 +66,20 @@ def test_what_may_be_connected_is_kept_as_it_is(
     assert 0.05 < kept.mean() < 0.5
     for name, matrix in inferred.matrices.items():
         np.testing.assert_array_equal(listed.matrices[name][kept], matrix[kept])
-    assert not listed.weight[~kept].any()
+    assert len(listed.index) == kept.sum() and not listed.weight[~kept].any()
     assert listed.local_fdr.sum() == pytest.approx(inferred.local_fdr.sum())  # of the rest, the mean is kept
+
+
+def test_where_nothing_is_sure_the_surest_are_kept(
+    networks: tuple[Connectome, Connectome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MANY_NEURONS", N - 1)
+    doubtful = np.linspace(0.991, 1, N * N).reshape(N, N)
+    listed = from_arrays(to_arrays(replace(networks[1], local_fdr=doubtful)), "a.u.")
+    post, pre = np.divmod(np.arange(0.05 * N * N, dtype=int), N)
+    assert {*zip(*listed.surest(10**6), strict=True)} >= {*zip(post[post != pre], pre[post != pre], strict=True)}
+    assert len(listed.surest(10**6)[0]) < 0.06 * N * N
+    assert listed.reported(0.5)[0].size == 0
 
 
 @pytest.mark.parametrize("fdr", [0.01, 0.05, 0.5])
