@@ -168,9 +168,11 @@ class FittedModel(nn.Module):
         n_rows = sum(b - a for _, task in prepared for a, b in task.training)
         spikes = first.model.likelihood.modality == "spikes"
         batch_steps = settings.batch_steps or (512 if spikes else 256)
+        n_passes = settings.epochs or _n_passes(n_rows / batch_steps, spikes, forecasts, many)
         schedule = Schedule(
-            epochs=settings.epochs or _n_passes(n_rows / batch_steps, spikes, forecasts, many),
-            patience=settings.patience,
+            epochs=n_passes,
+            # From the autoregression on, the loss rises first, until the learning rate falls.
+            patience=n_passes if many and not spikes else settings.patience,
             batch_steps=batch_steps,
             learning_rate=settings.learning_rate,
         )

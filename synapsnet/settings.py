@@ -41,7 +41,8 @@ class Settings(Parameters):
         "learned" is the posterior of `synapsnet.inference.posterior`; "lags" the same without the correlations at
         zero lag; "none" reports the lagged estimates themselves, with their standard errors.
     epochs, patience, batch_steps, learning_rate
-        See `synapsnet.training.Schedule`; `epochs` are passes over the training part. None: chosen by the modality.
+        See `synapsnet.training.Schedule`; `epochs` are passes over the training part. None: chosen by the modality and
+        the number of neurons. Training on calcium of more than 400 neurons takes all passes, whatever the `patience`.
     horizon : int
         How many steps ahead forecasts reach.
     validation_fraction : float

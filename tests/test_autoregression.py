@@ -37,14 +37,24 @@ def test_no_product_crosses_the_border_of_an_epoch() -> None:
     assert covariance.flatten().tolist() == pytest.approx([14 / 3, 2.0, 0.0])
 
 
-def test_from_there_fewer_passes_forecast_as_well_and_infer_the_same(
+@pytest.mark.parametrize(
+    ("updates", "spikes", "forecasts", "few", "many"),
+    [(114, False, True, 15, 4), (114, False, False, 5, 1), (10, False, True, 60, 40), (57, True, True, 15, 15)],
+)
+def test_calcium_of_many_neurons_takes_fewer_passes(
+    updates: float, spikes: bool, forecasts: bool, few: int, many: int
+) -> None:
+    assert fitted._n_passes(updates, spikes, forecasts, many=False) == few
+    assert fitted._n_passes(updates, spikes, forecasts, many=True) == many
+
+
+def test_from_there_training_forecasts_as_well_and_infers_the_same(
     calcium_recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early, late = holdout(calcium_recording.without_ground_truth(), 0.2, 16)
     few = SynapsNet(seed=0, device="cpu").fit(early)
     monkeypatch.setattr(fitted, "MANY_NEURONS", early.n_neurons - 1)
     many = SynapsNet(seed=0, device="cpu").fit(early)
-    assert len(many.history_["forecast"].train) < len(few.history_["forecast"].train)
 
     def errors(model: SynapsNet) -> np.ndarray:
         forecast = model.forecast(late, 4)[[0, 3]]
