@@ -86,21 +86,23 @@ def test_a_likelihood_is_that_of_normal_evidence_which_may_lack_the_lags():
     """For one size of either weight or none; the two directions' sizes are free."""
     rng = np.random.default_rng(4)
     sizes, width = np.array([-2.0, 0.0, 2.0]), np.array([0.3, 0.0, 0.3])
-    scatter, blur, p_within_step = 0.4, 0.3, 0.2
+    scatter, gain_scatter, blur, p_within_step = 0.4, 0.6, 0.3, 0.2
     evidence, forward, reverse = rng.normal(0, 2, (3, 5)), rng.random((3, 5)), rng.random((3, 5))
     both, within_step = pair_model._likelihood(
         *(torch.from_numpy(x) for x in (evidence, forward, reverse)),
         *(torch.from_numpy(x)[:, None] for x in (sizes, width)),
         scatter=scatter,
+        gain_scatter=gain_scatter,
         blur=blur,
         p_within_step=p_within_step,
     )
     w, v = sizes[:, None], sizes[None]
-    leaked = scatter * v, scatter * w, 0  # what scatters of the reverse weight, at the lags
     for pair in range(5):
+        of_gains = gain_scatter * np.hypot(forward[2, pair] * w, reverse[2, pair] * v)
+        scattered = scatter * v, scatter * w, of_gains  # at the lags, that of the reverse weight
         normal = [
             norm.pdf(x, f * w + b * v, np.sqrt(1 + (f * width[:, None]) ** 2 + (b * width[None]) ** 2 + sd**2))
-            for x, f, b, sd in zip(evidence[:, pair], forward[:, pair], reverse[:, pair], leaked, strict=True)
+            for x, f, b, sd in zip(evidence[:, pair], forward[:, pair], reverse[:, pair], scattered, strict=True)
         ]
         blurred = [norm.pdf(x, blur * (w + v), np.sqrt(1 + scatter**2 * (w**2 + v**2))) for x in evidence[:2, pair]]
         at_lags, alone = normal[0] * normal[1], blurred[0] * blurred[1]

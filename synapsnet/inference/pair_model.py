@@ -32,6 +32,7 @@ PRIOR_PAIRS, PRIOR_DENSITY = 10.0, 0.02  # pseudo-counts of each type, and the f
 MOST_DENSE = 0.5  # a type connects to half of the others at most
 PRIOR_WITHIN_STEP = 0.1  # of as many connected pairs as `PRIOR_PAIRS`, those that act within the step only
 FIRST_SCATTER, LEAST_SCATTER, MOST_SCATTER = 0.7, 0.2, 1.0  # of what connections add to the estimate of the reverse one
+FIRST_GAIN, FIRST_GAIN_SCATTER = 0.5, 1.0  # at zero lag, and its standard deviation over it
 LEAST_SPREAD = 0.93  # of absent pairs, as a fraction of the spread of most pairs
 BLOCK_PAIRS = 250_000  # at a time, in whole rows: little beside the (N, N) matrices of large networks
 CHUNK_VALUES = 250_000  # pairs x weights x weights at a time: 1 MB in float32, which fits a processor's cache
@@ -122,13 +123,16 @@ class PairModel:
         self.spurious[:, self.zero] = 1
         sign = torch.where(self.pairs, (self.lag - centre) / self.lag_sd, 0.0).double().sum(0) / (n - 1) ** 0.5
         self.p_type = torch.softmax(torch.stack([sign, -sign], dim=1), dim=1)  # (N, 2)
-        self.zero_lag_gain = self.reverse_leak = self._full((2,), 0.0)
+        self.reverse_leak = self._full((2,), 0.0)
         # Only zero lag shows connections that act within the step only. Where it says nothing (spikes), no noise blurs
         # time, and a connection adds nothing to the estimate of the reverse one.
         has_zero_lag = bool(self.zero_lag.any())
         self.within_step = PRIOR_WITHIN_STEP if has_zero_lag and not fine_steps else 0.0
         # Large at first: what may be chance decides no direction before it is known how far chance reaches.
         self.scatter, self.blur = FIRST_SCATTER if has_zero_lag else 0.0, 0.0
+        # Where lags hardly show connections, a gain of 0 would stay 0; how large it is decides nothing yet.
+        self.zero_lag_gain = self._full((2,), FIRST_GAIN if has_zero_lag else 0.0)
+        self.gain_scatter = FIRST_GAIN_SCATTER if has_zero_lag else 0.0
         self.mean = self.variance = self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag)
         self.p_absent = torch.ones_like(self.lag)
         self.p_within_step = torch.zeros_like(self.lag[0, 0]).expand_as(self.lag)  # takes no memory
@@ -262,6 +266,7 @@ class PairModel:
                 weights,
                 self.width[possible, None],
                 scatter=self.scatter / self.lag_sd,
+                gain_scatter=self.gain_scatter,
                 blur=self.blur / self.lag_sd,
                 p_within_step=self.within_step,
             )
@@ -310,7 +315,7 @@ class PairModel:
 
         scatter, blur = self.scatter / self.lag_sd, torch.full_like(leak, self.blur / self.lag_sd)
 
-        def log_ratio(evidence: Tensor, effect: Tensor, scatter: float = 0.0) -> Tensor:
+        def log_ratio(evidence: Tensor, effect: Tensor, scatter: float | Tensor = 0.0) -> Tensor:
             """(G, R, N) log likelihood of each size, over that of none."""
             variance = 1 + (effect * width).square() + (scatter * weights).square()
             square = (evidence - effect * weights).square_().div_(variance).sub_(evidence.square())
@@ -321,7 +326,8 @@ class PairModel:
             forward, reverse, zero_lag = self._standardised(rows).clamp_(-NOTICEABLE, NOTICEABLE)
             direct = torch.full_like(leak, 1 / self.lag_sd)
             at_lags = log_ratio(forward, direct).add_(log_ratio(reverse, leak / self.lag_sd, scatter)).exp_()
-            at_zero_lag = log_ratio(zero_lag, gain * self.correlation_per_weight[rows]).exp_()
+            of_weight = gain * self.correlation_per_weight[rows]
+            at_zero_lag = log_ratio(zero_lag, of_weight, self.gain_scatter * of_weight).exp_()
             if self.within_step:
                 blurred = log_ratio(forward, blur, scatter).add_(log_ratio(reverse, blur, scatter)).exp_()
                 only_within = blurred.mul_(at_zero_lag)  # the likelihood of connections that act within the step only
@@ -368,21 +374,24 @@ def _likelihood(
     width: Tensor,
     *,
     scatter: float,
+    gain_scatter: float,
     blur: float,
     p_within_step: float,
 ) -> tuple[Tensor, Tensor | None]:
     """(G, G, P) likelihood of P pairs for each size of w_ij and of w_ji, up to a factor of each pair's.
 
-    Each of the (3, P) observations is normal with variance 1, to which that of the weights about their sizes adds, and
-    for the estimates at lags the scatter of what the reverse weight adds. In float32. The second value is the part of
-    the likelihood due to connections that act within the step only, which add as much to both estimates at lags, with
-    that scatter; None if there are no such connections. It is 0 where there is no connection.
+    Each of the (3, P) observations is normal with variance 1, to which that of the weights about their sizes adds, for
+    the estimates at lags the scatter of what the reverse weight adds, and for zero lag that of the gains. In float32.
+    The second value is the part of the likelihood due to connections that act within the step only, which add as much
+    to both estimates at lags, with that scatter; None if there are no such connections. It is 0 where there is no
+    connection.
     """
     evidence, forward, reverse, weights, width = (x.float() for x in (evidence, forward, reverse, weights, width))
     scattered = (scatter * weights).square()
+    of_gain, of_reverse_gain = ((gain_scatter * effect[2] * weights).square() for effect in (forward, reverse))
     squares, volumes = [], []
     for x, f, r, of_forward, of_reverse in zip(
-        evidence, forward, reverse, (0, scattered, 0), (scattered, 0, 0), strict=True
+        evidence, forward, reverse, (0, scattered, of_gain), (scattered, 0, of_reverse_gain), strict=True
     ):
         variance = (1 + (f * width).square() + of_forward)[:, None] + (r * width).square() + of_reverse
         residual = (x - f * weights)[:, None] - r * weights

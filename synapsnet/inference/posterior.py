@@ -266,6 +266,7 @@ class _Fit(PairModel):
         self.zero_lag_gain, self.zero_lag_offset, zero_lag_sd = regress(
             zero_lag_products / self.zero_lag_error**2, self.n_pairs // 2, GAIN_SD, OFFSET_SD * self.zero_lag_error
         )
+        self.gain_scatter = 0.0  # all connections of a type have the same gain
         self.zero_lag_sd = max(zero_lag_sd, self.least_zero_lag_sd)
         self._update_indirect_effects()
 
