@@ -348,7 +348,8 @@ class FittedModel(nn.Module):
         else:
             evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
         if not fine and self.shape["prior"] != "none":
-            evidence = calibrated(evidence)
+            imaged = recording.modality == "calcium"
+            evidence = calibrated(evidence, recording.position_um if imaged else None)
         fine_steps = recording.dt_s <= FINE_STEP_S
         connectome, mean = connectome_of(evidence, self.shape["prior"], unit, fine_steps)
         return connectome, None if mean is None else mean.to(gain) / gain[:, None]

@@ -10,6 +10,7 @@ r"""Take away what makes estimates deviate where there is no connection, so that
   large positive estimates than a normal distribution has. To first order in the skewness :math:`\gamma` of an error,
   the quantile of probability p lies at :math:`z_p + \gamma (z_p^2 - 1) / 6` (Cornish & Fisher 1938). Far out that is
   the standard error times :math:`1 + \gamma z / 6`: larger upwards, smaller downwards.
+- *What neighbours share*, where positions are known; see `synapsnet.inference.neuropil`.
 - *What neurons share*: z-scores at the lags, and correlations at zero lag, that are products of two neurons' loadings,
   and scatter that is larger for some neurons; see `synapsnet.inference.background`.
 """
@@ -21,8 +22,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from synapsnet.array_types import FloatArray
 from synapsnet.inference.background import NORMAL_MEDIAN, less_shared
 from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.neuropil import without_neuropil
 
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
 PRIOR_PAIRS = 10.0  # pseudo-counts, of pairs without slow correlations
@@ -30,10 +33,19 @@ SHRINK_STEPS, ENOUGH_PAIRS = 100, 100_000  # of expectation maximisation, and fr
 FARTHEST = 5.0  # standard errors, beyond which the third moment says nothing of a tail
 
 
-def calibrated(evidence: Evidence) -> Evidence:
-    """Evidence without what slow correlations and skewed errors make of pairs without a connection; O(N^2)."""
+def calibrated(evidence: Evidence, position_um: FloatArray | None = None) -> Evidence:
+    """Evidence without what makes it deviate where there is no connection; O(N^2).
+
+    Parameters
+    ----------
+    evidence : Evidence
+    position_um : (N, 3) array, optional
+        Positions in an image, whose neighbours share light.
+    """
     if len(evidence.estimate) < 2:
         return evidence
+    if position_um is not None:
+        evidence = without_neuropil(evidence, position_um)
     pairs = ~torch.eye(len(evidence.estimate), dtype=torch.bool, device=evidence.estimate.device)
     return _without_shared_input(_with_skewed_errors(_without_slow_correlations(evidence, pairs), pairs), pairs)
 

@@ -66,11 +66,11 @@ def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected:
         if len(same_sign):
             surest = same_sign[np.argsort(-np.abs(score[same_sign]), kind="stable")[:N_TO_CHOOSE]]
             of_surest = counts[surest], expected[surest]
-            best = max(
+            rise, decay = max(
                 itertools.product(RISES_S, DECAYS_S),
                 key=lambda shape: _log_likelihood(*of_surest, _responses(*shape, DELAYS_TO_CHOOSE_S)).max(1).sum(),
             )
-            log_likelihood = _log_likelihood(counts[same_sign], expected[same_sign], _responses(*best, DELAYS_S))
+            log_likelihood = _log_likelihood(counts[same_sign], expected[same_sign], _responses(rise, decay, DELAYS_S))
             delay_s[post[same_sign], pre[same_sign]] = _posterior_mean(log_likelihood)
     return delay_s
 
