@@ -61,7 +61,13 @@ def with_values(recording: Recording, values: Any) -> Recording:
     lengths = [stop - start for start, stop in recording.segments]
     behaviour = None if recording.behaviour is None else recording.behaviour_values
     return Recording.from_array(
-        values, recording.dt_s, recording.modality, segments=lengths, behaviour=behaviour, require_varying=False
+        values,
+        recording.dt_s,
+        recording.modality,
+        segments=lengths,
+        behaviour=behaviour,
+        neurons=recording.neurons,
+        require_varying=False,
     )
 
 

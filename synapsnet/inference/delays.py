@@ -68,7 +68,9 @@ def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected:
             of_surest = counts[surest], expected[surest]
             rise, decay = max(
                 itertools.product(RISES_S, DECAYS_S),
-                key=lambda shape: _log_likelihood(*of_surest, _responses(*shape, DELAYS_TO_CHOOSE_S)).max(1).sum(),
+                key=lambda shape: (
+                    _log_likelihood(*of_surest, _responses(shape[0], shape[1], DELAYS_TO_CHOOSE_S)).max(1).sum()
+                ),
             )
             log_likelihood = _log_likelihood(counts[same_sign], expected[same_sign], _responses(rise, decay, DELAYS_S))
             delay_s[post[same_sign], pre[same_sign]] = _posterior_mean(log_likelihood)
