@@ -43,10 +43,10 @@ def recovery_figure(expected: Expected, duration_s: float) -> go.Figure:
 
 
 def thresholds_figure(expected: Expected) -> go.Figure:
-    """Expected fraction of false discoveries over the nominal one; on the dotted line they are equal."""
+    """Rate of false discoveries in networks like this over the nominal one; on the dotted line they are equal."""
     figure = go.Figure(layout=base_layout(height=400))
     nominal = [threshold.nominal for threshold in expected.thresholds]
-    _add_estimates(figure, nominal, [threshold.false for threshold in expected.thresholds], "nominal %{x}")
+    _add_estimates(figure, nominal, [threshold.rate for threshold in expected.thresholds], "nominal %{x}")
     figure.add_scatter(
         x=nominal, y=nominal, mode="lines", line={"color": INK, "width": 1, "dash": "2px,3px"}, hoverinfo="skip"
     )

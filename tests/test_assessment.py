@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import validation.assessment.assess as module
 from synapsnet.cli import main
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
-from synapsnet.run import fit_run
+from synapsnet.run import fit_run, load_run
 from synapsnet.settings import Settings
-from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, load_arrays, load_assessment
-from validation.assessment.results import NO_LIGHT, Assessment
+from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, corrected_fdr, load_arrays, load_assessment
+from validation.assessment.results import NO_LIGHT, Assessment, corrected
 from validation.metrics.results import Estimate
 from validation.scoring import score_run
 
@@ -153,16 +154,48 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
             use(tmp_path / "absent")
 
 
+@pytest.mark.parametrize(("low", "kept"), [(0.02, 0.05), (0.10, 0.01)])  # as good as its word; more is false
+def test_what_is_reported_is_corrected_where_it_must_be(
+    low: float, kept: float, assessment: Assessment, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert assessment.expected is not None
+    rates = {0.01: 0.005, 0.02: 0.06, 0.05: low + 0.02}
+    entries = [
+        entry.model_copy(update={"rate": Estimate(value=rates[entry.nominal], low=min(low, 0.07), high=0.2)})
+        for entry in assessment.expected.thresholds
+        if entry.nominal in rates
+    ]
+    expected = assessment.expected.model_copy(update={"thresholds": corrected(entries)})
+    (run / ASSESSMENT).write_text(assessment.model_copy(update={"expected": expected}).model_dump_json())
+    synapsnet("edges", run, "--correct", "-o", tmp_path)
+    (run / ASSESSMENT).write_text(assessment.model_dump_json())
+    edges = pd.read_csv(tmp_path / "edges.csv")
+    assert (edges["reported"] == (edges["q_value"] <= kept)).all()
+    assert edges["reported"].sum() == assessment.expected.at(kept).n_reported
+    assert ("nothing is corrected" if kept == 0.05 else "at a nominal 1.0% stands") in capsys.readouterr().err
+
+
+def test_what_cannot_be_corrected_says_why(assessment: Assessment, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"can be corrected at 0.002, .*; got 0.03"):
+        corrected_fdr(run, 0.03)
+    bare = fitted(load_run(run).recording, tmp_path / "run")
+    with pytest.raises(InputError, match="run `synapsnet assess"):
+        corrected_fdr(bare, 0.05)
+
+
+def synapsnet(*arguments: object) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["synapsnet", *map(str, arguments)])
+        main()
+    assert ended.value.code in (0, None)
+
+
 def test_from_the_command_line(
     assessment: Assessment, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sentences and warnings, and one sentence for what cannot be used."""
-    arguments = ["synapsnet", "assess", str(run)]
     monkeypatch.setattr(module, "assess_run", partial(assess_run, n_surrogates=1))
-    monkeypatch.setattr(sys, "argv", arguments)
-    with pytest.raises(SystemExit) as ended:
-        main()
+    synapsnet("assess", run)
     printed = capsys.readouterr().out
-    assert ended.value.code in (0, None)
     assert "Among 20 neurons, recorded for 2 min" in printed and "AUPRC" in printed
     assert str(run / ASSESSMENT) in printed

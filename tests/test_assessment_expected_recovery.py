@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
@@ -16,17 +17,23 @@ from validation.assessment.expected_recovery import (
     INFERRED,
     LONGER,
     OUTCOMES,
-    among,
+    Promises,
     examples,
     expected,
-    promises,
     statistics,
 )
-from validation.assessment.regression_adjustment import Adjustment, as_fraction, logit_of_fraction, weighted_quantiles
-from validation.assessment.results import Expected, Threshold
-from validation.assessment.signature import promised_auprc, signature
+from validation.assessment.regression_adjustment import (
+    Adjustment,
+    Plausible,
+    fraction_of_logit,
+    logit_of_fraction,
+    weighted_quantiles,
+)
+from validation.assessment.results import Threshold, corrected
+from validation.assessment.signature import RATES, promised_auprc, signature
 from validation.metrics.results import Estimate
 
+NOMINAL = "false 0.05"
 NOISE = (0.5, 1.0, 2.0)  # of three statistics of one quantity
 
 
@@ -82,8 +89,7 @@ def test_quantiles_by_hand() -> None:
 @given(st.floats(0.02, 0.98))
 def test_fractions_survive_the_logit(share: float) -> None:
     logit = float(logit_of_fraction(np.array([share]))[0])
-    back = as_fraction(Estimate(value=logit, low=logit - 9, high=logit + 9))
-    assert back.value == pytest.approx(share) and (back.low, back.high) == (0, 1)
+    assert fraction_of_logit(np.array([logit - 9, logit, logit + 9])) == pytest.approx([0, share, 1])
 
 
 def test_promised_recovery_by_hand() -> None:
@@ -140,12 +146,13 @@ def test_an_example_is_promised_what_it_had_and_something_strange_is_called_so()
     known = table[table["auprc"].notna()].iloc[::10]
     inside = []
     for _, one in known.iterrows():
-        estimates, atypical = promises(table, {name: float(one[name]) for name in statistics(table)})
-        inside.append(estimates["auprc"].low <= one["auprc"] <= estimates["auprc"].high)
-        assert atypical == 0  # it is an example itself
+        promises = Promises(table, {name: float(one[name]) for name in statistics(table)})
+        auprc = promises.estimate("auprc")
+        inside.append(auprc.low <= one["auprc"] <= auprc.high)
+        assert promises.atypical == 0  # it is an example itself
     assert np.mean(inside) > 0.85
     strange = {name: float(known.iloc[0][name]) + 30 for name in statistics(table)}
-    assert promises(table, strange)[1] > 2
+    assert Promises(table, strange).atypical > 2
 
 
 def test_what_is_expected_of_a_recording(spike_recording: Recording) -> None:
@@ -159,11 +166,51 @@ def test_what_is_expected_of_a_recording(spike_recording: Recording) -> None:
     assert found.longer.duration_s == pytest.approx(4 * recording.n_steps * recording.dt_s)
 
 
+def sample(fractions: list[float], kinds: str) -> Plausible:
+    """Equally plausible fractions, of kinds of which each is a letter."""
+    return Plausible(logit_of_fraction(np.array(fractions)), np.ones(len(fractions)), np.array(list(kinds)))
+
+
 def test_of_one_pair_none_or_all_is_false_and_of_many_about_the_fraction() -> None:
-    share = Estimate(value=0.1, low=0.05, high=0.3)
-    one, many = among(share, 1), among(share, 10_000)
-    assert (one.low, one.high) == (0, 1) and among(share, 0) == share
+    shares = sample([0.05, 0.1, 0.15, 0.3] * 50, "abcd" * 50)
+    one, many = shares.fraction_of(1), shares.fraction_of(10_000)
+    assert (one.low, one.high) == (0, 1) and [one.value, many.value] == pytest.approx([0.15] * 2)
     assert (many.low, many.high) == (pytest.approx(0.05, abs=0.01), pytest.approx(0.3, abs=0.02))
+
+
+@settings(max_examples=50, deadline=None)
+@given(share=st.floats(0.02, 0.98), n=st.integers(1, 300))
+def test_with_one_share_the_number_is_binomial(share: float, n: int) -> None:
+    found = sample([share] * 1000, "a" * 1000).fraction_of(n)
+    tail = 0.025 - 0.95 / 2000
+    assert found.low * n == pytest.approx(binom.ppf(tail, n, share))
+    assert found.high * n == pytest.approx(binom.ppf(1 - tail, n, share))
+
+
+def test_a_mean_is_as_certain_as_kinds_agree() -> None:
+    """By hand: means of two kinds of .1 and .3 are .2, give or take an error of .1; more of the same tells no more."""
+    few, many = (sample([0.1, 0.3] * n, "ab" * n).mean_fraction() for n in (1, 100))
+    for found in (few, many):
+        assert found.value == pytest.approx(0.2) and found.high - found.value == pytest.approx(1.96 * 0.1, rel=1e-3)
+    agreeing = sample([0.1, 0.3] * 2, "aabb").mean_fraction()
+    assert agreeing.low == pytest.approx(agreeing.high)
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_what_is_corrected_keeps_to_the_rate_on_kinds_that_it_has_not_seen(modality: str) -> None:
+    """Of every third example, promised from the other kinds: where more is false than 5% it is less than that after."""
+    table = examples(modality)  # type: ignore[arg-type]
+    before, after, kept = [], [], []
+    for _, one in table[table[NOMINAL].notna()].iloc[::3].iterrows():
+        promises = Promises(table[table["kind"] != one["kind"]], {name: one[name] for name in statistics(table)})
+        entries = corrected([promises.threshold(rate, 1) for rate in RATES if rate <= 0.05])
+        if entries[-1].instead == 0.05:
+            kept.append(one[NOMINAL])
+        else:
+            before.append(one[NOMINAL])
+            after.append(0.0 if entries[-1].instead is None else one[f"false {entries[-1].instead:g}"])
+    assert np.mean(before) > 0.1 and np.nanmean(after) < 0.05  # where nothing is reported it is NaN
+    assert len(before) > 10 and np.mean(kept) < 0.07
 
 
 def test_what_has_no_probabilities_is_refused(spike_recording: Recording) -> None:
@@ -172,23 +219,27 @@ def test_what_has_no_probabilities_is_refused(spike_recording: Recording) -> Non
         expected(spike_recording, Connectome(np.zeros((n, n))))
 
 
-def around(value: float, half: float) -> Estimate:
-    return Estimate(value=value, low=value - half, high=value + half)
+def entry(nominal: float, n_reported: int, rate: float, half: float = 0.03) -> Threshold:
+    around = Estimate(value=rate, low=rate - half, high=rate + half)
+    return Threshold(nominal=nominal, n_reported=n_reported, false=around, rate=around)
 
 
 @pytest.mark.parametrize(
-    ("at_5", "at_1", "kept"),
-    [(0.2, 0.04, 0.01), (0.2, 0.1, None), (0.06, 0.01, None)],  # mended; beyond repair; as good as its word
+    ("at_5", "at_1", "instead"),
+    [(0.2, 0.04, 0.01), (0.2, 0.1, None), (0.07, 0.01, 0.05)],  # mended; beyond repair; as good as its word
 )
-def test_another_threshold_is_offered_where_one_is_needed_and_known(
-    at_5: float, at_1: float, kept: float | None
-) -> None:
-    half = around(0.5, 0.1)
-    found = Expected.model_construct(
-        auprc=half, thresholds=[
-            Threshold(nominal=0.01, n_reported=10, false=around(at_1, 0.02)),
-            Threshold(nominal=0.05, n_reported=30, false=around(at_5, 0.05)),
-        ],
-    )  # fmt: skip
-    offered = found.stricter(0.05, 0.05)
-    assert (None if offered is None else offered.nominal) == kept
+def test_a_threshold_is_corrected_where_it_must_be_and_can(at_5: float, at_1: float, instead: float | None) -> None:
+    assert corrected([entry(0.01, 10, at_1), entry(0.05, 30, at_5)])[1].instead == instead
+
+
+@given(rates=st.lists(st.floats(0, 1), min_size=len(RATES), max_size=len(RATES)), seed=st.integers(0, 10**6))
+def test_what_stands_is_the_surest_of_what_was_reported(rates: list[float], seed: int) -> None:
+    """Whatever the rates are: never more than before, by q-value, and where nothing deviates all of it."""
+    inferred = inferred_from(12, np.random.default_rng(seed))
+    found = corrected([entry(*each) for each in zip(RATES, inferred.n_reported(RATES), rates, strict=True)])
+    for each in found:
+        before = inferred.significant(each.nominal)
+        after = np.zeros_like(before) if each.instead is None else inferred.significant(each.instead)
+        assert not (after & ~before).any()
+        assert inferred.q_values[after].max(initial=0.0) <= inferred.q_values[before & ~after].min(initial=1.0)
+        assert each.deviates or (after == before).all()

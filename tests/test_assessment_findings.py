@@ -24,6 +24,7 @@ from validation.assessment.results import (
     Rival,
     Signs,
     Threshold,
+    corrected,
 )
 from validation.assessment.wording import minutes
 from validation.metrics.results import Estimate
@@ -51,7 +52,10 @@ def expected(
     good = {
         "n_examples": 300, "atypical": 0.5, "unlike": [], "auprc": around(auprc), "density": around(0.1),
         "sign_accuracy": around(0.95), "strength_mv": around(0.7), "hidden": around(0.4),
-        "thresholds": [Threshold(nominal=k, n_reported=int(1e4 * k), false=around(v)) for k, v in shares.items()],
+        "thresholds": corrected([
+            Threshold(nominal=k, n_reported=int(1e4 * k), false=around(v), rate=around(v, 0.03))
+            for k, v in shares.items()
+        ]),
         "longer": Longer(factor=4.0, duration_s=4800.0, auprc=around(longer)), "untold": [],
     }  # fmt: skip
     return Expected.model_validate(good | changes)
@@ -94,7 +98,9 @@ def test_five_findings_with_numbers() -> None:
     said = findings(good())
     assert len(said) == 5
     assert "100 neurons, recorded for 20 min, SynapsNet reports 900 of 9,900 pairs (9.09%)" in said[0]
-    assert "AUPRC 0.90 [0.85, 0.95] where chance is 0.10" in said[1] and "it reports 5% [0%, 10%] is false. " in said[1]
+    assert "AUPRC 0.90 [0.85, 0.95] where chance is 0.10" in said[1]
+    assert "and 25.0 [0, 50] of the 500 pairs that it reports are false (5% [2%, 8%] in networks" in said[1]
+    assert "which the nominal 5% allows for: nothing is corrected)" in said[1]
     assert "10% [5%, 15%] of the pairs are connected, by potentials of 0.70 [0.65, 0.75] mV" in said[1]
     assert "r = 0.80 [0.75, 0.85] (at most 0.10" in said[2] and "60% of the pairs" in said[2]
     assert "adds 0.1000 [0.0500, 0.1500]" in said[3] and "worse than VAR, ridge; better than AR" in said[3]
@@ -144,9 +150,9 @@ def test_nothing_to_warn_of() -> None:
         ({"expected": expected(atypical=1.5, unlike=["rate"])}, "unlike all 300 simulated ones, in rate: intervals"),
         (
             {"expected": expected(false={0.05: 0.2})},
-            r"20% \[15%, 25%\] of 500 .*; at a nominal 1.0%, 1% .* of 100 pairs",
+            r"the 500 reported .*: 20% \[17%, 23%\] in .*; at a nominal 1.0%, where 1% .*, 100 of them stand",
         ),
-        ({"expected": expected(false={0.01: 0.15, 0.05: 0.2})}, "no stricter threshold is expected to bring that down"),
+        ({"expected": expected(false={0.01: 0.15, 0.05: 0.2})}, "no stricter threshold is known to bring that down"),
         ({"reliability": reliability(None)}, "Not reliable"),
         ({"forecasts": forecasts("undecided")}, "W = 0 forecasts as well"),
         ({"forecasts": forecasts("worse")}, "W = 0 forecasts better"),

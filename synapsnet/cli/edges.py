@@ -15,6 +15,13 @@ def edges(
     run: Annotated[Path, typer.Argument(help="Folder written by `synapsnet fit`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
     fdr: Annotated[float, typer.Option(help="False discovery rate of the reported connections.")] = 0.05,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct",
+            help="Leave out more where `synapsnet assess` found that networks like this exceed the rate of --fdr.",
+        ),
+    ] = False,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -27,6 +34,7 @@ def edges(
     Examples
     --------
     - `synapsnet edges run/ -o edges/`
+    - `synapsnet edges run/ --correct -o edges/`
     - `synapsnet edges run/ --into session.nwb -o edges/`
     """
     from reports.exports import EDGES, GRAPH, NWB, write_exports
@@ -34,8 +42,18 @@ def edges(
     from synapsnet.run import load_run
 
     check_folder(output)
+    at = fdr
+    if correct:
+        from validation.assessment.assess import corrected_fdr
+
+        at = corrected_fdr(run, fdr)
+        notify(
+            f"Networks like this keep to {fdr:.1%}: nothing is corrected."
+            if at == fdr
+            else f"Networks like this exceed {fdr:.1%}: what is reported at a nominal {at:.1%} stands."
+        )
     fitted = load_run(run, device="cpu")
-    write_exports(fitted, output, fdr=fdr, recording=into)
+    write_exports(fitted, output, fdr=at, recording=into)
     if few := int(has_little_data(fitted.recording).sum()):
         notify(
             f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or spikes in one part of the time "

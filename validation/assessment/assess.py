@@ -142,6 +142,34 @@ def load_assessment(folder: str | Path) -> Assessment | None:
     return earlier if earlier is not None and earlier.key == _key(description, earlier.options) else None
 
 
+def corrected_fdr(folder: str | Path, fdr: float) -> float:
+    """The nominal rate at which no more than `fdr` is false in networks like that of a run, see `Expected.corrected`.
+
+    Parameters
+    ----------
+    folder : path
+        A run that was assessed.
+    fdr : float
+        One of `validation.assessment.signature.RATES`.
+
+    Raises
+    ------
+    InputError
+        If the run was not assessed, the rate is none of those that were looked at, or no rate is known to keep to it.
+    """
+    assessment = load_assessment(folder)
+    if assessment is None or assessment.expected is None:
+        raise InputError(f"What is false in networks like this is not known; run `synapsnet assess {folder}` first.")
+    known = [entry.nominal for entry in assessment.expected.thresholds]
+    if fdr not in known:
+        rates = ", ".join(f"{rate:g}" for rate in known)
+        raise InputError(f"Rates of false discoveries can be corrected at {rates}; got {fdr:g}.")
+    entry = assessment.expected.corrected(fdr)
+    if entry is None:
+        raise InputError(f"No threshold is known at which networks like this keep to {fdr:.1%}; nothing is reported.")
+    return entry.nominal
+
+
 def load_arrays(folder: str | Path) -> Arrays:
     """Connectivity from parts of the recording, by the names of `validation.assessment.reliability`."""
     path = Path(folder) / ARRAYS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synapsnet.recording import Modality
 from validation.assessment.forecast_gain import ABLATION
-from validation.assessment.results import TOO_FALSE, Assessment, Expected, Knowledge, Perturbation
+from validation.assessment.results import Assessment, Expected, Knowledge, Perturbation
 from validation.assessment.wording import LEVEL, minutes, percent, rounded, written
 
 FEW_NEURONS = 20
@@ -89,19 +89,18 @@ def _too_short(expected: Expected) -> str | None:
 
 
 def _false_discoveries(expected: Expected) -> str | None:
-    now = expected.at(LEVEL)
-    if not now.n_reported or not now.false.low > TOO_FALSE * LEVEL:
+    now, instead = expected.at(LEVEL), expected.corrected(LEVEL)
+    if not now.deviates:
         return None
-    stricter = expected.stricter(LEVEL, LEVEL)
-    instead = (
-        "no stricter threshold is expected to bring that down."
-        if stricter is None
-        else f"at a nominal {stricter.nominal:.1%}, {percent(stricter.false)} of {stricter.n_reported:,} pairs are "
-        f"(`synapsnet edges --fdr {stricter.nominal:g}`)."
+    then = (
+        "no stricter threshold is known to bring that down."
+        if instead is None
+        else f"at a nominal {instead.nominal:.1%}, where {percent(instead.rate)} are, {instead.n_reported:,} of them "
+        "stand (`synapsnet edges --correct`)."
     )
     return (
-        f"More of the reported connections are false than the nominal {LEVEL:.0%}: {percent(now.false)} of "
-        f"{now.n_reported:,} in simulations like this; {instead}"
+        f"More of the {now.n_reported:,} reported connections are false than the nominal {LEVEL:.0%}: "
+        f"{percent(now.rate)} in networks like this; {then}"
     )
 
 

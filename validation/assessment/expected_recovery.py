@@ -19,15 +19,20 @@ from importlib import resources
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from synapsnet.array_types import Float64Array, FloatArray
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
 from synapsnet.inference.spike_evidence import STEP_S, resolution_s, resolves
 from synapsnet.recording import Modality, Recording
-from validation.assessment.regression_adjustment import Adjustment, Standard, as_fraction, logit_of_fraction
-from validation.assessment.results import Expected, Longer, Threshold
+from validation.assessment.regression_adjustment import (
+    Adjustment,
+    Plausible,
+    Standard,
+    fraction_of_logit,
+    logit_of_fraction,
+)
+from validation.assessment.results import Expected, Longer, Threshold, corrected
 from validation.assessment.signature import RATES, Signature, signature
 from validation.metrics.results import Estimate
 
@@ -69,61 +74,72 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         )
     table, observed = examples(recording.modality), signature(recording, inferred)
     in_bins = recording.modality == "spikes" and not (resolves(recording) and resolution_s(recording) <= STEP_S)
-    promised, atypical = promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)
+    promises = Promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)
     unlike = ["spikes that are known in bins only"] if in_bins else []
     duration_s = recording.n_steps * recording.dt_s
+    of = {name: promises.estimate(name) for name in ("auprc", "sign_accuracy", *INFERRED)}
+    reported = dict(zip(RATES, inferred.n_reported(RATES), strict=True))
     return Expected(
         n_examples=len(table),
-        atypical=atypical,
-        unlike=unlike + _unlike(table, observed) if atypical > 1 else [],
-        **{name: promised[name] for name in ("auprc", "sign_accuracy", *INFERRED)},
-        thresholds=[
-            Threshold(nominal=rate, n_reported=n_reported, false=among(promised[f"false {rate:g}"], n_reported))
-            for rate, n_reported in zip(RATES, inferred.n_reported(RATES), strict=True)
-        ],
-        longer=Longer(factor=FACTOR, duration_s=FACTOR * duration_s, auprc=promised[LONGER]),
-        untold=[name for name in INFERRED if _says_little(name, promised[name], table[name].to_numpy(float))],
+        atypical=promises.atypical,
+        unlike=unlike + _unlike(table, observed) if promises.atypical > 1 else [],
+        **of,
+        thresholds=corrected([promises.threshold(rate, n_reported) for rate, n_reported in reported.items()]),
+        longer=Longer(factor=FACTOR, duration_s=FACTOR * duration_s, auprc=promises.estimate(LONGER)),
+        untold=[name for name in INFERRED if _says_little(name, of[name], table[name].to_numpy(float))],
     )
 
 
-def promises(
-    table: pd.DataFrame, observed: Signature, *, least_atypical: float = 0.0
-) -> tuple[dict[str, Estimate], float]:
-    """What is expected of every outcome, by name, and how atypical the recording is, see `Expected`.
+class Promises:
+    """What is expected of a recording with a signature.
 
     Parameters
     ----------
     table : DataFrame
         See `examples`.
-    found : Signature
+    observed : Signature
         Signature of the recording.
     least_atypical : float
         For a recording that differs in what its signature does not show: how atypical it is at least.
-    """
-    names = statistics(table)
-    at = np.array([observed[name] for name in names])
-    atypical = max(_atypical(table[names].to_numpy(float), table["kind"].to_numpy(str), at), least_atypical)
 
-    def estimate(outcome: str) -> Estimate:
-        rows = table[table[outcome].notna()]
-        if len(rows) < LEAST_EXAMPLES:
+    Attributes
+    ----------
+    atypical : float
+        See `Expected`.
+    """
+
+    def __init__(self, table: pd.DataFrame, observed: Signature, *, least_atypical: float = 0.0) -> None:
+        self._table, self._names = table, statistics(table)
+        self._at = np.array([observed[name] for name in self._names])
+        kinds = table["kind"].to_numpy(str)
+        self.atypical = max(_atypical(table[self._names].to_numpy(float), kinds, self._at), least_atypical)
+
+    def estimate(self, outcome: str) -> Estimate:
+        """Of one of `OUTCOMES`, or of `LONGER`."""
+        plausible = self._plausible(outcome)
+        if plausible is None:
             return Estimate(value=np.nan, low=0.0, high=1.0)
+        return _limited(outcome, plausible.estimate())
+
+    def threshold(self, nominal: float, n_reported: int) -> Threshold:
+        """What is false among so many pairs reported at one of `RATES`."""
+        false = rate = Estimate(value=np.nan, low=0.0, high=1.0)
+        if (plausible := self._plausible(f"false {nominal:g}")) is not None:
+            rate = plausible.mean_fraction()
+            false = plausible.fraction_of(n_reported) if n_reported else false
+        return Threshold(nominal=nominal, n_reported=n_reported, false=false, rate=rate)
+
+    def _plausible(self, outcome: str) -> Plausible | None:
+        """A sample of an outcome on a scale without limits; None where it is known of few examples."""
+        rows = self._table[self._table[outcome].notna()]
+        if len(rows) < LEAST_EXAMPLES:
+            return None
         adjustment = Adjustment.learn(
-            rows[names].to_numpy(float),
+            rows[self._names].to_numpy(float),
             _unlimited(outcome, rows[outcome].to_numpy(float)),
             rows["kind"].to_numpy(str),
         )
-        return _limited(outcome, adjustment.plausible(at).estimate(max(atypical, 1.0)))
-
-    return {outcome: estimate(outcome) for outcome in (*OUTCOMES, LONGER)}, atypical
-
-
-def among(fraction: Estimate, n: int) -> Estimate:
-    """The share among n pairs, each of which is false or not: for one pair it is none or all."""
-    if not n or np.isnan(fraction.value):
-        return fraction
-    low, high = binom.ppf([0.025, 0.975], n, [fraction.low, fraction.high]) / n
-    return Estimate(value=fraction.value, low=min(float(low), fraction.value), high=max(float(high), fraction.value))
+        return adjustment.plausible(self._at).widened(max(self.atypical, 1.0))
 
 
 def statistics(table: pd.DataFrame) -> list[str]:
@@ -168,8 +184,10 @@ def _unlimited(outcome: str, values: FloatArray) -> Float64Array:
 
 
 def _limited(outcome: str, estimate: Estimate) -> Estimate:
+    limits = np.array([estimate.low, estimate.value, estimate.high])
     if outcome not in ("density", "strength_mv"):
-        return as_fraction(estimate)
-    low, value, high = np.exp(np.clip([estimate.low, estimate.value, estimate.high], -LARGEST_LOG, LARGEST_LOG))
+        low, value, high = fraction_of_logit(limits).tolist()
+        return Estimate(value=value, low=low, high=high)
     most = 1.0 if outcome == "density" else np.inf
-    return Estimate(value=min(float(value), most), low=float(low), high=min(float(high), most))
+    low, value, high = np.minimum(np.exp(np.clip(limits, -LARGEST_LOG, LARGEST_LOG)), most).tolist()
+    return Estimate(value=value, low=low, high=high)

@@ -14,6 +14,7 @@ from validation.assessment.results import (
     Part,
     Perturbation,
     Signs,
+    Threshold,
 )
 from validation.assessment.wording import LEVEL, minutes, p_text, percent, rounded, written
 from validation.methods import label
@@ -68,15 +69,21 @@ def _facts(assessment: Assessment) -> str | None:
 def _expected(expected: Expected | None) -> str | None:
     if expected is None:
         return None
-    false = expected.at(LEVEL)
-    false_text = (
-        f", and of what it reports {percent(false.false)} is false"
-        if false.n_reported and not math.isnan(false.false.value)
-        else ""
-    )
     return (
         f"On simulated recordings like this one SynapsNet reaches AUPRC {written(expected.auprc)} where chance is "
-        f"{written(expected.density)}{false_text}. {_inferred(expected)}"
+        f"{written(expected.density)}{_false(expected.at(LEVEL))}. {_inferred(expected)}"
+    )
+
+
+def _false(reported: Threshold) -> str:
+    """How many of the reported pairs are false, and whether that keeps to the nominal rate."""
+    if not reported.n_reported or math.isnan(reported.false.value):
+        return ""
+    few, most = (f"{share * reported.n_reported:,.0f}" for share in (reported.false.low, reported.false.high))
+    kept = "" if reported.deviates else f", which the nominal {reported.nominal:.0%} allows for: nothing is corrected"
+    return (
+        f", and {reported.false.value * reported.n_reported:,.1f} [{few}, {most}] of the {reported.n_reported:,} "
+        f"pairs that it reports are false ({percent(reported.rate)} in networks like this{kept})"
     )
 
 

@@ -11,11 +11,13 @@ in units of it (Blum & Francois 2010, Statistics and Computing 20:63).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
+from scipy.stats import binom, norm
 from sklearn.linear_model import Ridge
 
 from synapsnet.array_types import Float64Array, FloatArray
@@ -26,6 +28,7 @@ PENALTY = 50.0  # of squared coefficients of standardised statistics
 MOST = 0.99  # shares beyond it count as this, and so at the other end: logits have no limits
 LEVEL = 0.95
 LEAST_ERROR = 0.1  # beside it, smaller ones are alike
+RARE = 1e-6  # a chance that counts as none
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,58 @@ class Plausible:
     Attributes
     ----------
     values, weights : (K,) arrays
+    kinds : (K,) array
+        Kind of the example of which each is the error: errors of one kind go together.
     """
 
     values: Float64Array
     weights: Float64Array
+    kinds: npt.NDArray[np.str_]
 
-    def estimate(self, wider: float = 1.0) -> Estimate:
-        """Median and 95% interval; wider for how few the values are, and by a factor about the median."""
+    @property
+    def tail(self) -> float:
+        """Weight to leave out at either end of a 95% interval: a new value is outside n others with chance 1 / n."""
         n = float(self.weights.sum() ** 2 / np.square(self.weights).sum())
-        tail = max((1 - LEVEL) / 2 - LEVEL / (2 * n), 0.0)  # a new value is outside n others with chance 1 / n
-        low, value, high = weighted_quantiles(self.values, self.weights, np.array([tail, 0.5, 1 - tail]))
-        return Estimate(
-            value=float(value), low=float(value - wider * (value - low)), high=float(value + wider * (high - value))
-        )
+        return max((1 - LEVEL) / 2 - LEVEL / (2 * n), 0.0)
+
+    def widened(self, factor: float) -> Plausible:
+        """The same with all distances from the median multiplied."""
+        (median,) = weighted_quantiles(self.values, self.weights, np.array([0.5]))
+        return replace(self, values=median + factor * (self.values - median))
+
+    def estimate(self) -> Estimate:
+        """Median and 95% interval, wider for how few the values are."""
+        at = np.array([self.tail, 0.5, 1 - self.tail])
+        low, value, high = weighted_quantiles(self.values, self.weights, at).tolist()
+        return Estimate(value=value, low=low, high=high)
+
+    def mean_fraction(self) -> Estimate:
+        """Mean of fractions of which the values are logits, and the 95% interval of that mean, by how kinds differ."""
+        fractions = fraction_of_logit(self.values)
+        mean = float(np.average(fractions, weights=self.weights))
+        kinds = [self.kinds == kind for kind in np.unique(self.kinds)]
+        apart = [float(self.weights[kind] @ (fractions[kind] - mean)) for kind in kinds]
+        error = float(np.linalg.norm(apart) / self.weights.sum()) * math.sqrt(len(kinds) / max(len(kinds) - 1, 1))
+        half = float(norm.ppf((1 + LEVEL) / 2)) * error
+        return Estimate(value=mean, low=max(mean - half, 0.0), high=min(mean + half, 1.0))
+
+    def fraction_of(self, n: int) -> Estimate:
+        """Of n things, each of which is so or not with a fraction of which the values are logits, how many are.
+
+        As a fraction of n: its mean, and the 95% interval of a mixture of binomial distributions, in whole things.
+        """
+        fractions, weights = fraction_of_logit(self.values), self.weights / self.weights.sum()
+
+        def least(chance: float) -> int:
+            """The least number that is not exceeded with this chance."""
+            low, high = 0, n
+            while low < high:
+                middle = (low + high) // 2
+                low, high = (low, middle) if weights @ binom.cdf(middle, n, fractions) >= chance else (middle + 1, high)
+            return low
+
+        tail = max(self.tail, RARE)
+        return Estimate(value=float(weights @ fractions), low=least(tail) / n, high=least(1 - tail) / n)
 
 
 @dataclass(frozen=True)
@@ -83,6 +125,7 @@ class Adjustment:
         Regressions of the quantity, and of the logarithm of errors' sizes.
     errors : (M,) array
         Errors of regressions without the kind of each example, over the size that errors have there.
+    kinds : (M,) array
     """
 
     standard: Standard
@@ -90,6 +133,7 @@ class Adjustment:
     quantity: Ridge
     log_size: Ridge
     errors: Float64Array
+    kinds: npt.NDArray[np.str_]
 
     @classmethod
     def learn(cls, signatures: FloatArray, quantity: FloatArray, kinds: npt.NDArray[np.str_]) -> Adjustment:
@@ -108,7 +152,7 @@ class Adjustment:
             other = kinds != kind
             errors[~other] = quantity[~other] - _ridge(x[other], quantity[other]).predict(x[~other])
         log_size = _ridge(x, np.log(np.abs(errors) + LEAST_ERROR))
-        return cls(standard, x, _ridge(x, quantity), log_size, errors / np.exp(log_size.predict(x)))
+        return cls(standard, x, _ridge(x, quantity), log_size, errors / np.exp(log_size.predict(x)), kinds)
 
     def plausible(self, signature: FloatArray, n_near: int = N_NEAR) -> Plausible:
         """What is plausible for a recording with this (F,) signature."""
@@ -118,7 +162,8 @@ class Adjustment:
         weights = np.maximum(1 - (apart / beyond) ** 2, 0)  # Epanechnikov's
         near = weights > 0
         size = np.exp(self.log_size.predict(at[None])[0])
-        return Plausible(self.quantity.predict(at[None])[0] + size * self.errors[near], weights[near])
+        values = self.quantity.predict(at[None])[0] + size * self.errors[near]
+        return Plausible(values, weights[near], self.kinds[near])
 
 
 def weighted_quantiles(values: FloatArray, weights: FloatArray, at: FloatArray) -> Float64Array:
@@ -133,14 +178,10 @@ def logit_of_fraction(fraction: FloatArray) -> Float64Array:
     return np.asarray(logit(np.clip(fraction, 1 - MOST, MOST)), dtype=np.float64)
 
 
-def as_fraction(estimate: Estimate) -> Estimate:
-    """What was estimated as the logit of a fraction; beyond `MOST` is all, and at the other end nothing."""
-
-    def back(value: float) -> float:
-        fraction = float(expit(value))
-        return 1.0 if fraction >= MOST else 0.0 if fraction <= 1 - MOST else fraction
-
-    return Estimate(value=back(estimate.value), low=back(estimate.low), high=back(estimate.high))
+def fraction_of_logit(values: FloatArray) -> Float64Array:
+    """Fractions of which these are the logits; beyond `MOST` all, and at the other end nothing."""
+    fractions = np.asarray(expit(values), dtype=np.float64)
+    return np.where(fractions >= MOST, 1.0, np.where(fractions <= 1 - MOST, 0.0, fractions))
 
 
 def _ridge(x: FloatArray, y: FloatArray) -> Ridge:

@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from synapsnet.recording import Modality
 from validation.metrics.results import Estimate
 
-FORMAT_VERSION = 2
-TOO_FALSE = 1.6  # times the nominal rate of false discoveries: more, and another rate is offered
+FORMAT_VERSION = 3
 NO_LIGHT = "The recording holds no light."
 
 Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "expected", "perturbation"]
@@ -349,12 +348,25 @@ class Threshold(_Result):
     nominal : float
     n_reported : int
     false : Estimate
-        Fraction of these pairs that are not connected.
+        Fraction of these pairs that are not connected: what is expected, and between which the true one lies. It is of
+        whole pairs: of one that is reported none or all is false.
+    rate : Estimate
+        The rate of false discoveries that such networks have: the same expectation, and how well it is known.
+    instead : float or None
+        The nominal rate to use so that no more than this one is false: itself, or a stricter one where it `deviates`;
+        None if no stricter one is known to do.
     """
 
     nominal: float
     n_reported: int
     false: Estimate
+    rate: Estimate
+    instead: float | None = None
+
+    @property
+    def deviates(self) -> bool:
+        """Whether clearly more is false than the nominal rate allows."""
+        return self.n_reported > 0 and self.rate.low > self.nominal
 
 
 class Longer(_Result):
@@ -421,15 +433,25 @@ class Expected(_Result):
         """What is reported at a nominal rate."""
         return next(entry for entry in self.thresholds if entry.nominal == nominal)
 
-    def stricter(self, wanted: float, nominal: float) -> Threshold | None:
-        """The largest rate below `nominal` at which no more than `wanted` is expected to be false.
+    def corrected(self, nominal: float) -> Threshold | None:
+        """What to report so that no more than a nominal rate is false, see `Threshold.instead`; None if unknown."""
+        instead = self.at(nominal).instead
+        return None if instead is None else self.at(instead)
 
-        None if not clearly more is false at `nominal`, or there is no such rate.
-        """
-        if self.at(nominal).false.low <= TOO_FALSE * wanted:
-            return None
-        good = [entry for entry in self.thresholds if entry.nominal < nominal and entry.false.value <= wanted]
-        return good[-1] if good else None
+
+def corrected(thresholds: list[Threshold]) -> list[Threshold]:
+    """Thresholds, by rising nominal rate, with what to use instead: the largest one at which no more is expected false.
+
+    Where a rate is kept to, within what is known of it, nothing changes.
+    """
+
+    def instead(entry: Threshold) -> float | None:
+        if not entry.deviates:
+            return entry.nominal
+        stricter = (each for each in thresholds if each.nominal < entry.nominal and each.rate.value <= entry.nominal)
+        return max((each.nominal for each in stricter), default=None)
+
+    return [entry.model_copy(update={"instead": instead(entry)}) for entry in thresholds]
 
 
 class Assessment(_Result):
