@@ -5,9 +5,8 @@
     python benchmarks/expected_recovery.py coverage --suite away --calcium FOLDER FILE.npz > docs/expected-recovery.md
 
 One example is one recording of a part of a network: statistics that any recording has, and what SynapsNet recovered of
-the connections, which are known here. Networks differ in neurons, size, density, strengths, delays, rates and states,
-and in how much of them is seen and for how long; a fifth has no connections. None of the recordings by which this
-project is judged is among them, and none of its seeds.
+the connections, which are known here. Networks (`validation.assessment.family`) differ in neurons, size, density,
+strengths, delays, rates and states, and in how much of them is seen and for how long.
 
 Coverage is of recordings with known connections that are not among them: those of a suite, and .npz files of spikes
 with their connections as `weights` (`[post, pre]`); with `--calcium` their spikes as calcium imaging shows them, too.
@@ -24,15 +23,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import average_precision_score
 
-from simulators import networks, observe_calcium, observe_spikes, simulate
-from synapsnet.connectome import Connectome
+from simulators import observe_calcium, observe_spikes, simulate
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path
@@ -40,59 +37,21 @@ from synapsnet.io import read
 from synapsnet.io.truth import Truth
 from synapsnet.recording import Modality, Recording, Simulation
 from validation.assessment import expected_recovery
+from validation.assessment.example import Example, row_of
 from validation.assessment.expected_recovery import FACTOR, LONGER, Promises, statistics
+from validation.assessment.family import KINDS, draw, log_uniform
 from validation.assessment.results import corrected
-from validation.assessment.signature import RATES, signature
+from validation.assessment.signature import RATES
 from validation.assessment.wording import LEVEL
 from validation.benchmark.suite import load_suite
-from validation.metrics.detection import settled
-
-Draw = Callable[[np.random.Generator], dict[str, Any]]
 
 KEPT = Path("reports/results/expected-recovery.parquet")
 NOMINAL = "false 0.05"
 CHECKED = ("auprc", NOMINAL)
 ROUNDING = 0.005  # shares are told in whole percents
 FIRST_SEED = 10_000
-DT_MS = 0.5
-SIZES, SIZE_SHARES = (60, 120, 300), (0.4, 0.35, 0.25)  # few, so that programs are compiled once
-LONGEST_DELAYS_MS = (2, 3, 5, 10, 20)
-SUM_MV = 40.0  # of the potentials that a neuron receives at most: stronger networks explode
-WITHOUT = 5  # one network in this many has no connections
 LEAST_SPIKES, LEAST_NEURONS, LEAST_S = 5, 5, 60.0
 FEWEST, USUAL, MOST = 10, 40, 110  # recorded neurons
-
-
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-STATES: dict[str, Draw] = {
-    "asynchronous": lambda rng: {},
-    "up and down": lambda rng: {
-        "up-down": {"size_mv": rng.uniform(2, 7), "up_s": rng.uniform(0.3, 0.8), "down_s": rng.uniform(0.3, 0.8)}
-    },
-    "drift": lambda rng: {"drift": {"size_mv": rng.uniform(0.7, 2.5), "time_s": rng.uniform(40, 200)}},
-    "gamma": lambda rng: {
-        "gamma": {
-            "size_mv": rng.uniform(1.5, 7),
-            "frequency_hz": rng.uniform(25, 50),
-            "phase_spread": rng.uniform(0.3, 0.8),
-        }
-    },
-    "theta": lambda rng: {"theta": {"size_mv": rng.uniform(1.5, 5), "frequency_hz": rng.uniform(4, 10)}},
-    "gain": lambda rng: {"trial-gain": {"sigma": rng.uniform(0.1, 0.4)}},
-    "common input": lambda rng: {"common-input": {"size_mv": rng.uniform(0.7, 3), "time_ms": log_uniform(rng, 3, 300)}},
-    "common bursts": lambda rng: {
-        "episodes": {
-            "size_mv": rng.uniform(4, 10),
-            "pause_s": rng.uniform(2, 10),
-            "active_s": rng.uniform(0.1, 0.5),
-            "onset_s": 0.02,
-            "n_groups": int(rng.integers(1, 4)),
-        }
-    },
-}
 
 
 HEAD = """# What is promised, and what is true
@@ -113,74 +72,6 @@ by `python benchmarks/expected_recovery.py coverage --calcium`.
 """
 
 
-class Example(NamedTuple):
-    """A recording with its ground truth, what was inferred from it, and how large the network was."""
-
-    kind: str
-    seed: int
-    part: int
-    recording: Recording
-    inferred: Connectome
-    n_simulated: int
-
-
-def lif(states: Draw, **settings: Any) -> Callable[[np.random.Generator, bool], networks.Network]:
-    """Networks of integrate-and-fire neurons in a state."""
-
-    def drawn(rng: np.random.Generator, connected: bool) -> networks.Network:
-        n = int(rng.choice(SIZES, p=SIZE_SHARES))
-        density = log_uniform(rng, 0.02, 0.25)
-        strength = min(log_uniform(rng, 0.15, 3.0), SUM_MV / (n * density))
-        wiring = networks.LifRandom(
-            n_neurons=n,
-            excitatory_fraction=rng.uniform(0.65, 0.95),
-            connection_probability=density if connected else 0.0,
-            epsp_mv=strength,
-            ipsp_mv=strength * rng.uniform(2, 6),
-            weight_sigma=rng.uniform(0.2, 1.1),
-            longest_delay_ms=float(rng.choice(LONGEST_DELAYS_MS)),
-        )
-        drive_mv = rng.uniform(5.5, 9.5) + rng.uniform(0.3, 2.0) * rng.normal(size=n)  # rates are about lognormal
-        return networks.LifConnectome(
-            connectome=wiring.connect(rng), drive_mv=drive_mv.tolist(), dt_ms=DT_MS, states=states(rng), **settings
-        )
-
-    return drawn
-
-
-def other(network: type[networks.Network], **settings: Any) -> Callable[[np.random.Generator, bool], networks.Network]:
-    """Networks of another neuron model, with other sizes, strengths, densities and delays."""
-
-    def drawn(rng: np.random.Generator, connected: bool) -> networks.Network:
-        usual = network(**settings)
-        changed: dict[str, Any] = {}
-        if "connection_probability" in type(usual).model_fields:
-            n, density = int(rng.choice(SIZES, p=SIZE_SHARES)), log_uniform(rng, 0.03, 0.15)
-            n_inputs, n_usual = density * n, usual.connection_probability * usual.n_neurons
-            factor = log_uniform(rng, 0.5, 1.5) * math.sqrt(n_usual / n_inputs)
-            changed = {
-                "n_neurons": n,
-                "connection_probability": density if connected else 0.0,
-                "epsp_mv": usual.epsp_mv * factor,
-                "ipsp_mv": usual.ipsp_mv * factor,
-                "longest_delay_ms": float(rng.choice(LONGEST_DELAYS_MS)),
-            }
-        return network(**settings | changed)
-
-    return drawn
-
-
-KINDS = {
-    **{name: lif(states) for name, states in STATES.items()},
-    "adapting": lif(STATES["asynchronous"], adaptation_mv=2.0, tau_adaptation_ms=300.0),
-    "adex": other(networks.Adex, dt_ms=DT_MS),
-    "izhikevich": other(networks.Izhikevich, dt_ms=DT_MS),
-    "v1": other(networks.V1Layer23, dt_ms=DT_MS),
-    "coba-small": other(networks.CobaSmall, dt_ms=DT_MS),
-    "network bursts": other(networks.LifBursting, dt_ms=DT_MS),
-}
-
-
 def seed_of(kind: str, j: int) -> int:
     return FIRST_SEED + 101 * list(KINDS).index(kind) + j
 
@@ -188,8 +79,7 @@ def seed_of(kind: str, j: int) -> int:
 def network(kind: str, j: int) -> tuple[Simulation, np.random.Generator]:
     """Network j of a kind, simulated, and the generator that goes on to draw what is seen of it."""
     seed = seed_of(kind, j)
-    rng = np.random.default_rng(seed)
-    drawn = KINDS[kind](rng, seed % WITHOUT != 0)
+    drawn, rng = draw(kind, seed)
     duration_s = float(rng.choice([150, 300, 600, 1200], p=[0.2, 0.35, 0.35, 0.1]))
     return simulate(drawn, duration_s=duration_s, seed=seed), rng
 
@@ -237,36 +127,6 @@ def seen(simulation: Simulation, size: int, rng: np.random.Generator) -> Recordi
 PARTS = {"spikes": spikes, "calcium": calcium}
 
 
-def outcomes(example: Example) -> dict[str, float]:
-    """What was recovered; NaN where it is not defined."""
-    truth, found = example.recording.connectome, example.inferred
-    assert truth is not None
-    pairs = truth.pairs
-    edge, size = truth.adjacency[pairs], np.abs(settled(found.scores))[pairs]
-    said, true = np.sign(found.weight[pairs])[edge], np.sign(truth.weight[pairs])[edge]
-    none = not edge.any()
-    return {
-        "auprc": math.nan if none else float(average_precision_score(edge, size)),
-        "density": float(edge.mean()),
-        "sign_accuracy": math.nan if none else float(np.mean(said == true)),
-        "strength_mv": math.nan if none else float(np.abs(truth.weight[pairs][edge]).mean()),
-        "hidden": 1 - example.recording.n_neurons / example.n_simulated,
-        **{f"false {rate:g}": false_share(found.q_values[pairs] <= rate, edge) for rate in RATES},
-    }
-
-
-def false_share(reported: np.ndarray, edge: np.ndarray) -> float:
-    """Share of the reported pairs that are not connected; NaN if none is reported."""
-    return float((~edge[reported]).mean()) if reported.any() else math.nan
-
-
-def row(example: Example) -> dict[str, Any]:
-    """The example as the table has it."""
-    seen = example.recording
-    about = {"kind": example.kind, "seed": example.seed, "part": example.part, "duration_s": seen.n_steps * seen.dt_s}
-    return about | signature(example.recording, example.inferred) | outcomes(example)
-
-
 def with_longer(table: pd.DataFrame) -> pd.DataFrame:
     """With what the same neurons yield in a recording `FACTOR` times as long, where there is one."""
     same = ["seed", "part"]
@@ -285,11 +145,11 @@ def simulate_examples(modality: str, n_each: int) -> None:
         if seed_of(kind, j) in set(table["seed"]):
             continue
         try:
-            rows = [row(example) for example in PARTS[modality](kind, j)]
+            rows = [row_of(example) for example in PARTS[modality](kind, j)]
         except InputError as error:  # a network that explodes
             print(f"{kind} {j}: {error}", flush=True)
             continue
-        table = with_longer(pd.concat([table, pd.DataFrame(rows)]))
+        table = with_longer(pd.concat([table, pd.DataFrame(rows)]).astype({"seed": int, "part": int}))
         with atomic_path(path) as file:
             table.to_csv(file, index=False, float_format="%.4g")
         print(f"{kind} {j}: {len(table)} examples", flush=True)
@@ -340,7 +200,7 @@ def judged(
         inferred = SynapsNet(seed=0, device="cpu").infer(recording.without_ground_truth())
         example = Example(kind, 0, 0, recording, inferred, recording.n_neurons)
         facts = {"name": name, "modality": recording.modality, "n_reported": int(inferred.significant().sum())}
-        new = facts | row(example) | {"hidden": math.nan, "seconds": time.perf_counter() - started}
+        new = facts | row_of(example) | {"hidden": math.nan, "seconds": time.perf_counter() - started}
         table = pd.concat([table, pd.DataFrame([new])], ignore_index=True)
         with atomic_path(kept) as file:
             table.to_parquet(file)

@@ -32,6 +32,7 @@ from validation.metrics.glossary import Metric
 
 PARTS: dict[Part, str] = {
     "expected": "What is recovered",
+    "matched": "Networks simulated for it",
     "reliability": "Reliability",
     "states": "States of the animal",
     "forecasts": "Forecasts against others",

@@ -119,7 +119,7 @@ def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], n
     files = inputs.files()
     described = asdict(model) | {"n_neurons": inputs.n_neurons, "has_inputs": inputs.signals is not None}
     files["model.json"] = json.dumps(described, sort_keys=True).encode()
-    compiler = _compiler()
+    compiler = compiler_found()
     if compiler is None:
         notify(
             "Found no C++ compiler and make: simulating with numpy, which takes about 100 times as long. "
@@ -140,7 +140,7 @@ def run(model: Model, inputs: RunInputs, *, progress: Callable[[float], None], n
     return spikes
 
 
-def _compiler() -> str | None:
+def compiler_found() -> str | None:
     """What the C++ compiler makes of a program on this processor, or None if it or make is missing.
 
     Its version, and the instructions that it may use: Brian2 compiles for the processor at hand, so that programs and

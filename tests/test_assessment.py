@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from synapsnet.recording import Recording
 from synapsnet.run import fit_run, load_run
 from synapsnet.settings import Settings
 from validation.assessment.assess import ARRAYS, ASSESSMENT, assess_run, corrected_fdr, load_arrays, load_assessment
+from validation.assessment.expected_recovery import LONGER, examples
 from validation.assessment.results import NO_LIGHT, Assessment, corrected
 from validation.metrics.results import Estimate
 from validation.scoring import score_run
 
-QUICK: dict[str, Any] = {"n_surrogates": 1, "device": "cpu"}
+QUICK: dict[str, Any] = {"n_surrogates": 1, "device": "cpu", "simulate_s": 0.0}
 
 
 def fitted(recording: Recording, folder: Path) -> Path:
@@ -183,11 +185,11 @@ def test_what_cannot_be_corrected_says_why(assessment: Assessment, run: Path, tm
         corrected_fdr(bare, 0.05)
 
 
-def synapsnet(*arguments: object) -> None:
+def synapsnet(*arguments: object, code: int = 0) -> None:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr(sys, "argv", ["synapsnet", *map(str, arguments)])
         main()
-    assert ended.value.code in (0, None)
+    assert (ended.value.code or 0) == code
 
 
 def test_from_the_command_line(
@@ -195,7 +197,43 @@ def test_from_the_command_line(
 ) -> None:
     """Sentences and warnings, and one sentence for what cannot be used."""
     monkeypatch.setattr(module, "assess_run", partial(assess_run, n_surrogates=1))
-    synapsnet("assess", run)
-    printed = capsys.readouterr().out
-    assert "Among 20 neurons, recorded for 2 min" in printed and "AUPRC" in printed
-    assert str(run / ASSESSMENT) in printed
+    synapsnet("assess", run, "--simulate", 0)
+    printed = capsys.readouterr()
+    assert "Among 20 neurons, recorded for 2 min" in printed.out and "AUPRC" in printed.out
+    assert str(run / ASSESSMENT) in printed.out
+    assert "from 555 stored simulations" in printed.err
+
+
+def test_what_is_known_when_it_is_interrupted_is_kept_and_says_from_how_many_networks(
+    assessment: Assessment, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Spikes in bins are unlike all stored examples, so networks are simulated: two, and then Ctrl-C."""
+    assert assessment.expected is not None and assessment.expected.atypical > 1 and assessment.expected.n_matched == 0
+    stored = examples("spikes").drop(columns=LONGER).head(2).to_dict("records")
+
+    def interrupted(recording: Recording, inferred: object, infer: object, done: list[object]) -> Iterator[object]:
+        yield from stored[len(done) :]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "assess_run", partial(assess_run, n_surrogates=1))
+    monkeypatch.setattr(module, "matched", interrupted)
+    synapsnet("assess", run, code=130)
+    printed = capsys.readouterr()
+    kept = load_assessment(run)
+    assert kept is not None and kept.expected is not None and kept.expected.n_matched == 2 == len(kept.matched)
+    assert kept.reliability == assessment.reliability
+    for said in (printed.out, printed.err):
+        assert "555 stored simulations and 2 of networks like this one" in said
+    assert "Interrupted; what is known so far is in" in printed.err
+    (run / ASSESSMENT).write_text(assessment.model_dump_json())
+
+
+@pytest.mark.parametrize(("in_bins", "some"), [(False, 5), (True, 11)])  # of 5 ms: as many lags of more pairs
+def test_parts_of_many_neurons_are_compared_for_some_of_them(
+    in_bins: bool, some: int, spike_recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording.from_array(spike_recording.values, 0.005, "spikes") if in_bins else spike_recording
+    assert module._some_neurons(recording, 0) is recording
+    monkeypatch.setattr(module, "MOST_COMPARED", 5)
+    found = module._some_neurons(recording, 0)
+    assert found.n_neurons == some and found.n_steps == recording.n_steps

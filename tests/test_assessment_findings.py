@@ -8,7 +8,7 @@ import re
 import pytest
 
 from validation.assessment.cautions import warnings
-from validation.assessment.findings import findings
+from validation.assessment.findings import findings, so_far
 from validation.assessment.results import (
     Assessment,
     Comparison,
@@ -107,6 +107,22 @@ def test_five_findings_with_numbers() -> None:
     assert "80 excitatory from 20 inhibitory" in said[4] and "AUROC 0.90" in said[4]
 
 
+def test_parts_of_some_neurons_say_so() -> None:
+    assert "at random" not in findings(good())[2]
+    assert findings(good(facts=facts(n_pairs=39_800)))[2].endswith("(of 9,900 pairs, of neurons drawn at random).")
+
+
+def test_how_many_networks_the_answer_is_from() -> None:
+    assert (
+        so_far(expected())
+        == "AUPRC 0.90 [0.85, 0.95] from 300 stored simulations; false are 25.0 [0, 50] of 500 pairs."
+    )
+    assert (
+        "by 300 stored simulations and 4 of networks like this one, SynapsNet"
+        in findings(good(expected=expected(n_matched=4)))[1]
+    )
+
+
 def test_signs_by_the_width_of_spikes_are_said_beside_those_by_cell_type() -> None:
     both = signs(0.001).model_copy(update={"waveform": signs(0.002).signs})
     said = findings(good(knowledge=both))[4]
@@ -147,7 +163,11 @@ def test_nothing_to_warn_of() -> None:
         ({"facts": facts(dt_s=0.05)}, "A bin of 50 ms"),
         ({"facts": facts(mean_correlation=0.3)}, "Strong common input: pairs are correlated at 0.30"),
         ({"expected": expected(0.4, longer=0.7)}, r"Record longer: .* 0.40 .* 0.70 \[0.65, 0.75\] in 80 min"),
-        ({"expected": expected(atypical=1.5, unlike=["rate"])}, "unlike all 300 simulated ones, in rate: intervals"),
+        ({"expected": expected(atypical=1.5, unlike=["rate"])}, "unlike all 300 stored ones, in rate: intervals"),
+        (
+            {"expected": expected(atypical=1.5, n_matched=9, n_like=4)},
+            "unlike all 300 stored ones; 4 of the 9 networks that were simulated for it are like it, and narrow",
+        ),
         (
             {"expected": expected(false={0.05: 0.2})},
             r"the 500 reported .*: 20% \[17%, 23%\] in .*; at a nominal 1.0%, where 1% .*, 100 of them stand",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from synapsnet.cli.console import OUT, complain, progress
+from synapsnet.cli.console import OUT, complain, notify, progress
 from synapsnet.cli.reading import Orientation, TruthFile, TruthRead, add_truth_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ def assess(
             help="File of the recording, if it has light stimulation that was not fitted: are its effects predicted?"
         ),
     ] = None,
+    simulate: Annotated[
+        float,
+        typer.Option(
+            help="Minutes for which networks are simulated if the recording is unlike all stored ones; 0 for none. The "
+            "same command adds more.",
+            min=0,
+        ),
+    ] = 2.0,
     seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=2**31 - 1)] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Device to compute on.")] = "auto",
     truth: TruthFile = None,
@@ -39,7 +47,8 @@ def assess(
     - **Known connections**, if the run has them or `--truth` gives them: what was recovered, and what was expected?
 
     What to expect is printed first, within seconds; connectivity is then inferred ten times, from parts of the
-    recording. It may be stopped with Ctrl-C at any time: finished parts are kept, and the same command continues.
+    recording. If no stored simulation is like it, networks are simulated for it, and each narrows the intervals. It may
+    be stopped with Ctrl-C at any time: what is known by then is kept, and the same command continues.
 
     Examples
     --------
@@ -54,14 +63,16 @@ def assess(
             assessed = assess_run(
                 run,
                 light=light,
+                simulate_s=60 * simulate,
                 seed=seed,
                 device=device,
                 progress=steps,
+                tell=notify,
             )
     except KeyboardInterrupt:
         if (so_far := load_assessment(run)) is not None:
             _say(so_far)
-        complain("Interrupted. `synapsnet assess` with the same options continues.")
+        complain(f"Interrupted; what is known so far is in {run / ASSESSMENT}. The same command continues.")
         raise typer.Exit(130) from None
     _say(assessed)
     then = "" if "forecasts" in assessed.skipped else f". Next: synapsnet report {run}"

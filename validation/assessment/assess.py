@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import safetensors.numpy
 from pydantic import ValidationError
 
@@ -22,22 +25,29 @@ from synapsnet.devices import Device
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, check_folder, locked
+from synapsnet.inference.spike_evidence import STEP_S, resolution_s
+from synapsnet.io.reader import Notify
 from synapsnet.recording import Recording, binned_spike_times
 from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
 from validation.activity.statistics import calcium_statistics, noise_level, spike_statistics
 from validation.assessment.expected_recovery import expected
+from validation.assessment.findings import so_far
 from validation.assessment.forecast_gain import forecasts
 from validation.assessment.knowledge import knowledge
+from validation.assessment.matched import matched
 from validation.assessment.photostimulation import perturbation, read_light
 from validation.assessment.reliability import Arrays, Infer, Null, null_correlations, reliability, states
-from validation.assessment.results import FORMAT_VERSION, Assessment, Facts, Part, Quartiles
+from validation.assessment.results import FORMAT_VERSION, Assessment, Expected, Facts, Part, Quartiles
 from validation.assessment.wording import minutes
 from validation.metrics.results import Scores
 from validation.scoring import SCORES
 
 ASSESSMENT, ARRAYS = "assessment.json", "assessment.safetensors"
 N_SURROGATES = 3
+SIMULATE_S = 120.0
+ENOUGH = 8  # networks like the recording: intervals are then as wide as they are for any
+MOST_COMPARED = 120  # neurons of which connectivity is inferred from parts of a recording with steps of 1 ms
 
 
 def assess_run(
@@ -45,9 +55,11 @@ def assess_run(
     *,
     n_surrogates: int = N_SURROGATES,
     light: str | Path | None = None,
+    simulate_s: float = SIMULATE_S,
     seed: int = 0,
     device: Device = "auto",
     progress: Progress = lambda what, fraction: None,
+    tell: Notify = lambda sentence: None,
 ) -> Assessment:
     """Find out how far a run's connectivity can be believed, and save that in its folder.
 
@@ -62,10 +74,15 @@ def assess_run(
     light : path, optional
         The file to a part of which the run was fitted, with pulses of light, see
         `validation.assessment.photostimulation`. Not needed if the run's held-out part has them.
+    simulate_s : float
+        For how long networks like a recording that is unlike the examples are simulated: no more are begun then. A
+        later call adds more.
     seed : int
-        Seed of shifts, permutations and bootstraps.
+        Seed of shifts, permutations and bootstraps, and of the neurons of which parts are compared.
     device, progress
         See `synapsnet.run.fit_run`.
+    tell : callable
+        Called with a sentence on what is expected so far, whenever that changes.
 
     Raises
     ------
@@ -78,16 +95,18 @@ def assess_run(
     run = load_run(folder, device=device)
     check_folder(run.folder)
     with locked(run.folder):
-        return _assess(run, n_surrogates, light, seed, device, progress)
+        return _assess(run, n_surrogates, light, simulate_s, seed, device, progress, tell)
 
 
 def _assess(
     run: Run,
     n_surrogates: int,
     light: str | Path | None,
+    simulate_s: float,
     seed: int,
     device: Device,
     progress: Progress,
+    tell: Notify,
 ) -> Assessment:
     training, gap = run.training.without_ground_truth(), run.description.gap_steps
     options = {"n_surrogates": n_surrogates, "seed": seed}
@@ -110,7 +129,8 @@ def _assess(
     assessment.facts = _facts(run)
     with _part(run.folder, assessment, "expected"):
         progress("comparing with simulated recordings", None)
-        assessment.expected = expected(training, connectome)
+        assessment.expected = expected(training, connectome, _matched(assessment))
+        tell(so_far(assessment.expected))
     progress("comparing with prior knowledge", None)
     assessment.knowledge = knowledge(connectome, run.recording.neurons, seed=seed)
     if lit is not None or assessment.perturbation is None:
@@ -118,14 +138,49 @@ def _assess(
             assessment.perturbation = perturbation(run, lit, seed=seed)
     with _part(run.folder, assessment, "forecasts"):
         assessment.forecasts = forecasts(run.recording.dt_s, _scores(run.folder))
+    compared = _some_neurons(training, seed)
     if not assessment.done("reliability"):
         with _part(run.folder, assessment, "reliability") as arrays:
-            arrays.update(_compare_parts(assessment, training, infer, gap, n_surrogates, seed, progress))
+            arrays.update(_compare_parts(assessment, compared, infer, gap, n_surrogates, seed, progress))
     if not assessment.done("states"):
         with _part(run.folder, assessment, "states") as arrays:
             progress("inferring from two states", None)
-            arrays.update(_compare_states(assessment, training, infer, gap, seed))
+            arrays.update(_compare_states(assessment, compared, infer, gap, seed))
+    if assessment.expected is not None:
+        with _part(run.folder, assessment, "matched"):
+            rows = matched(training, connectome, infer, assessment.matched)
+            until = time.monotonic() + simulate_s
+            while _wanting(assessment.expected) and time.monotonic() < until:
+                progress("simulating networks like this one", assessment.expected.n_like / ENOUGH)
+                if (row := next(rows, None)) is None:
+                    break
+                assessment.matched.append(row)
+                assessment.expected = expected(training, connectome, _matched(assessment))
+                _save(run.folder, assessment, {})
+                tell(so_far(assessment.expected))
     return assessment
+
+
+def _wanting(expected: Expected) -> bool:
+    """Whether the recording is unlike the examples, and too few of the networks simulated for it are like it."""
+    return expected.atypical > 1 and expected.n_like < ENOUGH
+
+
+def _matched(assessment: Assessment) -> pd.DataFrame | None:
+    return pd.DataFrame(assessment.matched) if assessment.matched else None
+
+
+def _some_neurons(recording: Recording, seed: int) -> Recording:
+    """Neurons drawn at random, so few that inferring from parts of the recording ten times takes a minute or two.
+
+    It takes as long as there are pairs and steps of their correlograms.
+    """
+    step_s = max(resolution_s(recording), STEP_S)
+    most = round(MOST_COMPARED * math.sqrt(step_s / STEP_S))
+    if recording.n_neurons <= most:
+        return recording
+    chosen = np.random.default_rng(seed).choice(recording.n_neurons, most, replace=False)
+    return recording.select_neurons(np.sort(chosen))
 
 
 def load_assessment(folder: str | Path) -> Assessment | None:
@@ -235,10 +290,12 @@ def _compare_parts(
     progress: Progress,
 ) -> Arrays:
     """Add reliability, see `validation.assessment.reliability`; the connectivity from the parts."""
+    progress("inferring from shifted neurons", 0.0)
     null = null_correlations(
         training, infer, gap, n_surrogates=n_surrogates, seed=seed,
         progress=lambda done: progress("inferring from shifted neurons", done),
     )  # fmt: skip
+    progress("inferring from parts of the recording", 0.0)
     assessment.reliability, matrices = reliability(
         training, infer, gap, null, seed=seed,
         progress=lambda done: progress("inferring from parts of the recording", done),

@@ -108,9 +108,12 @@ def _unlike(expected: Expected) -> str | None:
     if expected.atypical <= 1:
         return None
     parts = f", in {', '.join(expected.unlike)}" if expected.unlike else ""
+    unlike = f"This recording is unlike all {expected.n_examples:,} stored ones{parts}"
+    if not expected.n_like:
+        return f"{unlike}: intervals are wider for it, and what they promise is less certain."
     return (
-        f"This recording is unlike all {expected.n_examples:,} simulated ones{parts}: intervals are wider for it, and "
-        "what they promise is less certain."
+        f"{unlike}; {expected.n_like} of the {expected.n_matched} networks that were simulated for it are like it, and "
+        "narrow the intervals."
     )
 
 

@@ -1,12 +1,12 @@
 """What to expect of the connectivity inferred from a recording, from simulated recordings whose connections are known.
 
-Nothing is simulated here. `benchmarks/expected_recovery.py` has simulated a broad family of networks once: different
+`benchmarks/expected_recovery.py` has simulated a broad family of networks once: different
 neurons, states, sizes, densities, strengths, hidden fractions and lengths, a fifth of them without connections. The
 table of these examples comes with the package: one row is the signature of a recording (`signature`) and what SynapsNet
 recovered of it. For a recording with unknown connections the same signature is computed, and what is expected is what
 examples with such a signature had (`regression_adjustment`). So density, strength and hidden fraction are not assumed
 but inferred, where the recording determines them; and where it is like no example, that is said, and intervals are
-wider.
+wider, until networks that are simulated for it are like it (`validation.assessment.matched`).
 
 The library sbi does the same with neural networks; for a few hundred examples a linear regression does as well, and
 sbi would bring a second framework's worth of packages.
@@ -14,6 +14,7 @@ sbi would bring a second framework's worth of packages.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from importlib import resources
 
@@ -50,7 +51,7 @@ FAR = 3.0  # in spreads over the examples: a statistic that is named
 UNTOLD = 0.7  # width of an interval over that of all examples: more, and the recording says little
 
 
-def expected(recording: Recording, inferred: Connectome) -> Expected:
+def expected(recording: Recording, inferred: Connectome, matched: pd.DataFrame | None = None) -> Expected:
     """What is expected of the connectivity inferred from a recording.
 
     Parameters
@@ -58,6 +59,8 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
     recording : Recording
     inferred : Connectome
         Inferred by SynapsNet from all of it.
+    matched : DataFrame, optional
+        Examples that were simulated for it.
 
     Raises
     ------
@@ -73,14 +76,16 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
             "The connectivity has no probabilities (local_fdr), from which its recovery is predicted; give SynapsNet's."
         )
     table, observed = examples(recording.modality), signature(recording, inferred)
-    in_bins = recording.modality == "spikes" and not (resolves(recording) and resolution_s(recording) <= STEP_S)
-    promises = Promises(table, observed, least_atypical=IN_BINS if in_bins else 0.0)
-    unlike = ["spikes that are known in bins only"] if in_bins else []
+    binned = in_bins(recording)
+    promises = Promises(table, observed, matched, least_atypical=IN_BINS if binned else 0.0)
+    unlike = ["spikes that are known in bins only"] if binned else []
     duration_s = recording.n_steps * recording.dt_s
     of = {name: promises.estimate(name) for name in ("auprc", "sign_accuracy", *INFERRED)}
     reported = dict(zip(RATES, inferred.n_reported(RATES), strict=True))
     return Expected(
         n_examples=len(table),
+        n_matched=0 if matched is None else len(matched),
+        n_like=promises.n_like,
         atypical=promises.atypical,
         unlike=unlike + _unlike(table, observed) if promises.atypical > 1 else [],
         **of,
@@ -88,6 +93,11 @@ def expected(recording: Recording, inferred: Connectome) -> Expected:
         longer=Longer(factor=FACTOR, duration_s=FACTOR * duration_s, auprc=promises.estimate(LONGER)),
         untold=[name for name in INFERRED if _says_little(name, of[name], table[name].to_numpy(float))],
     )
+
+
+def in_bins(recording: Recording) -> bool:
+    """Whether spikes are known less exactly than those of the examples."""
+    return recording.modality == "spikes" and not (resolves(recording) and resolution_s(recording) <= STEP_S)
 
 
 class Promises:
@@ -99,20 +109,38 @@ class Promises:
         See `examples`.
     observed : Signature
         Signature of the recording.
+    matched : DataFrame, optional
+        Examples that were simulated for the recording.
     least_atypical : float
         For a recording that differs in what its signature does not show: how atypical it is at least.
 
     Attributes
     ----------
-    atypical : float
+    atypical, n_like : float, int
         See `Expected`.
+    wider : float
+        By which intervals are wider because the recording is atypical.
     """
 
-    def __init__(self, table: pd.DataFrame, observed: Signature, *, least_atypical: float = 0.0) -> None:
-        self._table, self._names = table, statistics(table)
-        self._at = np.array([observed[name] for name in self._names])
-        kinds = table["kind"].to_numpy(str)
-        self.atypical = max(_atypical(table[self._names].to_numpy(float), kinds, self._at), least_atypical)
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        observed: Signature,
+        matched: pd.DataFrame | None = None,
+        *,
+        least_atypical: float = 0.0,
+    ) -> None:
+        self._names = statistics(table)
+        self._at = _values(observed, self._names)
+        signatures = table[self._names].to_numpy(float)
+        standard, usual = Standard.of(signatures), _usual_distance(signatures, table["kind"].to_numpy(str))
+        self.atypical = max(float(standard.apart(signatures, self._at).min()) / usual, least_atypical)
+        self._table, self.n_like = table, 0
+        if matched is not None:
+            self._table = pd.concat([table, matched.reindex(columns=table.columns)], ignore_index=True)
+            apart = standard.apart(matched[self._names].to_numpy(float), self._at)
+            self.n_like = int((apart <= usual).sum())
+        self.wider = wider(self.atypical, self.n_like)
 
     def estimate(self, outcome: str) -> Estimate:
         """Of one of `OUTCOMES`, or of `LONGER`."""
@@ -139,7 +167,7 @@ class Promises:
             _unlimited(outcome, rows[outcome].to_numpy(float)),
             rows["kind"].to_numpy(str),
         )
-        return adjustment.plausible(self._at).widened(max(self.atypical, 1.0))
+        return adjustment.plausible(self._at).widened(self.wider)
 
 
 def statistics(table: pd.DataFrame) -> list[str]:
@@ -154,20 +182,31 @@ def examples(modality: Modality) -> pd.DataFrame:
         return pd.read_csv(path)
 
 
-def _atypical(signatures: FloatArray, kinds: FloatArray, at: FloatArray) -> float:
-    """How far the nearest example is, as a multiple of how far examples are from those of other kinds."""
-    standard = Standard.of(signatures)
-    x, y = standard(signatures), standard(at)
+def wider(atypical: float, n_like: int) -> float:
+    """The factor by which intervals are wider for an atypical recording, of which there are examples that are like it.
+
+    Errors there have the usual variance, and beside it one in common of (atypical^2 - 1) times that. Of this the errors
+    of n examples like it leave 1 / (1 / (atypical^2 - 1) + n).
+    """
+    return 1.0 if atypical <= 1 else math.sqrt(1 + 1 / (1 / (atypical**2 - 1) + n_like))
+
+
+def _values(observed: Signature, names: list[str]) -> Float64Array:
+    return np.array([observed[name] for name in names])
+
+
+def _usual_distance(signatures: FloatArray, kinds: FloatArray) -> float:
+    """How far most examples are at most from those of other kinds."""
+    x = Standard.of(signatures)(signatures)
     apart = np.sqrt(np.mean((x[:, None] - x) ** 2, axis=2))
     apart[kinds[:, None] == kinds] = np.inf
-    nearest = float(np.sqrt(np.mean((x - y) ** 2, axis=1)).min())
-    return nearest / float(np.percentile(apart.min(axis=1), TYPICAL))
+    return float(np.percentile(apart.min(axis=1), TYPICAL))
 
 
 def _unlike(table: pd.DataFrame, observed: Signature) -> list[str]:
     """Statistics that are far outside of those of the examples, the farthest first."""
     names = statistics(table)
-    apart = np.abs(Standard.of(table[names].to_numpy(float))(np.array([observed[name] for name in names])))
+    apart = np.abs(Standard.of(table[names].to_numpy(float))(_values(observed, names)))
     return [names[k] for k in np.argsort(-apart) if apart[k] > FAR][:3]
 
 

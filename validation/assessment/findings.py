@@ -22,6 +22,7 @@ from validation.metrics.results import Estimate
 
 MISSING: dict[Part, str] = {
     "expected": "What is recovered is unknown",
+    "matched": "Intervals stay as wide as they are",
     "reliability": "Reliability is unknown",
     "forecasts": "Forecasts were not compared",
     "perturbation": "Responses to light were not predicted",
@@ -37,7 +38,8 @@ def findings(assessment: Assessment) -> list[str]:
     parts: dict[Part, str | None] = {
         "facts": _facts(assessment),
         "expected": _expected(assessment.expected),
-        "reliability": None if assessment.reliability is None else _agreement(assessment.reliability.interleaved),
+        "matched": None,
+        "reliability": _reliability(assessment),
         "forecasts": _forecasts(assessment),
         "knowledge": None if assessment.knowledge is None else _knowledge(assessment.knowledge),
         "perturbation": None if assessment.perturbation is None else _perturbation(assessment.perturbation),
@@ -49,6 +51,28 @@ def findings(assessment: Assessment) -> list[str]:
         elif part in assessment.skipped and assessment.skipped[part] != NO_LIGHT:
             sentences.append(f"{MISSING[part]}: {assessment.skipped[part]}")
     return sentences
+
+
+def so_far(expected: Expected) -> str:
+    """What is expected, in few words, and from how many networks."""
+    false = expected.at(LEVEL)
+    n = false.n_reported
+    wrong = "" if not n else f"; false are {_pairs(false)} of {n:,} pairs"
+    return f"AUPRC {written(expected.auprc)} from {_examples(expected)}{wrong}."
+
+
+def _examples(expected: Expected) -> str:
+    """How many simulated recordings there are."""
+    stored = f"{expected.n_examples:,} stored simulations"
+    if not expected.n_matched:
+        return stored
+    return f"{stored} and {expected.n_matched} of networks like this one"
+
+
+def _pairs(reported: Threshold) -> str:
+    """How many of the reported pairs are false."""
+    few, most = (f"{share * reported.n_reported:,.0f}" for share in (reported.false.low, reported.false.high))
+    return f"{reported.false.value * reported.n_reported:,.1f} [{few}, {most}]"
 
 
 def _facts(assessment: Assessment) -> str | None:
@@ -70,8 +94,8 @@ def _expected(expected: Expected | None) -> str | None:
     if expected is None:
         return None
     return (
-        f"On simulated recordings like this one SynapsNet reaches AUPRC {written(expected.auprc)} where chance is "
-        f"{written(expected.density)}{_false(expected.at(LEVEL))}. {_inferred(expected)}"
+        f"On recordings like this one, by {_examples(expected)}, SynapsNet reaches AUPRC {written(expected.auprc)} "
+        f"where chance is {written(expected.density)}{_false(expected.at(LEVEL))}. {_inferred(expected)}"
     )
 
 
@@ -79,11 +103,10 @@ def _false(reported: Threshold) -> str:
     """How many of the reported pairs are false, and whether that keeps to the nominal rate."""
     if not reported.n_reported or math.isnan(reported.false.value):
         return ""
-    few, most = (f"{share * reported.n_reported:,.0f}" for share in (reported.false.low, reported.false.high))
     kept = "" if reported.deviates else f", which the nominal {reported.nominal:.0%} allows for: nothing is corrected"
     return (
-        f", and {reported.false.value * reported.n_reported:,.1f} [{few}, {most}] of the {reported.n_reported:,} "
-        f"pairs that it reports are false ({percent(reported.rate)} in networks like this{kept})"
+        f", and {_pairs(reported)} of the {reported.n_reported:,} pairs that it reports are false "
+        f"({percent(reported.rate)} in networks like this{kept})"
     )
 
 
@@ -102,7 +125,16 @@ def _inferred(expected: Expected) -> str:
     return "; ".join(said if untold else said[:-1]) + "."
 
 
-def _agreement(comparison: Comparison) -> str | None:
+def _reliability(assessment: Assessment) -> str | None:
+    if assessment.reliability is None:
+        return None
+    comparison = assessment.reliability.interleaved
+    part = assessment.facts is not None and comparison.n_pairs < assessment.facts.n_pairs
+    some = f" (of {comparison.n_pairs:,} pairs, of neurons drawn at random)" if part else ""
+    return f"{_agreement(comparison).removesuffix('.')}{some}."
+
+
+def _agreement(comparison: Comparison) -> str:
     first, second = comparison.parts
     if comparison.weight_correlation is None:
         return f"From {first} and {second} SynapsNet infers no weights that could be compared."

@@ -50,6 +50,10 @@ class Standard:
     def __call__(self, values: FloatArray) -> Float64Array:
         return np.asarray((values - self.centre) / self.scale, dtype=np.float64)
 
+    def apart(self, values: FloatArray, at: FloatArray) -> Float64Array:
+        """(M,) distances of M examples from (F,) statistics."""
+        return np.sqrt(np.mean((self(values) - self(at)) ** 2, axis=1))
+
 
 @dataclass(frozen=True)
 class Plausible:

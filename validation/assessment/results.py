@@ -18,7 +18,7 @@ from validation.metrics.results import Estimate
 FORMAT_VERSION = 3
 NO_LIGHT = "The recording holds no light."
 
-Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "expected", "perturbation"]
+Part = Literal["facts", "reliability", "knowledge", "states", "forecasts", "expected", "matched", "perturbation"]
 Verdict = Literal["better", "worse", "undecided"]
 
 
@@ -392,11 +392,12 @@ class Expected(_Result):
 
     Attributes
     ----------
-    n_examples : int
-        Simulated recordings that were compared with.
+    n_examples, n_matched, n_like : int
+        Simulated recordings that were compared with; those that were simulated for this recording beside them, and how
+        many of these are like it, no farther than 95% of the examples are from other kinds.
     atypical : float
-        Distance to the nearest of them, in units that 95% of them keep from those of other kinds: above 1 the recording
-        is unlike any, and intervals are wider by as much.
+        Distance to the nearest of the examples, in units of that distance: above 1 the recording is unlike any, and
+        intervals are wider by as much, less where there are networks like it.
     unlike : list of str
         Statistics of the recording that lie outside what any of them has.
     auprc : Estimate
@@ -418,6 +419,8 @@ class Expected(_Result):
     """
 
     n_examples: int
+    n_matched: int = 0
+    n_like: int = 0
     atypical: float
     unlike: list[str]
     auprc: Estimate
@@ -461,6 +464,8 @@ class Assessment(_Result):
     ----------
     key : str
         Hash of the run and of the options: results of others are not reused.
+    matched : list of dicts
+        Examples that were simulated for the recording, see `validation.assessment.matched`.
     skipped : dict of part -> str
         Why a part does not apply.
     """
@@ -474,6 +479,7 @@ class Assessment(_Result):
     states: States | None = None
     forecasts: Forecasts | None = None
     expected: Expected | None = None
+    matched: list[dict[str, float | int | str]] = []
     perturbation: Perturbation | None = None
     skipped: dict[Part, str] = {}
 
