@@ -165,6 +165,10 @@ def test_nothing_to_warn_of() -> None:
         ({"expected": expected(0.4, longer=0.7)}, r"Record longer: .* 0.40 .* 0.70 \[0.65, 0.75\] in 80 min"),
         ({"expected": expected(atypical=1.5, unlike=["rate"])}, "unlike all 300 stored ones, in rate: intervals"),
         (
+            {"expected": expected(atypical=1.5, n_matched=8)},
+            "stored ones, and unlike the 8 networks .*: intervals",
+        ),
+        (
             {"expected": expected(atypical=1.5, n_matched=9, n_like=4)},
             "unlike all 300 stored ones; 4 of the 9 networks that were simulated for it are like it, and narrow",
         ),

@@ -75,8 +75,8 @@ def assess_run(
         The file to a part of which the run was fitted, with pulses of light, see
         `validation.assessment.photostimulation`. Not needed if the run's held-out part has them.
     simulate_s : float
-        For how long networks like a recording that is unlike the examples are simulated: no more are begun then. A
-        later call adds more.
+        For how long networks like a recording that is unlike the examples are simulated: no more are begun then, nor
+        when `ENOUGH` are like it, or were tried in vain. A later call adds more.
     seed : int
         Seed of shifts, permutations and bootstraps, and of the neurons of which parts are compared.
     device, progress
@@ -162,8 +162,9 @@ def _assess(
 
 
 def _wanting(expected: Expected) -> bool:
-    """Whether the recording is unlike the examples, and too few of the networks simulated for it are like it."""
-    return expected.atypical > 1 and expected.n_like < ENOUGH
+    """Whether the recording is unlike the examples, and networks simulated for it are like it, but too few."""
+    hopeless = expected.n_matched >= ENOUGH and not expected.n_like
+    return expected.atypical > 1 and expected.n_like < ENOUGH and not hopeless
 
 
 def _matched(assessment: Assessment) -> pd.DataFrame | None:

@@ -109,12 +109,13 @@ def _unlike(expected: Expected) -> str | None:
         return None
     parts = f", in {', '.join(expected.unlike)}" if expected.unlike else ""
     unlike = f"This recording is unlike all {expected.n_examples:,} stored ones{parts}"
-    if not expected.n_like:
-        return f"{unlike}: intervals are wider for it, and what they promise is less certain."
-    return (
-        f"{unlike}; {expected.n_like} of the {expected.n_matched} networks that were simulated for it are like it, and "
-        "narrow the intervals."
-    )
+    if expected.n_like:
+        return (
+            f"{unlike}; {expected.n_like} of the {expected.n_matched} networks that were simulated for it are like it, "
+            "and narrow the intervals."
+        )
+    tried = f", and unlike the {expected.n_matched} networks that were simulated for it" if expected.n_matched else ""
+    return f"{unlike}{tried}: intervals are wider for it, and what they promise is less certain."
 
 
 def _unreliable(assessment: Assessment) -> str | None:

@@ -48,6 +48,7 @@ LARGEST_LOG = 20.0  # of what is estimated far from all examples
 LEAST_EXAMPLES = 20  # with fewer in which an outcome is known, nothing is said of it
 TYPICAL = 95.0  # percentile of examples' distances to those of other kinds
 FAR = 3.0  # in spreads over the examples: a statistic that is named
+FEW_REPORTED = 10.0  # pairs: of so many a share says half as much as of any number
 UNTOLD = 0.7  # width of an interval over that of all examples: more, and the recording says little
 
 
@@ -166,6 +167,7 @@ class Promises:
             rows[self._names].to_numpy(float),
             _unlimited(outcome, rows[outcome].to_numpy(float)),
             rows["kind"].to_numpy(str),
+            _certainty(rows["number reported"].to_numpy(float)) if outcome.startswith("false") else None,
         )
         return adjustment.plausible(self._at).widened(self.wider)
 
@@ -189,6 +191,13 @@ def wider(atypical: float, n_like: int) -> float:
     of n examples like it leave 1 / (1 / (atypical^2 - 1) + n).
     """
     return 1.0 if atypical <= 1 else math.sqrt(1 + 1 / (1 / (atypical**2 - 1) + n_like))
+
+
+def _certainty(log_reported: FloatArray) -> Float64Array:
+    """Weights of examples, of whose few reported pairs a share is false."""
+    n = np.expm1(log_reported)
+    weights = n / (n + FEW_REPORTED)
+    return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
 def _values(observed: Signature, names: list[str]) -> Float64Array:

@@ -140,7 +140,13 @@ class Adjustment:
     kinds: npt.NDArray[np.str_]
 
     @classmethod
-    def learn(cls, signatures: FloatArray, quantity: FloatArray, kinds: npt.NDArray[np.str_]) -> Adjustment:
+    def learn(
+        cls,
+        signatures: FloatArray,
+        quantity: FloatArray,
+        kinds: npt.NDArray[np.str_],
+        weights: FloatArray | None = None,
+    ) -> Adjustment:
         """From M examples.
 
         Parameters
@@ -149,14 +155,17 @@ class Adjustment:
         quantity : (M,) array
             On a scale without limits.
         kinds : (M,) array
+        weights : (M,) array, optional
+            In the regressions, with a mean of 1.
         """
         standard = Standard.of(signatures)
         x, errors = standard(signatures), np.empty(len(quantity))
+        weights = np.ones(len(quantity)) if weights is None else weights
         for kind in np.unique(kinds):
             other = kinds != kind
-            errors[~other] = quantity[~other] - _ridge(x[other], quantity[other]).predict(x[~other])
-        log_size = _ridge(x, np.log(np.abs(errors) + LEAST_ERROR))
-        return cls(standard, x, _ridge(x, quantity), log_size, errors / np.exp(log_size.predict(x)), kinds)
+            errors[~other] = quantity[~other] - _ridge(x[other], quantity[other], weights[other]).predict(x[~other])
+        log_size = _ridge(x, np.log(np.abs(errors) + LEAST_ERROR), weights)
+        return cls(standard, x, _ridge(x, quantity, weights), log_size, errors / np.exp(log_size.predict(x)), kinds)
 
     def plausible(self, signature: FloatArray, n_near: int = N_NEAR) -> Plausible:
         """What is plausible for a recording with this (F,) signature."""
@@ -188,5 +197,5 @@ def fraction_of_logit(values: FloatArray) -> Float64Array:
     return np.where(fractions >= MOST, 1.0, np.where(fractions <= 1 - MOST, 0.0, fractions))
 
 
-def _ridge(x: FloatArray, y: FloatArray) -> Ridge:
-    return Ridge(alpha=PENALTY).fit(x, y)
+def _ridge(x: FloatArray, y: FloatArray, weights: FloatArray) -> Ridge:
+    return Ridge(alpha=PENALTY).fit(x, y, sample_weight=weights)
