@@ -177,7 +177,7 @@ def test_the_course_is_kept_in_a_file(rewired, learning, tmp_path):
     ("network", "plasticity"), [(V1Layer23(n_neurons=30), "stdp"), (CobahhSmall(n_neurons=10), "rewiring")]
 )
 def test_other_neurons_and_synapses_become_plastic_without_a_compiler_too(network, plasticity, monkeypatch, tmp_path):
-    monkeypatch.setattr(engine, "_compiler", lambda: None)
+    monkeypatch.setattr(engine, "compiler_found", lambda: None)
     monkeypatch.setenv("SYNAPSNET_CACHE", str(tmp_path))
     plastic = replace_parameters(network, plasticity={"name": plasticity})
     truth = simulate(plastic, duration_s=0.02, seed=1).weight_course
