@@ -186,6 +186,19 @@ def test_a_known_weight_is_found_with_its_size():
     assert np.argwhere(found.significant()).tolist() == [[1, 0]]
 
 
+def test_more_threads_infer_the_same_connections(calcium_recording: Recording) -> None:
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            model = SynapsNet(seed=0, epochs=2, device="cpu")
+            found.append(model.infer(calcium_recording.without_ground_truth()).local_fdr)
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ["spike_recording", "calcium_recording"])
 def test_without_connectivity_it_is_zero_and_neurons_forecast_themselves_alone(request, name):
     recording = start_of(request.getfixturevalue(name))
