@@ -218,14 +218,14 @@ def test_trials_until_light(session: Path, tmp_path: Path, monkeypatch: pytest.M
         raise InputError("Not here.")
 
     monkeypatch.setattr(module, "null_correlations", refuse)
-    without = assess_run(run, device="cpu")
+    without = assess_run(run, device="cpu", simulate_s=0)
     assert "read until light; `synapsnet assess" in without.skipped["perturbation"]
-    found = assess_run(run, light=session, device="cpu").perturbation
+    found = assess_run(run, light=session, device="cpu", simulate_s=0).perturbation
     assert found is not None and (found.light, found.n_pulses) == ("light", 150)
     assert found.driven == ["0", "1", "2", "3"]
     kept = load_assessment(run)
     assert kept is not None and kept.perturbation == found and "perturbation" not in kept.skipped
-    again = assess_run(run, device="cpu")  # without the file, what is there stays
+    again = assess_run(run, device="cpu", simulate_s=0)  # without the file, what is there stays
     assert again.perturbation == found
     loaded = load_run(run, device="cpu")
     lit = read_light(session, loaded.recording)

@@ -49,7 +49,7 @@ def assessed_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("walk")
     fit_run(small_network(), folder / "run", settings=Settings(epochs=1, n_hidden=2), device="cpu", source="test")
     score_run(folder / "run", against=["var"], device="cpu")
-    assess_run(folder / "run", n_surrogates=1, device="cpu")
+    assess_run(folder / "run", n_surrogates=1, device="cpu", simulate_s=0)
     path = folder / "report.html"
     write_report([load_results(folder / "run")], path, details=[load_details(load_run(folder / "run"))])
     return path
