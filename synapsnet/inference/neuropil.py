@@ -84,8 +84,8 @@ def _terms(position: Tensor, light: Tensor, post: Tensor, pre: Tensor) -> Tensor
 def _amplitudes(terms: Tensor, z: Tensor) -> Tensor:
     """(K,) amplitudes of (P, K) terms in (P,) z-scores, beside a level of either sign that all pairs have."""
     level = torch.ones_like(terms[:, :1])
-    design, triangle = np.linalg.qr(torch.cat([terms, level, -level], dim=1).double().cpu().numpy())
-    values, deviation = z.double().cpu().numpy(), CLIP * spread(z)
+    design, triangle = np.linalg.qr(torch.cat([terms, level, -level], dim=1).cpu().double().numpy())
+    values, deviation = z.cpu().double().numpy(), CLIP * spread(z)
     fitted = np.full_like(values, np.median(values))
     for _ in range(STEPS):
         clipped = fitted + np.clip(values - fitted, -deviation, deviation)
