@@ -41,10 +41,8 @@ from validation.methods import find_method, label
 
 GLMS = ("logistic-glm", "glm", "nemos-glm")
 SIZES = (100, 300, 1_000, 3_000)
-BESIDE, MOST_S = (
-    ("var", "nemos-glm"),
-    600.0,
-)  # methods beside SynapsNet as neurons become more, and how long they may take
+BESIDE = ("var", "nemos-glm")  # methods beside SynapsNet as neurons become more
+MOST_S = 600.0  # that one of them may take
 BATCH, HIDDEN, HISTORY, LAGS = 512, 16, 10, 6  # of the demo
 NEAR = 0.01  # of the fall of the validation loss, as is left when training counts as done
 RATE = 0.03  # spikes per bin of the scaling runs

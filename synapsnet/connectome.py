@@ -111,8 +111,8 @@ class Connectome:
         for name, matrix in self.matrices.items():
             if matrix.shape != shape:
                 raise InputError(f"Connectome {name} must have the shape of weight, {shape}; got {matrix.shape}.")
-            if name in ("p_value", "local_fdr") and not ((matrix >= 0) & (matrix <= 1)).all():
-                raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
+            if name in ("p_value", "local_fdr"):
+                require_probabilities(name, matrix)
         if self.known is not None and self.weight[~self.known].any():
             raise InputError("Connectome weight must be 0 for pairs that are not known; set theirs to 0.")
 
@@ -335,6 +335,12 @@ class Connectome:
         selected = np.asarray(indices, dtype=int)
         grid = np.ix_(selected, selected)
         return replace(self, **{name: matrix[grid] for name, matrix in self.matrices.items()})
+
+
+def require_probabilities(name: str, values: npt.NDArray[Any]) -> None:
+    """Refuse what is no probability."""
+    if not ((values >= 0) & (values <= 1)).all():
+        raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
 
 
 def _evidence(values: dict[str, npt.NDArray[Any]]) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.array_types import FloatArray, IndexArray
-from synapsnet.connectome import MATRICES, MOST_PAIRS, Connectome
+from synapsnet.connectome import MATRICES, MOST_PAIRS, Connectome, require_probabilities
 from synapsnet.errors import InputError
 from synapsnet.limits import require_memory
 from synapsnet.notebook import table
@@ -96,8 +96,7 @@ class ListedConnectome(Connectome):
         if any(len(self.arrays[name]) != len(post) for name in self.listed) or not np.isfinite(arrays["weight"]).all():
             raise InputError("A listed connectome must hold finite weights, one for each pair; it holds others.")
         for name in {"p_value", "local_fdr", REST_LOCAL_FDR, REST_P_VALUE} & set(arrays):
-            if not ((arrays[name] >= 0) & (arrays[name] <= 1)).all():
-                raise InputError(f"Connectome {name} must lie between 0 and 1; it holds other values, or NaN.")
+            require_probabilities(name, arrays[name])
 
     arrays: dict[str, npt.NDArray[Any]]
     index: IndexArray  # of the pairs in the flat matrix, ascending

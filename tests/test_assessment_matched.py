@@ -20,7 +20,7 @@ from synapsnet.recording import Recording, Simulation, neuron_table
 from validation.assessment.example import Example, row_of
 from validation.assessment.expected_recovery import LONGER, Promises, examples, statistics, wider
 from validation.assessment.family import KINDS, draw
-from validation.assessment.matched import SEED, matched, observed
+from validation.assessment.matched import SEED, matched, seen_as
 
 
 def firing(n: int, duration_s: float, seed: int = 0) -> Simulation:
@@ -47,13 +47,13 @@ def test_a_network_in_another_size_has_the_same_parameters(kind: str) -> None:
 
 def test_what_is_simulated_is_observed_like_the_recording() -> None:
     simulation, binned = firing(12, 71.0), recorded(8)
-    seen = observed(simulation, binned)
+    seen = seen_as(simulation, binned)
     assert (seen.n_steps, seen.dt_s, seen.segments) == (binned.n_steps, binned.dt_s, binned.segments)
     assert seen.connectome is simulation.connectome and seen.spike_times is None
-    timed = observed(firing(12, 71.0), observed_times())
+    timed = seen_as(firing(12, 71.0), observed_times())
     assert timed.segments == binned.segments and timed.spike_times is not None and timed.connectome is not None
     calcium = Recording.from_array(np.random.default_rng(0).normal(0, 0.1, (600, 5)), 0.1, "calcium")
-    imaged = observed(simulation, calcium)
+    imaged = seen_as(simulation, calcium)
     assert imaged.modality == "calcium" and imaged.n_steps == 600 and imaged.connectome is not None
 
 

@@ -132,7 +132,7 @@ class Promises:
         least_atypical: float = 0.0,
     ) -> None:
         self._names = statistics(table)
-        self._at = _values(observed, self._names)
+        self._at = values_of(observed, self._names)
         signatures = table[self._names].to_numpy(float)
         standard, usual = Standard.of(signatures), _usual_distance(signatures, table["kind"].to_numpy(str))
         self.atypical = max(float(standard.apart(signatures, self._at).min()) / usual, least_atypical)
@@ -200,7 +200,8 @@ def _certainty(log_reported: FloatArray) -> Float64Array:
     return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
-def _values(observed: Signature, names: list[str]) -> Float64Array:
+def values_of(observed: Signature, names: list[str]) -> Float64Array:
+    """(F,) statistics of a signature, by name."""
     return np.array([observed[name] for name in names])
 
 
@@ -215,7 +216,7 @@ def _usual_distance(signatures: FloatArray, kinds: FloatArray) -> float:
 def _unlike(table: pd.DataFrame, observed: Signature) -> list[str]:
     """Statistics that are far outside of those of the examples, the farthest first."""
     names = statistics(table)
-    apart = np.abs(Standard.of(table[names].to_numpy(float))(_values(observed, names)))
+    apart = np.abs(Standard.of(table[names].to_numpy(float))(values_of(observed, names)))
     return [names[k] for k in np.argsort(-apart) if apart[k] > FAR][:3]
 
 

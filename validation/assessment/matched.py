@@ -22,7 +22,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Recording, Simulation
 from validation.activity.observe_like import observe_like
 from validation.assessment.example import Example, row_of
-from validation.assessment.expected_recovery import examples, in_bins, statistics
+from validation.assessment.expected_recovery import examples, in_bins, statistics, values_of
 from validation.assessment.family import draw
 from validation.assessment.regression_adjustment import Standard
 from validation.assessment.signature import Signature, signature
@@ -80,7 +80,7 @@ def _nearest(left: pd.DataFrame, table: pd.DataFrame, observed: Signature, done:
     were simulated, and one that did not change.
     """
     names = statistics(table)
-    standard, at = Standard.of(table[names].to_numpy(float)), np.array([observed[name] for name in names])
+    standard, at = Standard.of(table[names].to_numpy(float)), values_of(observed, names)
     change = np.zeros(len(names))
     for row in done:
         stored = table.loc[table["seed"] == row["seed"] - SEED, names].to_numpy(float)
@@ -97,7 +97,7 @@ def beginning(recording: Recording) -> Recording:
     return recording if recording.n_steps <= n_steps else recording.select_rows(rows)
 
 
-def observed(simulation: Simulation, recording: Recording) -> Recording:
+def seen_as(simulation: Simulation, recording: Recording) -> Recording:
     """A simulation with the steps, epochs and length of a recording, its noise, and its ground truth."""
     if recording.modality == "calcium" or in_bins(recording):
         return replace(observe_like(simulation, recording).simulated, connectome=simulation.connectome)
@@ -118,6 +118,6 @@ def _simulated(recording: Recording, example: pd.Series, infer: Infer) -> Exampl
     if len(firing) < LEAST_NEURONS:
         raise InputError(f"At least {LEAST_NEURONS} simulated neurons must fire; {len(firing)} do.")
     chosen = np.random.default_rng(seed).choice(firing, min(n, len(firing)), replace=False)
-    seen = observed(simulation.select_neurons(np.sort(chosen)), recording)
+    seen = seen_as(simulation.select_neurons(np.sort(chosen)), recording)
     inferred = infer(seen.without_ground_truth())
     return Example(str(example["kind"]), seed, 0, seen, inferred, simulation.n_neurons)
