@@ -98,9 +98,12 @@ def train(recording: Recording, device: str) -> Training:
     """Fit SynapsNet and time its passes."""
     ends: dict[float, float] = {}
     started = time.perf_counter()
-    model = SynapsNet(seed=0, device=device).fit(
-        recording, progress=lambda fraction: ends.update({fraction: time.perf_counter() - started})
-    )
+
+    def note(stage: str, fraction: float | None) -> None:
+        if stage == "training" and fraction is not None:
+            ends[fraction] = time.perf_counter() - started
+
+    model = SynapsNet(seed=0, device=device).fit(recording, progress=note)
     whole = time.perf_counter() - started
     history = model.history_["forecast"]
     loss, passes = np.array(history.validation), len(history.train)

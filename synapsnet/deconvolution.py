@@ -18,6 +18,7 @@ import numpy.typing as npt
 from oasis.oasis_methods import oasisAR1
 
 from synapsnet.array_types import FloatArray
+from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.recording import Recording
 
 BASELINE_PERCENTILE = 1.0
@@ -28,7 +29,7 @@ DECAY_LAGS = range(2, 12)  # lag 0 holds the noise, lag 1 the indicator's rise
 _DECONVOLVED: WeakKeyDictionary[Recording, npt.NDArray[np.float32]] = WeakKeyDictionary()  # several methods use it
 
 
-def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
+def deconvolve(recording: Recording, advance: Advance = unheard) -> npt.NDArray[np.float32]:
     """Non-negative activity behind the fluorescence of every neuron; epochs are deconvolved separately.
 
     Decay and baseline of each neuron are estimated on the recording given.
@@ -37,6 +38,8 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     ----------
     recording : Recording
         Calcium, T frames of N neurons. One that is deconvolved already is returned unchanged.
+    advance : callable
+        Told the fraction done.
 
     Returns
     -------
@@ -47,15 +50,16 @@ def deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
     if recording.deconvolved:
         return recording.values
     if recording not in _DECONVOLVED:
-        _DECONVOLVED[recording] = _deconvolve(recording)
+        _DECONVOLVED[recording] = _deconvolve(recording, advance)
     return _DECONVOLVED[recording]
 
 
-def _deconvolve(recording: Recording) -> npt.NDArray[np.float32]:
+def _deconvolve(recording: Recording, advance: Advance) -> npt.NDArray[np.float32]:
     values, segments = recording.values, recording.segments
     activity = np.zeros_like(values)
     at_once = max(1, BLOCK_VALUES // len(values))
-    for first in range(0, values.shape[1], at_once):
+    blocks = range(0, values.shape[1], at_once)
+    for first in Counter(len(blocks), advance)(blocks):
         traces = values[:, first : first + at_once].astype(np.float64)
         decay = decay_factor(traces, segments, recording.dt_s)
         baseline = np.percentile(traces, BASELINE_PERCENTILE, axis=0)

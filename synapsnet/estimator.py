@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -34,6 +35,7 @@ from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, res
 from synapsnet.limits import require_memory
 from synapsnet.listed_connectome import from_arrays, to_arrays
 from synapsnet.model.likelihoods import LIKELIHOODS
+from synapsnet.progress import Advance, Progress, unheard
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import split_rows
@@ -208,7 +210,7 @@ class SynapsNet(BaseEstimator):
         pretrained: SynapsNet | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
-        progress: Callable[[float], None] = lambda fraction: None,
+        progress: Progress = unheard,
     ) -> Self:
         """Fit to all of `recording`: train on its earlier part, and stop early by the loss on its last part.
 
@@ -220,11 +222,11 @@ class SynapsNet(BaseEstimator):
             A model fitted to another recording of the same kind. Its decoder is used unchanged, and only embeddings,
             kernels and `W` are fitted. The model that infers connectivity from calcium is fitted as a whole.
         checkpoint : Path, optional
-            Folder for the state of training after each pass.
+            Folder for the state of training after each pass, and for the results of the stages that follow it.
         resume : bool
             Continue from `checkpoint`; the result is that of an uninterrupted fit.
         progress : callable
-            Called with the fraction done.
+            Called with the name of the stage and the fraction of it that is done.
 
         Raises
         ------
@@ -246,7 +248,7 @@ class SynapsNet(BaseEstimator):
         if self.settings.connectivity != "none" and resolves(recording):  # from spike times: nothing to train
             likelihood, *_ = self.check(recording)
             evidence = spike_evidence(recording, self.fabric.device)
-            connectome, _ = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
+            connectome = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
             return _with_delays(connectome, recording)
         forecasts = not self._infers_apart(recording)  # there is only one model
         material = (
@@ -264,7 +266,7 @@ class SynapsNet(BaseEstimator):
         in_long_bins = resolution_s(recording) > LONGEST_STEP_S and self.settings.likelihood == "auto"
         return recording.modality == "calcium" or in_long_bins
 
-    def _to_infer(self, recording: Recording) -> Material:
+    def _to_infer(self, recording: Recording, advance: Advance = unheard) -> Material:
         """What connectivity is inferred from: deconvolved calcium, or spikes in long bins as if they were that.
 
         A step of these is longer than a synaptic delay. The Gaussian likelihood weighs all steps alike, so that what
@@ -273,7 +275,7 @@ class SynapsNet(BaseEstimator):
         _, n_lags, _ = self.check(recording)
         if recording.modality == "spikes":
             n_lags = self.settings.n_lags or min(CALCIUM_LAGS, self.settings.n_history or CALCIUM_LAGS)
-        activity = deconvolve(recording) if recording.modality == "calcium" else recording.values
+        activity = deconvolve(recording, advance) if recording.modality == "calcium" else recording.values
         n_steps = max(n_lags, self.settings.n_history or DECONVOLVED_HISTORY)
         return Material(recording, activity, "gaussian", n_lags, n_steps)
 
@@ -322,9 +324,7 @@ class SynapsNet(BaseEstimator):
         material = Material(recording, recording.values, *self.check(recording))
         require_one_decoder(pretrained._fitted().shape, shape_of(material, self.settings))
 
-    def forecast(
-        self, recording: Recording, horizon: int, *, progress: Callable[[float], None] = lambda fraction: None
-    ) -> npt.NDArray[np.float32]:
+    def forecast(self, recording: Recording, horizon: int, *, progress: Advance = unheard) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
         They are read out from the model's features of each neuron, and from its and its inputs' recent means, see
@@ -469,7 +469,7 @@ def fit_models(
     pretrained: SynapsNet | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-    progress: Callable[[float], None] = lambda fraction: None,
+    progress: Progress = unheard,
 ) -> None:
     """Fit models with the same settings, one to each recording, as `SynapsNet.fit` does; several share one decoder."""
     settings, fabric = models[0].settings, models[0].fabric
@@ -479,28 +479,31 @@ def fit_models(
     ]
     infers_apart = models[0]._infers_apart(recordings[0])
 
-    def part(k: int) -> Callable[[float], None]:
-        return lambda fraction: progress((k + fraction) / (1 + infers_apart))
+    def part(name: str) -> Progress:
+        return lambda stage, fraction: progress(f"{name}: {stage}" if infers_apart else stage, fraction)
 
     forecasters = inferrers = FittedModel.fit(
         forecast, settings, fabric, forecasts=True,
         pretrained=None if pretrained is None else pretrained._fitted(),
-        checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part(0),
+        checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part("forecasts"),
     )  # fmt: skip
     if infers_apart:
         for forecaster in forecasters:
             del forecaster.connectivity  # large, and replaced
-        to_infer = [model._to_infer(recording) for model, recording in zip(models, recordings, strict=True)]
+        deconvolving = partial(part("connections"), "deconvolution")
+        to_infer = [
+            model._to_infer(recording, deconvolving) for model, recording in zip(models, recordings, strict=True)
+        ]
         inferrers = FittedModel.fit(
             to_infer, settings, fabric, forecasts=False,
-            checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=part(1),
+            checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=part("connections"),
         )  # fmt: skip
     for model, recording, forecaster, inferrer in zip(models, recordings, forecasters, inferrers, strict=True):
         model._forecaster = forecaster
         model.history_ = {"forecast": forecaster.history}
         if infers_apart:
             model.history_["inference"] = inferrer.history
-        model.connectivity_ = _with_delays(inferrer.connectivity, recording)
+        model.connectivity_ = _with_delays(inferrer.connectivity, recording, progress)
         model.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
         if not (np.isfinite(model.connectivity_.scores).all() and np.isfinite(model.embedding_).all()):
             raise InputError(
@@ -509,9 +512,12 @@ def fit_models(
             )
 
 
-def _with_delays(connectivity: Connectome, recording: Recording) -> Connectome:
+def _with_delays(connectivity: Connectome, recording: Recording, progress: Progress = unheard) -> Connectome:
     """The connectome with delays of probable connections, if the recording has spike times finer than its bins."""
     if recording.modality == "calcium" or recording.spike_times is None or connectivity.local_fdr is None:
         return connectivity
+    progress("delays", 0.0)
     probable = connectivity.local_fdr < 0.5
-    return replace(connectivity, delay_s=transmission_delays(recording.spike_times, connectivity.scores, probable))
+    delay_s = transmission_delays(recording.spike_times, connectivity.scores, probable)
+    progress("delays", 1.0)
+    return replace(connectivity, delay_s=delay_s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -20,15 +22,18 @@ from synapsnet.errors import InputError
 from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_evidence, mean_gain
 from synapsnet.inference.posterior import FINE_STEP_S, posterior
+from synapsnet.inference.spectra import in_order
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
 from synapsnet.multi_step import SPANS, MultiStep, recent_means
+from synapsnet.progress import Advance, Counter, Progress, unheard
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import Segments, split_rows
-from synapsnet.training import History, Schedule, Task, mean_loss, train
+from synapsnet.stages import Stages, Tensors
+from synapsnet.training import History, Schedule, Task, identity_of, mean_loss, train
 from synapsnet.windows import segments_of_process, stretches, windows
 
 if TYPE_CHECKING:
@@ -149,7 +154,7 @@ class FittedModel(nn.Module):
         pretrained: FittedModel | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
-        progress: Callable[[float], None] = lambda fraction: None,
+        progress: Progress = unheard,
     ) -> list[FittedModel]:
         """Normalise on the training part, build models of the data's size and train them, one for each material.
 
@@ -178,11 +183,16 @@ class FittedModel(nn.Module):
         )
         history = train(
             [task for _, task in prepared], schedule,
-            seed=settings.seed, fabric=fabric, checkpoint=checkpoint, resume=resume, progress=progress,
+            seed=settings.seed, fabric=fabric, checkpoint=checkpoint, resume=resume,
+            progress=lambda fraction: progress("training", fraction),
         )  # fmt: skip
-        for (fitted, task), material in zip(prepared, materials, strict=True):
+        for k, ((fitted, task), material) in enumerate(zip(prepared, materials, strict=True)):
+            stages = Stages(progress, fabric)
+            if checkpoint is not None:
+                identity = fitted._identity(task, material.recording)
+                stages = Stages(progress, fabric, checkpoint / str(k), resume, identity)
             fitted.history = history
-            fitted._conclude(material.recording, task, batch_steps, fabric, forecasts and not connectivity_only)
+            fitted._conclude(material.recording, task, batch_steps, stages, forecasts and not connectivity_only)
         return [fitted for fitted, _ in prepared]
 
     @classmethod
@@ -210,16 +220,36 @@ class FittedModel(nn.Module):
         x, b = fitted.normalise(values.to(device), behaviour.to(device))
         return fitted, Task(fitted.model, x, b, training, validation)
 
-    def _conclude(self, recording: Recording, task: Task, batch_steps: int, fabric: Fabric, forecasts: bool) -> None:
+    def _identity(self, task: Task, recording: Recording) -> str:
+        """Hash of everything that what follows training depends on."""
+        facts = [json.dumps(self.shape), str(recording.segments), identity_of([task])]
+        digest = hashlib.sha256(" ".join(facts).encode())
+        digest.update(np.ascontiguousarray(recording.position_um).data)
+        if recording.modality == "spikes" and recording.spike_times is not None:
+            digest.update(recording.spike_times.time_support.values.tobytes())
+            for train in in_order(recording.spike_times):
+                digest.update(train.data)
+        return digest.hexdigest()
+
+    def _conclude(self, recording: Recording, task: Task, batch_steps: int, stages: Stages, forecasts: bool) -> None:
         """After training: infer the connectivity and, if the model `forecasts`, fit what forecasts need besides."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
-        self.connectivity, weight = self._connectivity(recording, x, b, todo, fabric)
-        if forecasts:
+        self.connectivity, weight = self._connectivity(recording, x, b, todo, stages)
+
+        def readouts(advance: Advance) -> Tensors:
             if weight is not None and self.shape["connectivity"] == "free":
-                self._improve(weight, x, b, todo, task.checks(batch_steps), fabric)
+                check = task.checks(batch_steps)
+                self._improve(weight, x, b, todo, check, stages.fabric, lambda done: advance(done / 2))
             features = self._features_after(x, b, recording.segments)
-            own = n_own(self.shape)
-            self.ahead.fit(x, task.training, task.validation, self.model.n_steps, features, own, self._batch())
+            n_steps, own = self.model.n_steps, n_own(self.shape)
+            self.ahead.fit(
+                x, task.training, task.validation, n_steps, features, own, self._batch(),
+                lambda done: advance((1 + done) / 2),
+            )  # fmt: skip
+            return self.state_dict()
+
+        if forecasts:
+            self.load_state_dict(stages.result("readouts", readouts))
 
     @classmethod
     def build(cls, shape: dict[str, Any], errors: StandardErrors, seed: int) -> FittedModel:
@@ -244,9 +274,7 @@ class FittedModel(nn.Module):
         """Activity and behaviour as the model sees them."""
         return (values - self.centre).div_(self.scale), (behaviour - self.behaviour_centre) / self.behaviour_scale
 
-    def forecast(
-        self, recording: Recording, horizon: int, progress: Callable[[float], None]
-    ) -> npt.NDArray[np.float32]:
+    def forecast(self, recording: Recording, horizon: int, progress: Advance) -> npt.NDArray[np.float32]:
         """See `synapsnet.estimator.SynapsNet.forecast`."""
         n_neurons, n_behaviour, reach = (self.shape[name] for name in ("n_neurons", "n_behaviour", "horizon"))
         if not 1 <= horizon <= reach:
@@ -313,7 +341,14 @@ class FittedModel(nn.Module):
 
     @torch.no_grad()
     def _improve(
-        self, weight: Tensor, x: Tensor, b: Tensor, todo: list[Segments], check: list[Segments], fabric: Fabric
+        self,
+        weight: Tensor,
+        x: Tensor,
+        b: Tensor,
+        todo: list[Segments],
+        check: list[Segments],
+        fabric: Fabric,
+        advance: Advance = unheard,
     ) -> None:
         """Replace the trained `W` by `weight` if that forecasts the validation part better."""
         model = self.model
@@ -322,9 +357,10 @@ class FittedModel(nn.Module):
         trained = {name: value.clone() for name, value in model.state_dict().items()}
         loss = mean_loss(model, x, b, check, fabric)
         model.synapses.connectivity.set_weight(weight)
+        counted = Counter(NEWTON_STEPS * len(todo), advance)
         for _ in range(NEWTON_STEPS):  # fit the offsets to the new weights
             score, information = torch.zeros(2, *model.offset.shape, device=x.device)
-            for batch in todo:
+            for batch in counted(todo):
                 for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
                     past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
                     eta = model(past, context)
@@ -335,24 +371,35 @@ class FittedModel(nn.Module):
             model.load_state_dict(trained)
 
     def _connectivity(
-        self, recording: Recording, x: Tensor, b: Tensor, todo: list[Segments], fabric: Fabric
+        self, recording: Recording, x: Tensor, b: Tensor, todo: list[Segments], stages: Stages
     ) -> tuple[Connectome, Tensor | None]:
         """The inferred connectivity, with weights in units of the prediction; and its posterior mean as a `W`."""
-        n = self.shape["n_neurons"]
-        unit = self.model.likelihood.unit
+        n, unit, prior = self.shape["n_neurons"], self.model.likelihood.unit, self.shape["prior"]
         if self.model.synapses is None:
             return unconnected(n, unit), None
-        fine = resolves(recording)
-        if fine:
-            evidence, gain = spike_evidence(recording, x.device), mean_gain(self.model, x, b, todo, fabric)
-        else:
-            evidence, gain = gather_evidence(self.model, x, b, todo, fabric)
-        if not fine and self.shape["prior"] != "none":
-            imaged = recording.modality == "calcium"
-            evidence = calibrated(evidence, recording.position_um if imaged else None)
-        fine_steps = recording.dt_s <= FINE_STEP_S
-        connectome, mean = connectome_of(evidence, self.shape["prior"], unit, fine_steps)
-        return connectome, None if mean is None else mean.to(gain) / gain[:, None]
+
+        def evidence(advance: Advance) -> Tensors:
+            fabric = stages.fabric
+            if resolves(recording):
+                found = spike_evidence(recording, x.device, advance)
+                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, todo, fabric)}
+            found, gain = gather_evidence(self.model, x, b, todo, fabric, advance)
+            if prior != "none":
+                found = calibrated(found, recording.position_um if recording.modality == "calcium" else None)
+            return found.to_tensors() | {"gain": gain}
+
+        def connectome(advance: Advance) -> Tensors:
+            tensors = stages.result("evidence", evidence)
+            gain = tensors.pop("gain")
+            fine_steps = recording.dt_s <= FINE_STEP_S
+            found = connectome_of(Evidence.from_tensors(tensors), prior, unit, fine_steps, advance)
+            return {name: torch.from_numpy(matrix) for name, matrix in found.matrices.items()} | {"gain": gain}
+
+        tensors = stages.result("posterior", connectome)
+        gain = tensors.pop("gain")
+        weight = None if prior == "none" else tensors["weight"].to(gain) / gain[:, None]
+        matrices: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+        return Connectome(**matrices, unit=unit), weight
 
 
 def n_own(shape: dict[str, Any]) -> int:
@@ -372,18 +419,18 @@ def unconnected(n_neurons: int, unit: str) -> Connectome:
 
 
 def connectome_of(
-    evidence: Evidence, prior: str, unit: str, fine_steps: bool = False
-) -> tuple[Connectome, Tensor | None]:
-    """The connectome inferred from calibrated evidence, and the posterior mean of weights (None without `prior`)."""
+    evidence: Evidence, prior: str, unit: str, fine_steps: bool = False, advance: Advance = unheard
+) -> Connectome:
+    """The connectome inferred from calibrated evidence."""
     if prior == "none":
         weight, error = (matrix.cpu().numpy() for matrix in (evidence.estimate, evidence.standard_error))
-        return Connectome(weight, standard_error=error, unit=unit), None
-    connections = posterior(evidence if prior == "learned" else evidence.without_zero_lag(), fine_steps)
+        return Connectome(weight, standard_error=error, unit=unit)
+    evidence = evidence if prior == "learned" else evidence.without_zero_lag()
+    connections = posterior(evidence, fine_steps, advance)
     weight, error, p_value, local_fdr = (
         matrix.cpu().numpy() for matrix in (connections.mean, connections.sd, connections.p_value, connections.p_absent)
     )
-    connectome = Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
-    return connectome, connections.mean
+    return Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
 
 
 def _n_passes(updates_per_pass: float, spikes: bool, forecasts: bool, many: bool) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from synapsnet.devices import Device, Precision
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet, fit_models
+from synapsnet.progress import Progress, unheard
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 
@@ -20,7 +21,7 @@ def fit_together(
     precision: Precision = "32-true",
     checkpoint: Path | None = None,
     resume: bool = False,
-    progress: Callable[[float], None] = lambda fraction: None,
+    progress: Progress = unheard,
     **settings: Any,
 ) -> list[SynapsNet]:
     """Fit a SynapsNet to each recording, all with one decoder, which `SynapsNet.fit` can reuse for another recording.

@@ -21,13 +21,14 @@ training part does not show. Coefficients are then fitted to both parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from synapsnet.devices import as_double
+from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
 
 SPANS = (4, 16, 64, 256)  # steps; others, from 4 to 1,024, forecast about as well (docs/forecasts.md)
@@ -87,6 +88,7 @@ class MultiStep(nn.Module):
         features: Callable[[Tensor], Tensor],
         n_own: int,
         batch: int,
+        advance: Advance = unheard,
     ) -> None:
         """Choose shrinkage and features on the validation part, and fit to it and the training part.
 
@@ -103,17 +105,20 @@ class MultiStep(nn.Module):
             How many of the features, at the beginning, are the neuron's own.
         batch : int
             Number of windows at a time.
+        advance : callable
+            Told the fraction done.
         """
         longest = max(stop - start for start, stop in training)
         reach = min(len(self.level), longest - n_steps)
-        ours = _Moments.of(values, _origins(training, n_steps, reach), reach, features, batch)
-        later = _origins(validation, n_steps, reach)
-        checked = _Moments.of(values, later, reach, features, batch) if len(later) else ours
+        earlier, later = (_split(_origins(part, n_steps, reach), values, batch) for part in (training, validation))
+        counted = Counter(len(earlier) + len(later), advance)
+        ours = _Moments.of(values, earlier, reach, features, counted)
+        checked = _Moments.of(values, later, reach, features, counted) if later else ours
         candidates = _candidates(ours, n_own)
         information, moment = checked.centred(ours.feature, ours.target)
         losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
         best = torch.stack(losses).argmin(0).tolist()  # (H,)
-        whole = ours.joined(checked) if len(later) else ours
+        whole = ours.joined(checked) if later else ours
         candidates = _candidates(whole, n_own)
         chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
         self.coefficients[:reach] = chosen.to(self.coefficients)
@@ -154,6 +159,13 @@ def _origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
     return torch.cat([torch.arange(a + n_steps, max(a + n_steps, b - reach + 1)) for a, b in segments])
 
 
+def _split(origins: Tensor, values: Tensor, batch: int) -> Sequence[Tensor]:
+    """Evenly spaced ones of many origins, in batches."""
+    wanted = max(1, FIT_VALUES // values.shape[1])
+    used = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
+    return torch.split(used, batch) if len(used) else ()
+
+
 @dataclass(frozen=True)
 class _Moments:
     """Means over n windows of features (N, F), targets (N, H) and their products (N, F, F), (N, F, H)."""
@@ -166,19 +178,23 @@ class _Moments:
 
     @classmethod
     def of(
-        cls, values: Tensor, origins: Tensor, horizon: int, features: Callable[[Tensor], Tensor], batch: int
+        cls,
+        values: Tensor,
+        origins: Sequence[Tensor],
+        horizon: int,
+        features: Callable[[Tensor], Tensor],
+        counted: Counter,
     ) -> _Moments:
-        """The moments for the next H steps after each window, from evenly spaced windows if there are many."""
-        wanted = max(1, FIT_VALUES // values.shape[1])
-        used = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
+        """The moments for the next H steps after the windows that end before each of `origins`."""
         sums: list[Tensor] = []
-        for first in torch.split(used, batch):
+        for first in counted(origins):
             z = features(first).transpose(0, 1)  # (N, B, F)
             y = torch.stack([values[first + h] for h in range(horizon)]).permute(2, 1, 0)  # (N, B, H)
             parts = [z.sum(1), y.sum(1), z.transpose(1, 2) @ z, z.transpose(1, 2) @ y]
             parts = [as_double(part) for part in parts]
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
-        return cls(len(used), *(part / max(1, len(used)) for part in sums))
+        n = sum(map(len, origins))
+        return cls(n, *(part / max(1, n) for part in sums))
 
     def joined(self, other: _Moments) -> _Moments:
         """The moments of both sets of windows together."""

@@ -16,7 +16,7 @@ import math
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -35,6 +35,7 @@ from synapsnet.io import read, write_recording
 from synapsnet.io.reader import Notify
 from synapsnet.io.truth import Truth
 from synapsnet.printable import printable
+from synapsnet.progress import Progress, unheard
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
 from synapsnet.splits import holdout
@@ -50,8 +51,6 @@ SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # added
 OURS = (DESCRIPTION, *SCORED, CHECKPOINT, *MODELS, RECORDING)
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
 PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "brian2")
-
-Progress = Callable[[str, float | None], None]  # what is being done, and the fraction done (None: unknown)
 
 
 class RunDescription(BaseModel):
@@ -112,7 +111,7 @@ def fit_run(
     pretrained: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    progress: Progress = lambda what, fraction: None,
+    progress: Progress = unheard,
 ) -> None:
     """Fit SynapsNet and its ablation, and save everything in `folder`.
 
@@ -204,7 +203,7 @@ def _fit(
             pretrained=teachers[name],
             checkpoint=folder / CHECKPOINT / name,
             resume=resume,
-            progress=lambda fraction, what=what: progress(what, fraction),  # type: ignore[misc]
+            progress=lambda stage, fraction, what=what: progress(f"{what}: {stage}", fraction),  # type: ignore[misc]
         )
         description.seconds[name] = time.perf_counter() - started
         if fabric.is_global_zero:

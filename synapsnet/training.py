@@ -12,10 +12,10 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 import torch
@@ -26,6 +26,7 @@ from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder
 from synapsnet.limits import require_time
 from synapsnet.model import SynapsNetModel
+from synapsnet.progress import Advance, unheard
 from synapsnet.splits import Segments
 from synapsnet.windows import batches, n_targets, require_windows, segments_of_process, windows
 
@@ -122,7 +123,7 @@ def train(
     fabric: Fabric | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-    progress: Callable[[float], None] = lambda fraction: None,
+    progress: Advance = unheard,
 ) -> History:
     """Fit models in place, with their batches mixed, and keep the parameters of the best validation loss.
 
@@ -160,7 +161,7 @@ def train(
     state = _State([task.model for task in tasks], seed)
     identity = ""
     if checkpoint is not None:
-        identity = _identity(tasks, schedule, seed)
+        identity = identity_of(tasks, vars(schedule), seed)
         make_folder(checkpoint)
         if resume and (checkpoint / STATE).exists():
             _restore(checkpoint, state, identity)
@@ -198,7 +199,7 @@ def _one_pass(
     state: _State,
     peak: float,
     fabric: Fabric,
-    progress: Callable[[float], None],
+    progress: Advance,
 ) -> tuple[float, float]:
     """Update the models on each batch once, in random order; the mean loss, and that of the first batch."""
     todo = [(task, batch) for task in tasks for batch in task.batches(schedule.batch_steps)]
@@ -351,10 +352,10 @@ def _rise_and_fall(fraction: float) -> float:
 STATE = "checkpoint.safetensors"
 
 
-def _identity(tasks: Sequence[Task], schedule: Schedule, seed: int) -> str:
-    """Hash of everything that determines the result, so that no other fit is resumed by mistake."""
+def identity_of(tasks: Sequence[Task], *settings: Any) -> str:
+    """Hash of models, data and settings: of all that determines a result, so that no other is resumed by mistake."""
     parts = [(asdict(task.model.architecture), task.training, task.validation) for task in tasks]
-    digest = hashlib.sha256(json.dumps([vars(schedule), seed, parts]).encode())
+    digest = hashlib.sha256(json.dumps([*settings, parts]).encode())
     for task in tasks:
         trained = [str(parameter.requires_grad) for parameter in task.model.parameters()]
         digest.update(" ".join(trained).encode())

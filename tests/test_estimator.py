@@ -71,11 +71,13 @@ def with_values(recording: Recording, values: Any) -> Recording:
     )
 
 
-def toy(modality: Any = "calcium", n_steps: int = 600, n: int = 3, seed: int = 0, **more: Any) -> Recording:
+def toy(
+    modality: Any = "calcium", n_steps: int = 600, n: int = 3, seed: int = 0, dt_s: float = 0.02, **more: Any
+) -> Recording:
     """Independent neurons: noise, or spikes that come several in a bin."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(n_steps, n)) if modality == "calcium" else rng.poisson(0.3, (n_steps, n))
-    return Recording.from_array(values, 0.02, modality, **more)
+    return Recording.from_array(values, dt_s, modality, **more)
 
 
 def everything(model: SynapsNet) -> dict[str, Any]:
@@ -506,19 +508,61 @@ def test_fitting_leaves_the_global_generators_alone():
 # ------------------------------------------------------------------------------------ interrupt and resume
 
 
-@pytest.mark.parametrize("fraction", [0.3, 0.8])
-def test_an_interrupted_fit_resumes_to_the_same_result(tmp_path, fraction):
-    """While the forecasting model trains, and while the one for the connectivity does."""
+STAGES = [
+    f"{part}: {stage}" for part in ("forecasts", "connections") for stage in ("training", "evidence", "posterior")
+]
 
-    def interrupt(done: float) -> None:
-        if done >= fraction:
+
+def interrupt_at(stage: str, fraction: float) -> Callable[[str, float], None]:
+    def progress(now: str, done: float) -> None:
+        if now == stage and done >= fraction:
             raise KeyboardInterrupt
 
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("stage", "fraction"),
+    [*((stage, 0.3) for stage in STAGES), *((stage, 1.0) for stage in (*STAGES, "forecasts: readouts"))],
+)
+def test_an_interrupted_fit_resumes_to_the_same_result(tmp_path, stage, fraction):
+    """Within each stage of both models, and between two."""
     recording, settings = toy(n_steps=1500), {"epochs": 3, "horizon": 4}
     with pytest.raises(KeyboardInterrupt):
-        SynapsNet(**settings).fit(recording, checkpoint=tmp_path, progress=interrupt)
+        SynapsNet(**settings).fit(recording, checkpoint=tmp_path, progress=interrupt_at(stage, fraction))
     resumed = SynapsNet(**settings).fit(recording, checkpoint=tmp_path, resume=True)
     assert identical(resumed, SynapsNet(**settings).fit(recording))
+
+
+@pytest.mark.parametrize(("modality", "dt_s"), [("calcium", 0.02), ("spikes", 0.02), ("spikes", 0.005)])
+def test_finished_stages_are_not_computed_again(tmp_path, monkeypatch, modality, dt_s):
+    recording, settings = toy(modality, n_steps=1500, dt_s=dt_s), {"epochs": 3, "horizon": 4}
+    whole = SynapsNet(**settings).fit(recording, checkpoint=tmp_path)
+    for owner, name in [
+        (fitted, "spike_evidence"), (fitted, "gather_evidence"), (fitted, "calibrated"), (fitted, "posterior"),
+        (fitted.FittedModel, "_improve"), (fitted.MultiStep, "fit"),
+    ]:  # fmt: skip
+        monkeypatch.setattr(owner, name, None)
+    assert identical(SynapsNet(**settings).fit(recording, checkpoint=tmp_path, resume=True), whole)
+
+
+@pytest.mark.parametrize("other", [{"prior": "lags"}, {"horizon": 2}])
+def test_stages_of_other_settings_are_computed_anew(tmp_path, other):
+    """The training is the same with these settings, so it is resumed."""
+    recording = toy()
+    SynapsNet(**{"epochs": 1, "horizon": 4}).fit(recording, checkpoint=tmp_path)
+    settings = {"epochs": 1, "horizon": 4} | other
+    assert identical(
+        SynapsNet(**settings).fit(recording, checkpoint=tmp_path, resume=True), SynapsNet(**settings).fit(recording)
+    )
+
+
+def test_refuses_a_damaged_result_of_a_stage(tmp_path):
+    SynapsNet(epochs=1).fit(toy(), checkpoint=tmp_path)
+    file = tmp_path / "inference" / "0" / "posterior.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(InputError, match=r"posterior.safetensors is damaged .* without --resume"):
+        SynapsNet(epochs=1).fit(toy(), checkpoint=tmp_path, resume=True)
 
 
 def test_refuses_to_resume_from_another_recording(tmp_path):
@@ -527,23 +571,21 @@ def test_refuses_to_resume_from_another_recording(tmp_path):
         SynapsNet(epochs=1).fit(toy(seed=1), checkpoint=tmp_path, resume=True)
 
 
-def test_progress_rises_to_one():
-    seen: list[float] = []
-    SynapsNet(epochs=2).fit(toy(), progress=seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1.0
+def test_progress_of_each_stage_rises_to_one():
+    seen: dict[str, list[float]] = {}
+    SynapsNet(epochs=2).fit(toy(), progress=lambda stage, done: seen.setdefault(stage, []).append(done))
+    assert list(seen) == [*STAGES[:3], "forecasts: readouts", "connections: deconvolution", *STAGES[3:]]
+    for fractions in seen.values():
+        assert fractions == sorted(fractions)
+        assert fractions[-1] == 1.0
 
 
 def test_a_refit_that_is_interrupted_leaves_the_earlier_fit_whole():
     model = quick(toy())
     before = everything(model)
 
-    def interrupt(done: float) -> None:
-        if done > 0.6:  # the forecasting model is ready
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        model.fit(toy(seed=1), progress=interrupt)
+        model.fit(toy(seed=1), progress=interrupt_at("connections: training", 0.5))
     after = everything(model)
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
@@ -569,7 +611,7 @@ def test_nothing_saved_is_a_pickle(tmp_path):
     SynapsNet(epochs=1).fit(toy(), checkpoint=tmp_path / "checkpoint").save(tmp_path)
     files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {path.suffix for path in files} == {".json", ".safetensors"}
-    assert len(files) == 4
+    assert len(files) == 9
     for path in files:
         with pytest.raises(Exception, match=r"."), path.open("rb") as file:
             list(pickletools.genops(file))

@@ -22,8 +22,9 @@ from synapsnet.connectome import MATRICES, Connectome
 from synapsnet.devices import Device
 from synapsnet.errors import InputError, border, unknown_name
 from synapsnet.files import atomic_paths, check_folder, locked
+from synapsnet.progress import Progress
 from synapsnet.recording import Recording
-from synapsnet.run import MODELS, SCORED, Progress, Run, load_run
+from synapsnet.run import MODELS, SCORED, Run, load_run
 from validation.methods import METHODS, STANDARD, Entry, find_entry, label
 from validation.metrics.connectivity import score_connectivity
 from validation.metrics.forecasting import score_forecasts

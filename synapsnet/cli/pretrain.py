@@ -51,7 +51,7 @@ def pretrain(
             models = fit_together(
                 data,
                 device=device,
-                progress=lambda fraction, what=what: steps(what, fraction),  # type: ignore[misc]
+                progress=lambda stage, fraction, what=what: steps(f"{what}: {stage}", fraction),  # type: ignore[misc]
                 **settings | changed,
             )
             models[0].save(output / name)  # all models have the same decoder

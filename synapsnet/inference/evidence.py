@@ -34,6 +34,7 @@ from torch import Tensor
 from synapsnet.devices import add_up
 from synapsnet.inference.changing_variance import ChangingVariance, mean_around, weighted
 from synapsnet.model import SynapsNetModel
+from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
 from synapsnet.windows import n_targets, segments_of_process, windows
 
@@ -110,10 +111,29 @@ class Evidence:
         """The evidence at the lags alone."""
         return replace(self, zero_lag=torch.zeros_like(self.zero_lag))
 
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Its fields by name; a matrix that holds one value and takes no memory (0 strides) as that value."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return {"n_steps": torch.tensor(self.n_steps)} | {
+            name: value if any(value.stride()) else value[:1, :1].clone() for name, value in tensors.items()
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> Evidence:
+        """The evidence that `to_tensors` gave."""
+        shape = tensors["estimate"].shape
+        matrices = {name: value.expand(shape) for name, value in tensors.items() if name != "n_steps"}
+        return cls(n_steps=int(tensors["n_steps"]), **matrices)
+
 
 @torch.no_grad()
 def gather_evidence(
-    model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric
+    model: SynapsNetModel,
+    x: Tensor,
+    b: Tensor,
+    batches: list[Segments],
+    fabric: Fabric,
+    advance: Advance = unheard,
 ) -> tuple[Evidence, Tensor]:
     """Evidence for every pair from a trained model, with the prior of training undone.
 
@@ -132,6 +152,8 @@ def gather_evidence(
         Batches of the training part.
     fabric : Fabric
         Its processes share the batches.
+    advance : callable
+        Told the fraction done.
 
     Returns
     -------
@@ -140,17 +162,21 @@ def gather_evidence(
         Mean gain of each neuron's decoder: the change of its prediction per unit of input current.
     """
     assert model.synapses is not None
-    stretches, gain, n_steps = _predict(model, x, b, batches, fabric)
+    n_newton = 1 if model.likelihood.constant_information else NEWTON_STEPS  # one reaches a parabola's top
+    counted = Counter((3 + 2 * n_newton) * sum(map(len, batches)), advance)
+    stretches, gain, n_steps = _predict(model, x, b, batches, fabric, counted)
     n = x.shape[1]
     covariance = torch.zeros(n, n, dtype=gain.dtype, device=x.device)
-    for h, *_ in stretches:
+    for h, *_ in counted(stretches):
         covariance += h.T @ h / n_steps
     covariance = add_up(fabric, covariance)
     precision = _inverse(covariance)
     sd_sent = covariance.diagonal().clamp(min=_smallest_variance(covariance)).sqrt()
     del covariance
-    estimate = gain[:, None] * model.synapses.weight + _maximise_likelihood(model, stretches, precision, fabric)
-    return _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric), gain
+    added = _maximise_likelihood(model, stretches, precision, n_newton, fabric, counted)
+    estimate = gain[:, None] * model.synapses.weight + added
+    del added
+    return _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric, counted), gain
 
 
 def mean_gain(model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric) -> Tensor:
@@ -178,7 +204,7 @@ def _double(x: Tensor) -> torch.dtype:
 
 
 def _predict(
-    model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric
+    model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric, counted: Counter
 ) -> tuple[Stretches, Tensor, int]:
     """Sent activity about its mean, predictions and targets; the decoders' mean gains; the steps of all processes."""
     assert model.synapses is not None
@@ -187,7 +213,8 @@ def _predict(
     stretches: Stretches = []
     gain = torch.zeros(n, dtype=_double(x), device=x.device)
     for batch in batches:
-        for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
+        ours = segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
+        for start, stop in counted(ours):
             past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
             sent = model.synapses.filtered(past)
             eta, slope = _decode(model, past, context)
@@ -197,14 +224,16 @@ def _predict(
     return [(h.sub_(mean), eta, target) for h, eta, target in stretches], add_up(fabric, gain), n_steps
 
 
-def _maximise_likelihood(model: SynapsNetModel, stretches: Stretches, precision: Tensor, fabric: Fabric) -> Tensor:
+def _maximise_likelihood(
+    model: SynapsNetModel, stretches: Stretches, precision: Tensor, n_newton: int, fabric: Fabric, counted: Counter
+) -> Tensor:
     """(N, N) weights w to be added to the trained ones; the predictions in `stretches` are updated in place."""
     n = len(precision)
     weight = torch.zeros_like(precision)
-    for _ in range(1 if model.likelihood.constant_information else NEWTON_STEPS):  # one reaches a parabola's top
+    for _ in range(n_newton):
         information, offset_score, slope, curvature = torch.zeros(4, n, dtype=precision.dtype, device=precision.device)
         gradient = torch.zeros_like(precision)
-        for h, eta, target in stretches:
+        for h, eta, target in counted(stretches):
             score = model.score(eta, target)
             information += model.fisher_information(eta).sum(0)
             gradient += score.T @ h
@@ -217,7 +246,7 @@ def _maximise_likelihood(model: SynapsNetModel, stretches: Stretches, precision:
         # postsynaptic neuron, sum_t J_i(t) d_i(t)^2 with d = h step^T: a parabola with it and the slope sum_t s_i(t)
         # d_i(t) has its top at slope / curvature.
         direction, changes = step.float().T, []
-        for h, eta, target in stretches:
+        for h, eta, target in counted(stretches):
             changes.append(change := h @ direction)
             slope += (model.score(eta, target) * change).sum(0)
             curvature += (model.fisher_information(eta) * change.square()).sum(0)
@@ -237,6 +266,7 @@ def _read_out(
     precision: Tensor,
     n_steps: int,
     fabric: Fabric,
+    counted: Counter,
 ) -> Evidence:
     """The evidence at the predictions in `stretches`, which are those of the estimate."""
     estimate = estimate.fill_diagonal_(0).float()  # not quite 0 by rounding
@@ -245,7 +275,7 @@ def _read_out(
     )
     information, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(3))
     changing_variance = ChangingVariance(precision)
-    for h, eta, target in stretches:
+    for h, eta, target in counted(stretches):
         score, step_information = model.score(eta, target), model.fisher_information(eta)
         residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
         residual_covariance += residual.T @ residual

@@ -84,6 +84,7 @@ from synapsnet.inference.pair_model import (
     PairModel,
 )
 from synapsnet.inference.uncertain_regression import expected_products, regress
+from synapsnet.progress import Advance, unheard
 
 FINE_STEP_S = 0.01  # about as long as a synaptic delay and the rise of a potential
 MOST_TO_NOTICED, NOTICED_RATE = 10.0, 0.05  # see `_Fit.bound_density`
@@ -113,10 +114,11 @@ class Posterior:
     p_value: Tensor
 
 
-def posterior(evidence: Evidence, fine_steps: bool = False) -> Posterior:
+def posterior(evidence: Evidence, fine_steps: bool = False, advance: Advance = unheard) -> Posterior:
     """The posterior of the module's docstring; O(N^2) per iteration. With fewer than 2 neurons nothing is known.
 
-    In steps that are fine, up to `FINE_STEP_S`, no connection acts within the step only.
+    In steps that are fine, up to `FINE_STEP_S`, no connection acts within the step only. `advance` is told the fraction
+    done, of as many iterations as there may be.
     """
     if len(evidence.estimate) < 2:
         nothing, certain = torch.zeros_like(evidence.estimate), torch.ones_like(evidence.estimate)
@@ -137,7 +139,8 @@ def posterior(evidence: Evidence, fine_steps: bool = False) -> Posterior:
     fit = _Fit(estimate / error, zero_lag, either_way, evidence.n_steps, pairs, fine_steps)
     if not evidence.has_zero_lag:
         fit.bound_density()
-    for _ in range(MOST_ITERATIONS):
+    for k in range(MOST_ITERATIONS):
+        advance(k / MOST_ITERATIONS)
         before = fit.p_absent
         fit.update()
         if (fit.p_absent - before).abs().mean() < TOLERANCE:

@@ -27,6 +27,8 @@ import pynapple as nap
 import torch
 from torch import Tensor
 
+from synapsnet.progress import Advance, Counter, unheard
+
 SEGMENT_S = 0.256  # of spectra: four times as long as the lags that are looked at
 SEGMENTS_AT_ONCE = 4  # overlapping at any time: every coincidence then counts the same, wherever it lies
 LONGEST_LAG_S = 0.060
@@ -96,7 +98,9 @@ def partial_coherence(matrix: Tensor, n_segments: int) -> Tensor:
     return (-inverse / size[:, None] / size).fill_diagonal_(0)
 
 
-def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device) -> CrossSpectra:
+def cross_spectra(
+    spike_times: nap.TsGroup, step_s: float, device: torch.device, advance: Advance = unheard
+) -> CrossSpectra:
     """Cross-spectra of all pairs of neurons, segments within epochs.
 
     Parameters
@@ -106,6 +110,8 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
         zeros.
     step_s : float
     device : torch.device
+    advance : callable
+        Told the fraction done.
 
     Returns
     -------
@@ -134,7 +140,7 @@ def cross_spectra(spike_times: nap.TsGroup, step_s: float, device: torch.device)
             spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0).contiguous()  # (F, N, S)
             total.baddbmm_(spectrum, spectrum.mH)
             n_segments += len(chunk)
-    for matrix in total.div_(n_segments):
+    for matrix in Counter(len(total), advance)(total.div_(n_segments)):
         partial = partial_coherence(matrix, n_segments)
         matrix.triu_().add_(partial.tril_(-1))
     return CrossSpectra(total, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))

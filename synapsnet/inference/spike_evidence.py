@@ -30,11 +30,13 @@ from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.hidden_sources import HiddenSources
 from synapsnet.inference.responses import Responses, displaced
 from synapsnet.inference.spectra import SEGMENT_S, cross_spectra, time_resolution_s
+from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.recording import Recording, binned_spike_times
 
 STEP_S = 0.001  # resolution of correlograms, or that of the spikes where it is coarser
 LONGEST_STEP_S = 0.010  # in longer ones a connection acts within a step, and has no direction
 MOST_OPERATIONS, MOST_BYTES = 3e13, 1e10  # of cross-spectra; beyond them the resolution is halved
+SPECTRA_SHARE = 0.6  # of the time
 LEAST_COINCIDENCES = 2.0  # expected under a response
 
 
@@ -66,13 +68,15 @@ def resolution_s(recording: Recording) -> float:
 
 
 @torch.no_grad()
-def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
+def spike_evidence(recording: Recording, device: torch.device, advance: Advance = unheard) -> Evidence:
     """Evidence for every pair of neurons of a recording that `resolves`.
 
     Parameters
     ----------
     recording : Recording
     device : torch.device
+    advance : callable
+        Told the fraction done.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
         presynaptic spike, summed over the bins of the recording.
     """
     trains = binned_spike_times(recording) if recording.spike_times is None else recording.spike_times
-    spectra = cross_spectra(trains, _step_s(recording), device)
+    spectra = cross_spectra(trains, _step_s(recording), device, lambda done: advance(SPECTRA_SHARE * done))
     correlograms = Correlograms.learn(spectra)
     responses = Responses.learn(correlograms)
     n = len(spectra.rate_hz)
@@ -90,7 +94,8 @@ def spike_evidence(recording: Recording, device: torch.device) -> Evidence:
     displaced_filters = displaced(responses.response, len(spectra.lags), spectra.step_s)
     hidden = HiddenSources(n, correlograms.learning, spectra) if responses.differing_delays else None
     everyone = torch.arange(n, device=device)
-    for rows in correlograms.blocks():
+    blocks = correlograms.blocks()
+    for rows in Counter(len(blocks), lambda done: advance(SPECTRA_SHARE + (1 - SPECTRA_SHARE) * done))(blocks):
         values, noise, coincidences = correlograms(rows, everyone)
         flat = values.flatten(0, 1)
         estimate, size_error = responses(flat, coincidences.flatten())

@@ -27,8 +27,9 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, check_folder, locked
 from synapsnet.inference.spike_evidence import STEP_S, resolution_s
 from synapsnet.io.reader import Notify
+from synapsnet.progress import Progress
 from synapsnet.recording import Recording, binned_spike_times
-from synapsnet.run import Progress, Run, RunDescription, load_run, read_description
+from synapsnet.run import Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
 from validation.activity.statistics import calcium_statistics, noise_level, spike_statistics
 from validation.assessment.expected_recovery import expected

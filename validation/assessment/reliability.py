@@ -17,6 +17,7 @@ import numpy.typing as npt
 from synapsnet.array_types import Float64Array, FloatArray
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
+from synapsnet.progress import Advance, unheard
 from synapsnet.recording import Recording
 from synapsnet.splits import Segments, alternating
 from validation.activity.surrogates import circular_shift, p_value
@@ -31,7 +32,6 @@ N_RESAMPLES = 200
 RUNNING = ("run", "speed", "wheel")  # parts of the names of running variables
 
 Infer = Callable[[Recording], Connectome]
-Advance = Callable[[float], None]
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 
@@ -50,7 +50,7 @@ def null_correlations(
     *,
     n_surrogates: int = 3,
     seed: int = 0,
-    progress: Advance = lambda fraction: None,
+    progress: Advance = unheard,
 ) -> Null:
     """Odd blocks of time of each surrogate against even blocks of each: `n_surrogates` squared correlations.
 
@@ -93,7 +93,7 @@ def reliability(
     null: Null,
     *,
     seed: int = 0,
-    progress: Advance = lambda fraction: None,
+    progress: Advance = unheard,
 ) -> tuple[Reliability, Arrays]:
     """Connectivity from odd against even blocks of time, and from the first against the second half.
 
