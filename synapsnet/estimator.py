@@ -16,6 +16,7 @@ import sklearn.exceptions
 import torch
 from sklearn.base import BaseEstimator
 
+from synapsnet.activity_checks import extremes
 from synapsnet.connectome import Connectome
 from synapsnet.deconvolution import deconvolve
 from synapsnet.devices import Device, Precision, kind_of_device, launch, torch_device
@@ -34,6 +35,7 @@ from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.listed_connectome import from_arrays, to_arrays
+from synapsnet.memmap import is_large
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.progress import Advance, Progress, unheard
 from synapsnet.recording import Recording
@@ -311,8 +313,9 @@ class SynapsNet(BaseEstimator):
         decoder = settings.n_hidden * (settings.n_embedding + n_steps + at_once * n)
         readout = n_features({"n_steps": n_steps, "connectivity": settings.connectivity})
         per_neuron = n * (settings.n_embedding + settings.horizon * readout)
+        in_memory = 0 if is_large(recording.values.shape) else 3 * recording.values.size
         require_memory(
-            4 * (3 * recording.values.size + 4 * per_neuron + decoder)
+            4 * (in_memory + 4 * per_neuron + decoder)
             + max(BYTES_PER_PAIR * n**2, spectra_bytes(recording) if resolves(recording) else 0),
             f"A fit of {n} neurons in {recording.n_steps} steps with {settings.n_hidden} hidden units, embeddings of "
             f"{settings.n_embedding} and a horizon of {settings.horizon}",
@@ -440,7 +443,7 @@ class SynapsNet(BaseEstimator):
         chosen = self.settings.likelihood
         if recording.modality == "calcium":
             return _of_calcium(chosen)
-        return _of_spikes(chosen, float(recording.values.max()))
+        return _of_spikes(chosen, float(extremes(recording.values)[1].max()))
 
 
 def _of_calcium(chosen: str) -> str:

@@ -24,10 +24,13 @@ from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_
 from synapsnet.inference.posterior import FINE_STEP_S, posterior
 from synapsnet.inference.spectra import in_order
 from synapsnet.inference.spike_evidence import resolves, spike_evidence
+from synapsnet.memmap import blocks
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
-from synapsnet.model.likelihoods import LIKELIHOODS, scale_of
+from synapsnet.model.likelihoods import LIKELIHOODS
+from synapsnet.model.summary import Summary
 from synapsnet.multi_step import SPANS, MultiStep, recent_means
+from synapsnet.normalised import Activity, normalised
 from synapsnet.progress import Advance, Counter, Progress, unheard
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
@@ -200,24 +203,22 @@ class FittedModel(nn.Module):
         """An untrained model of the right size, and the normalised data on the device."""
         recording = material.recording
         training, validation = split_rows(recording.segments, settings.validation_fraction, gap=material.n_steps)
-        values = torch.from_numpy(material.activity)
-        behaviour = torch.from_numpy(recording.behaviour_values)
-        rows = torch.cat([torch.arange(a, b) for a, b in training])
         likelihood = LIKELIHOODS[material.likelihood](recording.n_neurons)
-        train_values = values[rows]
-        centre, scale = likelihood.normalisation(train_values)
-        train_values.sub_(centre).div_(scale)
-        offset, errors = likelihood.start(train_values)
+        parts = (block for a, b in training for block in blocks(material.activity[a:b]))
+        seen = Summary.of(map(torch.from_numpy, parts))
+        centre, scale = likelihood.normalisation(seen)
+        seen = seen.normalised(centre, scale)
+        offset, errors = likelihood.start(seen)
         fitted = cls.build(shape_of(material, settings), errors, settings.seed)
         fitted.model.likelihood, fitted.model.offset = likelihood, offset
         fitted.centre, fitted.scale = centre, scale
-        if behaviour.shape[1]:
-            fitted.behaviour_centre = behaviour[rows].mean(0)
-            fitted.behaviour_scale = scale_of(behaviour[rows])
-        fitted.lowest, fitted.highest = train_values.amin(0), train_values.amax(0)
-        fitted.rest = train_values.mean(0)
+        if recording.behaviour_values.shape[1]:
+            behaviour = torch.from_numpy(recording.behaviour_values)
+            shown = Summary.of(behaviour[a:b] for a, b in training)
+            fitted.behaviour_centre, fitted.behaviour_scale = shown.mean, shown.scale
+        fitted.lowest, fitted.highest, fitted.rest = seen.lowest, seen.highest, seen.mean
         fitted.to(device)
-        x, b = fitted.normalise(values.to(device), behaviour.to(device))
+        x, b = fitted.normalise(material.activity, recording.behaviour_values)
         return fitted, Task(fitted.model, x, b, training, validation)
 
     def _identity(self, task: Task, recording: Recording) -> str:
@@ -270,9 +271,10 @@ class FittedModel(nn.Module):
         """A copy of the model that training does not change."""
         return copy.deepcopy(self.model).to(device).requires_grad_(False)
 
-    def normalise(self, values: Tensor, behaviour: Tensor) -> tuple[Tensor, Tensor]:
-        """Activity and behaviour as the model sees them."""
-        return (values - self.centre).div_(self.scale), (behaviour - self.behaviour_centre) / self.behaviour_scale
+    def normalise(self, values: npt.NDArray[np.float32], behaviour: npt.NDArray[np.float32]) -> tuple[Activity, Tensor]:
+        """Activity and behaviour as the model sees them, on its device."""
+        shown = torch.from_numpy(behaviour).to(self.centre.device)
+        return normalised(values, self.centre, self.scale), (shown - self.behaviour_centre) / self.behaviour_scale
 
     def forecast(self, recording: Recording, horizon: int, progress: Advance) -> npt.NDArray[np.float32]:
         """See `synapsnet.estimator.SynapsNet.forecast`."""
@@ -291,9 +293,7 @@ class FittedModel(nn.Module):
                 f"{recording.modality} in steps of {recording.dt_s:g} s. Give one of the same kind."
             )
         device, n_steps = self.centre.device, self.model.n_steps
-        x, b = self.normalise(
-            torch.from_numpy(recording.values).to(device), torch.from_numpy(recording.behaviour_values).to(device)
-        )
+        x, b = self.normalise(recording.values, recording.behaviour_values)
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
         features = self._features_after(x, b, recording.segments)
         for first, last in stretches(recording.segments, n_steps, self._batch()):
@@ -315,7 +315,7 @@ class FittedModel(nn.Module):
     def _batch(self) -> int:
         return max(1, FORECAST_BATCH_VALUES // (self.shape["n_neurons"] * self.shape["n_steps"]))
 
-    def _features_after(self, x: Tensor, b: Tensor, segments: Segments) -> Callable[[Tensor], Tensor]:
+    def _features_after(self, x: Activity, b: Tensor, segments: Segments) -> Callable[[Tensor], Tensor]:
         """A function that maps the first steps after B windows to features (B, N, F), see `synapsnet.multi_step`."""
         model = self.model
         lags = torch.arange(-model.n_steps, 0, device=x.device)
@@ -343,7 +343,7 @@ class FittedModel(nn.Module):
     def _improve(
         self,
         weight: Tensor,
-        x: Tensor,
+        x: Activity,
         b: Tensor,
         todo: list[Segments],
         check: list[Segments],
@@ -371,7 +371,7 @@ class FittedModel(nn.Module):
             model.load_state_dict(trained)
 
     def _connectivity(
-        self, recording: Recording, x: Tensor, b: Tensor, todo: list[Segments], stages: Stages
+        self, recording: Recording, x: Activity, b: Tensor, todo: list[Segments], stages: Stages
     ) -> tuple[Connectome, Tensor | None]:
         """The inferred connectivity, with weights in units of the prediction; and its posterior mean as a `W`."""
         n, unit, prior = self.shape["n_neurons"], self.model.likelihood.unit, self.shape["prior"]

@@ -49,14 +49,12 @@ def filled(shape: tuple[int, int], fill: Fill) -> Float32:
     InputError
         If the folder of temporary files has no room for a large array.
     """
-    n_rows, n_columns = shape
-    at_once = _rows_at_once(n_columns)
     if not is_large(shape):
         array = np.empty(shape, np.float32)
-        for start in range(0, n_rows, at_once):
-            fill(array[start : start + at_once], start)
+        for rows in rows_in_blocks(*shape):
+            fill(array[rows], rows.start)
         return array
-    return np.frombuffer(_pages(shape, fill, at_once), np.float32).reshape(shape)
+    return np.frombuffer(_pages(shape, fill), np.float32).reshape(shape)
 
 
 def is_large(shape: tuple[int, int]) -> bool:
@@ -66,10 +64,16 @@ def is_large(shape: tuple[int, int]) -> bool:
 
 def blocks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     """The rows of an array, block by block; of a large array only one block is in memory at a time."""
-    at_once = _rows_at_once(array.shape[1])
-    for start in range(0, len(array), at_once):
-        yield array[start : start + at_once]
+    for rows in rows_in_blocks(*array.shape):
+        yield array[rows]
         give_back(array)
+
+
+def rows_in_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """The rows of each block of an array of this shape."""
+    at_once = _rows_at_once(n_columns)
+    for start in range(0, n_rows, at_once):
+        yield slice(start, min(start + at_once, n_rows))
 
 
 def give_back(array: npt.NDArray[Any]) -> None:
@@ -81,7 +85,7 @@ def give_back(array: npt.NDArray[Any]) -> None:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
-def _pages(shape: tuple[int, int], fill: Fill, at_once: int) -> _Pages:
+def _pages(shape: tuple[int, int], fill: Fill) -> _Pages:
     """The rows of an array, in a temporary file. Errors that `fill` raises are passed on."""
     n_rows, n_columns = shape
     n_bytes = 4 * n_rows * n_columns
@@ -90,10 +94,10 @@ def _pages(shape: tuple[int, int], fill: Fill, at_once: int) -> _Pages:
             raise OSError("there is not so much room")
         file = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
     try:
-        buffer = np.empty((at_once, n_columns), np.float32)
-        for start in range(0, n_rows, at_once):
-            block = buffer[: n_rows - start]
-            fill(block, start)
+        buffer = np.empty((min(_rows_at_once(n_columns), n_rows), n_columns), np.float32)
+        for rows in rows_in_blocks(*shape):
+            block = buffer[: rows.stop - rows.start]
+            fill(block, rows.start)
             with _needs_room(shape):
                 file.write(block.data)
         with _needs_room(shape):

@@ -28,21 +28,23 @@ import torch
 from torch import Tensor, nn
 
 from synapsnet.devices import as_double
+from synapsnet.normalised import Activity
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
 
 SPANS = (4, 16, 64, 256)  # steps; others, from 4 to 1,024, forecast about as well (docs/forecasts.md)
 FIT_VALUES = 20_000_000  # windows x neurons to learn from at most
+SPANNED_VALUES = 16_000_000  # steps x neurons that a batch of windows spans at most
 SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the common coefficients, as a fraction of each neuron's information
 SMALLEST_RIDGE = 1e-6  # as a fraction of the largest feature: constant features, such as those of silent neurons, get 0
 
 
-def recent_means(values: Tensor, first: Tensor, begin: Tensor, rest: Tensor) -> Tensor:
+def recent_means(values: Activity, first: Tensor, begin: Tensor, rest: Tensor) -> Tensor:
     """(S, B, N) means over the last `SPANS` steps; steps before the epoch count as if neurons were at rest.
 
     Parameters
     ----------
-    values : (T, N) tensor
+    values : (T, N) tensor, or `Normalised`
     first : (B,) tensor
         The step after the last one that is known, for each of B windows.
     begin : (B,) tensor
@@ -81,7 +83,7 @@ class MultiStep(nn.Module):
     @torch.no_grad()
     def fit(
         self,
-        values: Tensor,
+        values: Activity,
         training: Segments,
         validation: Segments,
         n_steps: int,
@@ -94,7 +96,7 @@ class MultiStep(nn.Module):
 
         Parameters
         ----------
-        values : (T, N) tensor
+        values : (T, N) tensor, or `Normalised`
             Activity as the model sees it.
         training, validation : lists of (start, stop)
         n_steps : int
@@ -159,10 +161,12 @@ def _origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
     return torch.cat([torch.arange(a + n_steps, max(a + n_steps, b - reach + 1)) for a, b in segments])
 
 
-def _split(origins: Tensor, values: Tensor, batch: int) -> Sequence[Tensor]:
+def _split(origins: Tensor, values: Activity, batch: int) -> Sequence[Tensor]:
     """Evenly spaced ones of many origins, in batches."""
     wanted = max(1, FIT_VALUES // values.shape[1])
-    used = origins[:: -(-max(1, len(origins)) // wanted)].to(values.device)
+    apart = -(-max(1, len(origins)) // wanted)
+    used = origins[::apart].to(values.device)
+    batch = max(1, min(batch, SPANNED_VALUES // (apart * values.shape[1])))  # whose recent means need all between
     return torch.split(used, batch) if len(used) else ()
 
 
@@ -179,7 +183,7 @@ class _Moments:
     @classmethod
     def of(
         cls,
-        values: Tensor,
+        values: Activity,
         origins: Sequence[Tensor],
         horizon: int,
         features: Callable[[Tensor], Tensor],

@@ -520,10 +520,19 @@ def binned_spike_times(recording: Recording) -> nap.TsGroup:
     Interval statistics are accurate only if few intervals are shorter than a bin.
     """
     times, dt_s, epochs = recording.activity.times(), recording.dt_s, recording.epochs
+    steps: list[list[npt.NDArray[np.int32]]] = [[] for _ in range(recording.n_neurons)]
+    counts: list[list[npt.NDArray[np.int32]]] = [[] for _ in range(recording.n_neurons)]
+    start = 0
+    for block in blocks(recording.values):  # which is read once, row by row
+        neuron, step = np.nonzero(block.T)
+        borders = np.searchsorted(neuron, np.arange(1, recording.n_neurons))
+        for k, here in enumerate(np.split(step.astype(np.int32), borders)):
+            steps[k].append(here + start)
+            counts[k].append(np.rint(block[here, k]).astype(np.int32))
+        start += len(block)
     trains = {}
-    for k, counts in enumerate(recording.values.T):
-        bins = np.flatnonzero(counts)
-        n_spikes = np.rint(counts[bins]).astype(int)
+    for k in range(recording.n_neurons):
+        bins, n_spikes = np.concatenate(steps[k]), np.concatenate(counts[k])
         rank = np.arange(n_spikes.sum()) - np.repeat(np.cumsum(n_spikes) - n_spikes, n_spikes)
         within = (rank + 0.5) / np.repeat(n_spikes, n_spikes) - 0.5
         trains[k] = nap.Ts(np.repeat(times[bins], n_spikes) + dt_s * within, time_support=epochs)

@@ -34,6 +34,7 @@ from synapsnet.files import check_folder, locked, make_folder, write_text
 from synapsnet.io import read, write_recording
 from synapsnet.io.reader import Notify
 from synapsnet.io.truth import Truth
+from synapsnet.memmap import blocks
 from synapsnet.printable import printable
 from synapsnet.progress import Progress, unheard
 from synapsnet.recording import Recording
@@ -369,7 +370,8 @@ def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -
 def _hash(recording: Recording) -> str:
     digest = hashlib.sha256(repr((recording.dt_s, recording.modality, recording.segments)).encode())
     for array in (recording.values, recording.behaviour_values):
-        digest.update(np.ascontiguousarray(array).data)
+        for block in blocks(array):
+            digest.update(np.ascontiguousarray(block).data)
     return digest.hexdigest()
 
 

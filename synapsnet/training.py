@@ -25,7 +25,9 @@ from synapsnet.devices import add_up, add_up_gradients, launch
 from synapsnet.errors import InputError
 from synapsnet.files import atomic_path, make_folder
 from synapsnet.limits import require_time
+from synapsnet.memmap import rows_in_blocks
 from synapsnet.model import SynapsNetModel
+from synapsnet.normalised import Activity
 from synapsnet.progress import Advance, unheard
 from synapsnet.splits import Segments
 from synapsnet.windows import batches, n_targets, require_windows, segments_of_process, windows
@@ -89,7 +91,7 @@ class Task:
     ----------
     model : SynapsNetModel
         On the same device as the data.
-    values : (T, N) tensor
+    values : (T, N) tensor, or `Normalised`
         Normalised activity.
     behaviour : (T, V) tensor
     training, validation : lists of (start, stop)
@@ -97,7 +99,7 @@ class Task:
     """
 
     model: SynapsNetModel
-    values: Tensor
+    values: Activity
     behaviour: Tensor
     training: Segments
     validation: Segments
@@ -319,14 +321,16 @@ def _validation_loss(tasks: Sequence[Task], batch_steps: int, fabric: Fabric) ->
 
 
 @torch.no_grad()
-def mean_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, parts: list[Segments], fabric: Fabric) -> float:
+def mean_loss(
+    model: SynapsNetModel, values: Activity, behaviour: Tensor, parts: list[Segments], fabric: Fabric
+) -> float:
     """Mean negative log likelihood over all targets of some batches, computed by all processes together."""
     sizes = [n_targets(part, model.n_steps) for part in parts]
     losses = torch.stack([add_up(fabric, _our_loss(model, values, behaviour, part, fabric)) for part in parts])
     return float(sum(n * loss for n, loss in zip(sizes, losses.tolist(), strict=True)) / sum(sizes))
 
 
-def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:
+def _our_loss(model: SynapsNetModel, values: Activity, behaviour: Tensor, batch: Segments, fabric: Fabric) -> Tensor:
     """The contribution of this process to the mean over a batch; the contributions sum to that mean."""
     ours = segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
     if not ours:
@@ -336,7 +340,7 @@ def _our_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: S
     return loss * (n_targets(ours, model.n_steps) / n_targets(batch, model.n_steps))
 
 
-def batch_loss(model: SynapsNetModel, values: Tensor, behaviour: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
+def batch_loss(model: SynapsNetModel, values: Activity, behaviour: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
     """Mean negative log likelihood over the targets of a batch of stretches."""
     parts = [windows(values[a:b], behaviour[a:b], model.n_steps) for a, b in batch]
     past, context, target = parts[0] if len(parts) == 1 else (torch.cat(part) for part in zip(*parts, strict=True))
@@ -359,7 +363,8 @@ def identity_of(tasks: Sequence[Task], *settings: Any) -> str:
     for task in tasks:
         trained = [str(parameter.requires_grad) for parameter in task.model.parameters()]
         digest.update(" ".join(trained).encode())
-        for tensor in (*task.model.state_dict().values(), task.values, task.behaviour):
+        values = (task.values[rows] for rows in rows_in_blocks(*task.values.shape))
+        for tensor in (*task.model.state_dict().values(), task.behaviour, *values):
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()

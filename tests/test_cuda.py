@@ -137,7 +137,7 @@ def seen(fitted, spikes) -> dict[str, Evidence]:
     found = {}
     for device in ("cpu", CUDA):
         fit = fit.to(device)
-        x, b = fit.normalise(*(torch.from_numpy(v).to(device) for v in (spikes.values, spikes.behaviour_values)))
+        x, b = fit.normalise(spikes.values, spikes.behaviour_values)
         todo = Task(fit.model, x, b, [(0, 21_000)], [(21_100, N_BINS)]).batches(512)
         found[device] = gather_evidence(fit.model, x, b, todo, fitted["spikes"][device].fabric)[0]
     fit.to("cpu")

@@ -880,7 +880,7 @@ def test_infer_finds_what_fit_finds(modality, connectivity):
 def test_another_weight_is_forecast_with_only_if_it_forecasts_better(spike_recording):
     one = SynapsNet(epochs=1, device="cpu").fit(spike_recording)._fitted()
     model, fabric = one.model, launch("cpu")
-    data = one.normalise(torch.from_numpy(spike_recording.values), torch.from_numpy(spike_recording.behaviour_values))
+    data = one.normalise(spike_recording.values, spike_recording.behaviour_values)
     training, validation = split_rows(spike_recording.segments, 0.1, gap=model.n_steps)
     todo, check = batches(training, model.n_steps, 512), batches(validation, model.n_steps, 512)
     good, before = model.synapses.weight.detach().clone(), mean_loss(model, *data, check, fabric)

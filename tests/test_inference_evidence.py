@@ -36,7 +36,7 @@ def test_what_the_decoder_passes_on_of_a_current_changes_no_estimate(unconnected
     """However strong: where nothing is sent yet, the evidence is the same."""
     recording, model = unconnected
     fitted = model._forecaster
-    x, b = fitted.normalise(torch.from_numpy(recording.values), torch.zeros(len(recording.values), 0))
+    x, b = fitted.normalise(recording.values, recording.behaviour_values)
     todo = Task(fitted.model, x, b, [(0, 27_000)], [(27_100, 30_000)]).batches(512)
     assert fitted.model.synapses is not None
     with torch.no_grad():
@@ -128,7 +128,7 @@ def test_estimates_are_the_maximum_of_the_likelihood(monkeypatch):
     trained = SynapsNet(seed=0, epochs=1).fit(recording)
     model = trained._forecaster.model
     assert model.synapses is not None
-    x, b = trained._forecaster.normalise(torch.from_numpy(recording.values), torch.zeros(n_steps, 0))
+    x, b = trained._forecaster.normalise(recording.values, recording.behaviour_values)
     evidence, gain = gather_evidence(model, x, b, [[(0, n_steps)]], trained.fabric)
     with torch.no_grad():
         past, context, target = windows(x, b, model.n_steps)
@@ -151,7 +151,7 @@ def test_where_information_never_changes_one_step_and_half_of_the_products_say_t
     recording = Recording.from_array(values, 0.03, "calcium")
     model = SynapsNet(seed=0, epochs=2, device="cpu").fit(recording)
     fitted = model._forecaster
-    x, b = fitted.normalise(torch.from_numpy(recording.values), torch.zeros(3000, 0))
+    x, b = fitted.normalise(recording.values, recording.behaviour_values)
     todo = Task(fitted.model, x, b, [(0, 2700)], [(2710, 3000)]).batches(256)
     short, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
     likelihood = fitted.model.likelihood

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from synapsnet.model.likelihoods import LIKELIHOODS, MAX_LOG_RATE, Likelihood
+from synapsnet.model.summary import Summary
 
 N = 3
 COUNTS = np.arange(1000)
@@ -98,8 +99,8 @@ def test_training_starts_at_the_moments_of_the_data(name):
     truth, eta = build(name), torch.tensor([-0.5, 0.0, 0.5]).double()
     values = draw(name, truth, eta, 40_000)
     started = LIKELIHOODS[name](N).requires_grad_(False)
-    centre, scale = started.normalisation(values)
-    offset, errors = started.start((values - centre) / scale)
+    centre, scale = started.normalisation(Summary.of([values]))
+    offset, errors = started.start(Summary.of([(values - centre) / scale]))
     if name == "gaussian":
         assert centre == pytest.approx(eta, abs=0.05)
         assert scale == pytest.approx(torch.exp(truth.log_noise), rel=0.02)
@@ -136,8 +137,8 @@ def test_a_neuron_that_never_changes_starts_finite(name, constant):
     values = torch.full((50, N), constant)
     values[::2, 0] = 1.0 - constant
     likelihood = LIKELIHOODS[name](N)
-    centre, scale = likelihood.normalisation(values)
-    offset, errors = likelihood.start((values - centre) / scale)
+    centre, scale = likelihood.normalisation(Summary.of([values]))
+    offset, errors = likelihood.start(Summary.of([(values - centre) / scale]))
     eta = offset.expand(50, N)
     for found in (
         offset,

@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 
 from synapsnet import memmap
 from synapsnet.errors import InputError
+from synapsnet.estimator import SynapsNet
 from synapsnet.io import read, write_recording
 from synapsnet.memmap import blocks, filled, give_back
+from synapsnet.model.autoregression import autocovariances
+from synapsnet.normalised import normalised
 from synapsnet.recording import Recording, neuron_table
 
 
@@ -100,6 +103,43 @@ def test_a_recording_on_disk_is_checked_and_selected_as_one_in_memory(on_disk):
     values[:, 3] = 1
     with pytest.raises(InputError, match="never changes in neuron 3:"):
         Recording.from_array(filled(values.shape, fill), 0.01, "spikes")
+
+
+@pytest.mark.parametrize(("modality", "dt_s"), [("calcium", 0.03), ("spikes", 0.03), ("spikes", 0.005)])
+def test_a_recording_on_disk_is_fitted_as_one_in_memory(on_disk, monkeypatch, modality, dt_s):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(400, 3)) if modality == "calcium" else rng.poisson(0.3, (400, 3))
+    values = values.astype(np.float32)
+
+    def fill(block: np.ndarray, start: int) -> None:
+        block[:] = values[start : start + len(block)]
+
+    recordings = (Recording.from_array(array, dt_s, modality) for array in (filled(values.shape, fill), values))
+    fits = []
+    for recording, large_bytes in zip(recordings, (0, 2**30), strict=True):
+        monkeypatch.setattr(memmap, "LARGE_BYTES", large_bytes)
+        model = SynapsNet(epochs=2, horizon=3, n_history=4, device="cpu").fit(recording, checkpoint=on_disk / "kept")
+        fits.append((model.forecast(recording, 3), model.connectivity_.weight, model.connectivity_.local_fdr))
+    for one, other in zip(*fits, strict=True):
+        assert one == pytest.approx(other, abs=1e-4, nan_ok=True)
+
+
+def test_normalised_activity_is_read_by_steps_as_a_tensor_is(on_disk):
+    values, centre, scale = counted((12, 3)), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 3.0, 4.0])
+    activity = normalised(values, centre, scale)
+    whole = (torch.from_numpy(values) - centre) / scale
+    assert not isinstance(activity, torch.Tensor)
+    assert (len(activity), activity.shape, activity.device) == (12, (12, 3), whole.device)
+    for steps in (slice(2, 7), torch.tensor([3, 1, 11]), torch.tensor([[0, 1], [5, 6]])):
+        assert torch.equal(activity[steps], whole[steps])
+    assert np.array_equal(values, counted((12, 3)))  # unchanged
+
+
+def test_autocovariances_are_the_same_block_by_block(on_disk):
+    values = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    by_row = autocovariances(values, [(0, 25), (25, 27), (30, 60)], 4)
+    with patch.object(memmap, "BLOCK_BYTES", 2**20):
+        assert torch.allclose(by_row, autocovariances(values, [(0, 25), (25, 27), (30, 60)], 4), atol=1e-6)
 
 
 def test_our_own_files_are_read_to_disk(on_disk, spike_recording, tmp_path):

@@ -34,6 +34,7 @@ from torch import Tensor
 from synapsnet.devices import add_up
 from synapsnet.inference.changing_variance import ChangingVariance, mean_around, weighted
 from synapsnet.model import SynapsNetModel
+from synapsnet.normalised import Activity
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
 from synapsnet.windows import n_targets, segments_of_process, windows
@@ -129,7 +130,7 @@ class Evidence:
 @torch.no_grad()
 def gather_evidence(
     model: SynapsNetModel,
-    x: Tensor,
+    x: Activity,
     b: Tensor,
     batches: list[Segments],
     fabric: Fabric,
@@ -146,7 +147,8 @@ def gather_evidence(
     ----------
     model : SynapsNetModel
         With connections.
-    x, b : (T, N), (T, V) tensors
+    x : (T, N) tensor, or `Normalised`
+    b : (T, V) tensor
         Activity and behaviour as the model sees them.
     batches : list of lists of (start, stop)
         Batches of the training part.
@@ -179,7 +181,7 @@ def gather_evidence(
     return _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric, counted), gain
 
 
-def mean_gain(model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric) -> Tensor:
+def mean_gain(model: SynapsNetModel, x: Activity, b: Tensor, batches: list[Segments], fabric: Fabric) -> Tensor:
     """(N,) mean gain of each neuron's decoder, see `gather_evidence`."""
     n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
     gain = torch.zeros(x.shape[1], dtype=_double(x), device=x.device)
@@ -199,12 +201,12 @@ def _decode(model: SynapsNetModel, past: Tensor, context: Tensor) -> tuple[Tenso
     return eta.detach(), slope.sum(0)
 
 
-def _double(x: Tensor) -> torch.dtype:
+def _double(x: Activity) -> torch.dtype:
     return torch.float32 if x.device.type == "mps" else torch.float64  # which MPS does not have
 
 
 def _predict(
-    model: SynapsNetModel, x: Tensor, b: Tensor, batches: list[Segments], fabric: Fabric, counted: Counter
+    model: SynapsNetModel, x: Activity, b: Tensor, batches: list[Segments], fabric: Fabric, counted: Counter
 ) -> tuple[Stretches, Tensor, int]:
     """Sent activity about its mean, predictions and targets; the decoders' mean gains; the steps of all processes."""
     assert model.synapses is not None

@@ -146,10 +146,11 @@ def cross_spectra(
     return CrossSpectra(total, step_s, n_segments, torch.from_numpy(rate.astype(np.float32)).to(device))
 
 
-def in_order(spike_times: nap.TsGroup) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+def in_order(spike_times: nap.TsGroup) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     """(S,) times of all spikes in their order, and (S,) which neuron fired each, from 0 on."""
     trains = [spike_times[k].times() for k in spike_times.index]
-    times, neuron = np.concatenate(trains), np.repeat(np.arange(len(trains)), [len(train) for train in trains])
+    times = np.concatenate(trains)
+    neuron = np.repeat(np.arange(len(trains), dtype=np.int32), [len(train) for train in trains])
     order = np.argsort(times, kind="stable")
     return times[order], neuron[order]
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from synapsnet.memmap import rows_in_blocks
+from synapsnet.normalised import Activity
 from synapsnet.splits import Segments
 
 RIDGE = 1e-6  # of the variance
 
 
-def autocovariances(values: Tensor, segments: Segments, order: int) -> Tensor:
+def autocovariances(values: Activity, segments: Segments, order: int) -> Tensor:
     """(M + 1, N) autocovariance of each neuron at lags from 0 to M.
 
     Parameters
     ----------
-    values : (T, N) tensor
+    values : (T, N) tensor, or `Normalised`
         Activity of mean 0.
     segments : list of (start, stop)
         Row ranges; no product crosses the border of one.
@@ -25,10 +27,13 @@ def autocovariances(values: Tensor, segments: Segments, order: int) -> Tensor:
     products = torch.zeros(order + 1, values.shape[1], device=values.device)
     counts = torch.zeros(order + 1, 1, device=values.device)
     for start, stop in segments:
-        part = values[start:stop]
-        for lag in range(min(order + 1, len(part))):
-            products[lag] += torch.einsum("tn,tn->n", part[lag:], part[: len(part) - lag])
-            counts[lag] += len(part) - lag
+        for rows in rows_in_blocks(stop - start, values.shape[1]):
+            first = max(0, rows.start - order)  # what the block's first steps come after
+            part = values[start + first : start + rows.stop]
+            for lag in range(min(order + 1, rows.stop)):
+                later = part[max(lag, rows.start - first) :]
+                products[lag] += torch.einsum("tn,tn->n", later, part[len(part) - len(later) - lag : len(part) - lag])
+                counts[lag] += len(later)
     return products / counts.clamp(min=1)
 
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from synapsnet.model.connectivity import StandardErrors
+from synapsnet.model.summary import Summary
 from synapsnet.recording import Modality
 
 MAX_LOG_RATE = 5.0  # e^5 spikes per bin is never real; without a bound, one bad prediction overflows
@@ -57,12 +58,12 @@ class Likelihood(nn.Module):
     def __init__(self, n_neurons: int) -> None:
         super().__init__()
 
-    def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """(N,) offset to subtract from the values, (T, N), and (N,) scale to divide by. Counts stay counts."""
-        return torch.zeros_like(values[0]), torch.ones_like(values[0])
+    def normalisation(self, values: Summary) -> tuple[Tensor, Tensor]:
+        """(N,) offset to subtract from the values, and (N,) scale to divide by. Counts stay counts."""
+        return torch.zeros_like(values.mean), torch.ones_like(values.mean)
 
-    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
-        """From normalised training values, (T, N): the prediction of their mean, (N,), and standard errors of weights.
+    def start(self, values: Summary) -> tuple[Tensor, StandardErrors]:
+        """From normalised training values: the prediction of their mean, (N,), and standard errors of weights.
 
         Parameters of the likelihood itself are set to their estimates.
         """
@@ -91,10 +92,10 @@ class Bernoulli(Likelihood):
     modality = "spikes"
     unit = "log odds per presynaptic spike"
 
-    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+    def start(self, values: Summary) -> tuple[Tensor, StandardErrors]:
         mean, spread = _least_moments(values)
-        mean = mean.clamp(max=1 - 1 / len(values))  # a spike in every bin would be infinite log odds
-        return torch.log(mean / (1 - mean)), StandardErrors(mean * (1 - mean), spread.square(), len(values))
+        mean = mean.clamp(max=1 - 1 / values.n_steps)  # a spike in every bin would be infinite log odds
+        return torch.log(mean / (1 - mean)), StandardErrors(mean * (1 - mean), spread.square(), values.n_steps)
 
     def mean(self, eta: Tensor) -> Tensor:
         return torch.sigmoid(eta)
@@ -116,9 +117,9 @@ class Poisson(Likelihood):
     modality = "spikes"
     unit = "log rate per presynaptic spike"
 
-    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+    def start(self, values: Summary) -> tuple[Tensor, StandardErrors]:
         mean, spread = _least_moments(values)
-        return torch.log(mean), StandardErrors(mean, spread.square(), len(values))
+        return torch.log(mean), StandardErrors(mean, spread.square(), values.n_steps)
 
     def mean(self, eta: Tensor) -> Tensor:
         return torch.exp(eta.clamp(max=MAX_LOG_RATE))
@@ -149,12 +150,12 @@ class NegativeBinomial(Poisson):
         return LEAST_DISPERSION + torch.exp(self.log_dispersion)
 
     @torch.no_grad()
-    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
+    def start(self, values: Summary) -> tuple[Tensor, StandardErrors]:
         mean, spread = _least_moments(values)
         excess = (spread.square() - mean) / mean.square()  # by moments: variance = mean + dispersion mean^2
         self.log_dispersion.copy_(torch.log(excess.clamp(LEAST_DISPERSION, MOST_DISPERSION)))
         information = mean / (1 + self.dispersion.to(mean) * mean)
-        return torch.log(mean), StandardErrors(information, spread.square(), len(values))
+        return torch.log(mean), StandardErrors(information, spread.square(), values.n_steps)
 
     def negative_log_likelihood(self, eta: Tensor, target: Tensor) -> Tensor:
         # A Poisson count whose rate is drawn from a gamma distribution of shape `size`.
@@ -185,12 +186,12 @@ class Gaussian(Likelihood):
         super().__init__(n_neurons)
         self.log_noise = nn.Parameter(torch.zeros(n_neurons))  # log sigma_i
 
-    def normalisation(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        return values.mean(0), scale_of(values)
+    def normalisation(self, values: Summary) -> tuple[Tensor, Tensor]:
+        return values.mean, values.scale
 
-    def start(self, values: Tensor) -> tuple[Tensor, StandardErrors]:
-        one = torch.ones_like(values[0], dtype=torch.float64)  # z-scored: both noise and activity have variance 1
-        return torch.zeros_like(values[0]), StandardErrors(one, one, len(values))
+    def start(self, values: Summary) -> tuple[Tensor, StandardErrors]:
+        one = torch.ones_like(values.mean, dtype=torch.float64)  # z-scored: both noise and activity have variance 1
+        return torch.zeros_like(values.mean), StandardErrors(one, one, values.n_steps)
 
     def mean(self, eta: Tensor) -> Tensor:
         return eta
@@ -214,18 +215,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 }
 
 
-def scale_of(values: Tensor) -> Tensor:
-    """Standard deviation of each column of (T, N); 1 for a constant column, which is only centred."""
-    spread = _spread(values)
-    return torch.where(spread > 0, spread, 1.0)
-
-
-def _spread(values: Tensor) -> Tensor:
-    """Standard deviation of each column; exactly 0 if the column is constant, despite rounding."""
-    return torch.where(values.amax(0) > values.amin(0), values.std(0), 0.0)
-
-
-def _least_moments(values: Tensor) -> tuple[Tensor, Tensor]:
+def _least_moments(values: Summary) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of counts, at least those of a neuron with one spike in the training part."""
-    n_steps = len(values)
-    return values.mean(0).clamp(min=1 / n_steps), _spread(values).clamp(min=1 / n_steps**0.5)
+    n_steps = values.n_steps
+    return values.mean.clamp(min=1 / n_steps), values.spread.clamp(min=1 / n_steps**0.5)

@@ -12,6 +12,7 @@ from synapsnet.model.connectivity import CONNECTIVITIES, Connectivity, StandardE
 from synapsnet.model.decoders import HIDDEN, Decoder
 from synapsnet.model.kernels import KernelPerNeuron
 from synapsnet.model.likelihoods import LIKELIHOODS, Gaussian
+from synapsnet.normalised import Activity
 from synapsnet.splits import Segments
 
 LEAST_NOISE = 1e-6  # of a variance of 1, where a trace is constant
@@ -106,7 +107,7 @@ class SynapsNetModel(nn.Module):
         self.offset: Tensor
 
     @torch.no_grad()
-    def start_from_autoregression(self, values: Tensor, segments: Segments) -> None:
+    def start_from_autoregression(self, values: Activity, segments: Segments) -> None:
         """Start from the autoregression that all neurons share, where the prediction is linear in the past.
 
         It predicts a neuron from its own past, and its errors are the first guess of what neurons send: of calcium,
