@@ -136,6 +136,13 @@ class ListedConnectome(Connectome):
     def matrices(self) -> dict[str, npt.NDArray[Any]]:
         return {name: getattr(self, name) for name in self.listed}
 
+    @property
+    def scores(self) -> FloatArray:
+        """See `Connectome`; made of the list, without the matrices."""
+        scores = np.zeros((self.n_neurons, self.n_neurons))
+        scores[self.arrays["post"], self.arrays["pre"]] = self.scores_of(self.arrays["post"], self.arrays["pre"])
+        return scores
+
     @cached_property
     def weight(self) -> FloatArray:
         return self._matrix("weight")

@@ -68,6 +68,7 @@ def test_what_may_be_connected_is_kept_as_it_is(
         np.testing.assert_array_equal(listed.matrices[name][kept], matrix[kept])
     assert len(listed.index) == kept.sum() and not listed.weight[~kept].any()
     assert listed.local_fdr.sum() == pytest.approx(inferred.local_fdr.sum())  # of the rest, the mean is kept
+    assert np.array_equal(listed.scores, Connectome(**listed.matrices).scores)
 
 
 def test_where_nothing_is_sure_the_surest_are_kept(

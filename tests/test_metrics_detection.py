@@ -387,3 +387,13 @@ def test_wrong_input() -> None:
     truth = network(0)
     with pytest.raises(InputError, match="a row for each of the 14 neurons; got 5"):
         score_connectivity("m", truth, truth, neurons=types(5))
+
+
+@given(st.integers(0, 30), st.integers(0, 2**32 - 1))
+def test_pairs_without_evidence_are_ranked_as_any_other_tie(n_ties: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    key = np.append(rng.integers(-3, 4, 20).astype(float), np.zeros(n_ties))
+    unit, counts = rng.integers(0, 5, len(key)).astype(np.int32), draw_counts(5, 4, seed)
+    positive = rng.random(len(key)) < 0.4
+    for one, other in zip(rank(key, positive, unit, counts), rank(key + 10, positive, unit, counts), strict=True):
+        assert np.array_equal(one, other, equal_nan=True)

@@ -57,7 +57,7 @@ def test_a_class_is_scored_as_a_registered_method_is(run, tmp_path, monkeypatch)
     loads, solved = [], []
     monkeypatch.setattr(scoring, "load_run", lambda *args, **options: loads.append(1) or load_run(*args, **options))
     solver = deconvolution._deconvolve
-    monkeypatch.setattr(deconvolution, "_deconvolve", lambda recording: solved.append(1) or solver(recording))
+    monkeypatch.setattr(deconvolution, "_deconvolve", lambda *given: solved.append(1) or solver(*given))
     results = score_run(run, against=["lagged-correlation", "glm", OURS, "ar"], device="cpu")
     assert (len(loads), len(solved)) == (1, 1)
     assert [s.method for s in results.scores.connectivity] == ["synapsnet", "lagged-correlation", "glm", OURS]

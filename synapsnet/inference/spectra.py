@@ -35,6 +35,7 @@ LONGEST_LAG_S = 0.060
 RIDGE = 1e-4  # of the autospectrum: keeps the inverse of a silent neuron's finite
 SHRINKAGE = 0.1  # times the square of the number of neurons over that of segments
 CHUNK_VALUES = 5_000_000  # of binned spikes at a time: with more they leave the cache, and take twice as long
+SPIKES_AT_ONCE = 1_000_000
 GRIDS_S = (0.010, 0.005, 0.004, 0.002)  # grids on which spike times of coarse recordings lie
 
 
@@ -128,13 +129,17 @@ def cross_spectra(
     for start, end in spike_times.time_support.values:
         n_bins = max(1, int((end - start) / step_s + 1e-6))
         first, last = np.searchsorted(times, [start, end])
-        bins = np.minimum(((times[first:last] - start) / step_s + 1e-6).astype(int), n_bins - 1)
+        bins = np.empty(last - first, np.int32)  # filled part by part, as of many spikes numbers of 8 bytes fill memory
+        for a in range(first, last, SPIKES_AT_ONCE):
+            here = slice(a, min(a + SPIKES_AT_ONCE, last))
+            bins[a - first : here.stop - first] = ((times[here] - start) / step_s + 1e-6).astype(int)
+        np.minimum(bins, n_bins - 1, out=bins)
         starts = np.arange(0, max(n_bins - segment, 0) + 1, hop)
         for chunk in np.array_split(starts, max(1, -(-len(starts) // at_once))):
-            here = slice(*np.searchsorted(bins, [chunk[0], chunk[-1] + segment]))
+            here = slice(*np.searchsorted(bins, np.array([chunk[0], chunk[-1] + segment], bins.dtype)))
+            index = (bins[here] - chunk[0]).astype(np.int64) * n + neuron[first:last][here]
             stretch = torch.zeros(chunk[-1] + segment - chunk[0], n, device=device)
-            index = torch.from_numpy((bins[here] - chunk[0]) * n + neuron[first:last][here]).to(device)
-            stretch.view(-1).index_add_(0, index, torch.ones(len(index), device=device))
+            stretch.view(-1).index_add_(0, torch.from_numpy(index).to(device), torch.ones(len(index), device=device))
             stretch[: n_bins - chunk[0]] -= mean
             segments = stretch.unfold(0, segment, hop)  # (S, N, segment)
             spectrum = torch.fft.rfft(segments * window, dim=2).permute(2, 1, 0).contiguous()  # (F, N, S)
@@ -149,10 +154,19 @@ def cross_spectra(
 def in_order(spike_times: nap.TsGroup) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     """(S,) times of all spikes in their order, and (S,) which neuron fired each, from 0 on."""
     trains = [spike_times[k].times() for k in spike_times.index]
-    times = np.concatenate(trains)
-    neuron = np.repeat(np.arange(len(trains), dtype=np.int32), [len(train) for train in trains])
-    order = np.argsort(times, kind="stable")
-    return times[order], neuron[order]
+    n_spikes = sum(map(len, trains))
+    times, neuron = np.empty(n_spikes), np.empty(n_spikes, np.int32)
+    whole = spike_times.time_support
+    borders = np.linspace(whole.start[0], whole.end[-1], 1 + n_spikes // SPIKES_AT_ONCE, endpoint=False)
+    first, done = np.zeros(len(trains), np.intp), 0
+    for until in [*borders[1:], np.inf]:  # a part of the time after the other, which takes little more memory
+        last = np.array([np.searchsorted(train, until) for train in trains])
+        here = np.concatenate([train[a:b] for train, a, b in zip(trains, first, last, strict=True)])
+        order, stop = np.argsort(here, kind="stable"), done + len(here)
+        times[done:stop] = here[order]
+        neuron[done:stop] = np.repeat(np.arange(len(trains), dtype=np.int32), last - first)[order]
+        first, done = last, stop
+    return times, neuron
 
 
 def hann(segment: int) -> Tensor:

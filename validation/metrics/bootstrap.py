@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapsnet.array_types import Float64Array
+from synapsnet.array_types import Float64Array, FloatArray
 from synapsnet.errors import InputError
 from validation.metrics.results import Estimate
 
 # Below this fraction of the sum of squares, a sum of squared deviations is rounding: the numbers are constant.
 _ROUNDING = 1e-10
+BLOCK_ENTRIES = 2_000_000
 
 
 def draw_counts(n_units: int, n_resamples: int, seed: int) -> Float64Array:
@@ -96,17 +97,26 @@ def pearson(
 
 def fraction(right: npt.NDArray[Any], among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
     """(R,) fraction of the entries `among` that are `right` (0 to 1), of (units, entries) arrays; NaN without any."""
-    return ratio(counts @ np.sum(right * among, axis=1), counts @ among.sum(axis=1))
+    return ratio(counts @ np.sum(right, axis=1, where=among), counts @ among.sum(axis=1))
 
 
-def correlation(x: Float64Array, y: Float64Array, among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
+def correlation(x: FloatArray, y: FloatArray, among: npt.NDArray[np.bool_], counts: Float64Array) -> Float64Array:
     """(R,) Pearson correlation of the entries `among` of two (units, entries) arrays; NaN where one is constant."""
     if not among.any():
         return np.full(len(counts), np.nan)
     first = np.unravel_index(among.argmax(), among.shape)
-    x, y = (np.where(among, values - values[first], 0.0) for values in (x, y))
-    sums = (counts @ np.sum(values, axis=1) for values in (among, x, y, x * x, y * y, x * y))
-    return pearson(*sums)
+    sums = np.zeros((6, len(x)))
+    for rows in row_blocks(x.shape):
+        here = among[rows]
+        a, b = (np.where(here, np.subtract(v[rows], v[first], dtype=np.float64), 0.0) for v in (x, y))
+        sums[:, rows] = [values.sum(axis=1) for values in (here, a, b, a * a, b * b, a * b)]
+    return pearson(*(counts @ row for row in sums))
+
+
+def row_blocks(shape: tuple[int, ...]) -> list[slice]:
+    """The rows of an array, a few at a time where there are many: what is made of them takes little memory then."""
+    at_once = max(1, BLOCK_ENTRIES // max(shape[1], 1))
+    return [slice(start, start + at_once) for start in range(0, shape[0], at_once)]
 
 
 def optional(values: Float64Array) -> Estimate | None:

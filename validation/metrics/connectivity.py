@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from synapsnet.array_types import BoolArray, Float64Array
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
-from validation.metrics.bootstrap import correlation, draw_counts, fraction, optional, pearson, ratio
+from validation.metrics.bootstrap import correlation, draw_counts, fraction, optional, pearson, ratio, row_blocks
 from validation.metrics.detection import decide, rank, rank_signed, settled
 from validation.metrics.motifs import lookalike_pairs, strong_effective
 from validation.metrics.p_values import LEVEL, false_positive_rate, p_value_distance
@@ -110,21 +110,19 @@ def score_connectivity(
     evidence = settled(inferred.scores)
     weight, guess, score = (off_diagonal(matrix) for matrix in (truth.weight, inferred.weight, evidence))
     counts = draw_counts(n, n_resamples, seed)
-    known, back = off_diagonal(truth.pairs) > 0, off_diagonal(truth.pairs.T) > 0
-    edge = weight != 0
+    known, edge = off_diagonal(truth.pairs), weight != 0
     absent = known & ~edge
-    size, post = np.abs(score), np.arange(n).repeat(n - 1).reshape(known.shape)
-    ranking = rank(size[known], edge[known], post[known], counts)
-    one_way = edge & back & ~(off_diagonal(truth.adjacency.T) > 0)
-    backward = np.abs(off_diagonal(evidence.T))
-    right_way = np.where(size == backward, 0.5, size > backward)
+    post = np.arange(n, dtype=np.int32).repeat(n - 1).reshape(known.shape)
+    ranking = rank(np.abs(score[known]), edge[known], post[known], counts)
     values = {
         "auroc": ranking.auroc,
         "auprc": ranking.auprc,
         "auprc_lift": ratio(ranking.auprc, fraction(edge, known, counts)),
         "precision_at_k": ranking.precision_at_k,
-        "direction_accuracy": fraction(right_way, one_way, counts),
+        "direction_accuracy": _direction(truth, evidence, counts),
     }
+    types = _cell_types(truth, evidence, counts) if truth.signed else {}
+    del evidence  # a matrix of a large network
     if truth.signed:
         signed = rank_signed(weight[known], score[known], post[known], counts)
         values |= {
@@ -134,27 +132,27 @@ def score_connectivity(
             "weight_correlation": correlation(weight, guess, known, counts),
             "edge_weight_correlation": correlation(weight, guess, edge, counts),
         }
-        values |= _cell_types(truth, evidence, counts)
+        values |= types
         if neurons is not None:
-            types = neurons["cell_type"].tolist()
-            values["block_correlation"] = _block_correlation(truth, inferred, types, counts)
+            kinds = neurons["cell_type"].tolist()
+            values["block_correlation"] = _block_correlation(truth, inferred, kinds, counts)
     if inferred.judges_significance and n > 1:
-        reported = off_diagonal(inferred.significant(LEVEL)) > 0
+        reported = off_diagonal(inferred.significant(LEVEL))
         values |= decide(reported, edge, known, counts)._asdict()
         values["n_reported"] = np.array([float((reported & known).sum())])
     if inferred.lists_every_pair and (inferred.standard_error is not None or inferred.p_value is not None) and n > 1:
-        p_values = off_diagonal(inferred.p_values)
+        p_values = off_diagonal(inferred.p_values).astype(np.float64)
         values["false_positive_rate"] = false_positive_rate(p_values, absent, counts)
         values["p_value_distance"] = np.array([p_value_distance(p_values[absent])])
     if truth.delay_s is not None and inferred.delay_s is not None:
         delay, guessed = off_diagonal(truth.delay_s), off_diagonal(inferred.delay_s)
         values |= _delays(delay, guessed, edge & np.isfinite(delay) & np.isfinite(guessed), counts)
     for motif, members in lookalike_pairs(truth, neurons).items():
-        fooled = rank(size[absent], off_diagonal(members)[absent] > 0, post[absent], counts).auroc
+        fooled = rank(np.abs(score[absent]), off_diagonal(members)[absent], post[absent], counts).auroc
         values[f"fooled_by_{motif.replace('-', '_')}"] = fooled
     if truth.effective is not None:
-        strong = off_diagonal(strong_effective(truth)) > 0
-        values["effective_auprc"] = rank(size[known], strong[known], post[known], counts).auprc
+        strong = off_diagonal(strong_effective(truth))
+        values["effective_auprc"] = rank(np.abs(score[known]), strong[known], post[known], counts).auprc
         effective = off_diagonal(truth.effective)
         values["effective_weight_correlation"] = correlation(effective, guess, known, counts)
     scores = {name: optional(resampled) for name, resampled in values.items()}
@@ -175,16 +173,26 @@ def _check(method: str, truth: Connectome, inferred: Connectome, neurons: pd.Dat
         raise InputError(f"Connectivity inferred by {method} holds NaN or infinite scores; use 0 for 'no evidence'.")
 
 
-def off_diagonal(matrix: npt.NDArray[Any]) -> Float64Array:
+def off_diagonal(matrix: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(N, N - 1) array: each row of an (N, N) matrix without its diagonal entry."""
     n = len(matrix)
-    return np.asarray(matrix[~np.eye(n, dtype=bool)], dtype=np.float64).reshape(n, n - 1)
+    # From the second entry on, the diagonal is the last of n + 1 columns.
+    return matrix.ravel()[1:].reshape(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
+
+
+def _direction(truth: Connectome, evidence: Float64Array, counts: Float64Array) -> Float64Array:
+    """(R,) how often the evidence of pairs that are connected one way only is larger that way."""
+    one_way = truth.adjacency & truth.pairs.T & ~truth.adjacency.T
+    post, pre = np.nonzero(one_way)
+    there, back = np.abs(evidence[post, pre]), np.abs(evidence[pre, post])
+    right = np.bincount(post, np.where(there == back, 0.5, there > back), minlength=len(one_way))
+    return ratio(counts @ right, counts @ one_way.sum(axis=1))
 
 
 def _cell_types(truth: Connectome, evidence: Float64Array, counts: Float64Array) -> dict[str, Float64Array]:
     """Which neurons excite, from what is inferred of their outgoing connections."""
     outgoing = truth.weight.sum(axis=0)
-    sums = settled(np.where(truth.pairs, evidence, 0.0).sum(axis=0))
+    sums = settled(evidence.sum(axis=0, where=truth.pairs))
     sending = np.flatnonzero(outgoing)
     right = np.sign(sums) == np.sign(outgoing)
     return {
@@ -212,15 +220,21 @@ def _block_correlation(
     """(R,) Pearson correlation, over blocks of cell types, of mean weights; NaN with fewer than 3 blocks."""
     kind = np.unique(np.asarray(types, dtype=str), return_inverse=True)[1]
     member = np.eye(kind.max() + 1)[kind]  # (N, K)
-    tested = truth.pairs.astype(np.float64)
-    pairs = tested @ member  # of each neuron with the other ones of each type
+    tested = truth.pairs
 
-    def means(weight: Float64Array) -> Float64Array:
-        received = (weight * tested) @ member
-        blocks = [ratio(counts[:, rows] @ received[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
+    def received(values: npt.NDArray[Any]) -> Float64Array:
+        """(N, K) sums over the tested inputs of each neuron, by the type of their neurons."""
+        blocks = row_blocks(values.shape)
+        return np.concatenate([np.where(tested[rows], values[rows], 0.0) @ member for rows in blocks])
+
+    pairs = received(tested)  # of each neuron with the other ones of each type
+
+    def means(weight: npt.NDArray[Any]) -> Float64Array:
+        of_types = received(weight)
+        blocks = [ratio(counts[:, rows] @ of_types[rows], counts[:, rows] @ pairs[rows]) for rows in member.T > 0]
         return np.concatenate(blocks, axis=1)
 
-    x, y = means(truth.weight.astype(np.float64)), means(inferred.weight.astype(np.float64))
+    x, y = means(truth.weight), means(inferred.weight)
     defined = ~np.isnan(x)  # a resample may lack a type
     x, y = np.where(defined, x, 0.0), np.where(defined, y, 0.0)
     n_blocks = defined.sum(axis=1).astype(np.float64)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from synapsnet.array_types import BoolArray, Float64Array, FloatArray, IndexArray
-from validation.metrics.bootstrap import ratio
+from validation.metrics.bootstrap import BLOCK_ENTRIES, ratio
 
 ROUNDING = 50 * float(np.finfo(np.float32).eps)  # 6e-6: sums of many terms lose more than one digit
 
@@ -45,11 +45,16 @@ def settled(values: FloatArray) -> Float64Array:
     values : array of any shape
         Signed evidence.
     """
-    size = np.abs(values)
-    order = np.argsort(size, axis=None)
-    ranked = size.ravel()[order].astype(np.float64)
-    if not ranked.any():
-        return values.astype(np.float64)
+    result = values.astype(np.float64)
+    other = np.flatnonzero(values)  # than 0, which stays 0: of large networks that is most
+    if not len(other):
+        return result
+    signed = result.ravel()[other]
+    size = np.abs(signed)
+    if len(other) < values.size:
+        size = np.append(size, 0.0)  # next to which values may lie that are 0 by rounding
+    order = np.argsort(size)
+    ranked = size[order]
     slack = ROUNDING * (ranked + np.median(ranked[ranked > 0]))
     new = np.diff(ranked, prepend=0.0) > slack
     start = np.flatnonzero(new | (np.arange(len(ranked)) == 0))
@@ -58,7 +63,8 @@ def settled(values: FloatArray) -> Float64Array:
     dense = ranked[end - 1] - common > 4 * slack[start]
     settled_size = np.empty_like(ranked)
     settled_size[order] = np.where(np.repeat(dense, end - start), ranked, np.repeat(common, end - start))
-    return np.sign(values) * settled_size.reshape(values.shape)
+    result.ravel()[other] = np.sign(signed) * settled_size[: len(other)]
+    return result
 
 
 def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float64Array) -> Ranking:
@@ -77,9 +83,14 @@ def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float
     scores = np.full((3, len(counts)), np.nan)
     if positive.all() or not positive.any():
         return Ranking(*scores)
-    order = np.argsort(-key, kind="stable")
-    ranked, unit = key[order], unit[order]
-    hit = np.flatnonzero(positive[order])
+    # Items without evidence tie, and in large networks most pairs are among them: those that are not positive are taken
+    # for one item, of a unit of its own that is drawn as often as all of them.
+    order = np.flatnonzero((key != 0) | positive)
+    order = order[np.argsort(-key[order], kind="stable")]
+    place = np.searchsorted(-key[order], 0.0, side="right")
+    nothing = _count(unit, counts.shape[1]) - _count(unit[order], counts.shape[1])
+    ranked, hit = np.insert(key[order], place, 0.0), np.flatnonzero(np.insert(positive[order], place, False))
+    unit = np.insert(unit[order], place, counts.shape[1])
     borders = np.flatnonzero(np.diff(ranked, prepend=np.inf, append=-np.inf))  # of tied items, which enter together
     tie = np.searchsorted(borders, hit, side="right") - 1
     above, through = borders[tie], borders[tie + 1]  # for each positive, ranks above its ties and with them
@@ -87,7 +98,7 @@ def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float
     # One resample at a time, so that its arrays stay in the processor's cache; only positives need terms.
     items, hits = np.zeros(len(unit) + 1), np.zeros(len(hit) + 1)
     for r, count in enumerate(counts):
-        weight = count[unit]
+        weight = np.append(count, count @ nothing)[unit]
         np.cumsum(weight, out=items[1:])
         weight = weight[hit]
         np.cumsum(weight, out=hits[1:])
@@ -103,6 +114,12 @@ def rank(key: Float64Array, positive: BoolArray, unit: IndexArray, counts: Float
             hits_at_k = np.interp(n_positive, items[ends], hits[np.searchsorted(hit, ends)])
             scores[:, r] = auroc, auprc, hits_at_k / n_positive
     return Ranking(*scores)
+
+
+def _count(units: IndexArray, n_units: int) -> IndexArray:
+    """(U,) how often each unit occurs."""
+    parts = np.array_split(units, 1 + len(units) // BLOCK_ENTRIES)  # which `bincount` copies
+    return np.sum([np.bincount(part, minlength=n_units) for part in parts], axis=0)
 
 
 def rank_signed(value: Float64Array, score: Float64Array, unit: IndexArray, counts: Float64Array) -> Ranking:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from simulators.topologies.motifs import lookalikes
 from synapsnet.array_types import BoolArray
@@ -37,10 +38,10 @@ def lookalike_pairs(truth: Connectome, neurons: pd.DataFrame | None = None) -> d
     dict of motif -> (N, N) bool array, `[post, pre]`
         Never on the diagonal nor on a connection; one pair may belong to several.
     """
-    sends = truth.adjacency.astype(np.float64)
+    sends = csr_array(truth.adjacency, dtype=np.int32)
     pairs = {
-        "chain": sends @ sends > 0,
-        "common-input": sends @ sends.T > 0,
+        "chain": (sends @ sends).toarray() > 0,
+        "common-input": (sends @ sends.T).toarray() > 0,
         "reverse": truth.adjacency.T,
         "relay": np.zeros_like(truth.adjacency) if truth.effective is None else strong_effective(truth),
         "unequal-delays": np.zeros_like(truth.adjacency),
