@@ -69,8 +69,8 @@ AGREEMENT_METRICS = (
 )
 LIGHT_METRICS = (
     Metric("pulses", "pulses", "Short pulses of light without other light around them."),
-    Metric("driven", "driven", "Neurons that fire more during the light than before it, in half of the trials."),
-    Metric("targets", "others", "Neurons whose responses are predicted, and measured in the other half of the trials."),
+    Metric("driven", "driven", "Neurons that light drives: more than before it, in half of the trials."),
+    Metric("targets", "others", "Responses of others, predicted, and measured in the other half of the trials."),
     Metric("correlation", "rank correlation", "Spearman, of predicted and measured responses."),
     Metric("given_rate", "given rate", "The same as a partial correlation given the rate before light."),
     Metric("p_targets", "p targets", "Fraction of predictions permuted among the others that agree as well.", True),
@@ -213,10 +213,14 @@ def _agreement_panel(assessment: Assessment, parts: Arrays) -> Panel:
 
 def _light_panel(perturbation: Perturbation) -> Panel:
     first, last = (f"{at * 1e3:.0f}" for at in perturbation.response_s)
+    if perturbation.n_perturbations > 1:
+        mark = "the response of one neuron to light on another"
+    else:
+        mark = "the response of a neuron not driven directly by light"
     return Panel(
         "Does connectivity predict responses to light?",
-        f"Each mark is a neuron not driven directly by light: its response {first} to {last} ms after the onset of "
-        "light, against the summed input from the driven neurons by the inferred connectivity. The two have "
+        f"Each mark is {mark}, {first} to {last} ms after the onset, against the summed input from the driven neurons "
+        "by the inferred connectivity. The two have "
         f"rank correlation {format_estimate(perturbation.correlation)}; a perfect prediction would reach about "
         f"{format_number(perturbation.ceiling)}. The light was not fitted.",
         {"": light_figure(perturbation)},

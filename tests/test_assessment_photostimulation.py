@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nwb_files import save, with_units
-from planted import N_DRIVEN, ONSET, N, planted_network, simulate
+from planted import N_DRIVEN, ONSET, N, lit, planted_network, simulate
 from pynwb import NWBFile, TimeSeries
 from pynwb.epoch import TimeIntervals
 from scipy.stats import spearmanr
@@ -288,3 +288,25 @@ def test_a_session_of_another_lab_fitted_before_its_light(
     between = read(path, bin_s=DT_S, outside="optogenetic_stimulation", behaviour="none")
     with pytest.raises(InputError, match="fitted holds light"):  # what follows light is its work as well
         perturbation(run_of(between, weight), read_light(path, between))
+
+
+def test_light_on_one_neuron_after_the_other(weight: np.ndarray) -> None:
+    """Light is on each of six neurons; a seventh is on none, and says nothing of the neuron that it is called after."""
+    lights = {str(k): np.eye(N)[k] for k in range(6)} | {"20": np.zeros(N)}
+    bright, dark = lit(weight, lights, 7 * 60, seed=1), simulate(weight, 1, 4800, seed=3)[0].T
+    whole = Recording.from_array(
+        np.concatenate([dark, bright.values]), DT_S, "spikes", neurons=bright.neurons,
+        behaviour=np.concatenate([np.zeros((4800, 7)), bright.behaviour_values]),
+        behaviour_names=[f"light_{name}" for name in lights],
+    )  # fmt: skip
+    found = perturbation(run_of(whole, weight, held_out=0.8), None)
+    assert found.light == "light_0 and 6 others" and found.n_perturbations == 6
+    assert found.driven == [str(k) for k in range(6)] and len(found.targets) == 6 * (N - 1)
+    assert found.correlation.low > 0.4 and max(found.p_targets, found.p_sources) < 0.01
+    assert found.correlation.value == pytest.approx(spearmanr(found.predicted, found.measured).statistic)
+    said = findings(Assessment(key="", options={}, perturbation=found))
+    assert "are on 6 neurons one by one; 138 responses of others, 0 to 40 ms after onset" in said[0]
+    exchanged = weight[:, np.r_[1:6, 0, 6:N]]  # each neuron has the targets of another
+    np.fill_diagonal(exchanged, 0)
+    other = perturbation(run_of(whole, exchanged, held_out=0.8), None)
+    assert other.correlation.value < 0.5 * found.correlation.value and other.p_sources > 0.05

@@ -205,9 +205,13 @@ def _told_apart(signs: Signs, kinds: str) -> str:
 def _perturbation(perturbation: Perturbation) -> str:
     first, last = (f"{at * 1e3:.0f}" for at in perturbation.response_s)
     p_targets, p_sources = p_text(perturbation.p_targets), p_text(perturbation.p_sources)
+    driven, n_responses = len(perturbation.driven), f"{len(perturbation.targets):,}"
+    if perturbation.n_perturbations > 1:
+        said = f"are on {driven} neurons one by one; {n_responses} responses of others"
+    else:
+        said = f"drive {driven} neurons directly; responses of the {n_responses} others"
     return (
-        f"{perturbation.n_pulses} pulses of light ({perturbation.light}) drive {len(perturbation.driven)} neurons "
-        f"directly; responses of the {len(perturbation.targets)} others, {first} to {last} ms after its onset, have "
-        f"rank correlation {written(perturbation.correlation)} with the prediction from connectivity ({p_targets} "
+        f"{perturbation.n_pulses:,} pulses of light ({perturbation.light}) {said}, {first} to {last} ms after onset, "
+        f"have rank correlation {written(perturbation.correlation)} with the prediction from connectivity ({p_targets} "
         f"among targets, {p_sources} among sources; a perfect prediction would reach about {perturbation.ceiling:.2f})."
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 from scipy.stats import rankdata
 
-from synapsnet.array_types import FloatArray
+from synapsnet.array_types import FloatArray, IndexArray
 from synapsnet.errors import InputError
 from synapsnet.io import arrays
 from synapsnet.io.npy import load_npz
@@ -18,12 +18,14 @@ from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import Recording
 from synapsnet.run import Run
 from validation.assessment.results import NO_LIGHT, Perturbation
+from validation.light.known_neurons import known_window, one_by_one
 from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
 from validation.light.responses import Responses, measure_responses, relative_effect, score_responses
 from validation.metrics.bootstrap import correlation, draw_counts, estimate
 from validation.metrics.results import Estimate
 
 N_SHUFFLES, N_RESAMPLES = 999, 200
+MOST_NAMED = 3  # lights
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +99,17 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
     if not (most > 0).any():
         return None
     light = (values / np.where(most > 0, most, np.inf)).max(axis=1)
-    return Lit(recording, light, " and ".join(names[k] for k in lights))
+    said = [names[k] for k in lights]
+    if len(said) > MOST_NAMED:
+        said = [said[0], f"{len(said) - 1} others"]
+    return Lit(recording, light, " and ".join(said))
 
 
 def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:
     """Predict responses to light from the connectivity of a run.
+
+    Where variables are called light_ID with the id of a neuron, light is on one neuron at a time, and the responses of
+    all others to each of these lights are predicted (`validation.light.known_neurons.one_by_one`).
 
     Parameters
     ----------
@@ -127,26 +135,38 @@ def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:
             "tests whether connectivity predicts the responses."
         )
     _refuse_fitted(run, lit)
-    pulses = find_pulses(lit.recording, lit.light)
-    responses = measure_responses(pulses.counts, pulses.onset, pulses.window, n_baseline=pulses.onset)
     fitted = run.training.values.astype(np.float64)
     inferred = run.models["synapsnet"].connectivity_
     effect = relative_effect(inferred, fitted.mean(axis=0), fitted.std(axis=0))
-    return _result(effect, responses, pulses, lit, seed)
+    singly = one_by_one(lit.recording)
+    if singly is not None:
+        pulses, responses = singly
+        return _result(effect, responses, pulses, known_window(pulses, lit.recording.dt_s), lit, seed)
+    pulses = find_pulses(lit.recording, lit.light)
+    together = measure_responses(pulses.counts, pulses.onset, pulses.window, n_baseline=pulses.onset)
+    return _result(effect, [together], pulses, pulses.window, lit, seed)
 
 
-def _result(effect: FloatArray, responses: Responses, pulses: Pulses, lit: Lit, seed: int) -> Perturbation:
+def _result(
+    effect: FloatArray, responses: Sequence[Responses], pulses: Pulses, window: tuple[int, int], lit: Lit, seed: int
+) -> Perturbation:
     score = score_responses(effect, responses, n_shuffles=N_SHUFFLES, seed=seed)
-    predicted, ids, dt_s = responses.predict(effect), lit.recording.neurons["id"].astype(str), lit.recording.dt_s
+    ids, dt_s = lit.recording.neurons["id"].astype(str), lit.recording.dt_s
+    driven, targets, measured = (
+        np.concatenate([getattr(response, name) for response in responses])
+        for name in ("driven", "targets", "measured")
+    )
+    predicted = np.concatenate([response.predict(effect) for response in responses])
     return Perturbation(
         light=lit.name,
         n_pulses=len(pulses.counts),
-        response_s=(pulses.window[0] * dt_s, pulses.window[1] * dt_s),
-        driven=ids.iloc[responses.driven].tolist(),
-        targets=ids.iloc[responses.targets].tolist(),
+        n_perturbations=len(responses),
+        response_s=(window[0] * dt_s, window[1] * dt_s),
+        driven=ids.iloc[driven].tolist(),
+        targets=ids.iloc[targets].tolist(),
         predicted=predicted.tolist(),
-        measured=responses.measured.tolist(),
-        correlation=_spearman(predicted, responses.measured, seed),
+        measured=measured.tolist(),
+        correlation=_spearman(predicted, measured, targets, seed),
         given_rate=score.given_rate,
         p_targets=score.p_targets,
         p_sources=score.p_sources,
@@ -155,11 +175,14 @@ def _result(effect: FloatArray, responses: Responses, pulses: Pulses, lit: Lit, 
     )
 
 
-def _spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int) -> Estimate:
-    """Rank correlation, 0 where one is constant, with a bootstrap over neurons."""
-    counts = draw_counts(len(x), N_RESAMPLES, seed)
-    first, second = (rankdata(values)[:, None] for values in (x, y))
-    return estimate(np.nan_to_num(correlation(first, second, np.ones((len(x), 1), dtype=bool), counts)))
+def _spearman(x: FloatArray, y: FloatArray, targets: IndexArray, seed: int) -> Estimate:
+    """Rank correlation, 0 where one is constant, with a bootstrap over targets, each with all of its responses."""
+    neurons, row = np.unique(targets, return_inverse=True)
+    entry = pd.Series(row).groupby(row).cumcount().to_numpy()  # of each response among those of its target
+    shape = len(neurons), int(entry.max()) + 1
+    among, first, second = np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape)
+    among[row, entry], first[row, entry], second[row, entry] = True, rankdata(x), rankdata(y)
+    return estimate(np.nan_to_num(correlation(first, second, among, draw_counts(len(neurons), N_RESAMPLES, seed))))
 
 
 def _refuse_fitted(run: Run, lit: Lit) -> None:

@@ -310,15 +310,17 @@ class Perturbation(_Result):
     light : str
         Name of the variable that states when it was on.
     n_pulses : int
+    n_perturbations : int
+        Lights on different neurons: 1, or the number of neurons that light was on one by one.
     response_s : two floats
         Window after the onset of light in which responses were measured.
     driven, targets : lists of ids
-        Ids of the D neurons that light drives directly, and of the M others.
+        Ids of the D neurons that light drives directly, and of the M others; of one perturbation after the other.
     predicted, measured : lists of M floats
         Sum of the effects, in log rate or relative change, of the extra spikes of driven neurons; modulation
         (rate - baseline) / (rate + baseline).
     correlation : Estimate
-        Spearman, of both; bootstrap over targets.
+        Spearman, of both; bootstrap over neurons that respond.
     given_rate, p_targets, p_sources, reliability : float
         See `validation.light.responses.PerturbationScore`.
     ceiling : float
@@ -327,6 +329,7 @@ class Perturbation(_Result):
 
     light: str
     n_pulses: int
+    n_perturbations: int = 1
     response_s: tuple[float, float]
     driven: list[str]
     targets: list[str]

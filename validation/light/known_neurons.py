@@ -15,7 +15,7 @@ from synapsnet.array_types import BoolArray, FloatArray
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
 from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
-from validation.light.responses import Responses, measure_responses, pearson, spearman
+from validation.light.responses import CLEAR, Responses, measure_responses, pearson, spearman
 
 PREFIX = "light_"
 LONGEST_S = 0.5
@@ -78,11 +78,46 @@ def known_responses(recording: Recording) -> list[Responses]:
             "cell type."
         )
     pulses, on = pulses_of(recording, list(lit))
-    stop = max(pulses.window[0], round(RESPONSE_S / recording.dt_s))
+    window = known_window(pulses, recording.dt_s)
     return [
-        measure_responses(pulses.counts[lights], pulses.onset, (0, stop), n_baseline=pulses.onset, driven=driven)
+        measure_responses(pulses.counts[lights], pulses.onset, window, n_baseline=pulses.onset, driven=driven)
         for lights, driven in zip(on.T, lit.values(), strict=True)
     ]
+
+
+def known_window(pulses: Pulses, dt_s: float) -> tuple[int, int]:
+    """Bins after the onset in which responses to light on known neurons are counted, see `known_responses`."""
+    return 0, max(pulses.window[0], round(RESPONSE_S / dt_s))
+
+
+def one_by_one(recording: Recording) -> tuple[Pulses, list[Responses]] | None:
+    """Pulses of light on single neurons, and what each of these lights did; None if there is no such light.
+
+    A light that is named after a neuron whose spikes do not change with it, in the even trials and by `CLEAR` standard
+    deviations, is not on that neuron: names may count lights as well.
+
+    Raises
+    ------
+    InputError
+        As `known_responses`.
+    """
+    lit = {name: neurons for name, neurons in lit_neurons(recording).items() if neurons.sum() == 1}
+    if not lit:
+        return None
+    pulses, on = pulses_of(recording, list(lit))
+    window = known_window(pulses, recording.dt_s)
+    found = []
+    for lights, driven in zip(on.T, lit.values(), strict=True):
+        counts = pulses.counts[lights]
+        if len(counts) > 1 and _changes(counts[0::2, driven], pulses.onset, window[1]):
+            found.append(measure_responses(counts, pulses.onset, window, n_baseline=pulses.onset, driven=driven))
+    return (pulses, found) if found else None
+
+
+def _changes(counts: FloatArray, onset: int, stop: int) -> bool:
+    """Whether spikes (pulses, neurons, bins) from the onset on differ from those before it."""
+    n_spikes, expected = counts[..., onset : onset + stop].sum(), counts[..., :onset].sum() * stop / onset
+    return bool(abs(n_spikes - expected) > CLEAR * np.sqrt(max(expected, 1.0)))
 
 
 def score_known(

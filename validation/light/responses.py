@@ -50,11 +50,6 @@ class Responses:
     repeated: FloatArray
     clear: BoolArray
 
-    @property
-    def reliability(self) -> float:
-        """See `PerturbationScore`."""
-        return float(spearman(self.repeated, self.measured))
-
     def predict(self, effect: FloatArray, sources: IndexArray | None = None) -> FloatArray:
         """(M,) sum of the effects of the extra spikes, of the driven neurons or of as many others.
 
@@ -93,6 +88,7 @@ class PerturbationScore:
     Attributes
     ----------
     n_driven, n_targets : int
+        Of all perturbations together.
     correlation : float
         Spearman correlation of prediction and measured modulation.
     given_rate : float
@@ -234,9 +230,9 @@ def measure_responses(
 
 
 def score_responses(
-    effect: FloatArray, responses: Responses, *, n_shuffles: int = 1000, seed: int = 0
+    effect: FloatArray, responses: Sequence[Responses], *, n_shuffles: int = 1000, seed: int = 0
 ) -> PerturbationScore:
-    """Predict responses from connectivity and compare them with what was measured.
+    """Predict the responses to all perturbations from connectivity, and compare them with what was measured.
 
     The prediction is first order: effects of the driven units' extra spikes add up, and nothing is passed on.
 
@@ -244,24 +240,35 @@ def score_responses(
     ----------
     effect : (N, N) array, `[post, pre]`
         Effect of a presynaptic spike; the diagonal is ignored.
-    responses : Responses
+    responses : sequence of Responses
+        One for each perturbation.
     n_shuffles, seed : int
         Number of shuffles and seed of the two nulls.
     """
-    predicted, response, n = responses.predict(effect), responses.measured, len(effect)
-    rng = np.random.default_rng(seed)
-    correlation = float(spearman(predicted, response))
-    by_targets = rng.permuted(np.tile(predicted, (n_shuffles, 1)), axis=1)
-    sources = [rng.choice(n, len(responses.extra), replace=False) for _ in range(n_shuffles)]
-    by_sources = np.array([responses.predict(effect, units) for units in sources])
+    measured, repeated, baseline = (
+        np.concatenate([getattr(response, name) for response in responses])
+        for name in ("measured", "repeated", "baseline")
+    )
+    predicted = [response.predict(effect) for response in responses]
+    rng, n = np.random.default_rng(seed), len(effect)
+
+    def agreement(predictions: Sequence[FloatArray]) -> float:
+        return float(spearman(np.concatenate(predictions), measured))
+
+    def from_others(response: Responses) -> FloatArray:
+        return response.predict(effect, rng.choice(n, len(response.extra), replace=False))
+
+    correlation = agreement(predicted)
+    by_targets = [agreement([rng.permutation(each) for each in predicted]) for _ in range(n_shuffles)]
+    by_sources = [agreement([from_others(response) for response in responses]) for _ in range(n_shuffles)]
     return PerturbationScore(
-        n_driven=len(responses.driven),
-        n_targets=len(responses.targets),
+        n_driven=sum(len(r.driven) for r in responses),
+        n_targets=len(measured),
         correlation=correlation,
-        given_rate=partial_rank_correlation(predicted, response, [responses.baseline]),
-        p_targets=p_value(correlation, spearman(by_targets, response)),
-        p_sources=p_value(correlation, spearman(by_sources, response)),
-        reliability=responses.reliability,
+        given_rate=partial_rank_correlation(np.concatenate(predicted), measured, [baseline]),
+        p_targets=p_value(correlation, np.array(by_targets)),
+        p_sources=p_value(correlation, np.array(by_sources)),
+        reliability=float(spearman(repeated, measured)),
     )
 
 
@@ -287,7 +294,7 @@ def score_perturbation(
     if n and np.shape(effect) != (n, n):
         raise InputError(f"The effects must be [post, pre] of the {n} units counted; got shape {np.shape(effect)}.")
     responses = measure_responses(counts, onset, window, n_baseline=n_baseline, z=z)
-    return score_responses(effect, responses, n_shuffles=n_shuffles, seed=seed)
+    return score_responses(effect, [responses], n_shuffles=n_shuffles, seed=seed)
 
 
 def partial_rank_correlation(x: FloatArray, y: FloatArray, given: Sequence[FloatArray]) -> float:
