@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 import validation.assessment.assess as module
+import validation.assessment.matched as matched_module
 from synapsnet.cli import main
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
@@ -228,12 +230,31 @@ def test_what_is_known_when_it_is_interrupted_is_kept_and_says_from_how_many_net
     (run / ASSESSMENT).write_text(assessment.model_dump_json())
 
 
+def test_no_network_is_begun_that_would_end_too_late(
+    run: Path, assessment: Assessment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 4 s each, two and no third in 10 s, the second of which exploded."""
+    now, row = [0.0], examples("spikes").iloc[0].to_dict() | {"seed": 1}
+
+    def networks(*args: object) -> Iterator[dict[str, Any]]:
+        for each in (row, {}, row):
+            now[0] += 4
+            yield each
+
+    monkeypatch.setattr(module, "matched", networks)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "_wanting", lambda expected: True)
+    found = assess_run(run, **QUICK | {"simulate_s": 10.0})
+    assert now[0] == 8 and found.expected is not None and found.expected.n_matched == 1
+    (run / ASSESSMENT).write_text(assessment.model_dump_json())
+
+
 @pytest.mark.parametrize(("in_bins", "some"), [(False, 5), (True, 11)])  # of 5 ms: as many lags of more pairs
 def test_parts_of_many_neurons_are_compared_for_some_of_them(
     in_bins: bool, some: int, spike_recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = Recording.from_array(spike_recording.values, 0.005, "spikes") if in_bins else spike_recording
     assert module._some_neurons(recording, 0) is recording
-    monkeypatch.setattr(module, "MOST_COMPARED", 5)
+    monkeypatch.setattr(matched_module, "MOST_AGAIN", 5)
     found = module._some_neurons(recording, 0)
     assert found.n_neurons == some and found.n_steps == recording.n_steps

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,7 +24,6 @@ from synapsnet.devices import Device
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, check_folder, locked
-from synapsnet.inference.spike_evidence import STEP_S, resolution_s
 from synapsnet.io.reader import Notify
 from synapsnet.progress import Progress
 from synapsnet.recording import Recording, binned_spike_times
@@ -36,7 +34,7 @@ from validation.assessment.expected_recovery import expected
 from validation.assessment.findings import so_far
 from validation.assessment.forecast_gain import forecasts
 from validation.assessment.knowledge import knowledge
-from validation.assessment.matched import matched
+from validation.assessment.matched import matched, most_again
 from validation.assessment.photostimulation import perturbation, read_light
 from validation.assessment.reliability import Arrays, Infer, Null, null_correlations, reliability, states
 from validation.assessment.results import FORMAT_VERSION, Assessment, Expected, Facts, Part, Quartiles
@@ -48,7 +46,6 @@ ASSESSMENT, ARRAYS = "assessment.json", "assessment.safetensors"
 N_SURROGATES = 3
 SIMULATE_S = 120.0
 ENOUGH = 8  # networks like the recording: intervals are then as wide as they are for any
-MOST_COMPARED = 120  # neurons of which connectivity is inferred from parts of a recording with steps of 1 ms
 
 
 def assess_run(
@@ -76,8 +73,9 @@ def assess_run(
         The file to a part of which the run was fitted, with pulses of light, see
         `validation.assessment.photostimulation`. Not needed if the run's held-out part has them.
     simulate_s : float
-        For how long networks like a recording that is unlike the examples are simulated: no more are begun then, nor
-        when `ENOUGH` are like it, or were tried in vain. A later call adds more.
+        For how long networks like a recording that is unlike the examples are simulated: none is begun that would end
+        later if it took as long as the last, nor when `ENOUGH` are like it, or were tried in vain. A later call adds
+        more.
     seed : int
         Seed of shifts, permutations and bootstraps, and of the neurons of which parts are compared.
     device, progress
@@ -150,11 +148,14 @@ def _assess(
     if assessment.expected is not None:
         with _part(run.folder, assessment, "matched"):
             rows = matched(training, connectome, infer, assessment.matched)
-            until = time.monotonic() + simulate_s
-            while _wanting(assessment.expected) and time.monotonic() < until:
+            until, took_s = time.monotonic() + simulate_s, 0.0
+            while _wanting(assessment.expected) and (begun := time.monotonic()) + took_s < until:
                 progress("simulating networks like this one", assessment.expected.n_like / ENOUGH)
                 if (row := next(rows, None)) is None:
                     break
+                took_s = time.monotonic() - begun
+                if not row:
+                    continue
                 assessment.matched.append(row)
                 assessment.expected = expected(training, connectome, _matched(assessment))
                 _save(run.folder, assessment, {})
@@ -173,12 +174,8 @@ def _matched(assessment: Assessment) -> pd.DataFrame | None:
 
 
 def _some_neurons(recording: Recording, seed: int) -> Recording:
-    """Neurons drawn at random, so few that inferring from parts of the recording ten times takes a minute or two.
-
-    It takes as long as there are pairs and steps of their correlograms.
-    """
-    step_s = max(resolution_s(recording), STEP_S)
-    most = round(MOST_COMPARED * math.sqrt(step_s / STEP_S))
+    """Neurons drawn at random, so few that inferring from parts of the recording ten times takes a minute or two."""
+    most = most_again(recording)
     if recording.n_neurons <= most:
         return recording
     chosen = np.random.default_rng(seed).choice(recording.n_neurons, most, replace=False)
