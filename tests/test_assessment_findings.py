@@ -170,7 +170,7 @@ def test_nothing_to_warn_of() -> None:
         ),
         (
             {"expected": expected(atypical=1.5, n_matched=9, n_like=4)},
-            "unlike all 300 stored ones; 4 of the 9 networks that were simulated for it are like it, and narrow",
+            "unlike all 300 stored ones; 4 of the 9 networks simulated for it are like it, and narrow",
         ),
         (
             {"expected": expected(false={0.05: 0.2})},

@@ -300,7 +300,7 @@ def test_light_on_one_neuron_after_the_other(weight: np.ndarray) -> None:
         behaviour_names=[f"light_{name}" for name in lights],
     )  # fmt: skip
     found = perturbation(run_of(whole, weight, held_out=0.8), None)
-    assert found.light == "light_0 and 6 others" and found.n_perturbations == 6
+    assert found.light == "light_0 and 6 more" and found.n_perturbations == 6
     assert found.driven == [str(k) for k in range(6)] and len(found.targets) == 6 * (N - 1)
     assert found.correlation.low > 0.4 and max(found.p_targets, found.p_sources) < 0.01
     assert found.correlation.value == pytest.approx(spearmanr(found.predicted, found.measured).statistic)

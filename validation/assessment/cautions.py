@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from synapsnet.recording import Modality
+from synapsnet.wording import counted
 from validation.assessment.forecast_gain import ABLATION
 from validation.assessment.results import Assessment, Expected, Knowledge, Perturbation
 from validation.assessment.wording import LEVEL, minutes, percent, rounded, written
@@ -107,14 +108,12 @@ def _false_discoveries(expected: Expected) -> str | None:
 def _unlike(expected: Expected) -> str | None:
     if expected.atypical <= 1:
         return None
+    simulated = f"{counted(expected.n_matched, 'network')} simulated for it"
     parts = f", in {', '.join(expected.unlike)}" if expected.unlike else ""
     unlike = f"This recording is unlike all {expected.n_examples:,} stored ones{parts}"
     if expected.n_like:
-        return (
-            f"{unlike}; {expected.n_like} of the {expected.n_matched} networks that were simulated for it are like it, "
-            "and narrow the intervals."
-        )
-    tried = f", and unlike the {expected.n_matched} networks that were simulated for it" if expected.n_matched else ""
+        return f"{unlike}; {expected.n_like} of the {simulated} are like it, and narrow the intervals."
+    tried = f", and unlike the {simulated}" if expected.n_matched else ""
     return f"{unlike}{tried}: intervals are wider for it, and what they promise is less certain."
 
 

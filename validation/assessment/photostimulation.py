@@ -17,6 +17,7 @@ from synapsnet.io.npy import load_npz
 from synapsnet.io.reread import find_neurons, read_again
 from synapsnet.recording import Recording
 from synapsnet.run import Run
+from synapsnet.wording import listed
 from validation.assessment.results import NO_LIGHT, Perturbation
 from validation.light.known_neurons import known_window, one_by_one
 from validation.light.pulses import RESPONSE_S, Pulses, find_pulses, is_light, is_on
@@ -100,9 +101,7 @@ def light_of(recording: Recording, name: str | None = None) -> Lit | None:
         return None
     light = (values / np.where(most > 0, most, np.inf)).max(axis=1)
     said = [names[k] for k in lights]
-    if len(said) > MOST_NAMED:
-        said = [said[0], f"{len(said) - 1} others"]
-    return Lit(recording, light, " and ".join(said))
+    return Lit(recording, light, " and ".join(said) if len(said) <= MOST_NAMED else listed(said, 1))
 
 
 def perturbation(run: Run, lit: Lit | None, *, seed: int = 0) -> Perturbation:

@@ -4,7 +4,7 @@ None needs the truth; each is there because errors, or what is missed, show in i
 that hardly exceeds that of most pairs; pairs that vary together for longer than connections act; neurons that send both
 signs, and pairs reported both ways. What SynapsNet says of itself is among them: the recovery that its
 probabilities promise. More numbers (irregularity, synchrony, hubs, triangles, delays) were tried on the examples, one
-kind of network left out at a time, and did not help.
+kind of network left out at a time, and did not help; nor did products of these with density or with what is promised.
 """
 
 from __future__ import annotations
