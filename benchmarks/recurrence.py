@@ -1,6 +1,9 @@
 """What methods infer along a bump of activity where nobody is connected: the table in docs/simulators.md.
 
-python benchmarks/recurrence.py --strengths 0.25 0.5 1 --methods lagged-correlation glm synapsnet
+python benchmarks/recurrence.py --methods lagged-correlation glm synapsnet
+
+Of the rings of the suite `strong-recurrence`, and as there. A method that gives no p-values or probabilities reports
+nothing, and is left out.
 """
 
 from __future__ import annotations
@@ -8,48 +11,51 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+import pandas as pd
 
-from simulators import observe_spikes, simulate
 from simulators.networks import RingAttractor
-from validation import find_method, score_connectivity
+from synapsnet.connectome import Connectome
+from synapsnet.recording import Recording
+from validation.benchmark.case import make_method, observe
+from validation.benchmark.suite import load_suite, network_of
 
-SILENT_HZ = 0.1
+SUITE, FDR = "strong-recurrence", 0.05
 
 
-def row(strength: float, method: str, seed: int, duration_s: float) -> str:
-    """AUPRC, and the share of pairs in a bump and of pairs far apart, none connected, that are reported to excite."""
-    network = RingAttractor(strength=strength)
-    recording = observe_spikes(simulate(network, duration_s=duration_s, seed=seed), min_rate_hz=SILENT_HZ)
+def bias(network: RingAttractor, recording: Recording, inferred: Connectome) -> dict[str, float]:
+    """Shares of the reported pairs that are false, and of those in a bump and far apart that are said to excite.
+
+    None of the pairs in a bump, or far apart, is connected.
+    """
     assert recording.connectome is not None
-    inferred = find_method(method)().infer(recording.without_ground_truth())
-    scores = score_connectivity(method, recording.connectome, inferred, n_resamples=0)
-    chosen = recording.neurons["id"].astype(int).to_numpy()
-    distance = network.distance()[np.ix_(chosen, chosen)]
-    within = (distance > 0) & (distance <= network.nearest)
-    beyond = distance > network.farthest
-    cells = [f"{strength:g}", method, f"{scores.auprc.value if hasattr(scores.auprc, 'value') else scores.auprc:.2f}"]
-    if inferred.standard_error is None and inferred.local_fdr is None and inferred.p_value is None:
-        return " | ".join([*cells, "-", "-", "-"])
-    reported = inferred.significant(0.05)
-    false = reported & ~recording.connectome.adjacency
-    share = false.sum() / max(1, reported.sum())
+    neurons = recording.neurons["id"].astype(int).to_numpy()
+    distance = network.distance()[np.ix_(neurons, neurons)]
+    reported = inferred.significant(FDR)
     excites = reported & (inferred.weight > 0)
-    return " | ".join([*cells, f"{share:.0%}", f"{excites[within].mean():.0%}", f"{excites[beyond].mean():.0%}"])
+    return {
+        "false": float((reported & ~recording.connectome.adjacency).sum() / max(1, reported.sum())),
+        "excitation in a bump": float(excites[(distance > 0) & (distance <= network.nearest)].mean()),
+        "excitation far apart": float(excites[distance > network.farthest].mean()),
+    }
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the means over seeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strengths", nargs="+", type=float, default=[0.25, 0.5, 1.0])
     parser.add_argument("--methods", nargs="+", default=["lagged-correlation", "glm", "synapsnet"])
-    parser.add_argument("--seed", type=int, default=100)
-    parser.add_argument("--duration", type=float, default=300.0, help="seconds")
     options = parser.parse_args()
-    print("strength | method | AUPRC | false of those reported | excitation in a bump | excitation far apart")
-    print(" | ".join(["---"] * 6))
-    for strength in options.strengths:
-        for method in options.methods:
-            print(row(strength, method, options.seed, options.duration), flush=True)
+    rows = []
+    for case in load_suite(SUITE).cases():
+        network = network_of(case.network)
+        if case.method not in options.methods or not isinstance(network, RingAttractor):
+            continue
+        recording = observe(case)
+        assert recording.connectome is not None
+        inferred = make_method(case.method, case.seed, recording.connectome).infer(recording.without_ground_truth())
+        if inferred.standard_error is None and inferred.local_fdr is None and inferred.p_value is None:
+            continue
+        rows.append({"network": case.network_label, "method": case.method, **bias(network, recording, inferred)})
+    print(pd.DataFrame(rows).groupby(["method", "network"], sort=False).mean().round(2).to_string())
 
 
 if __name__ == "__main__":
