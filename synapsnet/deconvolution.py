@@ -18,11 +18,12 @@ import numpy.typing as npt
 from oasis.oasis_methods import oasisAR1
 
 from synapsnet.array_types import FloatArray
+from synapsnet.memmap import blocks, give_back, rows_in_blocks, zeros
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.recording import Recording
 
 BASELINE_PERCENTILE = 1.0
-BLOCK_VALUES = 5_000_000  # frames x neurons at a time, in float64
+BLOCK_VALUES = 16_000_000  # frames x neurons at a time, in float64
 MAX_DECAY_S = 2.0  # no calcium indicator in use decays more slowly; anything slower is drift
 MIN_DECAY_FACTOR = 0.05
 DECAY_LAGS = range(2, 12)  # lag 0 holds the noise, lag 1 the indicator's rise
@@ -56,19 +57,23 @@ def deconvolve(recording: Recording, advance: Advance = unheard) -> npt.NDArray[
 
 def _deconvolve(recording: Recording, advance: Advance) -> npt.NDArray[np.float32]:
     values, segments = recording.values, recording.segments
-    activity = np.zeros_like(values)
+    activity = zeros(values.shape)
     at_once = max(1, BLOCK_VALUES // len(values))
-    blocks = range(0, values.shape[1], at_once)
-    for first in Counter(len(blocks), advance)(blocks):
-        traces = values[:, first : first + at_once].astype(np.float64)
+    columns = [slice(first, first + at_once) for first in range(0, values.shape[1], at_once)]
+    for here in Counter(len(columns), advance)(columns):
+        traces = np.concatenate([block[:, here].astype(np.float64) for block in blocks(values)])
+        found = np.zeros(traces.shape, np.float32)
         decay = decay_factor(traces, segments, recording.dt_s)
         baseline = np.percentile(traces, BASELINE_PERCENTILE, axis=0)
         for k in np.flatnonzero(np.ptp(traces, axis=0) > 0):
             factor = float(decay[k])
             for start, stop in segments:
-                calcium, activity[start:stop, first + k] = oasisAR1(traces[start:stop, k] - baseline[k], factor)
+                calcium, found[start:stop, k] = oasisAR1(traces[start:stop, k] - baseline[k], factor)
                 # The first frame's calcium dates from before the epoch: assume the activity that would sustain it.
-                activity[start, first + k] = (1 - factor) * max(calcium[0], 0.0)
+                found[start, k] = (1 - factor) * max(calcium[0], 0.0)
+        for rows in rows_in_blocks(*values.shape):
+            activity[rows, here] = found[rows]
+            give_back(activity)
     return activity
 
 

@@ -57,6 +57,11 @@ def filled(shape: tuple[int, int], fill: Fill) -> Float32:
     return np.frombuffer(_pages(shape, fill), np.float32).reshape(shape)
 
 
+def zeros(shape: tuple[int, int]) -> Float32:
+    """A new array of zeros, to be written to; see `filled`."""
+    return filled(shape, lambda block, start: block.fill(0))
+
+
 def is_large(shape: tuple[int, int]) -> bool:
     """Whether an array of this shape would lie in a temporary file."""
     return 4 * shape[0] * shape[1] > LARGE_BYTES

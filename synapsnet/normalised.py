@@ -1,4 +1,7 @@
-"""Activity as a model sees it, normalised: in memory as a tensor or, where it is large, as it is read."""
+"""Activity as a model sees it, and what is computed of it step by step, which may be larger than memory.
+
+Activity is normalised: in memory as a tensor or, where it is large, as it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synapsnet.memmap import give_back, is_large
+from synapsnet.memmap import give_back, is_large, zeros
 
 
 class Normalised:
@@ -44,3 +47,23 @@ def normalised(values: npt.NDArray[np.float32], centre: Tensor, scale: Tensor) -
     if is_large(values.shape):
         return Normalised(values, centre, scale)
     return (torch.from_numpy(values).to(centre.device) - centre).div_(scale)
+
+
+class Scratch:
+    """(T, N) zeros to be written to, which are indexed by a slice of steps; large ones lie in a temporary file.
+
+    Parameters
+    ----------
+    shape : (T, N)
+    device : torch.device
+        On a GPU they lie in its memory, however large they are.
+    """
+
+    def __init__(self, shape: tuple[int, int], device: torch.device) -> None:
+        self._array = zeros(shape) if device.type == "cpu" else None
+        self._values = torch.zeros(shape, device=device) if self._array is None else torch.from_numpy(self._array)
+
+    def __getitem__(self, steps: slice) -> Tensor:
+        if self._array is not None:
+            give_back(self._array)
+        return self._values[steps]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from synapsnet import deconvolution, memmap
 from synapsnet.deconvolution import MAX_DECAY_S, MIN_DECAY_FACTOR, decay_factor, deconvolve
 from synapsnet.recording import Recording
 
@@ -151,6 +152,15 @@ def test_deconvolution_brings_an_imaged_network_closer_to_its_spikes(small_simul
         return float(np.mean([np.corrcoef(smooth[0][:, k], smooth[1][:, k])[0, 1] for k in range(20)]))
 
     assert mean_r(found) > mean_r(calcium_recording.values) + 0.1
+
+
+def test_a_few_neurons_at_a_time_are_deconvolved_as_all_at_once(monkeypatch):
+    traces = np.random.default_rng(0).normal(size=(300, 7)).cumsum(axis=0)
+    whole = deconvolve(calcium(traces))
+    monkeypatch.setattr(deconvolution, "BLOCK_VALUES", 600)
+    monkeypatch.setattr(memmap, "LARGE_BYTES", 0)
+    monkeypatch.setattr(memmap, "BLOCK_BYTES", 1000)
+    assert np.array_equal(deconvolve(calcium(traces)), whole)
 
 
 def test_what_is_deconvolved_already_stays_as_it_is():

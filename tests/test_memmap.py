@@ -24,7 +24,7 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.io import read, write_recording
 from synapsnet.memmap import blocks, filled, give_back
 from synapsnet.model.autoregression import autocovariances
-from synapsnet.normalised import normalised
+from synapsnet.normalised import Scratch, normalised
 from synapsnet.recording import Recording, neuron_table
 
 
@@ -133,6 +133,14 @@ def test_normalised_activity_is_read_by_steps_as_a_tensor_is(on_disk):
     for steps in (slice(2, 7), torch.tensor([3, 1, 11]), torch.tensor([[0, 1], [5, 6]])):
         assert torch.equal(activity[steps], whole[steps])
     assert np.array_equal(values, counted((12, 3)))  # unchanged
+
+
+def test_room_on_disk_keeps_what_is_written_to_it(on_disk):
+    room = Scratch((20, 3), torch.device("cpu"))
+    for start in (0, 5, 10, 15):
+        room[start : start + 5].add_(start)
+    assert torch.equal(room[:].mean(1), torch.arange(0.0, 20.0, 5.0).repeat_interleave(5))
+    assert list(on_disk.iterdir()) == []
 
 
 def test_autocovariances_are_the_same_block_by_block(on_disk):

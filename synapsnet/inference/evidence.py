@@ -25,7 +25,9 @@ change, and together, it is larger; see `synapsnet.inference.changing_variance`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,7 +36,7 @@ from torch import Tensor
 from synapsnet.devices import add_up
 from synapsnet.inference.changing_variance import ChangingVariance, mean_around, weighted
 from synapsnet.model import SynapsNetModel
-from synapsnet.normalised import Activity
+from synapsnet.normalised import Activity, Scratch
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
 from synapsnet.windows import n_targets, segments_of_process, windows
@@ -46,7 +48,35 @@ NEWTON_STEPS = 3
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
-Stretches = list[tuple[Tensor, Tensor, Tensor]]  # (B, N) each: sent activity, predictions and targets of B steps
+
+
+class Stretches:
+    """What passes over the training part read: sent activity, predictions and targets, (B, N) each, of B steps.
+
+    What is sent and predicted is kept, see `Scratch`; targets are read again.
+
+    Parameters
+    ----------
+    x : (T, N) tensor, or `Normalised`
+    n_steps : int
+        Length of the past.
+    ours : list of (start, stop)
+        The stretches that this process predicts, with their past.
+    """
+
+    def __init__(self, x: Activity, n_steps: int, ours: Segments) -> None:
+        self.x, self.n_steps, self.ours = x, n_steps, ours
+        ends = list(accumulate((stop - start - n_steps for start, stop in ours), initial=0))
+        self.rows = [slice(a, b) for a, b in pairwise(ends)]
+        self.sent, self.eta = self.room(), self.room()
+
+    def room(self) -> Scratch:
+        """For one more value of each step and neuron."""
+        return Scratch((self.rows[-1].stop if self.rows else 0, self.x.shape[1]), self.x.device)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for rows, (start, stop) in zip(self.rows, self.ours, strict=True):
+            yield self.sent[rows], self.eta[rows], self.x[start + self.n_steps : stop]
 
 
 @dataclass(frozen=True)
@@ -212,18 +242,23 @@ def _predict(
     assert model.synapses is not None
     n = x.shape[1]
     n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
-    stretches: Stretches = []
+    ours = [
+        part
+        for batch in batches
+        for part in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
+    ]
+    stretches = Stretches(x, model.n_steps, ours)
     gain = torch.zeros(n, dtype=_double(x), device=x.device)
-    for batch in batches:
-        ours = segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
-        for start, stop in counted(ours):
-            past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
-            sent = model.synapses.filtered(past)
-            eta, slope = _decode(model, past, context)
-            gain += slope / n_steps
-            stretches.append((sent, eta, target))
+    for rows, (start, stop) in zip(stretches.rows, counted(ours), strict=True):
+        past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
+        stretches.sent[rows].copy_(model.synapses.filtered(past))
+        eta, slope = _decode(model, past, context)
+        stretches.eta[rows].copy_(eta)
+        gain += slope / n_steps
     mean = add_up(fabric, sum((h.sum(0) for h, *_ in stretches), start=torch.zeros(n, device=x.device))) / n_steps
-    return [(h.sub_(mean), eta, target) for h, eta, target in stretches], add_up(fabric, gain), n_steps
+    for h, *_ in stretches:
+        h.sub_(mean)
+    return stretches, add_up(fabric, gain), n_steps
 
 
 def _maximise_likelihood(
@@ -247,15 +282,17 @@ def _maximise_likelihood(
         # The approximate Hessian may make a step too long. Along the step the exact curvature is one number for each
         # postsynaptic neuron, sum_t J_i(t) d_i(t)^2 with d = h step^T: a parabola with it and the slope sum_t s_i(t)
         # d_i(t) has its top at slope / curvature.
-        direction, changes = step.float().T, []
-        for h, eta, target in counted(stretches):
-            changes.append(change := h @ direction)
+        direction, changes = step.float().T, stretches.room()
+        for rows, (h, eta, target) in zip(stretches.rows, counted(stretches), strict=True):
+            change = changes[rows]
+            torch.mm(h, direction, out=change)
             slope += (model.score(eta, target) * change).sum(0)
             curvature += (model.fisher_information(eta) * change.square()).sum(0)
         slope, curvature = add_up(fabric, slope), add_up(fabric, curvature)
         step_length = (slope / curvature.clamp(min=SMALLEST_INFORMATION)).clamp(0, 1)
-        for (_, eta, _), change in zip(stretches, changes, strict=True):
-            eta += change.mul_(step_length.float()).add_(offset_step.float())
+        for rows in stretches.rows:
+            eta = stretches.eta[rows]
+            eta += changes[rows].mul_(step_length.float()).add_(offset_step.float())
         weight += step_length[:, None] * step
     return weight
 
