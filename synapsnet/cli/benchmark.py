@@ -32,7 +32,8 @@ def benchmark(
     suite: Annotated[
         str,
         typer.Argument(
-            help="smoke, away, recovery, perturbation, ablation, curves, forecast, standard, full; or a TOML file"
+            help="smoke, away, recovery, perturbation, strong-recurrence, changing, ablation, curves, forecast, "
+            "standard, full; or a TOML file"
         ),
     ],
     output: Folder = Path("results"),
