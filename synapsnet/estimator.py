@@ -26,11 +26,11 @@ from synapsnet.fitted import (
     FittedModel,
     Material,
     connectome_of,
-    n_features,
     require_one_decoder,
     shape_of,
     unconnected,
 )
+from synapsnet.forecast_features import n_features
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
@@ -47,7 +47,7 @@ from synapsnet.windows import require_windows
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 BYTES_PER_PAIR = 100  # of neurons: weights, evidence and posterior (docs/large.md)
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from synapsnet.connectome import Connectome
 from synapsnet.devices import add_up
 from synapsnet.errors import InputError
+from synapsnet.forecast_features import ForecastFeatures, n_features, n_inputs, n_own
 from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_evidence, mean_gain
 from synapsnet.inference.posterior import FINE_STEP_S, posterior
@@ -29,7 +30,8 @@ from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.model.summary import Summary
-from synapsnet.multi_step import SPANS, MultiStep, recent_means
+from synapsnet.multi_step import MultiStep, origins, spaced
+from synapsnet.nonlinear_readout import CHECKS, EXAMPLES, NonlinearReadout
 from synapsnet.normalised import Activity, normalised
 from synapsnet.progress import Advance, Counter, Progress, unheard
 from synapsnet.recording import Recording
@@ -144,6 +146,7 @@ class FittedModel(nn.Module):
         self.register_buffer("highest", torch.ones(n))
         self.register_buffer("rest", torch.zeros(n))
         self.ahead = MultiStep(n, n_features(shape), horizon)
+        self.beyond_linear = NonlinearReadout(n, n_inputs(shape), shape["n_embedding"], horizon)
 
     @classmethod
     def fit(
@@ -195,7 +198,9 @@ class FittedModel(nn.Module):
                 identity = fitted._identity(task, material.recording)
                 stages = Stages(progress, fabric, checkpoint / str(k), resume, identity)
             fitted.history = history
-            fitted._conclude(material.recording, task, batch_steps, stages, forecasts and not connectivity_only)
+            fitted._conclude(
+                material.recording, task, batch_steps, stages, settings.seed, forecasts and not connectivity_only
+            )
         return [fitted for fitted, _ in prepared]
 
     @classmethod
@@ -232,7 +237,9 @@ class FittedModel(nn.Module):
                 digest.update(train.data)
         return digest.hexdigest()
 
-    def _conclude(self, recording: Recording, task: Task, batch_steps: int, stages: Stages, forecasts: bool) -> None:
+    def _conclude(
+        self, recording: Recording, task: Task, batch_steps: int, stages: Stages, seed: int, forecasts: bool
+    ) -> None:
         """After training: infer the connectivity and, if the model `forecasts`, fit what forecasts need besides."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
         self.connectivity, weight = self._connectivity(recording, x, b, todo, stages)
@@ -241,16 +248,35 @@ class FittedModel(nn.Module):
             if weight is not None and self.shape["connectivity"] == "free":
                 check = task.checks(batch_steps)
                 self._improve(weight, x, b, todo, check, stages.fabric, lambda done: advance(done / 2))
-            features = self._features_after(x, b, recording.segments)
-            n_steps, own = self.model.n_steps, n_own(self.shape)
-            self.ahead.fit(
-                x, task.training, task.validation, n_steps, features, own, self._batch(),
-                lambda done: advance((1 + done) / 2),
-            )  # fmt: skip
+            self._fit_readouts(task, recording.segments, seed, lambda done: advance((1 + done) / 2))
             return self.state_dict()
 
         if forecasts:
             self.load_state_dict(stages.result("readouts", readouts))
+
+    def _fit_readouts(self, task: Task, segments: Segments, seed: int, advance: Advance) -> None:
+        """Fit the linear readout, and to what it misses the nonlinear one."""
+        x, n_steps, batch = task.values, self.model.n_steps, self._batch()
+        known = self._known(x, task.behaviour, segments)
+        earlier = self.ahead.fit(
+            x, task.training, task.validation, n_steps, known.features, n_own(self.shape), batch,
+            lambda done: advance(done / 2),
+        )  # fmt: skip
+        reach = min(len(self.ahead.level), max(b - a for a, b in task.training) - n_steps)
+
+        @torch.no_grad()
+        def examples(first: Tensor) -> tuple[Tensor, Tensor]:
+            features = known.features(first)
+            followed = torch.stack([x[first + h] for h in range(reach)])
+            missed = followed - earlier(features, reach)
+            return known.inputs(first, features), missed.permute(1, 2, 0)
+
+        wanted = EXAMPLES // x.shape[1]
+        training, validation = (
+            spaced(origins(part, n_steps, reach), most, x, batch)
+            for part, most in ((task.training, wanted), (task.validation, wanted // CHECKS))
+        )
+        self.beyond_linear.fit(examples, training, validation, seed, lambda done: advance((1 + done) / 2))
 
     @classmethod
     def build(cls, shape: dict[str, Any], errors: StandardErrors, seed: int) -> FittedModel:
@@ -295,14 +321,18 @@ class FittedModel(nn.Module):
         device, n_steps = self.centre.device, self.model.n_steps
         x, b = self.normalise(recording.values, recording.behaviour_values)
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
-        features = self._features_after(x, b, recording.segments)
+        known = self._known(x, b, recording.segments)
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
-            ours = features(torch.arange(target, last, device=device))
-            steps = torch.clamp(self.ahead(ours, horizon), self.lowest, self.highest)
+            steps_known = torch.arange(target, last, device=device)
+            features = known.features(steps_known)
+            steps = self.ahead(features, horizon)
+            if self.beyond_linear.share.any():
+                steps += self.beyond_linear(known.inputs(steps_known, features), horizon)
+            steps = torch.clamp(steps, self.lowest, self.highest)
             if modality == "spikes":  # a linear readout may predict 0, and the next spike then costs infinity
-                steps[0] = torch.maximum(steps[0], LEAST_CHANCE * ours[..., 0])
+                steps[0] = torch.maximum(steps[0], LEAST_CHANCE * features[..., 0])
             expected = (steps * self.scale + self.centre).cpu().numpy()
             for h in range(horizon):
                 kept = min(last, end - h) - target
@@ -315,29 +345,8 @@ class FittedModel(nn.Module):
     def _batch(self) -> int:
         return max(1, FORECAST_BATCH_VALUES // (self.shape["n_neurons"] * self.shape["n_steps"]))
 
-    def _features_after(self, x: Activity, b: Tensor, segments: Segments) -> Callable[[Tensor], Tensor]:
-        """A function that maps the first steps after B windows to features (B, N, F), see `synapsnet.multi_step`."""
-        model = self.model
-        lags = torch.arange(-model.n_steps, 0, device=x.device)
-        begin = torch.empty(len(x), dtype=torch.long, device=x.device)
-        for start, stop in segments:
-            begin[start:stop] = start
-
-        @torch.no_grad()
-        def features(first: Tensor) -> Tensor:
-            past, context = x[first[:, None] + lags].transpose(1, 2), b[first - 1]
-            means = recent_means(x, first, begin[first - 1], self.rest)
-            current = model.current(past)
-            alone = model.mean(model.decode(torch.zeros_like(current), past, context))
-            parts = [alone, *past.unbind(-1), *means]
-            if not model.architecture.own_past:
-                parts[1:] = [torch.zeros_like(part) for part in parts[1:]]
-            if model.synapses is not None:
-                expected = model.mean(model.decode(current, past, context))
-                parts += [expected, current, *map(model.synapses.connectivity, means)]
-            return torch.stack(parts, dim=-1)
-
-        return features
+    def _known(self, x: Activity, b: Tensor, segments: Segments) -> ForecastFeatures:
+        return ForecastFeatures.of(self.model, x, b, segments, self.rest, self._batch())
 
     @torch.no_grad()
     def _improve(
@@ -400,16 +409,6 @@ class FittedModel(nn.Module):
         weight = None if prior == "none" else tensors["weight"].to(gain) / gain[:, None]
         matrices: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
         return Connectome(**matrices, unit=unit), weight
-
-
-def n_own(shape: dict[str, Any]) -> int:
-    """Number of features of a neuron that are its own: its forecast, its past and means of that."""
-    return 1 + int(shape["n_steps"]) + len(SPANS)
-
-
-def n_features(shape: dict[str, Any]) -> int:
-    """Number of features of a neuron, with those that come through `W`: a forecast, its current, means of currents."""
-    return n_own(shape) + (0 if shape["connectivity"] == "none" else 2 + len(SPANS))
 
 
 def unconnected(n_neurons: int, unit: str) -> Connectome:

@@ -21,6 +21,7 @@ training part does not show. Coefficients are then fitted to both parts.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ class MultiStep(nn.Module):
         n_own: int,
         batch: int,
         advance: Advance = unheard,
-    ) -> None:
+    ) -> MultiStep:
         """Choose shrinkage and features on the validation part, and fit to it and the training part.
 
         Parameters
@@ -109,10 +110,18 @@ class MultiStep(nn.Module):
             Number of windows at a time.
         advance : callable
             Told the fraction done.
+
+        Returns
+        -------
+        MultiStep
+            The same fitted to the training part alone: what it misses of the validation part is new to it.
         """
         longest = max(stop - start for start, stop in training)
         reach = min(len(self.level), longest - n_steps)
-        earlier, later = (_split(_origins(part, n_steps, reach), values, batch) for part in (training, validation))
+        wanted = FIT_VALUES // values.shape[1]
+        earlier, later = (
+            spaced(origins(part, n_steps, reach), wanted, values, batch) for part in (training, validation)
+        )
         counted = Counter(len(earlier) + len(later), advance)
         ours = _Moments.of(values, earlier, reach, features, counted)
         checked = _Moments.of(values, later, reach, features, counted) if later else ours
@@ -120,12 +129,18 @@ class MultiStep(nn.Module):
         information, moment = checked.centred(ours.feature, ours.target)
         losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
         best = torch.stack(losses).argmin(0).tolist()  # (H,)
-        whole = ours.joined(checked) if later else ours
-        candidates = _candidates(whole, n_own)
+        earlier_only = copy.deepcopy(self)
+        earlier_only._fit(ours, n_own, best)
+        self._fit(ours.joined(checked) if later else ours, n_own, best)
+        return earlier_only
+
+    def _fit(self, moments: _Moments, n_own: int, best: list[int]) -> None:
+        """The best candidate of each horizon, fitted to the windows with these moments."""
+        candidates, reach = _candidates(moments, n_own), len(best)
         chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
         self.coefficients[:reach] = chosen.to(self.coefficients)
-        self.level[:] = whole.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
-        self.level[:reach] = (whole.target.T - (chosen * whole.feature).sum(2)).to(self.level)
+        self.level[:] = moments.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
+        self.level[:reach] = (moments.target.T - (chosen * moments.feature).sum(2)).to(self.level)
 
 
 def _candidates(moments: _Moments, n_own: int) -> list[Tensor]:
@@ -156,16 +171,15 @@ def _shrunk(information: Tensor, moment: Tensor) -> list[Tensor]:
     ]
 
 
-def _origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
+def origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
     """First steps after those windows that `reach` steps follow."""
     return torch.cat([torch.arange(a + n_steps, max(a + n_steps, b - reach + 1)) for a, b in segments])
 
 
-def _split(origins: Tensor, values: Activity, batch: int) -> Sequence[Tensor]:
-    """Evenly spaced ones of many origins, in batches."""
-    wanted = max(1, FIT_VALUES // values.shape[1])
-    apart = -(-max(1, len(origins)) // wanted)
-    used = origins[::apart].to(values.device)
+def spaced(first: Tensor, wanted: int, values: Activity, batch: int) -> Sequence[Tensor]:
+    """Evenly spaced ones of the first steps after windows, about as many as are wanted, in batches."""
+    apart = -(-max(1, len(first)) // max(1, wanted))
+    used = first[::apart].to(values.device)
     batch = max(1, min(batch, SPANNED_VALUES // (apart * values.shape[1])))  # whose recent means need all between
     return torch.split(used, batch) if len(used) else ()
 
