@@ -327,6 +327,7 @@ def test_at_every_horizon_w_is_the_only_pathway(modality):
     with torch.no_grad():
         forecaster.model.synapses.connectivity.set_weight(weight)
     forecaster.ahead.coefficients.uniform_(0.1, 0.2, generator=torch.Generator().manual_seed(0))
+    forecaster.beyond_linear.share.fill_(1.0)
     forecaster.lowest.fill_(-100.0), forecaster.highest.fill_(100.0)
     before = model.forecast(recording, 4)
     for sender in range(3):
@@ -342,6 +343,7 @@ def test_without_its_own_past_a_neuron_is_forecast_from_others_alone(modality):
     recording = toy(modality)
     forecaster = (model := quick(recording, own_past=False))._forecaster
     forecaster.ahead.coefficients.uniform_(0.1, 0.2, generator=torch.Generator().manual_seed(0))
+    forecaster.beyond_linear.share.fill_(1.0)
     before, values = model.forecast(recording, 4), recording.values.copy()
     values[300, 1] += 1
     changed = (model.forecast(with_values(recording, values), 4) != before) & np.isfinite(before)
