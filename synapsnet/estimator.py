@@ -30,13 +30,14 @@ from synapsnet.fitted import (
     shape_of,
     unconnected,
 )
-from synapsnet.forecast_features import n_features
+from synapsnet.forecast_features import n_features, n_inputs
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.listed_connectome import from_arrays, to_arrays
 from synapsnet.memmap import is_large
 from synapsnet.model.likelihoods import LIKELIHOODS
+from synapsnet.nonlinear_readout import EXAMPLE_VALUES
 from synapsnet.progress import Advance, Progress, unheard
 from synapsnet.recording import Recording
 from synapsnet.settings import Settings
@@ -311,11 +312,12 @@ class SynapsNet(BaseEstimator):
         settings, n = self.settings, recording.n_neurons
         at_once = min(settings.batch_steps or 256, longest)
         decoder = settings.n_hidden * (settings.n_embedding + n_steps + at_once * n)
-        readout = n_features({"n_steps": n_steps, "connectivity": settings.connectivity})
-        per_neuron = n * (settings.n_embedding + settings.horizon * readout)
+        shape = settings.model_dump() | {"n_steps": n_steps, "n_behaviour": recording.behaviour_values.shape[1]}
+        per_neuron = n * (settings.n_embedding + settings.horizon * n_features(shape))
+        examples = min(EXAMPLE_VALUES, recording.values.size * (n_inputs(shape) + settings.horizon))
         in_memory = 0 if is_large(recording.values.shape) else 3 * recording.values.size
         require_memory(
-            4 * (in_memory + 4 * per_neuron + decoder)
+            4 * (in_memory + 4 * per_neuron + decoder + examples)
             + max(BYTES_PER_PAIR * n**2, spectra_bytes(recording) if resolves(recording) else 0),
             f"A fit of {n} neurons in {recording.n_steps} steps with {settings.n_hidden} hidden units, embeddings of "
             f"{settings.n_embedding} and a horizon of {settings.horizon}",

@@ -31,7 +31,7 @@ from synapsnet.model.connectivity import Free, StandardErrors
 from synapsnet.model.likelihoods import LIKELIHOODS
 from synapsnet.model.summary import Summary
 from synapsnet.multi_step import MultiStep, origins, spaced
-from synapsnet.nonlinear_readout import CHECKS, EXAMPLES, NonlinearReadout
+from synapsnet.nonlinear_readout import CHECKS, EXAMPLE_VALUES, NonlinearReadout
 from synapsnet.normalised import Activity, normalised
 from synapsnet.progress import Advance, Counter, Progress, unheard
 from synapsnet.recording import Recording
@@ -271,7 +271,7 @@ class FittedModel(nn.Module):
             missed = followed - earlier(features, reach)
             return known.inputs(first, features), missed.permute(1, 2, 0)
 
-        wanted = EXAMPLES // x.shape[1]
+        wanted = EXAMPLE_VALUES // (x.shape[1] * (n_inputs(self.shape) + reach))
         training, validation = (
             spaced(origins(part, n_steps, reach), most, x, batch)
             for part, most in ((task.training, wanted), (task.validation, wanted // CHECKS))

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from synapsnet.progress import Advance, unheard
 
 N_HIDDEN = 96
-EXAMPLES = 2_000_000  # windows x neurons to learn from at most: 0.7 GB
+EXAMPLE_VALUES = 200_000_000  # of all inputs and steps of what it learns from, at most
 BATCH, UPDATES, MOST_PASSES = 4096, 1500, 60  # examples an update; updates, and passes over few examples, at most
 LEARNING_RATE, WARM_UP = 8e-3, 0.1
 CHECKS, PATIENCE = 12, 4  # how often the validation part is looked at, and how often in vain
@@ -94,11 +94,11 @@ class NonlinearReadout(nn.Module):
             Told the fraction done.
         """
         if training and validation:
-            inputs, missed = _gathered(examples, training)
+            inputs, missed = _gathered(examples, training, len(self.embedding))
             self.spread.copy_(inputs.std(0).clamp(min=SMALLEST))
             reach = missed.shape[1]
             self.size[:reach] = missed.square().mean(0).sqrt().clamp(min=SMALLEST)
-            held_out = _gathered(examples, validation)
+            held_out = _gathered(examples, validation, len(self.embedding))
             if self._learn(inputs, missed, held_out, torch.Generator().manual_seed(seed), advance):
                 found = self._missed(*held_out)
                 self.share[:reach] = ((found * held_out[1]).sum(0) / found.square().sum(0)).clamp(0, 1)
@@ -147,8 +147,14 @@ class NonlinearReadout(nn.Module):
         return torch.cat(parts)[:, : missed.shape[1]] * self.size[: missed.shape[1]]
 
 
-def _gathered(examples: Examples, windows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def _gathered(examples: Examples, windows: Sequence[Tensor], n_neurons: int) -> tuple[Tensor, Tensor]:
     """(B N, D) inputs and (B N, H') what was missed; neurons follow each other as in the recording."""
-    parts = [examples(first) for first in windows]
-    inputs, missed = (torch.cat([part[k].flatten(0, 1) for part in parts]) for k in range(2))
-    return inputs, missed
+    gathered: list[Tensor] = []
+    row, n_rows = 0, n_neurons * sum(map(len, windows))
+    for first in windows:
+        parts = [part.flatten(0, 1) for part in examples(first)]
+        gathered = gathered or [part.new_empty(n_rows, part.shape[1]) for part in parts]  # once, in place of a copy
+        for whole, part in zip(gathered, parts, strict=True):
+            whole[row : row + len(part)] = part
+        row += len(parts[0])
+    return gathered[0], gathered[1]
