@@ -25,7 +25,7 @@ from synapsnet.progress import Advance, unheard
 
 N_HIDDEN = 96
 EXAMPLE_VALUES = 200_000_000  # of all inputs and steps of what it learns from, at most
-BATCH, UPDATES, MOST_PASSES = 4096, 1500, 60  # examples an update; updates, and passes over few examples, at most
+BATCH, UPDATES, MOST_PASSES = 2048, 1000, 60  # examples an update; updates, and passes over few examples, at most
 LEARNING_RATE, WARM_UP = 8e-3, 0.1
 CHECKS, PATIENCE = 12, 4  # how often the validation part is looked at, and how often in vain
 SMALLEST = 1e-6

@@ -12,12 +12,13 @@ from validation.methods import METHODS, neural
 from validation.methods.dlinear import DLinear
 from validation.methods.gru import GRU
 from validation.methods.netformer import NetFormer, _Network
+from validation.methods.poco import POCO
 from validation.methods.synapsnet import Independent, LagsOnly, OneLag, SynapsNetInference, WithoutPrior
 from validation.methods.transformer import Transformer
 from validation.methods.tsmixer import TSMixer
 
-NEURAL = [GRU, Transformer, DLinear, TSMixer]
-POPULATION = [GRU, Transformer, TSMixer]
+NEURAL = [GRU, Transformer, DLinear, TSMixer, POCO]
+POPULATION = [GRU, Transformer, TSMixer, POCO]
 
 
 def linear(weight: np.ndarray, n_steps: int, seed: int = 0, level: float = 0.0) -> Recording:

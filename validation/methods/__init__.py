@@ -126,6 +126,7 @@ METHODS: dict[str, Entry] = {
     "transformer": _ours("transformer", "transformer:Transformer", forecasts=BOTH, slow=True),
     "dlinear": _ours("DLinear", "dlinear:DLinear", forecasts=BOTH, slow=True),
     "tsmixer": _ours("TSMixer", "tsmixer:TSMixer", forecasts=BOTH, slow=True),
+    "poco": _ours("POCO", "poco:POCO", forecasts=BOTH, slow=True),
     "copy-last": _ours("copy last value", "naive:CopyLast", forecasts=BOTH),
     "mean": _ours("mean", "naive:Mean", forecasts=BOTH),
     "random": _ours("random", "bounds:Random", BOTH),
