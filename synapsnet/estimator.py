@@ -332,8 +332,8 @@ class SynapsNet(BaseEstimator):
     def forecast(self, recording: Recording, horizon: int, *, progress: Advance = unheard) -> npt.NDArray[np.float32]:
         """Expected activity at every step, forecast from up to `horizon` steps before.
 
-        They are read out from the model's features of each neuron, and from its and its inputs' recent means, see
-        `synapsnet.multi_step`.
+        They are read out from what the model, and the recent past, say of each neuron and of the currents that it
+        receives, see `synapsnet.multi_step` and `synapsnet.nonlinear_readout`.
 
         Parameters
         ----------

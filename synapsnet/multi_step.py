@@ -16,7 +16,7 @@ Stock & Watson 2006, J Econometrics 135:499); means over growing spans are from 
 
 Coefficients are shrunk towards those common to all neurons. How strongly, and whether what comes through `W` is used at
 all, is chosen on the validation part for each horizon: `W` fits the training part better than what follows, which the
-training part does not show. Coefficients are then fitted to both parts.
+training part does not show. Coefficients are then fitted to both parts. What is not linear, `nonlinear_readout` adds.
 """
 
 from __future__ import annotations
