@@ -49,9 +49,10 @@ class NonlinearReadout(nn.Module):
     def __init__(self, n_neurons: int, n_inputs: int, n_embedding: int, horizon: int) -> None:
         super().__init__()
         self.embedding = nn.Parameter(torch.randn(n_neurons, n_embedding) / 10)
+        # smooth: with kinks rounding grows to a tenth of the forecasts while it learns, so that processors would disagree
         self.network = nn.Sequential(
-            nn.Linear(n_inputs + n_embedding, N_HIDDEN), nn.ReLU(),
-            nn.Linear(N_HIDDEN, N_HIDDEN), nn.ReLU(),
+            nn.Linear(n_inputs + n_embedding, N_HIDDEN), nn.SiLU(),
+            nn.Linear(N_HIDDEN, N_HIDDEN), nn.SiLU(),
             nn.Linear(N_HIDDEN, horizon),
         )  # fmt: skip
         self.register_buffer("spread", torch.ones(n_inputs))
