@@ -49,7 +49,7 @@ class NonlinearReadout(nn.Module):
     def __init__(self, n_neurons: int, n_inputs: int, n_embedding: int, horizon: int) -> None:
         super().__init__()
         self.embedding = nn.Parameter(torch.randn(n_neurons, n_embedding) / 10)
-        # smooth: with kinks rounding grows to a tenth of the forecasts while it learns, so that processors would disagree
+        # Smooth: with kinks, rounding grows to a tenth of the forecasts in training, and processors would disagree.
         self.network = nn.Sequential(
             nn.Linear(n_inputs + n_embedding, N_HIDDEN), nn.SiLU(),
             nn.Linear(N_HIDDEN, N_HIDDEN), nn.SiLU(),
