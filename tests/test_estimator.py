@@ -451,7 +451,7 @@ def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeyp
     """It decides when to stop, with which W to forecast, and how far to draw neurons together; nothing else."""
     inferred = []
     monkeypatch.setattr(fitted.FittedModel, "_improve", lambda model, *decision: inferred.append(model.connectivity))
-    monkeypatch.setattr(fitted.MultiStep, "fit", lambda *decision: None)
+    monkeypatch.setattr(fitted.FittedModel, "_fit_readouts", lambda *decision: None)
     recording = toy(modality, behaviour=np.arange(600.0)[:, None])
     values = recording.values.copy()
     values[540:] = np.random.default_rng(1).integers(0, 3, (60, 3))
@@ -467,6 +467,26 @@ def test_the_validation_part_changes_no_normalisation_and_trains_nothing(monkeyp
     if modality == "calcium":
         assert one.centre.numpy() == pytest.approx(recording.values[:540].mean(0), abs=1e-5)
         assert one.scale.numpy() == pytest.approx(recording.values[:540].std(0), rel=1e-2)
+
+
+def test_what_the_linear_readout_misses_is_learned_from_the_training_part_alone(monkeypatch):
+    """Neither the linear readout nor the steps that follow a window are of the validation part."""
+    learned = []
+
+    def spy(readout: Any, examples: Any, training: Any, validation: Any, *more: Any) -> None:
+        first = torch.cat(list(training))
+        learned.append((first, *examples(first), torch.cat(list(validation))))
+
+    monkeypatch.setattr(fitted.NonlinearReadout, "fit", spy)
+    recording = toy("calcium")
+    values = recording.values.copy()
+    values[540:] += np.random.default_rng(1).normal(size=(60, 3))
+    for each in (recording, with_values(recording, values)):
+        quick(each, connectivity="none")
+    (first, inputs, missed, later), (_, inputs_then, missed_then, _) = learned
+    assert first.max() + 4 <= 540 < later.min()
+    assert torch.equal(inputs, inputs_then)
+    assert torch.allclose(missed, missed_then, atol=0.2 * float(missed.std()))  # which candidate: chosen by validation
 
 
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
