@@ -155,6 +155,8 @@ def test_our_own_files_are_read_to_disk(on_disk, spike_recording, tmp_path):
     recording = read(tmp_path / "own.nwb")
     assert not recording.values.flags.owndata
     assert np.array_equal(recording.values, spike_recording.values)
+    write_recording(recording, tmp_path / "again.nwb")
+    assert np.array_equal(read(tmp_path / "again.nwb").values, spike_recording.values)
 
 
 def test_parts_of_a_recording_keep_the_type_of_its_numbers():

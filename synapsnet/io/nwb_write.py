@@ -31,6 +31,7 @@ import pynapple as nap
 from synapsnet.array_types import IndexArray
 from synapsnet.connectome import MATRICES, MOST_PAIRS, Connectome
 from synapsnet.files import atomic_path
+from synapsnet.memmap import give_back, is_large
 from synapsnet.recording import TROUGH_TO_PEAK, Recording, Simulation
 from synapsnet.weight_course import WeightCourse
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 MODULE = "synapsnet"
 FORMAT_VERSION = 1
 SPIKE_RESOLUTION_S = 1e-9  # pynapple rounds times to it
+CHUNK_VALUES, CHUNKS_AT_ONCE = 250_000, 16  # of an array that is written block by block
 
 NEURON_COLUMNS = {
     "neuron_id": "name of the neuron",
@@ -329,7 +331,30 @@ def _series_name(variable: object, taken: set[str]) -> str:
 def _compressed(data: np.ndarray[Any, Any]) -> Any:
     from pynwb import H5DataIO
 
+    if data.ndim == 2 and is_large(data.shape):
+        return H5DataIO(_block_by_block(data), compression="gzip")
     return H5DataIO(np.ascontiguousarray(data), compression="gzip")
+
+
+def _block_by_block(values: np.ndarray[Any, Any]) -> Any:
+    """What writes a large array without mapping all of it into memory."""
+    from hdmf.data_utils import GenericDataChunkIterator
+
+    class Blocks(GenericDataChunkIterator):
+        def _get_data(self, selection: tuple[slice, ...]) -> np.ndarray[Any, Any]:
+            block = values[selection].copy()
+            give_back(values)
+            return block
+
+        def _get_maxshape(self) -> tuple[int, ...]:
+            return values.shape
+
+        def _get_dtype(self) -> np.dtype[Any]:
+            return values.dtype
+
+    n_rows, n_columns = values.shape
+    chunk = max(1, min(n_rows, CHUNK_VALUES // n_columns))
+    return Blocks(chunk_shape=(chunk, n_columns), buffer_shape=(min(n_rows, CHUNKS_AT_ONCE * chunk), n_columns))
 
 
 def _write(file: NWBFile, path: str | Path) -> None:
