@@ -520,19 +520,19 @@ def binned_spike_times(recording: Recording) -> nap.TsGroup:
     Interval statistics are accurate only if few intervals are shorter than a bin.
     """
     times, dt_s, epochs = recording.activity.times(), recording.dt_s, recording.epochs
-    steps: list[list[npt.NDArray[np.int32]]] = [[] for _ in range(recording.n_neurons)]
-    counts: list[list[npt.NDArray[np.int32]]] = [[] for _ in range(recording.n_neurons)]
-    start = 0
-    for block in blocks(recording.values):  # which is read once, row by row
+    n_bins = np.sum([np.count_nonzero(block, axis=0) for block in blocks(recording.values)], axis=0)
+    ends = np.cumsum(n_bins)
+    steps, counts = np.empty((2, n_bins.sum()), np.int32)  # of one neuron after the other
+    filled_to, start = ends - n_bins, 0
+    for block in blocks(recording.values):  # which is read row by row
         neuron, step = np.nonzero(block.T)
-        borders = np.searchsorted(neuron, np.arange(1, recording.n_neurons))
-        for k, here in enumerate(np.split(step.astype(np.int32), borders)):
-            steps[k].append(here + start)
-            counts[k].append(np.rint(block[here, k]).astype(np.int32))
+        here = filled_to[neuron] + np.arange(len(neuron)) - np.searchsorted(neuron, neuron)
+        steps[here], counts[here] = step + start, np.rint(block[step, neuron])
+        filled_to += np.bincount(neuron, minlength=len(ends))
         start += len(block)
     trains = {}
-    for k in range(recording.n_neurons):
-        bins, n_spikes = np.concatenate(steps[k]), np.concatenate(counts[k])
+    for k, (first, last) in enumerate(zip(ends - n_bins, ends, strict=True)):
+        bins, n_spikes = steps[first:last], counts[first:last]
         rank = np.arange(n_spikes.sum()) - np.repeat(np.cumsum(n_spikes) - n_spikes, n_spikes)
         within = (rank + 0.5) / np.repeat(n_spikes, n_spikes) - 0.5
         trains[k] = nap.Ts(np.repeat(times[bins], n_spikes) + dt_s * within, time_support=epochs)

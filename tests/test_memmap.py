@@ -25,7 +25,7 @@ from synapsnet.io import read, write_recording
 from synapsnet.memmap import blocks, filled, give_back
 from synapsnet.model.autoregression import autocovariances
 from synapsnet.normalised import Scratch, normalised
-from synapsnet.recording import Recording, neuron_table
+from synapsnet.recording import Recording, binned_spike_times, neuron_table
 
 
 @pytest.fixture
@@ -133,6 +133,16 @@ def test_normalised_activity_is_read_by_steps_as_a_tensor_is(on_disk):
     for steps in (slice(2, 7), torch.tensor([3, 1, 11]), torch.tensor([[0, 1], [5, 6]])):
         assert torch.equal(activity[steps], whole[steps])
     assert np.array_equal(values, counted((12, 3)))  # unchanged
+
+
+def test_spikes_of_bins_are_the_same_block_by_block(on_disk):
+    values = np.random.default_rng(0).poisson(0.4, (200, 5)).astype(np.float32)
+    recording = Recording.from_array(values, 0.01, "spikes", segments=[80, 120])
+    by_row = binned_spike_times(recording)
+    with patch.object(memmap, "BLOCK_BYTES", 2**20):
+        whole = binned_spike_times(recording)
+    for k in range(5):
+        assert len(whole[k]) == values[:, k].sum() and np.array_equal(by_row[k].times(), whole[k].times())
 
 
 def test_room_on_disk_keeps_what_is_written_to_it(on_disk):
