@@ -1,4 +1,4 @@
-"""The simulator beside NEST and OpenMP threads of Brian2, on one large network in one run: a table in simulators.md.
+"""The simulator beside NEST and OpenMP threads of Brian2, on one large network in one run, for docs/simulators.md.
 
     python -m venv nest && nest/bin/pip install nest-simulator
     python benchmarks/nest.py --nest nest/bin/python [--neurons 10000] [--seconds 5]
