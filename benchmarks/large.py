@@ -38,7 +38,7 @@ STAGES = (
     (fitted, "calibrated"),
     (fitted, "posterior"),
     (fitted.FittedModel, "_improve"),
-    (fitted.MultiStep, "fit"),
+    (fitted.FittedModel, "_fit_readouts"),
 )
 
 

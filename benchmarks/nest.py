@@ -86,7 +86,9 @@ def measure_brian2(n_neurons: int, duration_s: float, seed: int, threads: int) -
     synapses.connect(i=edges.pre, j=edges.post)
     synapses.w = network.synapse_values(edges)["w"] * b2.volt
     synapses.delay = network.delay_ms * b2.ms
-    outside = b2.PoissonInput(neurons, "v", 1, external_hz(network) * b2.Hz, weight=network.epsp_mv() * b2.mV)
+    n_sources = network.in_degrees()[0]
+    rate = external_hz(network) / n_sources * b2.Hz
+    outside = b2.PoissonInput(neurons, "v", n_sources, rate, weight=network.epsp_mv() * b2.mV)
     monitor = b2.SpikeMonitor(neurons)
     simulated = b2.Network(neurons, synapses, outside, monitor)
     simulated.run(duration_s * b2.second)
