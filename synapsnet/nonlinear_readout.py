@@ -25,6 +25,7 @@ from synapsnet.progress import Advance, unheard
 
 N_HIDDEN = 96
 EXAMPLE_VALUES = 200_000_000  # of all inputs and steps of what it learns from, at most
+ENOUGH_TO_SCALE = 100_000  # examples
 BATCH, UPDATES, MOST_PASSES = 2048, 1000, 60  # examples an update; updates, and passes over few examples, at most
 LEARNING_RATE, WARM_UP = 8e-3, 0.1
 CHECKS, PATIENCE = 12, 4  # how often the validation part is looked at, and how often in vain
@@ -96,7 +97,7 @@ class NonlinearReadout(nn.Module):
         """
         if training and validation:
             inputs, missed = _gathered(examples, training, len(self.embedding))
-            self.spread.copy_(inputs.std(0).clamp(min=SMALLEST))
+            self.spread.copy_(inputs[:: -(-len(inputs) // ENOUGH_TO_SCALE)].std(0).clamp(min=SMALLEST))
             reach = missed.shape[1]
             self.size[:reach] = missed.square().mean(0).sqrt().clamp(min=SMALLEST)
             held_out = _gathered(examples, validation, len(self.embedding))
