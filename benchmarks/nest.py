@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from simulation import in_process, printed
 
 from simulators import simulate
 from simulators.networks import Brunel
@@ -116,25 +113,7 @@ def measure_nest(python: str, n_neurons: int, duration_s: float, seed: int, thre
         "epsp_mv": network.epsp_mv(), "external_hz": external_hz(network), "threads": threads, "seed": seed + 1,
         "seconds": duration_s,
     }  # fmt: skip
-    command = [python, "-c", IN_NEST, json.dumps(parameters)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return dict(json.loads(output.splitlines()[-1]))
-
-
-MEASURES: dict[str, Callable[..., dict[str, float]]] = {"ours": measure_ours, "brian2": measure_brian2}
-
-
-def in_process(measure: str, *arguments: Any) -> dict[str, float]:
-    """Call `MEASURES[measure]` in a new process; adds the peak memory of what it ran."""
-    code = (
-        "import json, resource, sys; from benchmarks.nest import MEASURES;"
-        "result = MEASURES[sys.argv[1]](*json.loads(sys.argv[2]));"
-        "peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN));"
-        "print(json.dumps(result | {'peak_gib': peak / 2**20}))"
-    )
-    command = [sys.executable, "-c", code, measure, json.dumps(arguments)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return dict(json.loads(output.splitlines()[-1]))
+    return printed([python, "-c", IN_NEST, json.dumps(parameters)])
 
 
 def main() -> None:
@@ -145,14 +124,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
     size, seed = (options.neurons, options.seconds), int(time.time())  # the cache knows no seed of this run
-    in_process("ours", options.neurons, 1e-3, seed)  # compiles
+    in_process(measure_ours, options.neurons, 1e-3, seed)  # compiles
     print(
         "| simulator | threads | start, s | a biological second, s | rate, Hz | peak, GiB |\n|---|---|---|---|---|---|"
     )
     for name, threads, measured in (
-        ("simulators.simulate", 1, lambda: in_process("ours", *size, seed + 10)),
-        ("plain Brian2, cpp_standalone", 1, lambda: in_process("brian2", *size, seed, 1)),
-        ("plain Brian2, cpp_standalone", 2, lambda: in_process("brian2", *size, seed, 2)),
+        ("simulators.simulate", 1, lambda: in_process(measure_ours, *size, seed + 10)),
+        ("plain Brian2, cpp_standalone", 1, lambda: in_process(measure_brian2, *size, seed, 1)),
+        ("plain Brian2, cpp_standalone", 2, lambda: in_process(measure_brian2, *size, seed, 2)),
         ("NEST", 1, lambda: measure_nest(options.nest, *size, seed % 1_000_000, 1)),
         ("NEST", 2, lambda: measure_nest(options.nest, *size, seed % 1_000_000, 2)),
     ):

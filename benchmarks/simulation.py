@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,18 +103,20 @@ def measure_plain(n_neurons: int, duration_s: float, seed: int, target: str) -> 
     return {"seconds": time.perf_counter() - started, "rate_hz": monitor.num_spikes / n_neurons / duration_s}
 
 
-MEASURES: dict[str, Callable[..., dict[str, float]]] = {"ours": measure_ours, "plain": measure_plain}
-
-
-def in_process(measure: str, *arguments: Any) -> dict[str, float]:
-    """Call `MEASURES[measure]` in a new process; adds its and its children's peak memory."""
+def in_process(measure: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+    """Call a function of a benchmark in a new process; adds its and its children's peak memory."""
     code = (
-        "import json, resource, sys; from benchmarks.simulation import MEASURES;"
-        "result = MEASURES[sys.argv[1]](*json.loads(sys.argv[2]));"
+        "import importlib, json, resource, sys; sys.path.insert(0, sys.argv[1]);"
+        "result = getattr(importlib.import_module(sys.argv[2]), sys.argv[3])(*json.loads(sys.argv[4]));"
         "peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN));"
         "print(json.dumps(result | {'peak_gib': peak / 2**20}))"
     )
-    command = [sys.executable, "-c", code, measure, json.dumps(arguments)]
+    file = Path(measure.__code__.co_filename).resolve()
+    return printed([sys.executable, "-c", code, str(file.parent), file.stem, measure.__name__, json.dumps(arguments)])
+
+
+def printed(command: list[str]) -> dict[str, float]:
+    """The numbers that a command prints as JSON in its last line."""
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return dict(json.loads(output.splitlines()[-1]))
 
@@ -124,12 +127,12 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also the large networks (15 minutes)")
     options = parser.parse_args()
     first_seed = int(time.time())  # the cache knows no seed of this run
-    in_process("ours", N, 0.1, first_seed)  # compiles
+    in_process(measure_ours, N, 0.1, first_seed)  # compiles
     ours, plain = [], []
     for k in range(1, REPEATS + 1):
-        ours.append(in_process("ours", N, DURATION_S, first_seed + k))
-        plain.append(in_process("plain", N, DURATION_S, first_seed + k, "cpp"))
-    cython = in_process("plain", N, CYTHON_S, first_seed, "cython")
+        ours.append(in_process(measure_ours, N, DURATION_S, first_seed + k))
+        plain.append(in_process(measure_plain, N, DURATION_S, first_seed + k, "cpp"))
+    cython = in_process(measure_plain, N, CYTHON_S, first_seed, "cython")
     events_per_bio_s = statistics.median(run["events"] for run in ours) / DURATION_S
 
     def row(name: str, seconds: float, duration_s: float) -> str:
@@ -149,8 +152,8 @@ def main() -> None:
     )
     print(f"Start of a new seed: {statistics.median(run['start_s'] for run in ours):.2f} s.")
     for n_neurons, duration_s in ((1000, 600.0), (10_000, 60.0)) if options.large else ():
-        in_process("ours", n_neurons, 1e-3, first_seed)
-        large = in_process("ours", n_neurons, duration_s, first_seed)
+        in_process(measure_ours, n_neurons, 1e-3, first_seed)
+        large = in_process(measure_ours, n_neurons, duration_s, first_seed)
         print(f"N = {n_neurons}, {duration_s:g} s: {large['seconds']:.0f} s, peak {large['peak_gib']:.1f} GiB, "
               f"{large['rate_hz']:.1f} Hz, {large['events'] / large['seconds'] / 1e6:.0f} M events/s")  # fmt: skip
 
