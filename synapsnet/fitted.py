@@ -262,7 +262,7 @@ class FittedModel(nn.Module):
             x, task.training, task.validation, n_steps, known.features, n_own(self.shape), batch,
             lambda done: advance(done / 2),
         )  # fmt: skip
-        reach = min(len(self.ahead.level), max(b - a for a, b in task.training) - n_steps)
+        reach = self.ahead.reach(task.training, n_steps)
 
         @torch.no_grad()
         def examples(first: Tensor) -> tuple[Tensor, Tensor]:
@@ -325,11 +325,11 @@ class FittedModel(nn.Module):
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
-            steps_known = torch.arange(target, last, device=device)
-            features = known.features(steps_known)
+            unknown = torch.arange(target, last, device=device)  # the first step that each window does not know
+            features = known.features(unknown)
             steps = self.ahead(features, horizon)
             if self.beyond_linear.share.any():
-                steps += self.beyond_linear(known.inputs(steps_known, features), horizon)
+                steps += self.beyond_linear(known.inputs(unknown, features), horizon)
             steps = torch.clamp(steps, self.lowest, self.highest)
             if modality == "spikes":  # a linear readout may predict 0, and the next spike then costs infinity
                 steps[0] = torch.maximum(steps[0], LEAST_CHANCE * features[..., 0])

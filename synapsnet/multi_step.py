@@ -116,8 +116,7 @@ class MultiStep(nn.Module):
         MultiStep
             The same fitted to the training part alone: what it misses of the validation part is new to it.
         """
-        longest = max(stop - start for start, stop in training)
-        reach = min(len(self.level), longest - n_steps)
+        reach = self.reach(training, n_steps)
         wanted = FIT_VALUES // values.shape[1]
         earlier, later = (
             spaced(origins(part, n_steps, reach), wanted, values, batch) for part in (training, validation)
@@ -130,13 +129,18 @@ class MultiStep(nn.Module):
         losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
         best = torch.stack(losses).argmin(0).tolist()  # (H,)
         earlier_only = copy.deepcopy(self)
-        earlier_only._fit(ours, n_own, best)
-        self._fit(ours.joined(checked) if later else ours, n_own, best)
+        earlier_only._choose(candidates, ours, best)
+        whole = ours.joined(checked) if later else ours
+        self._choose(_candidates(whole, n_own) if later else candidates, whole, best)
         return earlier_only
 
-    def _fit(self, moments: _Moments, n_own: int, best: list[int]) -> None:
-        """The best candidate of each horizon, fitted to the windows with these moments."""
-        candidates, reach = _candidates(moments, n_own), len(best)
+    def reach(self, training: Segments, n_steps: int) -> int:
+        """How many steps ahead the training part has something to learn from, of windows of `n_steps` steps."""
+        return min(len(self.level), max(stop - start for start, stop in training) - n_steps)
+
+    def _choose(self, candidates: list[Tensor], moments: _Moments, best: list[int]) -> None:
+        """Take the best candidate of each horizon, of those fitted to the windows with these moments."""
+        reach = len(best)
         chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
         self.coefficients[:reach] = chosen.to(self.coefficients)
         self.level[:] = moments.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch

@@ -63,11 +63,8 @@ class NonlinearReadout(nn.Module):
     @torch.no_grad()
     def forward(self, inputs: Tensor, horizon: int) -> Tensor:
         """(H, B, N) to be added to the linear forecasts of the next H steps, from inputs (B, N, D)."""
-        wanted = self.share[:horizon] * self.size[:horizon]
-        if not wanted.any():
-            return torch.zeros(horizon, *inputs.shape[:2], device=inputs.device)
         embedding = self.embedding.expand(len(inputs), -1, -1)
-        return (self._scaled(inputs, embedding)[..., :horizon] * wanted).permute(2, 0, 1)
+        return (self._scaled(inputs, embedding)[..., :horizon] * (self.share * self.size)[:horizon]).permute(2, 0, 1)
 
     def _scaled(self, inputs: Tensor, embedding: Tensor) -> Tensor:
         """(..., H) in units of what is missed."""
