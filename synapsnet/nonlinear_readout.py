@@ -113,7 +113,7 @@ class NonlinearReadout(nn.Module):
     ) -> bool:
         """Train until what is held out is no longer predicted better; whether it ever was better than by nothing."""
         n_updates = min(UPDATES, math.ceil(MOST_PASSES * len(inputs) / BATCH))
-        optimiser = torch.optim.Adam(self.parameters(), lr=LEARNING_RATE)
+        optimiser = torch.optim.Adam(self.parameters(), lr=LEARNING_RATE, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, LEARNING_RATE, total_steps=n_updates + 1, pct_start=WARM_UP, cycle_momentum=False
         )
