@@ -143,7 +143,7 @@ def test_a_neuron_that_never_changes_starts_finite(name, constant):
     for found in (
         offset,
         scale,
-        errors.matrix(),
+        *errors.factors(),
         likelihood.mean(eta),
         likelihood.score(eta, (values - centre) / scale),
     ):

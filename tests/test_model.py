@@ -39,6 +39,8 @@ def build(likelihood: str = "bernoulli", *, n_behaviour: int = VARIABLES, **part
             parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
         for parameter in model.in_units():
             parameter.mul_(0.5)
+            if parameter.shape == (N, N):
+                parameter.fill_diagonal_(0)  # as it is before training
     model.constrain()
     return model.requires_grad_(False)
 
@@ -113,7 +115,7 @@ def relabel(model: Any) -> None:
     """Put what belongs to a neuron, in place, where the neuron is now."""
     for name, value in {**dict(model.named_parameters()), **dict(model.named_buffers())}.items():
         last = name.split(".")[-1]
-        if last in ("raw_weight", "unit", "group"):
+        if last == "raw_weight":
             value.copy_(value[ORDER][:, ORDER].clone())
         elif not name.startswith("decoder.") and last not in ("receiving", "sending", "log_factor"):
             value.copy_(value[ORDER].clone())
@@ -165,6 +167,8 @@ def test_the_gradient_is_that_of_finite_differences(variant):
     objective().backward()
     for name, parameter in model.named_parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        if name == "synapses.connectivity.raw_weight":
+            direction.fill_diagonal_(0)
         slope = 0.0 if parameter.grad is None else float((parameter.grad * direction).sum())
         kept, ends = parameter.detach().clone(), []
         for step in (1e-6, -1e-6):

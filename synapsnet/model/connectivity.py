@@ -43,17 +43,31 @@ class StandardErrors:
         """Placeholder for a model whose parameters are loaded afterwards."""
         return cls(torch.ones(n_neurons), torch.ones(n_neurons), 1)
 
-    def matrix(self) -> Tensor:
-        """(N, N) standard error of each weight, `[post, pre]`."""
-        return torch.rsqrt(self.n_steps * torch.outer(self.information, self.variance)).float()
-
     def factors(self) -> tuple[Tensor, Tensor]:
         """(N,) and (N,): the postsynaptic and the presynaptic factor whose product is the standard error."""
         return torch.rsqrt(self.n_steps * self.information).float(), torch.rsqrt(self.variance).float()
 
 
 class Connectivity(nn.Module):
-    """Base class."""
+    """Base class.
+
+    Parameters
+    ----------
+    errors : StandardErrors
+    """
+
+    def __init__(self, errors: StandardErrors) -> None:
+        super().__init__()
+        post, pre = errors.factors()
+        self.register_buffer("post_unit", post)
+        self.register_buffer("pre_unit", pre)
+        self.post_unit: Tensor
+        self.pre_unit: Tensor
+
+    @property
+    def unit(self) -> Tensor:
+        """(N, N) standard error of each weight, `[post, pre]`."""
+        return torch.outer(self.post_unit, self.pre_unit)
 
     @property
     def weight(self) -> Tensor:
@@ -62,7 +76,7 @@ class Connectivity(nn.Module):
 
     def forward(self, sent: Tensor) -> Tensor:
         """(B, N) input currents of neurons, from their filtered activity, (B, N)."""
-        return sent @ self.weight.T
+        raise NotImplementedError
 
     def negative_log_prior(self) -> Tensor:
         """The negative log prior of the whole of `W`, in nats, for strength 1, up to a constant."""
@@ -90,11 +104,11 @@ class Free(Connectivity):
     """
 
     def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:
-        super().__init__()
-        unit = errors.matrix()
-        self.raw_weight = nn.Parameter(torch.zeros_like(unit))
-        self.register_buffer("unit", unit.fill_diagonal_(0))
-        self.unit: Tensor
+        super().__init__(errors)
+        n_neurons = len(self.pre_unit)
+        self.raw_weight = nn.Parameter(torch.zeros(n_neurons, n_neurons))
+        # No neuron sends to itself: the diagonal is 0, and stays so.
+        self.raw_weight.register_post_accumulate_grad_hook(_without_diagonal)
 
     @property
     def weight(self) -> Tensor:
@@ -102,13 +116,22 @@ class Free(Connectivity):
 
     def set_weight(self, weight: Tensor) -> None:
         """Set `weight` to this value, except on the diagonal."""
-        self.raw_weight.copy_(torch.where(self.unit > 0, weight / self.unit, 0.0))
+        self.raw_weight.copy_((weight / self.unit).fill_diagonal_(0))
+
+    def forward(self, sent: Tensor) -> Tensor:
+        return (sent * self.pre_unit) @ self.raw_weight.T * self.post_unit
 
     def negative_log_prior(self) -> Tensor:
         return self.raw_weight.abs().sum()
 
     def in_units(self) -> list[nn.Parameter]:
         return [self.raw_weight]
+
+
+def _without_diagonal(weight: Tensor) -> None:
+    """Set the gradient of the diagonal to 0."""
+    if weight.grad is not None:
+        weight.grad.fill_diagonal_(0)
 
 
 class Dale(Free):
@@ -120,9 +143,9 @@ class Dale(Free):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        sent = torch.where(self.unit > 0, self.raw_weight, 0.0)
+        sent = self.raw_weight
         excites = sent.sum(0) > 0
-        self.raw_weight.copy_(torch.where(excites, sent.clamp(min=0), sent.clamp(max=0)))
+        sent.copy_(torch.where(excites, sent.clamp(min=0), sent.clamp(max=0)))
 
 
 class LowRank(Connectivity):
@@ -142,7 +165,7 @@ class LowRank(Connectivity):
     """
 
     def __init__(self, errors: StandardErrors, embedding: nn.Parameter) -> None:
-        super().__init__()
+        super().__init__(errors)
         self._of_neurons = (
             embedding,
         )  # in a tuple, so that it stays the model's parameter and is not registered twice
@@ -150,11 +173,6 @@ class LowRank(Connectivity):
         # One of the two begins at 0, so W does; were it both, the gradient of each would be 0 as well, and stay so.
         self.receiving = nn.Parameter(torch.randn(n_embedding, n_embedding))
         self.sending = nn.Parameter(torch.zeros(n_embedding, n_embedding))
-        post, pre = errors.factors()
-        self.register_buffer("post_unit", post)
-        self.register_buffer("pre_unit", pre)
-        self.post_unit: Tensor
-        self.pre_unit: Tensor
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """(N, E) postsynaptic u and presynaptic v, so that `u @ v.T` are weights in standard errors."""
@@ -166,7 +184,7 @@ class LowRank(Connectivity):
     def weight(self) -> Tensor:
         u, v = self.factors()
         in_units = u @ v.T
-        return (in_units - torch.diag(in_units.diagonal())) * torch.outer(self.post_unit, self.pre_unit)
+        return (in_units - torch.diag(in_units.diagonal())) * self.unit
 
     def forward(self, sent: Tensor) -> Tensor:
         u, v = self.factors()
