@@ -38,6 +38,18 @@ def stretches(segments: Segments, n_steps: int, length: int) -> Segments:
     ]
 
 
+def joined(stretches: Segments, n_steps: int, length: int) -> Segments:
+    """Join stretches that follow each other into ones of up to `length` targets."""
+    longer: Segments = []
+    for start, stop in stretches:
+        first = longer[-1][0] if longer and longer[-1][1] == start + n_steps else stop
+        if first + n_steps + length >= stop > first:
+            longer[-1] = (first, stop)
+        else:
+            longer.append((start, stop))
+    return longer
+
+
 def batches(segments: Segments, n_steps: int, batch_steps: int) -> list[Segments]:
     """Group stretches into batches of about `batch_steps` targets: one long stretch, or many short trials."""
     grouped: list[Segments] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from synapsnet.errors import InputError
 from synapsnet.recording import Recording
 from synapsnet.splits import alternating, holdout, split_rows
+from synapsnet.windows import joined, stretches
 
 
 @st.composite
@@ -124,3 +126,17 @@ def test_refuses_too_many_blocks():
         alternating([(0, 20)], 0, 0)
     with pytest.raises(InputError, match="even number of blocks; got 3"):
         alternating([(0, 20)], 3, 0)
+
+
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 60), st.integers(1, 200)
+)
+def test_joined_stretches_have_the_same_targets(lengths, n_steps, short, long):
+    ends = np.cumsum(lengths).tolist()
+    pieces = stretches(list(zip([0, *ends], ends, strict=False)), n_steps, short)
+    found = joined(pieces, n_steps, long)
+    targets = [step for start, stop in pieces for step in range(start + n_steps, stop)]
+    assert [step for start, stop in found for step in range(start + n_steps, stop)] == targets
+    assert all(piece in pieces or piece[1] - piece[0] - n_steps <= long for piece in found)
+    for one, other in pairwise(found):  # nothing more could be joined
+        assert other[0] + n_steps != one[1] or one[1] - one[0] - n_steps + short > long

@@ -39,12 +39,13 @@ from synapsnet.model import SynapsNetModel
 from synapsnet.normalised import Activity, Scratch
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
-from synapsnet.windows import n_targets, segments_of_process, windows
+from synapsnet.windows import joined, n_targets, segments_of_process, windows
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 NEWTON_STEPS = 3
+NEURONS_PER_STEP = 8  # of stretches that are joined
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
@@ -60,13 +61,15 @@ class Stretches:
     x : (T, N) tensor, or `Normalised`
     n_steps : int
         Length of the past.
-    ours : list of (start, stop)
-        The stretches that this process predicts, with their past.
+    pieces : list of (start, stop)
+        What this process predicts, with its past. Pieces that follow each other are one stretch if neurons are many:
+        each stretch is added to matrices of all pairs, which takes as long as a product over some hundred steps.
     """
 
-    def __init__(self, x: Activity, n_steps: int, ours: Segments) -> None:
-        self.x, self.n_steps, self.ours = x, n_steps, ours
-        ends = list(accumulate((stop - start - n_steps for start, stop in ours), initial=0))
+    def __init__(self, x: Activity, n_steps: int, pieces: Segments) -> None:
+        self.x, self.n_steps, self.pieces = x, n_steps, pieces
+        self.whole = joined(pieces, n_steps, x.shape[1] // NEURONS_PER_STEP)
+        ends = list(accumulate((stop - start - n_steps for start, stop in self.whole), initial=0))
         self.rows = [slice(a, b) for a, b in pairwise(ends)]
         self.sent, self.eta = self.room(), self.room()
 
@@ -75,7 +78,7 @@ class Stretches:
         return Scratch((self.rows[-1].stop if self.rows else 0, self.x.shape[1]), self.x.device)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        for rows, (start, stop) in zip(self.rows, self.ours, strict=True):
+        for rows, (start, stop) in zip(self.rows, self.whole, strict=True):
             yield self.sent[rows], self.eta[rows], self.x[start + self.n_steps : stop]
 
 
@@ -195,9 +198,11 @@ def gather_evidence(
     """
     assert model.synapses is not None
     n_newton = 1 if model.likelihood.constant_information else NEWTON_STEPS  # one reaches a parabola's top
-    counted = Counter((3 + 2 * n_newton) * sum(map(len, batches)), advance)
-    stretches, gain, n_steps = _predict(model, x, b, batches, fabric, counted)
-    n = x.shape[1]
+    n, n_steps = x.shape[1], sum(n_targets(batch, model.n_steps) for batch in batches)
+    ours = [segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size) for batch in batches]
+    stretches = Stretches(x, model.n_steps, [piece for pieces in ours for piece in pieces])
+    counted = Counter(len(stretches.pieces) + (2 + 2 * n_newton) * len(stretches.whole), advance)
+    gain = _predict(model, b, stretches, n_steps, fabric, counted)
     covariance = torch.zeros(n, n, dtype=gain.dtype, device=x.device)
     for h, *_ in counted(stretches):
         covariance += h.T @ h / n_steps
@@ -236,29 +241,26 @@ def _double(x: Activity) -> torch.dtype:
 
 
 def _predict(
-    model: SynapsNetModel, x: Activity, b: Tensor, batches: list[Segments], fabric: Fabric, counted: Counter
-) -> tuple[Stretches, Tensor, int]:
-    """Sent activity about its mean, predictions and targets; the decoders' mean gains; the steps of all processes."""
+    model: SynapsNetModel, b: Tensor, stretches: Stretches, n_steps: int, fabric: Fabric, counted: Counter
+) -> Tensor:
+    """Fill in predictions, and what is sent about its mean; return the mean gain of each neuron's decoder."""
     assert model.synapses is not None
-    n = x.shape[1]
-    n_steps = sum(n_targets(batch, model.n_steps) for batch in batches)
-    ours = [
-        part
-        for batch in batches
-        for part in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
-    ]
-    stretches = Stretches(x, model.n_steps, ours)
-    gain = torch.zeros(n, dtype=_double(x), device=x.device)
-    for rows, (start, stop) in zip(stretches.rows, counted(ours), strict=True):
+    x, row = stretches.x, 0
+    gain, sent = torch.zeros(2, x.shape[1], dtype=_double(x), device=x.device)
+    for start, stop in counted(stretches.pieces):
         past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
+        rows = slice(row, row + len(past))
         stretches.sent[rows].copy_(model.synapses.filtered(past))
         eta, slope = _decode(model, past, context)
         stretches.eta[rows].copy_(eta)
         gain += slope / n_steps
-    mean = add_up(fabric, sum((h.sum(0) for h, *_ in stretches), start=torch.zeros(n, device=x.device))) / n_steps
+        row = rows.stop
+    for h, *_ in stretches:
+        sent += h.sum(0)
+    mean = (add_up(fabric, sent) / n_steps).float()
     for h, *_ in stretches:
         h.sub_(mean)
-    return stretches, add_up(fabric, gain), n_steps
+    return add_up(fabric, gain)
 
 
 def _maximise_likelihood(
