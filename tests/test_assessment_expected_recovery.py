@@ -61,6 +61,17 @@ def test_the_posterior_of_a_linear_gaussian_model() -> None:
         assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.15)
 
 
+@pytest.mark.parametrize("at", [3.0, 10.0, -1e6])
+def test_a_statistic_that_no_example_varies_in_says_nothing(at: float) -> None:
+    rng = np.random.default_rng(1)
+    quantity, statistics_ = toy(60, rng)
+    kinds = (np.arange(60) % 10).astype(str)
+    without = Adjustment.learn(statistics_, quantity, kinds).plausible(np.zeros(3))
+    constant = np.column_stack([statistics_, np.full(60, 3.0)])
+    found = Adjustment.learn(constant, quantity, kinds).plausible(np.array([0.0, 0.0, 0.0, at]))
+    assert found.estimate().value == pytest.approx(without.estimate().value, abs=0.3)
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.sampled_from([40, 100, 400]))
 def test_intervals_hold_however_few_the_examples_are(seed: int, n: int) -> None:

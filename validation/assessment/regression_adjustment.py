@@ -28,6 +28,7 @@ PENALTY = 50.0  # of squared coefficients of standardised statistics
 MOST = 0.99  # shares beyond it count as this, and so at the other end: logits have no limits
 LEVEL = 0.95
 LEAST_ERROR = 0.1  # beside it, smaller ones are alike
+SMALLEST_SPREAD = 1e-9  # above rounding
 RARE = 1e-6  # a chance that counts as none
 
 
@@ -45,7 +46,9 @@ class Standard:
 
     @classmethod
     def of(cls, values: FloatArray) -> Standard:
-        return cls(np.median(values, axis=0), np.maximum(values.std(axis=0), 1e-9))
+        spread = values.std(axis=0)
+        # One that does not vary is not known to matter: in units of nothing it alone would decide what is near.
+        return cls(np.median(values, axis=0), np.where(spread > SMALLEST_SPREAD, spread, 1.0))
 
     def __call__(self, values: FloatArray) -> Float64Array:
         return np.asarray((values - self.centre) / self.scale, dtype=np.float64)
@@ -171,7 +174,7 @@ class Adjustment:
         """What is plausible for a recording with this (F,) signature."""
         at = self.standard(signature)
         apart = np.sqrt(np.mean((self.signatures - at) ** 2, axis=1))
-        beyond = np.sort(apart)[min(n_near, len(apart) - 1)] + 1e-12
+        beyond = np.sort(apart)[min(n_near, len(apart) - 1)] * (1 + 1e-9) + 1e-12  # all may be as far
         weights = np.maximum(1 - (apart / beyond) ** 2, 0)  # Epanechnikov's
         near = weights > 0
         size = np.exp(self.log_size.predict(at[None])[0])
