@@ -207,21 +207,25 @@ def test_a_mean_is_as_certain_as_kinds_agree() -> None:
     assert agreeing.low == pytest.approx(agreeing.high)
 
 
-@pytest.mark.parametrize("modality", ["spikes", "calcium"])
-def test_what_is_corrected_keeps_to_the_rate_on_kinds_that_it_has_not_seen(modality: str) -> None:
-    """Of every third example, promised from the other kinds: where more is false than 5% it is less than that after."""
+@pytest.mark.parametrize(("modality", "every"), [("spikes", 3), ("calcium", 1)])
+def test_what_is_corrected_keeps_to_the_rate_on_kinds_that_it_has_not_seen(modality: str, every: int) -> None:
+    """Examples promised from the other kinds: where more is false than 5% it is less than that after.
+
+    Of what stays as it is few pairs are false. (Most of calcium's are those of one network of Izhikevich neurons.)
+    """
     table = examples(modality)  # type: ignore[arg-type]
-    before, after, kept = [], [], []
-    for _, one in table[table[NOMINAL].notna()].iloc[::3].iterrows():
+    before, after, kept, n_kept = [], [], [], []
+    for _, one in table[table[NOMINAL].notna()].iloc[::every].iterrows():
         promises = Promises(table[table["kind"] != one["kind"]], {name: one[name] for name in statistics(table)})
         entries = corrected([promises.threshold(rate, 1) for rate in RATES if rate <= 0.05])
         if entries[-1].instead == 0.05:
             kept.append(one[NOMINAL])
+            n_kept.append(np.expm1(one["number reported"]))
         else:
             before.append(one[NOMINAL])
             after.append(0.0 if entries[-1].instead is None else one[f"false {entries[-1].instead:g}"])
     assert np.mean(before) > 0.1 and np.nanmean(after) < 0.05  # where nothing is reported it is NaN
-    assert len(before) > 10 and np.mean(kept) < 0.07
+    assert len(before) > 10 and np.average(kept, weights=n_kept) < 0.07
 
 
 def test_what_has_no_probabilities_is_refused(spike_recording: Recording) -> None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 NEWTON_STEPS = 3
-NEURONS_PER_STEP = 8  # of stretches that are joined
+STEPS_AT_ONCE = 1024  # at most, and not more than neurons: of pieces that are joined
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
@@ -68,7 +68,7 @@ class Stretches:
 
     def __init__(self, x: Activity, n_steps: int, pieces: Segments) -> None:
         self.x, self.n_steps, self.pieces = x, n_steps, pieces
-        self.whole = joined(pieces, n_steps, x.shape[1] // NEURONS_PER_STEP)
+        self.whole = joined(pieces, n_steps, min(x.shape[1], STEPS_AT_ONCE))
         ends = list(accumulate((stop - start - n_steps for start, stop in self.whole), initial=0))
         self.rows = [slice(a, b) for a, b in pairwise(ends)]
         self.sent, self.eta = self.room(), self.room()
