@@ -108,7 +108,7 @@ class Free(Connectivity):
         n_neurons = len(self.pre_unit)
         self.raw_weight = nn.Parameter(torch.zeros(n_neurons, n_neurons))
         # No neuron sends to itself: the diagonal is 0, and stays so.
-        self.raw_weight.register_post_accumulate_grad_hook(_without_diagonal)
+        self.raw_weight.register_post_accumulate_grad_hook(_without_diagonal)  # type: ignore[no-untyped-call]
 
     @property
     def weight(self) -> Tensor:
