@@ -438,9 +438,9 @@ def _n_passes(updates_per_pass: float, spikes: bool, forecasts: bool, many: bool
     Evidence for connections is computed after training and needs few passes. With many neurons, of which a pass takes
     long, there are no more than calcium needs that starts from its autoregression.
     """
-    passes = 2 if spikes else 15 if forecasts else 5
+    passes, most = (2, 16) if spikes else (15, 60) if forecasts else (5, 5)
     wanted = math.ceil(LEAST_UPDATES / updates_per_pass) if forecasts else passes
-    n_passes = min(max(passes, wanted), 4 * passes)
+    n_passes = min(max(passes, wanted), most)
     if many and not spikes:
         return min(n_passes, math.ceil((ENOUGH_TO_FORECAST if forecasts else ENOUGH_TO_INFER) / updates_per_pass))
     return n_passes

@@ -39,7 +39,14 @@ def test_no_product_crosses_the_border_of_an_epoch() -> None:
 
 @pytest.mark.parametrize(
     ("updates", "spikes", "forecasts", "few", "many"),
-    [(114, False, True, 15, 4), (114, False, False, 5, 1), (10, False, True, 60, 40), (57, True, True, 15, 15)],
+    [
+        (114, False, True, 15, 4),
+        (114, False, False, 5, 1),
+        (10, False, True, 60, 40),
+        (57, True, True, 15, 15),
+        (10, True, True, 16, 16),
+        (1000, True, True, 2, 2),
+    ],
 )
 def test_calcium_of_many_neurons_takes_fewer_passes(
     updates: float, spikes: bool, forecasts: bool, few: int, many: int
