@@ -42,9 +42,9 @@ def joined(stretches: Segments, n_steps: int, length: int) -> Segments:
     """Join stretches that follow each other into ones of up to `length` targets."""
     longer: Segments = []
     for start, stop in stretches:
-        first = longer[-1][0] if longer and longer[-1][1] == start + n_steps else stop
-        if first + n_steps + length >= stop > first:
-            longer[-1] = (first, stop)
+        follows = bool(longer) and longer[-1][1] == start + n_steps
+        if follows and n_targets([(longer[-1][0], stop)], n_steps) <= length:
+            longer[-1] = (longer[-1][0], stop)
         else:
             longer.append((start, stop))
     return longer

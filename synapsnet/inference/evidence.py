@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 NEWTON_STEPS = 3
-STEPS_AT_ONCE = 1024  # at most, and not more than neurons: of pieces that are joined
+STEPS_AT_ONCE = 1024  # that joined pieces have at most; nor have they more steps than there are neurons
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
@@ -69,9 +69,13 @@ class Stretches:
     def __init__(self, x: Activity, n_steps: int, pieces: Segments) -> None:
         self.x, self.n_steps, self.pieces = x, n_steps, pieces
         self.whole = joined(pieces, n_steps, min(x.shape[1], STEPS_AT_ONCE))
-        ends = list(accumulate((stop - start - n_steps for start, stop in self.whole), initial=0))
-        self.rows = [slice(a, b) for a, b in pairwise(ends)]
+        self.rows = self.rows_of(self.whole)
         self.sent, self.eta = self.room(), self.room()
+
+    def rows_of(self, segments: Segments) -> list[slice]:
+        """Where the steps that these predict lie in what is kept."""
+        ends = accumulate((stop - start - self.n_steps for start, stop in segments), initial=0)
+        return [slice(a, b) for a, b in pairwise(ends)]
 
     def room(self) -> Scratch:
         """For one more value of each step and neuron."""
@@ -199,8 +203,12 @@ def gather_evidence(
     assert model.synapses is not None
     n_newton = 1 if model.likelihood.constant_information else NEWTON_STEPS  # one reaches a parabola's top
     n, n_steps = x.shape[1], sum(n_targets(batch, model.n_steps) for batch in batches)
-    ours = [segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size) for batch in batches]
-    stretches = Stretches(x, model.n_steps, [piece for pieces in ours for piece in pieces])
+    pieces = [
+        piece
+        for batch in batches
+        for piece in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size)
+    ]
+    stretches = Stretches(x, model.n_steps, pieces)
     counted = Counter(len(stretches.pieces) + (2 + 2 * n_newton) * len(stretches.whole), advance)
     gain = _predict(model, b, stretches, n_steps, fabric, counted)
     covariance = torch.zeros(n, n, dtype=gain.dtype, device=x.device)
@@ -245,19 +253,17 @@ def _predict(
 ) -> Tensor:
     """Fill in predictions, and what is sent about its mean; return the mean gain of each neuron's decoder."""
     assert model.synapses is not None
-    x, row = stretches.x, 0
-    gain, sent = torch.zeros(2, x.shape[1], dtype=_double(x), device=x.device)
-    for start, stop in counted(stretches.pieces):
+    x, pieces = stretches.x, stretches.pieces
+    gain, total = torch.zeros(2, x.shape[1], dtype=_double(x), device=x.device)
+    for rows, (start, stop) in zip(stretches.rows_of(pieces), counted(pieces), strict=True):
         past, context, _ = windows(x[start:stop], b[start:stop], model.n_steps)
-        rows = slice(row, row + len(past))
-        stretches.sent[rows].copy_(model.synapses.filtered(past))
+        sent = model.synapses.filtered(past)
+        stretches.sent[rows].copy_(sent)
+        total += sent.sum(0)
         eta, slope = _decode(model, past, context)
         stretches.eta[rows].copy_(eta)
         gain += slope / n_steps
-        row = rows.stop
-    for h, *_ in stretches:
-        sent += h.sum(0)
-    mean = (add_up(fabric, sent) / n_steps).float()
+    mean = (add_up(fabric, total) / n_steps).float()
     for h, *_ in stretches:
         h.sub_(mean)
     return add_up(fabric, gain)
