@@ -221,12 +221,21 @@ def test_responses_begin_after_their_delay_and_peak_where_they_should():
         assert abs(int(shape.argmax()) * 0.001 - peak) <= 0.001
 
 
-@pytest.mark.parametrize(("grid", "expected"), [(0.005, 0.005), (0.002, 0.002), (0.001, 0.0), (None, 0.0)])
-def test_the_grid_of_spike_times_is_noticed(grid, expected):
-    trains = poisson([10.0] * 4)
-    trains = trains if grid is None else [np.unique(np.floor(train / grid)) * grid + 0.3 * grid for train in trains]
-    recording = record(trains)
-    assert resolution_s(recording) == expected
+@pytest.mark.parametrize("rate_hz", [1.0, 10.0, 200.0])
+@pytest.mark.parametrize("grid", [0.1, 0.0645, 1 / 29.97, 0.020, 0.010, 0.005, 0.0025, 0.002, 0.001, 0.0001, None])
+def test_the_grid_of_spike_times_is_noticed(grid, rate_hz):
+    """Whatever the frame rate; a millisecond is fine enough, and a few spikes may lie elsewhere."""
+    trains = poisson([rate_hz] * 4)
+    if grid is not None:
+        trains = [np.unique(np.floor(train / grid)) * grid + 0.3 * grid for train in trains]
+        trains[0][5::50] += 0.4 * grid
+    expected = 0 if grid is None or grid <= 0.001 else grid
+    assert resolution_s(record(trains)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_few_spikes_do_not_show_a_grid():
+    assert resolution_s(record([np.array([1.0, 2.0, 3.0]), np.array([4.0])])) == 0
+    assert resolution_s(record([np.array([]), np.array([])])) == 0
 
 
 @pytest.mark.parametrize(("bin_s", "fine_enough"), [(0.002, True), (0.010, True), (0.020, False)])

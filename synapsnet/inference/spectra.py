@@ -36,7 +36,9 @@ RIDGE = 1e-4  # of the autospectrum: keeps the inverse of a silent neuron's fini
 SHRINKAGE = 0.1  # times the square of the number of neurons over that of segments
 CHUNK_VALUES = 5_000_000  # of binned spikes at a time: with more they leave the cache, and take twice as long
 SPIKES_AT_ONCE = 1_000_000
-GRIDS_S = (0.010, 0.005, 0.004, 0.002)  # grids on which spike times of coarse recordings lie
+ROUND_GRIDS_S = (0.1, 0.05, 0.04, 0.025, 0.02, 0.01, 0.005, 0.004, 0.0025, 0.002)  # on which spike times may lie
+FINEST_GRID_S, LEAST_GAPS = 0.00101, 20  # of such grids, and gaps between spikes that show one
+ENOUGH_SPIKES = 100_000  # to find that grid
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,24 @@ def welch(segment: int, lags: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.floa
 
 
 def time_resolution_s(spike_times: nap.TsGroup) -> float:
-    """The grid on which spike times lie, in seconds; 0 if they lie on none that is coarser than a millisecond."""
-    times = np.concatenate([spike_times[k].times() for k in spike_times.index])
-    for width in GRIDS_S:
-        phase = (times - times.min()) / width if len(times) else times
-        if len(times) and np.mean(np.abs(phase - np.round(phase)) < 0.01) > 0.99:
-            return width
+    """The grid on which spike times lie, in seconds; 0 if they lie on none that is coarser than a millisecond.
+
+    Bins, or the frames of any camera: all gaps between the spikes of a few neurons are multiples of one gap then.
+    """
+    trains: list[npt.NDArray[np.float64]] = []
+    for k in spike_times.index:
+        trains.append(spike_times[k].times())
+        if sum(map(len, trains)) >= ENOUGH_SPIKES:
+            break
+    gaps = np.diff(np.unique(np.round(np.concatenate(trains), 6))) if trains else np.empty(0)
+    if len(gaps) < LEAST_GAPS:
+        return 0.0
+    lengths, counts = np.unique(np.round(gaps, 4), return_counts=True)
+    commonest = gaps[np.abs(gaps - lengths[counts.argmax()]) < 2e-4].mean()
+    for width in sorted((*ROUND_GRIDS_S, *(commonest / k for k in (1, 2, 3))), reverse=True):
+        n_widths = gaps / width
+        multiples = np.abs(n_widths - np.round(n_widths).clip(min=1)) < 0.05
+        # A spike that lies elsewhere, as one in forty may, spoils the gaps on both sides of it.
+        if width > FINEST_GRID_S and np.mean(multiples) > 0.95:
+            return round(float(width), 6)
     return 0.0
