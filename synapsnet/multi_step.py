@@ -16,7 +16,8 @@ Stock & Watson 2006, J Econometrics 135:499); means over growing spans are from 
 
 Coefficients are shrunk towards those common to all neurons. How strongly, and whether what comes through `W` is used at
 all, is chosen on the validation part for each horizon: `W` fits the training part better than what follows, which the
-training part does not show. Coefficients are then fitted to both parts. What is not linear, `nonlinear_readout` adds.
+training part does not show. (Where its epochs are too short for that, `W` is not used.) Coefficients are then fitted to
+both parts. What is not linear, `nonlinear_readout` adds.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ SPANS = (4, 16, 64, 256)  # steps; others, from 4 to 1,024, forecast about as we
 FIT_VALUES = 20_000_000  # windows x neurons to learn from at most
 SPANNED_VALUES = 16_000_000  # steps x neurons that a batch of windows spans at most
 SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the common coefficients, as a fraction of each neuron's information
+CAUTIOUS = len(SHRINKAGE) - 1  # of the candidates: a neuron's own features, with the strongest shrinkage
 SMALLEST_RIDGE = 1e-6  # as a fraction of the largest feature: constant features, such as those of silent neurons, get 0
 
 
@@ -116,49 +118,68 @@ class MultiStep(nn.Module):
         MultiStep
             The same fitted to the training part alone: what it misses of the validation part is new to it.
         """
-        reach = self.reach(training, n_steps)
-        wanted = FIT_VALUES // values.shape[1]
-        earlier, later = (
-            spaced(origins(part, n_steps, reach), wanted, values, batch) for part in (training, validation)
-        )
-        counted = Counter(len(earlier) + len(later), advance)
-        ours = _Moments.of(values, earlier, reach, features, counted)
-        checked = _Moments.of(values, later, reach, features, counted) if later else ours
-        candidates = _candidates(ours, n_own)
-        information, moment = checked.centred(ours.feature, ours.target)
-        losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
-        best = torch.stack(losses).argmin(0).tolist()  # (H,)
-        earlier_only = copy.deepcopy(self)
-        earlier_only._choose(candidates, ours, best)
-        whole = ours.joined(checked) if later else ours
-        self._choose(_candidates(whole, n_own) if later else candidates, whole, best)
+        wanted, earlier_only = FIT_VALUES // values.shape[1], copy.deepcopy(self)
+        together = self.learned_together(training, validation, n_steps)
+        windows = [
+            [spaced(origins(part, n_steps, steps.stop), wanted, values, batch) for part in (training, validation)]
+            for steps in together
+        ]
+        counted = Counter(sum(len(earlier) + len(later) for earlier, later in windows), advance)
+        for steps, (earlier, later) in zip(together, windows, strict=True):
+            ours = whole = _Moments.of(values, earlier, steps, features, counted)
+            candidates = _candidates(ours, n_own)
+            best = [CAUTIOUS] * len(steps)
+            if later:
+                checked = _Moments.of(values, later, steps, features, counted)
+                information, moment = checked.centred(ours.feature, ours.target)
+                losses = [((c * (information @ c)).sum(1) - 2 * (c * moment).sum(1)).sum(0) for c in candidates]
+                best = torch.stack(losses).argmin(0).tolist()
+                whole = ours.joined(checked)
+            earlier_only._choose(candidates, ours, steps, best)
+            self._choose(_candidates(whole, n_own), whole, steps, best)
         return earlier_only
 
-    def reach(self, training: Segments, n_steps: int) -> int:
-        """How many steps ahead the training part has something to learn from, of windows of `n_steps` steps."""
-        return min(len(self.level), max(stop - start for start, stop in training) - n_steps)
+    def learned_together(self, training: Segments, validation: Segments, n_steps: int) -> list[range]:
+        """Horizons, from 0 for one step, that learn from the same windows: those that the last of them follows.
 
-    def _choose(self, candidates: list[Tensor], moments: _Moments, best: list[int]) -> None:
-        """Take the best candidate of each horizon, of those fitted to the windows with these moments."""
-        reach = len(best)
+        Of long epochs that is all of them. Of short ones, such as trials, few windows are followed by many steps, so a
+        range ends where it would lose more than half of the windows of its first horizon, in either part. Horizons
+        longer than any epoch of the training part are in none.
+        """
+        ranges = []
+        first, n_horizons = 0, len(self.level)
+        while first < n_horizons and len(origins(training, n_steps, first + 1)):
+            stop = first + 1
+            while stop < n_horizons and all(
+                2 * len(origins(part, n_steps, stop + 1)) >= len(origins(part, n_steps, first + 1))
+                for part in (training, validation)
+            ):
+                stop += 1
+            ranges.append(range(first, stop))
+            first = stop
+        return ranges
+
+    def _choose(self, candidates: list[Tensor], moments: _Moments, steps: range, best: list[int]) -> None:
+        """Take the best candidate of each of these horizons, of those fitted to the windows with these moments."""
         chosen = torch.stack([candidates[k][:, :, h] for h, k in enumerate(best)])  # (H, N, F)
-        self.coefficients[:reach] = chosen.to(self.coefficients)
-        self.level[:] = moments.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
-        self.level[:reach] = (moments.target.T - (chosen * moments.feature).sum(2)).to(self.level)
+        self.coefficients[steps.start : steps.stop] = chosen.to(self.coefficients)
+        self.level[steps.start :] = moments.target.T[-1].to(self.level)  # the mean, for horizons longer than any epoch
+        self.level[steps.start : steps.stop] = (moments.target.T - (chosen * moments.feature).sum(2)).to(self.level)
 
 
 def _candidates(moments: _Moments, n_own: int) -> list[Tensor]:
-    """(N, F, H) coefficients: the mean alone; the decoder's forecasts; own and all features, by each shrinkage."""
+    """(N, F, H) coefficients: own features by each shrinkage, then all; the mean alone; the decoder's forecasts."""
     information, moment = moments.centred(moments.feature, moments.target)
     n_features = information.shape[1]
-    candidates = [torch.zeros_like(moment)]
-    for forecast in dict.fromkeys((0, n_own % n_features)):
-        candidates.append(torch.zeros_like(moment))
-        candidates[-1][:, forecast] = 1
+    candidates = []
     for n in dict.fromkeys((n_own, n_features)):
         for coefficients in _shrunk(information[:, :n, :n], moment[:, :n]):
             candidates.append(torch.zeros_like(moment))
             candidates[-1][:, :n] = coefficients
+    candidates.append(torch.zeros_like(moment))
+    for forecast in dict.fromkeys((0, n_own % n_features)):
+        candidates.append(torch.zeros_like(moment))
+        candidates[-1][:, forecast] = 1
     return candidates
 
 
@@ -203,15 +224,15 @@ class _Moments:
         cls,
         values: Activity,
         origins: Sequence[Tensor],
-        horizon: int,
+        steps: range,
         features: Callable[[Tensor], Tensor],
         counted: Counter,
     ) -> _Moments:
-        """The moments for the next H steps after the windows that end before each of `origins`."""
+        """The moments for H of the next steps after the windows that end before each of `origins`."""
         sums: list[Tensor] = []
         for first in counted(origins):
             z = features(first).transpose(0, 1)  # (N, B, F)
-            y = torch.stack([values[first + h] for h in range(horizon)]).permute(2, 1, 0)  # (N, B, H)
+            y = torch.stack([values[first + h] for h in steps]).permute(2, 1, 0)  # (N, B, H)
             parts = [z.sum(1), y.sum(1), z.transpose(1, 2) @ z, z.transpose(1, 2) @ y]
             parts = [as_double(part) for part in parts]
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts

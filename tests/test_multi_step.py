@@ -81,6 +81,40 @@ def test_further_ahead_than_any_epoch_it_forecasts_the_mean():
     assert readout.level[3:].numpy() == pytest.approx(float(x.mean()), abs=0.3)
 
 
+def test_long_epochs_teach_all_horizons_from_the_same_windows():
+    assert MultiStep(1, 1, 16).learned_together([(0, 900)], [(910, 1000)], 8) == [range(16)]
+
+
+def test_of_trials_each_horizon_keeps_most_windows():
+    """By hand: 20 steps less a window of 8 leave 12 windows for one step, 6 for seven, 5 for eight, 3 for ten."""
+    trials = [(20 * k, 20 * k + 20) for k in range(10)]
+    together = MultiStep(1, 1, 16).learned_together(trials[:8], trials[8:], 8)
+    assert together == [range(7), range(7, 10), range(10, 12)]
+    # Trials that end a long recording, too, when they are what choices are made on.
+    assert MultiStep(1, 1, 16).learned_together([(0, 900)], [(910, 930)], 8)[0] == range(7)
+
+
+def test_what_is_learned_of_trials_is_learned_from_most_of_their_steps():
+    x, seen = autoregression([0.5], 400), []
+    trials = [(20 * k, 20 * k + 20) for k in range(20)]
+
+    def features(first):
+        seen.append({int(step) % 20 for step in first})
+        return lagged(x, 8)(first)
+
+    MultiStep(1, 8, 16).fit(x, trials[:15], trials[15:], 8, features, 8, 1000)
+    assert seen == [{*range(8, 14)}] * 2 + [{*range(8, 11)}] * 2 + [{8}] * 2  # of seven, ten and twelve steps
+
+
+def test_without_windows_to_choose_by_a_neurons_own_past_alone_is_used():
+    """A last feature tells what follows in the training part; no epoch of the other one is long enough to see it."""
+    x = autoregression([0.5, 0.5], 1000)
+    features = lambda first: torch.cat([lagged(x, 2)(first), x[first, :, None]], dim=2)  # noqa: E731
+    readout = MultiStep(2, 3, 2)
+    readout.fit(x, [(0, 900)], [(910, 912)], 2, features, 2, 50)
+    assert readout.coefficients[..., :2].all() and not readout.coefficients[..., 2].any()
+
+
 def test_epochs_without_a_second_step_tell_of_the_first_alone():
     x = autoregression([0.9], 300)
     readout = fitted(x, [(k, k + 3) for k in range(0, 270, 3)], [(k, k + 3) for k in range(270, 300, 3)])
