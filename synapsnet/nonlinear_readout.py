@@ -94,7 +94,8 @@ class NonlinearReadout(nn.Module):
         """
         if training and validation:
             inputs, missed = _gathered(examples, training, len(self.embedding))
-            self.spread.copy_(inputs[:: -(-len(inputs) // ENOUGH_TO_SCALE)].std(0).clamp(min=SMALLEST))
+            windows = inputs.view(-1, len(self.embedding), inputs.shape[1])[:: -(-len(inputs) // ENOUGH_TO_SCALE)]
+            self.spread.copy_(windows.flatten(0, 1).std(0).clamp(min=SMALLEST))
             reach = missed.shape[1]
             self.size[:reach] = missed.square().mean(0).sqrt().clamp(min=SMALLEST)
             held_out = _gathered(examples, validation, len(self.embedding))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from synapsnet import nonlinear_readout
 from synapsnet.forecast_features import PAST, ForecastFeatures
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.nonlinear_readout import NonlinearReadout
@@ -25,6 +26,14 @@ def drawn():
     inputs = torch.randn(2000, 4, 3, generator=generator)
     product = torch.tensor([1.0, 1.0, -1.0, 0.0]) * inputs[..., 0] * inputs[..., 1]
     return inputs, product, torch.randn(2000, 4, generator=generator)
+
+
+def test_inputs_are_scaled_by_those_of_all_neurons(drawn, monkeypatch):
+    """Of every fourth example all would be of the first of four neurons, which is silent here."""
+    monkeypatch.setattr(nonlinear_readout, "ENOUGH_TO_SCALE", 1500)
+    inputs, product, _ = drawn
+    inputs = inputs * torch.tensor([0.0, 1.0, 1.0, 1.0])[:, None]
+    assert fitted(inputs, product[..., None]).spread.numpy() == pytest.approx(0.75**0.5, abs=0.05)
 
 
 def test_before_it_is_fitted_it_adds_nothing(drawn):
