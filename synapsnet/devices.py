@@ -88,7 +88,9 @@ def add_up_gradients(fabric: Fabric, model: nn.Module) -> None:
     """Give every process the sum of all processes' gradients, in one exchange."""
     if fabric.world_size == 1:
         return
-    having = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    flat = add_up(fabric, torch.cat([p.grad.flatten() for p in having if p.grad is not None]))
-    for parameter, gradient in zip(having, torch.split(flat, [p.numel() for p in having]), strict=True):
+    # All that is trained: a process without a share of the batch has no gradient of most of it.
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    ours = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+    flat = add_up(fabric, torch.cat([gradient.flatten() for gradient in ours]))
+    for parameter, gradient in zip(trained, torch.split(flat, [p.numel() for p in trained]), strict=True):
         parameter.grad = gradient.view_as(parameter)

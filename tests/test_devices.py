@@ -12,7 +12,7 @@ import safetensors.numpy
 import torch
 
 from simulators import observe_spikes
-from synapsnet.devices import launch
+from synapsnet.devices import add_up_gradients, launch
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
 from synapsnet.io import read, write_recording
@@ -49,6 +49,24 @@ def test_two_processes_find_what_one_does(recorded, tmp_path):
     np.testing.assert_allclose(shared["connectivity.weight"], weight, atol=0.01 * np.abs(weight).max())
     assert not np.array_equal(shared["forecaster.model.embedding"], alone["forecaster.model.embedding"])  # not in one
     assert not (both / "checkpoint").exists()
+
+
+def test_a_process_without_a_share_of_the_batch_gets_the_gradient_of_the_others():
+    """Stand-in for two processes: what the other one has is all ones."""
+
+    class Fabric:
+        world_size = 2
+
+        def all_reduce(self, value, reduce_op):
+            return value + torch.ones(7)  # as many as the other process sends
+
+    model = torch.nn.ModuleDict({"used": torch.nn.Linear(2, 1, bias=False), "unused": torch.nn.Linear(4, 1)})
+    model["frozen"] = torch.nn.Linear(3, 1).requires_grad_(False)
+    (5 * model["used"].weight.sum()).backward()
+    add_up_gradients(Fabric(), model)
+    assert (model["used"].weight.grad == 6).all()
+    assert all((p.grad == 1).all() for p in model["unused"].parameters())
+    assert all(p.grad is None for p in model["frozen"].parameters())
 
 
 def test_mixed_precision_comes_close(small_simulation):
