@@ -141,6 +141,15 @@ def test_low_rank_weights_follow_the_embedding():
     assert changed.sum() == 2 * (N - 1)
 
 
+@pytest.mark.parametrize("name", CONNECTIVITIES)
+def test_currents_of_half_precision_stay_in_it(name):
+    """What follows, the decoder, takes the precision of the current."""
+    connectivity = CONNECTIVITIES[name](StandardErrors.unknown(3), torch.nn.Parameter(torch.randn(3, 2)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert connectivity(torch.randn(5, 3)).dtype == torch.bfloat16
+    assert connectivity(torch.randn(5, 3)).dtype == torch.float32
+
+
 def test_dale_is_free_but_for_the_constraint():
     assert issubclass(Dale, Free)
     assert torch.equal(build("dale").weight, build("free").weight)

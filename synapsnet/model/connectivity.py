@@ -119,7 +119,8 @@ class Free(Connectivity):
         self.raw_weight.copy_((weight / self.unit).fill_diagonal_(0))
 
     def forward(self, sent: Tensor) -> Tensor:
-        return (sent * self.pre_unit) @ self.raw_weight.T * self.post_unit
+        received = (sent * self.pre_unit) @ self.raw_weight.T
+        return received * self.post_unit.to(received.dtype)  # half precision stays that
 
     def negative_log_prior(self) -> Tensor:
         return self.raw_weight.abs().sum()
@@ -190,7 +191,8 @@ class LowRank(Connectivity):
         u, v = self.factors()
         scaled = sent * self.pre_unit
         # Without the (N, N) matrix; u v^T has a diagonal, which is taken away: no neuron sends to itself.
-        return (scaled @ v @ u.T - scaled * (u * v).sum(1)) * self.post_unit
+        received = scaled @ v @ u.T
+        return (received - (scaled * (u * v).sum(1)).to(received.dtype)) * self.post_unit.to(received.dtype)
 
     def negative_log_prior(self) -> Tensor:
         u, v = self.factors()
