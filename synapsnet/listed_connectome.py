@@ -42,7 +42,7 @@ def to_arrays(connectome: Connectome, every_pair: bool = False) -> dict[str, npt
         return connectome.matrices
     n_surest = round(LEAST_LISTED * connectome.local_fdr.size)
     bound = max(MOST_DOUBT, np.partition(connectome.local_fdr, n_surest, axis=None)[n_surest])
-    listed = connectome.local_fdr <= bound
+    listed = connectome.local_fdr <= bound if bound < 1 else connectome.local_fdr < 1
     np.fill_diagonal(listed, False)
     post, pre = np.nonzero(listed)
     np.fill_diagonal(listed, True)  # from here on, what is not to be counted among the rest

@@ -83,6 +83,20 @@ def test_where_nothing_is_sure_the_surest_are_kept(
     assert listed.reported(0.5)[0].size == 0
 
 
+def test_pairs_that_are_certainly_absent_are_not_listed(
+    networks: tuple[Connectome, Connectome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As almost all are of which a recording says nothing, however many of the surest would be listed."""
+    monkeypatch.setattr(module, "MANY_NEURONS", N - 1)
+    absent = np.ones((N, N))
+    absent[2, 5] = 0.4
+    for local_fdr, listed in ((absent, [(2, 5)]), (np.ones((N, N)), [])):
+        found = from_arrays(to_arrays(replace(networks[1], local_fdr=local_fdr)), "a.u.")
+        assert [*zip(*found.surest(10), strict=True)][: len(listed)] == listed
+        assert len(found.surest(10**6)[0]) == len(listed)
+        assert np.array_equal(found.local_fdr, local_fdr)
+
+
 @pytest.mark.parametrize("fdr", [0.01, 0.05, 0.5])
 def test_reports_the_same_connections(
     networks: tuple[Connectome, Connectome], listed: ListedConnectome, fdr: float
