@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 
 from simulators import observe_spikes
 from synapsnet.estimator import SynapsNet
+from synapsnet.inference import delays
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.recording import Recording
 
@@ -91,6 +92,19 @@ def test_spikes_across_the_border_of_an_epoch_are_not_paired():
     np.testing.assert_array_equal(
         transmission_delays(whole, scores, scores != 0), transmission_delays(with_more, scores, scores != 0)
     )
+
+
+def test_windows_are_counted_in_parts(monkeypatch):
+    """Those of a busy neuron together would hold more spikes than memory does."""
+    rng = np.random.default_rng(0)
+    trains = {k: nap.Ts(np.sort(rng.uniform(0, 20, 400))) for k in range(3)}
+    spikes = nap.TsGroup(trains, time_support=nap.IntervalSet([0, 9], [8, 20]))
+    post, pre = np.array([1, 2, 0]), np.array([0, 0, 2])
+    whole = delays._correlograms(spikes, post, pre)
+    monkeypatch.setattr(delays, "CHUNK_VALUES", 50)
+    for one, other in zip(whole, delays._correlograms(spikes, post, pre), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert whole[0].sum() > 500
 
 
 def test_silent_neurons_have_no_delays():

@@ -35,7 +35,7 @@ DELAYS_TO_CHOOSE_S = DELAYS_S[::2]  # a step of the correlogram apart
 AMPLITUDE_SD, BASE_SD = 2.0, 0.1  # of the normal priors of a and b, about 0
 NEWTON_STEPS, LARGEST_CHANGE = 8, 1.0
 EM_STEPS = 30
-CHUNK_VALUES = 250_000  # connections x delays x lags at a time: they fit a cache
+CHUNK_VALUES = 250_000  # connections x delays x lags, or spikes within windows, at a time: they fit a cache
 
 
 def transmission_delays(spike_times: nap.TsGroup, scores: FloatArray, connected: npt.NDArray[np.bool_]) -> FloatArray:
@@ -93,12 +93,14 @@ def _correlograms(
         end = epochs.end[np.searchsorted(epochs.start, train, side="right") - 1]
         train = train[train + WINDOW_S <= end]
         n_presynaptic[sender] = len(train)
-        # Indices of all spikes within the windows, one window after the other.
         first, last = np.searchsorted(times, train, side="right"), np.searchsorted(times, train + WINDOW_S)
-        n = last - first
-        later = np.repeat(first - np.cumsum(n) + n, n) + np.arange(n.sum())
-        lag = np.minimum(((times[later] - np.repeat(train, n)) / STEP_S).astype(int), n_lags - 1)
-        histogram = np.bincount(neuron[later] * n_lags + lag, minlength=len(trains) * n_lags)
+        histogram = np.zeros(len(trains) * n_lags, np.int64)
+        for some in np.array_split(np.arange(len(train)), 1 + (last - first).sum() // CHUNK_VALUES):
+            # Indices of all spikes within the windows, one window after the other.
+            n = (last - first)[some]
+            later = np.repeat(first[some] - np.cumsum(n) + n, n) + np.arange(n.sum())
+            lag = np.minimum(((times[later] - np.repeat(train[some], n)) / STEP_S).astype(int), n_lags - 1)
+            histogram += np.bincount(neuron[later] * n_lags + lag, minlength=len(histogram))
         from_sender = pre == sender
         counts[from_sender] = histogram.reshape(len(trains), n_lags)[post[from_sender]]
     rate_hz = np.array([len(train) for train in trains]) / epochs.tot_length()
