@@ -248,15 +248,13 @@ class SynapsNet(BaseEstimator):
         InputError
             As `fit`.
         """
+        checked = likelihood, *_ = self.check(recording)
         if self.settings.connectivity != "none" and resolves(recording):  # from spike times: nothing to train
-            likelihood, *_ = self.check(recording)
             evidence = spike_evidence(recording, self.fabric.device)
             connectome = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
             return _with_delays(connectome, recording)
         forecasts = not self._infers_apart(recording)  # there is only one model
-        material = (
-            Material(recording, recording.values, *self.check(recording)) if forecasts else self._to_infer(recording)
-        )
+        material = Material(recording, recording.values, *checked) if forecasts else self._to_infer(recording)
         (inferrer,) = FittedModel.fit(
             [material], self.settings, self.fabric, forecasts=forecasts, connectivity_only=True
         )
@@ -275,12 +273,13 @@ class SynapsNet(BaseEstimator):
         A step of these is longer than a synaptic delay. The Gaussian likelihood weighs all steps alike, so that what
         neurons share at some times stands out less than under a likelihood of counts.
         """
-        _, n_lags, _ = self.check(recording)
-        if recording.modality == "spikes":
-            n_lags = self.settings.n_lags or min(CALCIUM_LAGS, self.settings.n_history or CALCIUM_LAGS)
         activity = deconvolve(recording, advance) if recording.modality == "calcium" else recording.values
-        n_steps = max(n_lags, self.settings.n_history or DECONVOLVED_HISTORY)
-        return Material(recording, activity, "gaussian", n_lags, n_steps)
+        return Material(recording, activity, "gaussian", *self._steps_to_infer())
+
+    def _steps_to_infer(self) -> tuple[int, int]:
+        """Kernel length and history of the model that infers apart."""
+        n_lags = self.settings.n_lags or min(CALCIUM_LAGS, self.settings.n_history or CALCIUM_LAGS)
+        return n_lags, max(n_lags, self.settings.n_history or DECONVOLVED_HISTORY)
 
     def check(self, recording: Recording) -> tuple[str, int, int]:
         """Refuse what `fit` would refuse; return the likelihood, kernel length and history that it would use."""
@@ -298,6 +297,9 @@ class SynapsNet(BaseEstimator):
             )
         training, validation = split_rows(recording.segments, self.settings.validation_fraction, gap=n_steps)
         require_windows(training, validation, n_steps)
+        if self._infers_apart(recording):
+            _, most = self._steps_to_infer()
+            require_windows(*split_rows(recording.segments, self.settings.validation_fraction, gap=most), most)
         longest = max(stop - start for start, stop in training)
         if self.settings.horizon > max(longest, Settings().horizon):
             raise InputError(
@@ -510,7 +512,7 @@ def fit_models(
             model.history_["inference"] = inferrer.history
         model.connectivity_ = _with_delays(inferrer.connectivity, recording, progress)
         model.embedding_ = inferrer.model.embedding.detach().cpu().numpy()
-        if not (np.isfinite(model.connectivity_.scores).all() and np.isfinite(model.embedding_).all()):
+        if not np.isfinite(model.embedding_).all():
             raise InputError(
                 "The fit ended in numbers that are not finite; look for extreme values in the recording, or use a "
                 "smaller learning rate."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synapsnet.errors import InputError
 from synapsnet.parameters import Parameters
@@ -69,6 +69,12 @@ class Settings(Parameters):
     horizon: int = Field(default=16, ge=1)
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @model_validator(mode="after")
+    def _embeddings_to_read_weights_from(self) -> Self:
+        if self.connectivity == "low-rank" and not self.n_embedding:
+            raise ValueError("low-rank weights are read from embeddings, so n_embedding must be at least 1; got 0")
+        return self
 
     @classmethod
     def restore(cls, saved: dict[str, Any]) -> Self:

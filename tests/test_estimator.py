@@ -811,6 +811,19 @@ def test_refuses_epochs_shorter_than_the_history():
         SynapsNet(n_history=10).fit(toy(n_steps=20))
 
 
+def test_refuses_what_only_its_second_model_could_not_fit():
+    """In bins of 100 ms a neuron's own past is one step, but connections are inferred from four."""
+    trials = toy("spikes", 400, segments=[4] * 100)
+    long_bins = Recording.from_array(trials.values, 0.1, "spikes", segments=[4] * 100)
+    with pytest.raises(InputError, match=r"has 4 steps, 5 are needed"):
+        SynapsNet().check(long_bins)
+
+
+def test_refuses_low_rank_weights_without_embeddings():
+    with pytest.raises(InputError, match=r"low-rank weights are read from embeddings, so n_embedding must .* got 0"):
+        SynapsNet(connectivity="low-rank", n_embedding=0)
+
+
 def test_fits_trials_of_which_some_are_too_short():
     trials = toy("spikes", 600, segments=[20, 2, 28] * 12)
     assert np.isfinite(quick(trials).connectivity_.scores).all()
