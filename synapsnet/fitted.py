@@ -242,12 +242,14 @@ class FittedModel(nn.Module):
     ) -> None:
         """After training: infer the connectivity and, if the model `forecasts`, fit what forecasts need besides."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
-        self.connectivity, weight = self._connectivity(recording, x, b, todo, stages)
+        self.connectivity, gain = self._connectivity(recording, x, b, todo, stages)
 
         def readouts(advance: Advance) -> Tensors:
-            if weight is not None and self.shape["connectivity"] == "free":
+            if gain is not None and self.shape["prior"] != "none" and self.shape["connectivity"] == "free":
+                weight = torch.from_numpy(self.connectivity.weight).to(gain.device) / gain.float()[:, None]
                 check = task.checks(batch_steps)
                 self._improve(weight, x, b, todo, check, stages.fabric, lambda done: advance(done / 2))
+                del weight  # of all pairs
             self._fit_readouts(task, recording.segments, seed, lambda done: advance((1 + done) / 2))
             return self.state_dict()
 
@@ -262,7 +264,8 @@ class FittedModel(nn.Module):
             x, task.training, task.validation, n_steps, known.features, n_own(self.shape), batch,
             lambda done: advance(done / 2),
         )  # fmt: skip
-        reach = self.ahead.reach(task.training, n_steps)
+        # As far ahead as most windows reach.
+        reach = self.ahead.learned_together(task.training, task.validation, n_steps)[0].stop
 
         @torch.no_grad()
         def examples(first: Tensor) -> tuple[Tensor, Tensor]:
@@ -359,7 +362,11 @@ class FittedModel(nn.Module):
         fabric: Fabric,
         advance: Advance = unheard,
     ) -> None:
-        """Replace the trained `W` by `weight` if that forecasts the validation part better."""
+        """Replace the trained `W` by `weight` if that forecasts the validation part better.
+
+        Weights inferred from spike times have seen the validation part as well. What is held out from the fit is new to
+        both.
+        """
         model = self.model
         assert model.synapses is not None
         assert isinstance(model.synapses.connectivity, Free)
@@ -382,7 +389,7 @@ class FittedModel(nn.Module):
     def _connectivity(
         self, recording: Recording, x: Activity, b: Tensor, todo: list[Segments], stages: Stages
     ) -> tuple[Connectome, Tensor | None]:
-        """The inferred connectivity, with weights in units of the prediction; and its posterior mean as a `W`."""
+        """The inferred connectivity, with weights in units of the prediction; and the (N,) mean gain of decoders."""
         n, unit, prior = self.shape["n_neurons"], self.model.likelihood.unit, self.shape["prior"]
         if self.model.synapses is None:
             return unconnected(n, unit), None
@@ -406,9 +413,8 @@ class FittedModel(nn.Module):
 
         tensors = stages.result("posterior", connectome)
         gain = tensors.pop("gain")
-        weight = None if prior == "none" else tensors["weight"].to(gain) / gain[:, None]
         matrices: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-        return Connectome(**matrices, unit=unit), weight
+        return Connectome(**matrices, unit=unit), gain
 
 
 def unconnected(n_neurons: int, unit: str) -> Connectome:

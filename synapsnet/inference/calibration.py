@@ -69,7 +69,8 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
         estimate=evidence.estimate - lag_coefficient * slow,
         standard_error=(error.square() + lag_coefficient.square() * slow_variance).sqrt(),
         zero_lag=evidence.zero_lag - zero_lag_coefficient * slow_correlation,
-        flank_estimate=_zeros_like(error),
+        flank_estimate=_constant(0, error),
+        flank_error=_constant(1, error),
     )
 
 
@@ -143,7 +144,7 @@ def _with_skewed_errors(evidence: Evidence, pairs: Tensor) -> Evidence:
     skewness = evidence.skewness / spread**3
     correction = skewness * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
     skewed = evidence.standard_error * (1 + correction).clamp(min=0.5)
-    return replace(evidence, standard_error=skewed, skewness=_zeros_like(skewed))
+    return replace(evidence, standard_error=skewed, skewness=_constant(0, skewed))
 
 
 def centre_and_spread(values: Tensor) -> tuple[float, float]:
@@ -152,6 +153,6 @@ def centre_and_spread(values: Tensor) -> tuple[float, float]:
     return float(centre), max(float((values - centre).abs().median()) / NORMAL_MEDIAN, 1.0)
 
 
-def _zeros_like(matrix: Tensor) -> Tensor:
-    """Zeros of that shape that take no memory."""
-    return torch.zeros_like(matrix[0, 0]).expand_as(matrix)
+def _constant(value: float, like: Tensor) -> Tensor:
+    """A matrix of that shape that holds one value and takes no memory."""
+    return torch.full_like(like[0, 0], value).expand_as(like)
