@@ -283,7 +283,7 @@ to the bit, and one that was interrupted resumes to it; between devices results 
 memory than the device has ends in one sentence.
 
 `make gpu` (`benchmarks/gpu.py`) tests and measures this, in less than 8 minutes, and writes this page. It needs PyTorch
-built for CUDA and what `import synapsnet.estimator` needs, and neither a compiler nor a simulator."""
+built for CUDA and what `import synapsnet.estimator` needs, and pytest; neither a compiler nor a simulator."""
 AFTERWORD = """\
 Training is one pass over 20 minutes at 30 Hz (36,000 frames, of which nine tenths are trained on), evidence is from the
 same frames, the posterior from evidence that is drawn, in which each neuron sends to 30 others. The bound counts what
