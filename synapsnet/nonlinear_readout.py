@@ -95,7 +95,9 @@ class NonlinearReadout(nn.Module):
         if training and validation:
             inputs, missed = _gathered(examples, training, len(self.embedding))
             windows = inputs.view(-1, len(self.embedding), inputs.shape[1])[:: -(-len(inputs) // ENOUGH_TO_SCALE)]
-            self.spread.copy_(windows.flatten(0, 1).std(0).clamp(min=SMALLEST))
+            spread = windows.flatten(0, 1).std(0)
+            # What never varied, as the steps before short trials, is not known to mean anything when it does.
+            self.spread.copy_(spread.masked_fill(spread < SMALLEST, torch.inf))
             reach = missed.shape[1]
             self.size[:reach] = missed.square().mean(0).sqrt().clamp(min=SMALLEST)
             held_out = _gathered(examples, validation, len(self.embedding))

@@ -36,6 +36,17 @@ def test_inputs_are_scaled_by_those_of_all_neurons(drawn, monkeypatch):
     assert fitted(inputs, product[..., None]).spread.numpy() == pytest.approx(0.75**0.5, abs=0.05)
 
 
+def test_an_input_that_never_varied_means_nothing_when_it_does(drawn):
+    """As the steps before short trials: whatever they are later, forecasts stay as they are."""
+    inputs, product, _ = drawn
+    inputs = inputs.clone()
+    inputs[..., 2] = 0
+    readout = fitted(inputs, product[..., None])
+    assert readout.share[0] > 0.5
+    later = inputs + torch.tensor([0.0, 0.0, 7.0])
+    assert (readout(later, 1) == readout(inputs, 1)).all()
+
+
 def test_before_it_is_fitted_it_adds_nothing(drawn):
     readout = NonlinearReadout(4, 3, 2, 5)
     assert (readout(drawn[0][:7], 3) == torch.zeros(3, 7, 4)).all()
