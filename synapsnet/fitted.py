@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
 NEWTON_STEPS = 2
+GAIN_BATCHES = 64  # of which a decoder's mean gain is taken
 LEAST_CHANCE = 0.2  # of a spike, relative to what a neuron's own past lets the decoder expect
 LEAST_UPDATES = 800  # chosen by validation loss on real recordings (docs/results.md)
 MANY_NEURONS = 400  # beyond which training starts from the autoregression and takes no more than these updates
@@ -398,7 +399,8 @@ class FittedModel(nn.Module):
             fabric = stages.fabric
             if resolves(recording):
                 found = spike_evidence(recording, x.device, advance)
-                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, todo, fabric)}
+                some = todo[:: 1 + len(todo) // GAIN_BATCHES]
+                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, some, fabric)}
             found, gain = gather_evidence(self.model, x, b, todo, fabric, advance)
             if prior != "none":
                 found = calibrated(found, recording.position_um if recording.modality == "calcium" else None)

@@ -35,7 +35,7 @@ from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
 
 SPANS = (4, 16, 64, 256)  # steps; others, from 4 to 1,024, forecast about as well (docs/forecasts.md)
-FIT_VALUES = 20_000_000  # windows x neurons to learn from at most
+FIT_VALUES, FIT_WINDOWS = 20_000_000, 100_000  # windows x neurons, and windows, to learn from at most
 SPANNED_VALUES = 16_000_000  # steps x neurons that a batch of windows spans at most
 SHRINKAGE = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # towards the common coefficients, as a fraction of each neuron's information
 CAUTIOUS = len(SHRINKAGE) - 1  # of the candidates: a neuron's own features, with the strongest shrinkage
@@ -118,7 +118,7 @@ class MultiStep(nn.Module):
         MultiStep
             The same fitted to the training part alone: what it misses of the validation part is new to it.
         """
-        wanted, earlier_only = FIT_VALUES // values.shape[1], copy.deepcopy(self)
+        wanted, earlier_only = min(FIT_WINDOWS, FIT_VALUES // values.shape[1]), copy.deepcopy(self)
         together = self.learned_together(training, validation, n_steps)
         windows = [
             [spaced(origins(part, n_steps, steps.stop), wanted, values, batch) for part in (training, validation)]
