@@ -248,13 +248,17 @@ class SynapsNet(BaseEstimator):
         InputError
             As `fit`.
         """
-        checked = likelihood, *_ = self.check(recording)
+        likelihood, n_lags, n_steps = self.check(recording)
         if self.settings.connectivity != "none" and resolves(recording):  # from spike times: nothing to train
             evidence = spike_evidence(recording, self.fabric.device)
             connectome = connectome_of(evidence, self.settings.prior, LIKELIHOODS[likelihood].unit)
             return _with_delays(connectome, recording)
         forecasts = not self._infers_apart(recording)  # there is only one model
-        material = Material(recording, recording.values, *checked) if forecasts else self._to_infer(recording)
+        material = (
+            Material(recording, recording.values, likelihood, n_lags, n_steps)
+            if forecasts
+            else self._to_infer(recording)
+        )
         (inferrer,) = FittedModel.fit(
             [material], self.settings, self.fabric, forecasts=forecasts, connectivity_only=True
         )
@@ -298,8 +302,8 @@ class SynapsNet(BaseEstimator):
         training, validation = split_rows(recording.segments, self.settings.validation_fraction, gap=n_steps)
         require_windows(training, validation, n_steps)
         if self._infers_apart(recording):
-            _, most = self._steps_to_infer()
-            require_windows(*split_rows(recording.segments, self.settings.validation_fraction, gap=most), most)
+            _, history = self._steps_to_infer()
+            require_windows(*split_rows(recording.segments, self.settings.validation_fraction, gap=history), history)
         longest = max(stop - start for start, stop in training)
         if self.settings.horizon > max(longest, Settings().horizon):
             raise InputError(

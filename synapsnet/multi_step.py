@@ -146,17 +146,19 @@ class MultiStep(nn.Module):
         range ends where it would lose more than half of the windows of its first horizon, in either part. Horizons
         longer than any epoch of the training part are in none.
         """
-        ranges = []
-        first, n_horizons = 0, len(self.level)
-        while first < n_horizons and len(origins(training, n_steps, first + 1)):
-            stop = first + 1
-            while stop < n_horizons and all(
-                2 * len(origins(part, n_steps, stop + 1)) >= len(origins(part, n_steps, first + 1))
-                for part in (training, validation)
-            ):
-                stop += 1
-            ranges.append(range(first, stop))
-            first = stop
+        ranges: list[range] = []
+        n_followed = [
+            [sum(max(0, stop - start - n_steps - h) for start, stop in part) for part in (training, validation)]
+            for h in range(len(self.level))
+        ]
+        for h, n in enumerate(n_followed):
+            if not n[0]:
+                break
+            first = ranges[-1].start if ranges else h
+            if ranges and all(2 * now >= before for now, before in zip(n, n_followed[first], strict=True)):
+                ranges[-1] = range(first, h + 1)
+            else:
+                ranges.append(range(h, h + 1))
         return ranges
 
     def _choose(self, candidates: list[Tensor], moments: _Moments, steps: range, best: list[int]) -> None:

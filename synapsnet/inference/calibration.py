@@ -24,7 +24,7 @@ from torch import Tensor
 
 from synapsnet.array_types import FloatArray
 from synapsnet.inference.background import NORMAL_MEDIAN, less_shared
-from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.evidence import Evidence, constant
 from synapsnet.inference.neuropil import without_neuropil
 
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # that slow correlations may have, in standard errors; 0 is none
@@ -69,8 +69,8 @@ def _without_slow_correlations(evidence: Evidence, pairs: Tensor) -> Evidence:
         estimate=evidence.estimate - lag_coefficient * slow,
         standard_error=(error.square() + lag_coefficient.square() * slow_variance).sqrt(),
         zero_lag=evidence.zero_lag - zero_lag_coefficient * slow_correlation,
-        flank_estimate=_constant(0, error),
-        flank_error=_constant(1, error),
+        flank_estimate=constant(0, error),
+        flank_error=constant(1, error),
     )
 
 
@@ -144,15 +144,10 @@ def _with_skewed_errors(evidence: Evidence, pairs: Tensor) -> Evidence:
     skewness = evidence.skewness / spread**3
     correction = skewness * ((z - centre) / spread).clamp(-FARTHEST, FARTHEST) / 6
     skewed = evidence.standard_error * (1 + correction).clamp(min=0.5)
-    return replace(evidence, standard_error=skewed, skewness=_constant(0, skewed))
+    return replace(evidence, standard_error=skewed, skewness=constant(0, skewed))
 
 
 def centre_and_spread(values: Tensor) -> tuple[float, float]:
     """The median of most values, and their standard deviation about it, not less than 1; outliers count little."""
     centre = values.median()
     return float(centre), max(float((values - centre).abs().median()) / NORMAL_MEDIAN, 1.0)
-
-
-def _constant(value: float, like: Tensor) -> Tensor:
-    """A matrix of that shape that holds one value and takes no memory."""
-    return torch.full_like(like[0, 0], value).expand_as(like)

@@ -86,6 +86,11 @@ class Stretches:
             yield self.sent[rows], self.eta[rows], self.x[start + self.n_steps : stop]
 
 
+def constant(value: float, like: Tensor) -> Tensor:
+    """A matrix of that shape and type that holds one value and takes no memory."""
+    return torch.full_like(like[0, 0], value).expand_as(like)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a fitted model says of pairs of neurons, `[post, pre]`, before anything is assumed about connections.
@@ -134,8 +139,7 @@ class Evidence:
         log_direct: Tensor | None = None,
     ) -> Evidence:
         """Evidence that is calibrated already, and has nothing at zero lag."""
-        nothing = torch.zeros_like(estimate[0, 0]).expand_as(estimate)
-        something = torch.ones_like(estimate[0, 0]).expand_as(estimate)
+        nothing, something = constant(0, estimate), constant(1, estimate)
         return cls(
             estimate, standard_error, nothing, nothing, n_steps, nothing, something, nothing, informative, log_direct
         )

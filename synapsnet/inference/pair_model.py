@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from synapsnet.inference.calibration import centre_and_spread
+from synapsnet.inference.evidence import constant
 
 N_SIZES = 8  # of weights of either sign, logarithmically spaced
 SMALLEST_SIZE, LEAST_RANGE = 1.0, 4.0  # the smallest one in standard errors; how much larger the largest is
@@ -135,9 +136,9 @@ class PairModel:
         self.gain_scatter = FIRST_GAIN_SCATTER if has_zero_lag else 0.0
         self.mean = self.variance = self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag)
         self.p_absent = torch.ones_like(self.lag)
-        self.p_within_step = torch.zeros_like(self.lag[0, 0]).expand_as(self.lag)  # takes no memory
+        self.p_within_step = constant(0, self.lag)
         self.p_hidden = self._full((), 0.0)  # p-values, if a hidden neuron sends to both
-        self.separate = torch.zeros_like(self.pairs[0, 0]).expand_as(self.pairs)  # whose two weights are inferred so
+        self.separate = constant(False, self.pairs)  # whose two weights are inferred so
         # Expected number of weights of each size that each neuron sends, and that the neurons of each type send.
         self.sent, self.counts = self._full((len(self.weights), n), 0.0), self._full((2, len(self.weights)), 0.0)
 
@@ -230,7 +231,7 @@ class PairModel:
         density = float((1 - self.prior[:, self.zero]).max())
         most = min(2 * math.log(MOST_MUTUAL / max(density, 1e-9) ** 2), LEAST_NOTICEABLE)
         if most <= 0 or self.n <= FEW_NEURONS:
-            self.separate = torch.zeros_like(self.pairs[0, 0]).expand_as(self.pairs)  # takes no memory
+            self.separate = constant(False, self.pairs)
             return
         shows_little = [self._standardised(rows).square_().sum(0) <= most for rows in self.rows()]
         self.separate = torch.cat(shows_little) & self.pairs

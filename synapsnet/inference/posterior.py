@@ -72,7 +72,7 @@ import torch
 from torch import Tensor
 
 from synapsnet.inference.discounts import MOST_MIXED, p_direct, spurious_fraction
-from synapsnet.inference.evidence import Evidence
+from synapsnet.inference.evidence import Evidence, constant
 from synapsnet.inference.pair_model import (
     LEAST_SCATTER,
     MOST_DENSE,
@@ -306,7 +306,7 @@ class _Fit(PairModel):
     def _update_indirect_effects(self) -> None:
         """The sums a and b of the module's docstring."""
         if not self.zero_lag_gain.any():  # as where nothing is known at zero lag
-            self.indirect_lag = self.indirect_zero_lag = torch.zeros_like(self.lag[0, 0]).expand_as(self.lag)
+            self.indirect_lag = self.indirect_zero_lag = constant(0, self.lag)
             return
         u = self.correlation_per_weight
         at_lag = u * self.mean

@@ -37,7 +37,8 @@ SHRINKAGE = 0.1  # times the square of the number of neurons over that of segmen
 CHUNK_VALUES = 5_000_000  # of binned spikes at a time: with more they leave the cache, and take twice as long
 SPIKES_AT_ONCE = 1_000_000
 ROUND_GRIDS_S = (0.1, 0.05, 0.04, 0.025, 0.02, 0.01, 0.005, 0.004, 0.0025, 0.002)  # on which spike times may lie
-FINEST_GRID_S, LEAST_GAPS = 0.00101, 20  # of such grids, and gaps between spikes that show one
+FINEST_GRID_S = 0.00101  # a millisecond is fine enough, and its estimate may be a little larger
+LEAST_GAPS = 20  # between spikes, to show a grid
 ENOUGH_SPIKES = 100_000  # to find that grid
 
 
