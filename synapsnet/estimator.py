@@ -32,7 +32,7 @@ from synapsnet.fitted import (
 )
 from synapsnet.forecast_features import n_features, n_inputs
 from synapsnet.inference.delays import transmission_delays
-from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolution_s, resolves, spectra_bytes, spike_evidence
+from synapsnet.inference.spike_evidence import resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.listed_connectome import from_arrays, to_arrays
 from synapsnet.memmap import is_large
@@ -66,11 +66,10 @@ class SynapsNet(BaseEstimator):
     """Directed functional connectivity and forecasts of a recorded population.
 
     From spikes that are known to 10 ms or better, of not too many neurons, connectivity is inferred from the
-    correlograms of the whole recording (`synapsnet.inference.spike_evidence`). For calcium, and for spikes in longer
-    bins, there are two models of the same kind: one forecasts; the other infers connectivity from the deconvolved
-    activity, or from the spikes as if they were that, and must not forecast, because deconvolution looks ahead. The
-    recording is deconvolved as a whole, so the validation part of that model is not quite independent of its training
-    part.
+    correlograms of the whole recording (`synapsnet.inference.spike_evidence`). For calcium, and for other spikes,
+    there are two models of the same kind: one forecasts; the other infers connectivity from the deconvolved activity,
+    or from the spikes as if they were that, and must not forecast, because deconvolution looks ahead. The recording is
+    deconvolved as a whole, so the validation part of that model is not quite independent of its training part.
 
     Parameters
     ----------
@@ -268,14 +267,14 @@ class SynapsNet(BaseEstimator):
         """Whether one model forecasts and another infers connectivity."""
         if self.settings.connectivity == "none":
             return False
-        in_long_bins = resolution_s(recording) > LONGEST_STEP_S and self.settings.likelihood == "auto"
-        return recording.modality == "calcium" or in_long_bins
+        return recording.modality == "calcium" or (self.settings.likelihood == "auto" and not resolves(recording))
 
     def _to_infer(self, recording: Recording, advance: Advance = unheard) -> Material:
-        """What connectivity is inferred from: deconvolved calcium, or spikes in long bins as if they were that.
+        """What connectivity is inferred from: deconvolved calcium, or spikes in bins as if they were that.
 
-        A step of these is longer than a synaptic delay. The Gaussian likelihood weighs all steps alike, so that what
-        neurons share at some times stands out less than under a likelihood of counts.
+        The Gaussian likelihood weighs all steps alike, so that what neurons share at some times stands out less than
+        under a likelihood of counts. And its estimates are those of a linear regression, which has a solution where a
+        neuron has fewer spikes than there are neurons.
         """
         activity = deconvolve(recording, advance) if recording.modality == "calcium" else recording.values
         return Material(recording, activity, "gaussian", *self._steps_to_infer())
@@ -488,27 +487,38 @@ def fit_models(
         Material(recording, recording.values, *model.check(recording))
         for model, recording in zip(models, recordings, strict=True)
     ]
-    infers_apart = models[0]._infers_apart(recordings[0])
+    infers_apart, of_spikes = models[0]._infers_apart(recordings[0]), recordings[0].modality == "spikes"
 
     def part(name: str) -> Progress:
         return lambda stage, fraction: progress(f"{name}: {stage}" if infers_apart else stage, fraction)
 
-    forecasters = inferrers = FittedModel.fit(
-        forecast, settings, fabric, forecasts=True,
-        pretrained=None if pretrained is None else pretrained._fitted(),
-        checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part("forecasts"),
-    )  # fmt: skip
-    if infers_apart:
-        for forecaster in forecasters:
-            del forecaster.connectivity  # large, and replaced
+    def fit_forecasters(inferrers: list[FittedModel] | None = None) -> list[FittedModel]:
+        return FittedModel.fit(
+            forecast, settings, fabric, forecasts=True, inferrers=inferrers,
+            pretrained=None if pretrained is None else pretrained._fitted(),
+            checkpoint=checkpoint and checkpoint / "forecast", resume=resume, progress=part("forecasts"),
+        )  # fmt: skip
+
+    def fit_inferrers() -> list[FittedModel]:
         deconvolving = partial(part("connections"), "deconvolution")
         to_infer = [
             model._to_infer(recording, deconvolving) for model, recording in zip(models, recordings, strict=True)
         ]
-        inferrers = FittedModel.fit(
+        return FittedModel.fit(
             to_infer, settings, fabric, forecasts=False,
             checkpoint=checkpoint and checkpoint / "inference", resume=resume, progress=part("connections"),
         )  # fmt: skip
+
+    if infers_apart and of_spikes:
+        inferrers = fit_inferrers()
+        forecasters = fit_forecasters(inferrers)
+    elif infers_apart:
+        forecasters = fit_forecasters()
+        for forecaster in forecasters:
+            del forecaster.connectivity  # large, and replaced
+        inferrers = fit_inferrers()
+    else:
+        forecasters = inferrers = fit_forecasters()
     for model, recording, forecaster, inferrer in zip(models, recordings, forecasters, inferrers, strict=True):
         model._forecaster = forecaster
         model.history_ = {"forecast": forecaster.history}

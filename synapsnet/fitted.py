@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
-NEWTON_STEPS = 2
-GAIN_BATCHES = 64  # of which a decoder's mean gain is taken
+SOME_BATCHES = 64  # of which a decoder's mean gain is taken
+LEAST_MEAN = 1e-6  # of spikes in a bin, of a silent neuron
 LEAST_CHANCE = 0.2  # of a spike, relative to what a neuron's own past lets the decoder expect
 LEAST_UPDATES = 800  # chosen by validation loss on real recordings (docs/results.md)
 MANY_NEURONS = 400  # beyond which training starts from the autoregression and takes no more than these updates
@@ -158,6 +158,7 @@ class FittedModel(nn.Module):
         *,
         forecasts: bool,
         connectivity_only: bool = False,
+        inferrers: Sequence[FittedModel] | None = None,
         pretrained: FittedModel | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
@@ -167,26 +168,31 @@ class FittedModel(nn.Module):
 
         Several models share one decoder, and one way to read embeddings. The decoder of a `pretrained` model is kept
         as it is, and the rest is fitted. Models used for `forecasts` are trained for more passes over short
-        recordings, and learn to forecast several steps ahead, unless `connectivity_only` is wanted.
+        recordings, and learn to forecast several steps ahead, unless `connectivity_only` is wanted. Those of spikes
+        whose connectivity the `inferrers` have inferred infer none.
         """
         prepared = [cls._prepare(material, settings, fabric.device) for material in materials]
         first = prepared[0][0]
+        spikes = first.model.likelihood.modality == "spikes"
         many = max(fitted.shape["n_neurons"] for fitted, _ in prepared) > MANY_NEURONS
+        many &= not spikes or inferrers is not None  # of other spikes evidence takes longer than training
         for fitted, task in prepared:
             require_one_decoder((pretrained or first).shape, fitted.shape)
             if many and forecasts:
                 fitted.model.start_from_autoregression(task.values, task.training)
             fitted.model.share(pretrained.frozen(fabric.device) if pretrained else first.model)
         n_rows = sum(b - a for _, task in prepared for a, b in task.training)
-        spikes = first.model.likelihood.modality == "spikes"
         batch_steps = settings.batch_steps or (512 if spikes else 256)
-        n_passes = settings.epochs or _n_passes(n_rows / batch_steps, spikes, forecasts, many)
+        n_passes, n_updates = settings.epochs, None
+        if n_passes is None:
+            n_passes, n_updates = _passes_and_updates(n_rows / batch_steps, spikes, forecasts, many)
         schedule = Schedule(
             epochs=n_passes,
             # From the autoregression on, the loss rises first, until the learning rate falls.
             patience=n_passes if many and not spikes else settings.patience,
             batch_steps=batch_steps,
             learning_rate=settings.learning_rate,
+            updates=n_updates,
         )
         history = train(
             [task for _, task in prepared], schedule,
@@ -200,8 +206,9 @@ class FittedModel(nn.Module):
                 stages = Stages(progress, fabric, checkpoint / str(k), resume, identity)
             fitted.history = history
             fitted._conclude(
-                material.recording, task, batch_steps, stages, settings.seed, forecasts and not connectivity_only
-            )
+                material.recording, task, batch_steps, stages, settings.seed, forecasts and not connectivity_only,
+                inferrers[k] if inferrers else None,
+            )  # fmt: skip
         return [fitted for fitted, _ in prepared]
 
     @classmethod
@@ -239,23 +246,41 @@ class FittedModel(nn.Module):
         return digest.hexdigest()
 
     def _conclude(
-        self, recording: Recording, task: Task, batch_steps: int, stages: Stages, seed: int, forecasts: bool
-    ) -> None:
+        self, recording: Recording, task: Task, batch_steps: int, stages: Stages, seed: int, forecasts: bool,
+        inferrer: FittedModel | None,
+    ) -> None:  # fmt: skip
         """After training: infer the connectivity and, if the model `forecasts`, fit what forecasts need besides."""
         x, b, todo = task.values, task.behaviour, task.batches(batch_steps)
-        self.connectivity, gain = self._connectivity(recording, x, b, todo, stages)
+        gain: Tensor | None = None
+        if inferrer is None:
+            self.connectivity, gain = self._connectivity(recording, x, b, todo, stages)
+
+        def weight() -> Tensor:
+            """That was inferred, in units of the current."""
+            if inferrer is None:
+                inferred, mean = torch.from_numpy(self.connectivity.weight).to(x.device), gain
+            else:
+                inferred, mean = inferrer._weight_per_spike(), mean_gain(self.model, x, b, some(todo), stages.fabric)
+            assert mean is not None
+            return inferred / mean.float()[:, None]
 
         def readouts(advance: Advance) -> Tensors:
-            if gain is not None and self.shape["prior"] != "none" and self.shape["connectivity"] == "free":
-                weight = torch.from_numpy(self.connectivity.weight).to(gain.device) / gain.float()[:, None]
+            if self.shape["prior"] != "none" and self.shape["connectivity"] == "free":
                 check = task.checks(batch_steps)
-                self._improve(weight, x, b, todo, check, stages.fabric, lambda done: advance(done / 2))
-                del weight  # of all pairs
+                self._improve(weight(), x, b, todo, check, stages.fabric, lambda done: advance(done / 2))
             self._fit_readouts(task, recording.segments, seed, lambda done: advance((1 + done) / 2))
             return self.state_dict()
 
         if forecasts:
             self.load_state_dict(stages.result("readouts", readouts))
+
+    def _weight_per_spike(self) -> Tensor:
+        """(N, N) inferred weights in log rate per spike, of a model of spikes as if they were calcium.
+
+        A weight in standard deviations per standard deviation is a change of the rate in units of its mean.
+        """
+        weight = torch.from_numpy(self.connectivity.weight).to(self.scale.device)
+        return weight * (self.scale / self.centre.clamp(min=LEAST_MEAN))[:, None] / self.scale
 
     def _fit_readouts(self, task: Task, segments: Segments, seed: int, advance: Advance) -> None:
         """Fit the linear readout, and to what it misses the nonlinear one."""
@@ -374,10 +399,10 @@ class FittedModel(nn.Module):
         trained = {name: value.clone() for name, value in model.state_dict().items()}
         loss = mean_loss(model, x, b, check, fabric)
         model.synapses.connectivity.set_weight(weight)
-        counted = Counter(NEWTON_STEPS * len(todo), advance)
-        for _ in range(NEWTON_STEPS):  # fit the offsets to the new weights
+        counted = Counter(len(some(todo)) + len(todo), advance)
+        for batches in (some(todo), todo):  # fit the offsets to the new weights
             score, information = torch.zeros(2, *model.offset.shape, device=x.device)
-            for batch in counted(todo):
+            for batch in counted(batches):
                 for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
                     past, context, target = windows(x[start:stop], b[start:stop], model.n_steps)
                     eta = model(past, context)
@@ -399,8 +424,7 @@ class FittedModel(nn.Module):
             fabric = stages.fabric
             if resolves(recording):
                 found = spike_evidence(recording, x.device, advance)
-                some = todo[:: 1 + len(todo) // GAIN_BATCHES]
-                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, some, fabric)}
+                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, some(todo), fabric)}
             found, gain = gather_evidence(self.model, x, b, todo, fabric, advance)
             if prior != "none":
                 found = calibrated(found, recording.position_um if recording.modality == "calcium" else None)
@@ -417,6 +441,11 @@ class FittedModel(nn.Module):
         gain = tensors.pop("gain")
         matrices: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
         return Connectome(**matrices, unit=unit), gain
+
+
+def some(batches: list[Segments]) -> list[Segments]:
+    """At most `SOME_BATCHES`, spread over all."""
+    return batches[:: 1 + len(batches) // SOME_BATCHES]
 
 
 def unconnected(n_neurons: int, unit: str) -> Connectome:
@@ -440,15 +469,18 @@ def connectome_of(
     return Connectome(weight, standard_error=error, p_value=p_value, local_fdr=local_fdr, unit=unit)
 
 
-def _n_passes(updates_per_pass: float, spikes: bool, forecasts: bool, many: bool) -> int:
-    """Number of passes over the training part: more for a short recording, so that it gets enough updates.
+def _passes_and_updates(updates_per_pass: float, spikes: bool, forecasts: bool, many: bool) -> tuple[int, int | None]:
+    """Number of passes over the training part, and of updates in each of them; None: as many as a pass has.
 
-    Evidence for connections is computed after training and needs few passes. With many neurons, of which a pass takes
-    long, there are no more than calcium needs that starts from its autoregression.
+    Of a short recording there are more passes, so that it gets enough updates. Evidence for connections is computed
+    after training and needs few. With many neurons, of which a pass takes long, there are no more than calcium needs
+    that starts from its autoregression.
     """
     passes, most = (2, 16) if spikes else (15, 60) if forecasts else (5, 5)
     wanted = math.ceil(LEAST_UPDATES / updates_per_pass) if forecasts else passes
     n_passes = min(max(passes, wanted), most)
-    if many and not spikes:
-        return min(n_passes, math.ceil((ENOUGH_TO_FORECAST if forecasts else ENOUGH_TO_INFER) / updates_per_pass))
-    return n_passes
+    if not many:
+        return n_passes, None
+    enough = ENOUGH_TO_FORECAST if forecasts else ENOUGH_TO_INFER
+    n_passes = min(n_passes, math.ceil(enough / updates_per_pass))
+    return n_passes, math.ceil(enough / n_passes)

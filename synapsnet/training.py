@@ -55,12 +55,15 @@ class Schedule:
         Consecutive time steps per update.
     learning_rate : float
         Peak of a schedule that rises linearly and then falls along a cosine.
+    updates : int, optional
+        Of each pass, at most: it takes so many batches, drawn at random. Default: all.
     """
 
     epochs: int
     patience: int
     batch_steps: int
     learning_rate: float
+    updates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -203,12 +206,13 @@ def _one_pass(
     fabric: Fabric,
     progress: Advance,
 ) -> tuple[float, float]:
-    """Update the models on each batch once, in random order; the mean loss, and that of the first batch."""
+    """Update the models on each batch of a pass, in random order; the mean loss, and that of the first batch."""
     todo = [(task, batch) for task in tasks for batch in task.batches(schedule.batch_steps)]
     n_values = {id(task): task.n_values(schedule.batch_steps) for task in tasks}
-    n_before, n_updates = len(state.history.train) * len(todo), schedule.epochs * len(todo)
+    n_taken = min(schedule.updates or len(todo), len(todo))
+    n_before, n_updates = len(state.history.train) * n_taken, schedule.epochs * n_taken
     total = first = torch.zeros((), device=tasks[0].values.device)
-    for k, chosen in enumerate(torch.randperm(len(todo), generator=state.shuffle).tolist()):
+    for k, chosen in enumerate(torch.randperm(len(todo), generator=state.shuffle)[:n_taken].tolist()):
         task, batch = todo[chosen]
         fraction = (n_before + k) / n_updates
         state.set_rate(peak * _rise_and_fall(fraction))
@@ -224,7 +228,7 @@ def _one_pass(
         total = total + loss.detach()
         first = loss.detach() if k == 0 else first
         progress((n_before + k + 1) / n_updates)
-    return float(add_up(fabric, total)) / len(todo), float(add_up(fabric, first))
+    return float(add_up(fabric, total)) / n_taken, float(add_up(fabric, first))
 
 
 def _note_divergence(history: History, train_loss: float, peak: float) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 NEWTON_STEPS = 3
 STEPS_AT_ONCE = 1024  # that joined pieces have at most; nor have they more steps than there are neurons
+ENOUGH_STEPS = 50_000  # for variances: recordings of more than twice as many steps give no more to each of them
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
@@ -324,28 +325,34 @@ def _read_out(
     residual_covariance, first_moment, second_moment, flank_gradient, flank_covariance = (
         torch.zeros_like(precision) for _ in range(5)
     )
-    information, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(3))
+    information, information_of_moments, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(4))
     changing_variance = ChangingVariance(precision)
-    for h, eta, target in counted(stretches):
+    every = max(1, n_steps // ENOUGH_STEPS)
+    for k, (h, eta, target) in enumerate(counted(stretches)):
         score, step_information = model.score(eta, target), model.fisher_information(eta)
         residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
         residual_covariance += residual.T @ residual
         information += step_information.sum(0)
-        first_moment += weighted(step_information, h)
-        second_moment += weighted(step_information, h.square())
         residual_cubes += residual.pow(3).sum(0)
         sent_cubes += h.pow(3).sum(0) / n_steps
-        changing_variance.add(h, score, step_information, residual)
+        if k % every == 0:
+            information_of_moments += step_information.sum(0)
+            first_moment += weighted(step_information, h)
+            second_moment += weighted(step_information, h.square())
+            changing_variance.add(h, score, step_information, residual)
         flank = flanks(h, model.architecture.n_lags)
         flank_gradient += score.T @ flank
         flank_covariance += flank.T @ flank / n_steps
-    residual_covariance, first_moment, second_moment, information = (
-        add_up(fabric, part) for part in (residual_covariance, first_moment, second_moment, information)
+    residual_covariance, first_moment, second_moment, information, information_of_moments = (
+        add_up(fabric, part)
+        for part in (residual_covariance, first_moment, second_moment, information, information_of_moments)
     )
     residual_cubes, sent_cubes = add_up(fabric, residual_cubes), add_up(fabric, sent_cubes)
     flank_gradient, flank_covariance = add_up(fabric, flank_gradient), add_up(fabric, flank_covariance)
     changing_variance.add_up(fabric)
     information = information.clamp(min=SMALLEST_INFORMATION)[:, None]
+    of_all = information / information_of_moments.clamp(min=SMALLEST_INFORMATION)[:, None]
+    first_moment, second_moment = first_moment.mul_(of_all), second_moment.mul_(of_all)
     residual_size = residual_covariance.diagonal().clamp(min=SMALLEST_INFORMATION).sqrt()
     # These matrices fill the memory of large networks: one after the other makes room.
     standard_error = _standard_error(first_moment, second_moment, information, precision, sd_sent).float()
