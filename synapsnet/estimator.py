@@ -84,12 +84,11 @@ class SynapsNet(BaseEstimator):
     ----------
     connectivity_ : Connectome
         See `synapsnet.inference.posterior`: `weight[post, pre]` is the posterior mean, in log odds or log rate per
-        presynaptic spike, or in standard deviations per standard deviation for calcium and spikes in bins above 10 ms,
-        and `standard_error` the
-        posterior standard deviation; `local_fdr` is the probability that there is no connection, and `p_value` is that
-        of the lagged evidence alone. With spike times, `delay_s` is given for connections that are more probable than
-        not, see `synapsnet.inference.delays`. There are no connections with `connectivity="none"`. Constraints on the
-        trained `W` do not apply here.
+        presynaptic spike, or in standard deviations per standard deviation where a model of its own infers it, and
+        `standard_error` the posterior standard deviation; `local_fdr` is the probability that there is no connection,
+        and `p_value` is that of the lagged evidence alone. With spike times, `delay_s` is given for connections that
+        are more probable than not, see `synapsnet.inference.delays`. There are no connections with
+        `connectivity="none"`. Constraints on the trained `W` do not apply here.
     embedding_ : (N, n_embedding) array
     history_ : dict of str -> History
         Losses of the forecasting model ("forecast") and, where there is one, of the "inference" model.

@@ -22,8 +22,9 @@ class Settings(Parameters):
         `W`, without the constraint.
     likelihood : {"auto", "bernoulli", "poisson", "negative-binomial", "gaussian"}
         See `synapsnet.model.likelihoods`. "auto" is Gaussian for calcium, Bernoulli for bins with at most one spike,
-        and Poisson otherwise; the negative binomial is for overdispersed counts. From spikes in bins above 10 ms
-        connections are inferred by a Gaussian model of their own, unless a likelihood is named.
+        and Poisson otherwise; the negative binomial is for overdispersed counts. From spikes in bins above 10 ms,
+        or of too many neurons for correlograms, connections are inferred by a Gaussian model of their own, unless a
+        likelihood is named.
     decoder : {"mlp", "gru"}
         How the decoder sees a neuron's own past, see `synapsnet.model.decoders`.
     n_lags, n_history : int or None

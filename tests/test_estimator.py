@@ -21,6 +21,7 @@ from synapsnet import fitted, multi_step
 from synapsnet.devices import launch
 from synapsnet.errors import InputError
 from synapsnet.estimator import DESCRIPTION, FORMAT_VERSION, PARAMETERS, SynapsNet
+from synapsnet.inference import spike_evidence
 from synapsnet.inference.posterior import posterior
 from synapsnet.model.likelihoods import Bernoulli
 from synapsnet.recording import Recording
@@ -170,6 +171,44 @@ def test_the_evidence_is_the_maximum_of_the_likelihood(monkeypatch):
     train = spikes[: round(0.9 * len(spikes))]
     regression = LogisticRegression(C=1e6).fit(train[:-1], train[1:, 1])
     assert seen[0].estimate[1, [0, 2]].numpy() == pytest.approx(regression.coef_[0, [0, 2]], abs=0.12)  # of a mean gain
+
+
+def test_spikes_of_too_many_neurons_for_correlograms_are_inferred_as_if_they_were_calcium(
+    spike_recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    evidence = fitted.gather_evidence
+
+    def spy(model: Any, *given: Any) -> Any:
+        seen.append(type(model.likelihood).__name__)
+        return evidence(model, *given)
+
+    monkeypatch.setattr(fitted, "gather_evidence", spy)
+    monkeypatch.setattr(spike_evidence, "MOST_BYTES", 1.0)
+    recording = spike_recording.without_ground_truth()
+    model = quick(recording)
+    assert seen == ["Gaussian"]  # the model that forecasts needs none
+    assert model.connectivity_.unit == "SD per SD"
+    assert set(model.history_) == {"forecast", "inference"}
+    assert np.array_equal(model.infer(recording).weight, SynapsNet(epochs=1).infer(recording).weight)
+    quick(recording, likelihood="bernoulli")
+    assert seen[-1] == "Bernoulli"  # the one that was asked for
+
+
+def test_weights_inferred_as_if_of_calcium_are_known_in_log_rates_per_spike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rare spikes: those that a spike with the weight w makes more likely are exp(w) times as many."""
+    tried: list[np.ndarray] = []
+    monkeypatch.setattr(
+        fitted.FittedModel, "_weight_per_spike",
+        lambda model, get=fitted.FittedModel._weight_per_spike: tried.append(get(model).numpy()) or get(model),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    spikes = np.zeros((60_000, 3))
+    for t in range(1, len(spikes)):
+        spikes[t] = rng.random(3) < np.exp([-2.5, -3.0 + 0.4 * spikes[t - 1, 0], -2.0])
+    quick(Recording.from_array(spikes, 0.02, "spikes"), n_lags=1, n_history=1, epochs=4)
+    assert tried[0][1, 0] == pytest.approx(np.expm1(0.4), abs=0.12)
+    assert np.abs(np.delete(tried[0], 3)).max() < 0.12
 
 
 def test_a_known_weight_is_found_with_its_size():

@@ -163,3 +163,26 @@ def test_where_information_never_changes_one_step_and_half_of_the_products_say_t
     error = whole.standard_error[~torch.eye(12, dtype=torch.bool)].min()
     for name in ("estimate", "standard_error", "zero_lag", "flank_estimate", "flank_error"):
         assert (getattr(short, name) - getattr(whole, name)).abs().max() < 1e-3 * error, name
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_variances_of_a_part_of_the_steps_are_those_of_all(monkeypatch, modality):
+    """Rates drift, so that variances do change; what is not a variance stays as it is, to the last digit."""
+    rng = np.random.default_rng(4)
+    rate = np.linspace(0.02, 0.1, 40_000)[:, None] * rng.uniform(0.5, 2, 20)
+    values = (rng.random((40_000, 20)) < rate).astype(np.float32)
+    recording = Recording.from_array(values, 0.02, modality)
+    model = SynapsNet(seed=0, epochs=2, device="cpu", likelihood="bernoulli" if modality == "spikes" else "auto")
+    fitted = model.fit(recording)._forecaster
+    x, b = fitted.normalise(recording.values, recording.behaviour_values)
+    todo = Task(fitted.model, x, b, [(0, 36_000)], [(36_100, 40_000)]).batches(256)
+    of_all, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
+    monkeypatch.setattr(module, "ENOUGH_STEPS", 12_000)  # every third stretch
+    of_some, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
+    apart = torch.from_numpy(OFF_DIAGONAL)
+    for name in ("estimate", "flank_estimate", "flank_error", "skewness", "correlation_per_weight"):
+        assert torch.equal(getattr(of_some, name), getattr(of_all, name)), name
+    ratio = (of_some.standard_error / of_all.standard_error)[apart]
+    assert not torch.equal(of_some.standard_error, of_all.standard_error)
+    assert ratio.mean() == pytest.approx(1, abs=0.01)
+    assert (ratio - 1).abs().max() < 0.1

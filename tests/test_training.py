@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -132,6 +133,26 @@ def test_early_stopping_keeps_the_best_pass_and_stops_after_patience(monkeypatch
     assert history.best_epoch == 1
     assert same(state(model), after_epoch[1])
     assert not same(state(model), after_epoch[3])
+
+
+def test_a_pass_takes_no_more_updates_than_it_is_to(monkeypatch):
+    """So many batches, no batch twice, other ones in the next pass; the loss is their mean."""
+    losses, taken = [], []
+    of_batch = training._our_loss
+
+    def noted(model: Any, values: Any, behaviour: Any, batch: Any, fabric: Any) -> torch.Tensor:
+        loss = of_batch(model, values, behaviour, batch, fabric)
+        if loss.requires_grad:
+            taken.append(tuple(batch))
+            losses.append(float(loss.detach()))
+        return loss
+
+    monkeypatch.setattr(training, "_our_loss", noted)
+    history = fit(build(), schedule=Schedule(epochs=2, patience=2, batch_steps=50, learning_rate=0.01, updates=3))
+    assert len(taken) == 6
+    assert len(set(taken[:3])) == len(set(taken[3:])) == 3
+    assert set(taken[:3]) != set(taken[3:])
+    assert history.train == pytest.approx([np.mean(losses[:3]), np.mean(losses[3:])])
 
 
 def test_validation_steps_train_nothing():

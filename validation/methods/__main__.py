@@ -25,7 +25,7 @@ FOOTER = "\nWritten by `python -m validation.methods > docs/methods.md`; do not 
 COLUMNS = ("name", "label", "what it computes", "source", "settings", "cost", "infers from", "forecasts", "class")
 
 COST = re.compile(r"O\([^()]*(?:\([^()]*\)[^()]*)*\)(?: per pass| and what the method takes)?")
-NAME = r"[A-ZÄÖÜ][\w-]+"
+NAME = r"(?:(?:De|Van|Von|van|von) )?[A-ZÄÖÜ][\w-]+"
 SOURCE = re.compile(
     rf"{NAME}(?:(?:, | & | and ){NAME})*(?: et al\.)? (?:19|20)\d\d,"
     r" (?:[A-Z][A-Za-z ]+ \d+:e?\d+|(?:[A-Za-z]+, )?arXiv[: ][\d.]+\d|[A-Z][A-Za-z ]+)"
