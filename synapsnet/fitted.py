@@ -476,11 +476,13 @@ def _passes_and_updates(updates_per_pass: float, spikes: bool, forecasts: bool, 
     after training and needs few. With many neurons, of which a pass takes long, there are no more than calcium needs
     that starts from its autoregression.
     """
-    passes, most = (2, 16) if spikes else (15, 60) if forecasts else (5, 5)
-    wanted = math.ceil(LEAST_UPDATES / updates_per_pass) if forecasts else passes
-    n_passes = min(max(passes, wanted), most)
-    if not many:
+    fewest, most = (2, 16) if spikes else (15, 60) if forecasts else (5, 5)
+    n_passes = min(max(fewest, math.ceil(LEAST_UPDATES / updates_per_pass)), most) if forecasts else fewest
+    if many:
+        enough = ENOUGH_TO_FORECAST if forecasts else ENOUGH_TO_INFER
+        n_passes = min(n_passes, math.ceil(enough / updates_per_pass))
+    elif n_passes > fewest:
+        enough = LEAST_UPDATES
+    else:
         return n_passes, None
-    enough = ENOUGH_TO_FORECAST if forecasts else ENOUGH_TO_INFER
-    n_passes = min(n_passes, math.ceil(enough / updates_per_pass))
     return n_passes, math.ceil(enough / n_passes)

@@ -40,18 +40,19 @@ def test_no_product_crosses_the_border_of_an_epoch() -> None:
 @pytest.mark.parametrize(
     ("updates", "spikes", "forecasts", "few", "many"),
     [
-        (114, False, True, 15, (4, 100)),
-        (114, False, False, 5, (1, 100)),
-        (10, False, True, 60, (40, 10)),
-        (57, True, True, 15, (8, 50)),
-        (10, True, True, 16, (16, 25)),
-        (1000, True, True, 2, (1, 400)),
+        (114, False, True, (15, None), (4, 100)),
+        (114, False, False, (5, None), (1, 100)),
+        (10, False, True, (60, 14), (40, 10)),
+        (57, True, True, (15, 54), (8, 50)),
+        (10, True, True, (16, 50), (16, 25)),
+        (380, True, True, (3, 267), (2, 200)),
+        (1000, True, True, (2, None), (1, 400)),
     ],
 )
 def test_training_of_many_neurons_takes_fewer_updates(
-    updates: float, spikes: bool, forecasts: bool, few: int, many: tuple[int, int]
+    updates: float, spikes: bool, forecasts: bool, few: tuple[int, int | None], many: tuple[int, int]
 ) -> None:
-    assert fitted._passes_and_updates(updates, spikes, forecasts, many=False) == (few, None)
+    assert fitted._passes_and_updates(updates, spikes, forecasts, many=False) == few
     assert fitted._passes_and_updates(updates, spikes, forecasts, many=True) == many
 
 

@@ -16,7 +16,7 @@ class POCO(NeuralForecaster):
 
     Duan et al. 2025, arXiv:2506.14957. One perceptron forecasts every neuron from its own past. What it does in
     between is scaled and shifted for each neuron (Perez et al. 2018, AAAI, arXiv:1709.07871) by a population encoder
-    (Perceiver IO, Jaegle et al. 2022, ICLR, arXiv:2107.14795): the past of each neuron is cut into tokens, which a few
+    (Jaegle et al. 2022, ICLR, arXiv:2107.14795): the past of each neuron is cut into tokens, which a few
     latent vectors read, and of these each neuron asks with its embedding. Here one session is fitted, so that there
     are no embeddings of sessions; positions in time are learned; each neuron's last value is added to its forecast, as
     in the other networks here; the sizes are ours, smaller than the paper's.
