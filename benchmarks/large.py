@@ -3,9 +3,11 @@
     python benchmarks/large.py                                 2,000 neurons, 20 minutes of calcium at 30 Hz, one thread
     python benchmarks/large.py --neurons 1000 --minutes 10     a tenth of the time
     python benchmarks/large.py --epochs 15                     with as many passes as small recordings get
+    python benchmarks/large.py --modality spikes               spikes in bins of 5 ms
+    python benchmarks/large.py --neurons 10000 -o large.nwb    only write the recording, for `synapsnet fit`
 
-The calcium is planted, so that it is drawn in a minute: Poisson neurons, 30 targets each, a fifth of them inhibitory,
-seen through an indicator that decays in 0.7 s, with noise. The last tenth is held out for forecasts.
+The network is planted, so that it is drawn in minutes: Poisson neurons, 30 targets each, a fifth of them inhibitory.
+Calcium is seen through an indicator that decays in 0.7 s, with noise. The last tenth is held out for forecasts.
 """
 
 from __future__ import annotations
@@ -24,11 +26,17 @@ from scipy.sparse import csr_matrix
 from synapsnet import estimator, fitted
 from synapsnet.connectome import Connectome
 from synapsnet.estimator import SynapsNet
-from synapsnet.recording import Recording
+from synapsnet.io import write_recording
+from synapsnet.memmap import zeros
+from synapsnet.recording import Modality, Recording
 from synapsnet.splits import holdout
 from validation.metrics.connectivity import score_connectivity
 
 FRAME_RATE_HZ, DECAY_S, NOISE = 30, 0.7, 0.6
+STEPS = {  # a second; then the log rate of a step: mean and standard deviation, and most; decay of currents in a step
+    "calcium": (FRAME_RATE_HZ, -2.2, 0.4, 0.7, 0.3),
+    "spikes": (200, -3.7, 0.5, -1.0, 0.6),
+}
 TARGETS, INHIBITORY = 30, 0.2
 HORIZONS = (1, 4, 8, 16)
 STAGES = (
@@ -42,24 +50,27 @@ STAGES = (
 )
 
 
-def planted(n_neurons: int, minutes: float, seed: int = 0) -> Recording:
-    """Calcium of a sparse network, see the module; ground truth is the log rate per spike in the last frame."""
+def planted(n_neurons: int, minutes: float, seed: int = 0, modality: Modality = "calcium") -> Recording:
+    """A recording of a sparse network, see the module; ground truth is the log rate per spike in the last step."""
     rng = np.random.default_rng(seed)
+    rate_hz, mean, spread, most, decay = STEPS[modality]
     pre = np.repeat(np.arange(n_neurons), TARGETS)
     post = rng.integers(n_neurons, size=len(pre))
     pre, post = pre[pre != post], post[pre != post]
     sign = np.where(pre < (1 - INHIBITORY) * n_neurons, 1, -3)
     weight = csr_matrix((0.6 * sign * rng.lognormal(-1.2, 0.6, len(pre)), (post, pre)), (n_neurons, n_neurons))
-    base, trace = rng.normal(-2.2, 0.4, n_neurons), np.zeros(n_neurons)
-    spikes = np.zeros((round(60 * minutes * FRAME_RATE_HZ), n_neurons), np.float32)
-    for frame in spikes:
-        frame[:] = rng.poisson(np.exp(np.minimum(base + weight @ trace, 0.7)))
-        trace = 0.3 * trace + frame
-    calcium = lfilter([1], [1, -np.exp(-1 / (DECAY_S * FRAME_RATE_HZ))], spikes, axis=0).astype(np.float32)
+    base, trace = rng.normal(mean, spread, n_neurons), np.zeros(n_neurons)
+    spikes = zeros((round(60 * minutes * rate_hz), n_neurons))
+    for step in spikes:
+        step[:] = rng.poisson(np.exp(np.minimum(base + weight @ trace, most)))
+        trace = decay * trace + step
+    truth = Connectome(weight.toarray().astype(np.float32), unit="log rate per spike")
+    if modality == "spikes":
+        return Recording.from_array(spikes, 1 / rate_hz, modality, connectome=truth)
+    calcium = lfilter([1], [1, -np.exp(-1 / (DECAY_S * rate_hz))], spikes, axis=0).astype(np.float32)
     calcium *= rng.uniform(0.5, 1.5, n_neurons).astype(np.float32)
     calcium += rng.normal(0, NOISE, calcium.shape).astype(np.float32)
-    truth = Connectome(weight.toarray().astype(np.float32), unit="log rate per spike")
-    return Recording.from_array(calcium, 1 / FRAME_RATE_HZ, "calcium", connectome=truth)
+    return Recording.from_array(calcium, 1 / rate_hz, modality, connectome=truth)
 
 
 def timed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,6 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--neurons", type=int, default=2_000)
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--modality", choices=STEPS, default="calcium")
+    parser.add_argument("-o", "--output", help="NWB file to write the recording to, and fit nothing")
     parser.add_argument("--epochs", type=int, help="passes, of both models; default: what the fit chooses")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--ablation", action="store_true", help="fit without connections")
@@ -86,7 +99,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     for owner, name in STAGES:
         setattr(owner, name, timed(getattr(owner, name)))
-    recording = planted(options.neurons, options.minutes)
+    recording = planted(options.neurons, options.minutes, modality=options.modality)
+    if options.output:
+        write_recording(recording, options.output)
+        return
     early, late = holdout(recording, 0.1, 16)
     started, clock = time.process_time(), time.perf_counter()
     model = SynapsNet(
@@ -102,7 +118,7 @@ def main() -> None:
         wrong, spread = (late.values - known for known in (forecasts[h - 1], centre))
         seen = np.isfinite(wrong[:, 0])
         skill = 1 - (wrong[seen] ** 2).sum(axis=0) / (spread[seen] ** 2).sum(axis=0)
-        print(f"skill {h:2d} frames ahead, median neuron: {np.median(skill):.4f}")
+        print(f"skill {h:2d} steps ahead, median neuron: {np.median(skill):.4f}")
     if not options.ablation and recording.connectome is not None:
         found = score_connectivity("synapsnet", recording.connectome, model.connectivity_, n_resamples=1)
         print(found.auprc, found.auroc, found.false_discovery_rate, found.n_reported)
