@@ -177,12 +177,13 @@ def test_variances_of_a_part_of_the_steps_are_those_of_all(monkeypatch, modality
     x, b = fitted.normalise(recording.values, recording.behaviour_values)
     todo = Task(fitted.model, x, b, [(0, 36_000)], [(36_100, 40_000)]).batches(256)
     of_all, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
-    monkeypatch.setattr(module, "ENOUGH_STEPS", 12_000)  # every third stretch
+    monkeypatch.setattr(module, "ENOUGH_STEPS", 12_000)  # a third of each stretch
     of_some, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
     apart = torch.from_numpy(OFF_DIAGONAL)
-    for name in ("estimate", "flank_estimate", "flank_error", "skewness", "correlation_per_weight"):
+    for name in ("estimate", "skewness", "correlation_per_weight"):
         assert torch.equal(getattr(of_some, name), getattr(of_all, name)), name
-    ratio = (of_some.standard_error / of_all.standard_error)[apart]
-    assert not torch.equal(of_some.standard_error, of_all.standard_error)
-    assert ratio.mean() == pytest.approx(1, abs=0.01)
-    assert (ratio - 1).abs().max() < 0.1
+    assert (of_some.flank_estimate - of_all.flank_estimate)[apart].abs().max() < 0.05 * of_all.flank_error[apart].min()
+    for name in ("standard_error", "flank_error"):
+        ratio = (getattr(of_some, name) / getattr(of_all, name))[apart]
+        assert ratio.mean() == pytest.approx(1, abs=0.01), name
+        assert 0 < (ratio - 1).abs().max() < 0.1, name

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 NEWTON_STEPS = 3
-STEPS_AT_ONCE = 1024  # that joined pieces have at most; nor have they more steps than there are neurons
-ENOUGH_STEPS = 50_000  # for variances: recordings of more than twice as many steps give no more to each of them
+STEPS_AT_ONCE = 2048  # that joined pieces have at most; nor have they more steps than there are neurons
+ENOUGH_STEPS = 50_000  # for variances: of recordings with at least twice as many, a part of the steps is taken
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
@@ -218,7 +218,7 @@ def gather_evidence(
     gain = _predict(model, b, stretches, n_steps, fabric, counted)
     covariance = torch.zeros(n, n, dtype=gain.dtype, device=x.device)
     for h, *_ in counted(stretches):
-        covariance += h.T @ h / n_steps
+        covariance.add_(h.T @ h, alpha=1 / n_steps)
     covariance = add_up(fabric, covariance)
     precision = _inverse(covariance)
     sd_sent = covariance.diagonal().clamp(min=_smallest_variance(covariance)).sqrt()
@@ -242,8 +242,11 @@ def mean_gain(model: SynapsNetModel, x: Activity, b: Tensor, batches: list[Segme
 
 def _decode(model: SynapsNetModel, past: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
     """(B, N) predictions, and (N,) sums of their derivatives by the input currents."""
+    current = model.current(past)
+    if model.likelihood.linear_current:  # with a weight of 1
+        return model.decode(current, past, context), torch.full_like(current[0], len(current))
     with torch.enable_grad():
-        current = model.current(past).requires_grad_()
+        current.requires_grad_()
         eta = model.decode(current, past, context)
         (slope,) = torch.autograd.grad(eta.sum(), current)
     return eta.detach(), slope.sum(0)
@@ -326,29 +329,35 @@ def _read_out(
         torch.zeros_like(precision) for _ in range(5)
     )
     information, information_of_moments, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(4))
-    changing_variance = ChangingVariance(precision)
-    every = max(1, n_steps // ENOUGH_STEPS)
-    for k, (h, eta, target) in enumerate(counted(stretches)):
+    changing_variance, n_flanks = ChangingVariance(precision), torch.zeros((), device=precision.device)
+    n_lags, share = model.architecture.n_lags, max(1, n_steps // ENOUGH_STEPS)
+    for h, eta, target in counted(stretches):
         score, step_information = model.score(eta, target), model.fisher_information(eta)
         residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
         residual_covariance += residual.T @ residual
         information += step_information.sum(0)
         residual_cubes += residual.pow(3).sum(0)
         sent_cubes += h.pow(3).sum(0) / n_steps
-        if k % every == 0:
-            information_of_moments += step_information.sum(0)
-            first_moment += weighted(step_information, h)
-            second_moment += weighted(step_information, h.square())
-            changing_variance.add(h, score, step_information, residual)
-        flank = flanks(h, model.architecture.n_lags)
+        flank = flanks(h, n_lags)
         flank_gradient += score.T @ flank
-        flank_covariance += flank.T @ flank / n_steps
+        flank = flank[
+            :: min(share, n_lags // 2 + 1)
+        ]  # means over n_lags + FLANK_GAP steps change little from step to step
+        flank_covariance += flank.T @ flank
+        n_flanks += len(flank)
+        part = slice(-(-len(h) // share))
+        h, score, step_information, residual = h[part], score[part], step_information[part], residual[part]
+        information_of_moments += step_information.sum(0)
+        first_moment += weighted(step_information, h)
+        second_moment += weighted(step_information, h.square())
+        changing_variance.add(h, score, step_information, residual)
     residual_covariance, first_moment, second_moment, information, information_of_moments = (
         add_up(fabric, part)
         for part in (residual_covariance, first_moment, second_moment, information, information_of_moments)
     )
     residual_cubes, sent_cubes = add_up(fabric, residual_cubes), add_up(fabric, sent_cubes)
     flank_gradient, flank_covariance = add_up(fabric, flank_gradient), add_up(fabric, flank_covariance)
+    flank_covariance /= add_up(fabric, n_flanks)
     changing_variance.add_up(fabric)
     information = information.clamp(min=SMALLEST_INFORMATION)[:, None]
     of_all = information / information_of_moments.clamp(min=SMALLEST_INFORMATION)[:, None]
