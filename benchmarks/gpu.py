@@ -13,7 +13,7 @@ once, and divides them by the rates at which the same card multiplies large matr
 
     training    6 N^2 operations a frame (the current, and back to what is sent and to W), M H N + ... of the decoder;
                 of Adam's update 28 N^2 bytes
-    evidence    16 products of 2 N^2 a frame; in float64, three inverses and four products of matrices
+    evidence    9 products of 2 N^2 a frame; in float64, three inverses and two products of matrices
     posterior   an iteration: 4 N^3 operations, and 80 bytes for each pair
 """
 
@@ -29,6 +29,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def rates(device: torch.device) -> Iterator[Row]:
     for dtype in (torch.float32, torch.float64, torch.bfloat16)[: 3 if on_gpu else 2]:
         size = 8192 if on_gpu else 1024
         left, right = torch.randn(2, size, size, device=device).to(dtype)
-        rate = 2.0 * size**3 / _best(lambda left=left, right=right: left @ right, device)
+        rate = 2.0 * size**3 / _best(partial(torch.matmul, left, right), device)
         yield {str(dtype).removeprefix("torch."): rate}
 
 
@@ -67,7 +68,7 @@ def stages(n: int, device: torch.device) -> Iterator[Row]:
     """Seconds and memory of a pass of training, of the evidence, and of the posterior for N neurons."""
     from synapsnet.devices import launch
     from synapsnet.fitted import FittedModel, Material
-    from synapsnet.inference.evidence import evidence
+    from synapsnet.inference.evidence import gather_evidence
     from synapsnet.recording import Recording
     from synapsnet.settings import Settings
     from synapsnet.training import Schedule, Task, train
@@ -84,7 +85,7 @@ def stages(n: int, device: torch.device) -> Iterator[Row]:
     yield {"training": row}
     todo = task.batches(BATCH)
     with measured(device) as row:
-        evidence(fitted.model, task.values, task.behaviour, todo, fabric)
+        gather_evidence(fitted.model, task.values, task.behaviour, todo, fabric)
     yield {"evidence": row}
     del fitted, task
     yield {"posterior": posterior_of(n, device)}
@@ -116,7 +117,7 @@ def posterior_of(n: int, device: torch.device) -> Row:
         iterations += 1
         update(fit)
 
-    module._Fit.update = counted  # type: ignore[method-assign]
+    module._Fit.update = counted  # type: ignore[assignment, method-assign]
     with measured(device) as row:
         module.posterior(seen)
     return {**row, "iterations": iterations}
@@ -169,7 +170,7 @@ def bounds(n: int, rate: Row) -> dict[str, float]:
     products, inverses, copies = (rate.get(name, np.nan) for name in ("float32", "float64", "bytes"))
     return {
         "training": trained * (6.0 * n**2 + decoder) / products + trained / BATCH * 28 * n**2 / copies,
-        "evidence": trained * 32.0 * n**2 / products + 14.0 * n**3 / inverses,
+        "evidence": trained * 18.0 * n**2 / products + 10.0 * n**3 / inverses,
         "posterior": max(4.0 * n**3 / products, 80.0 * n**2 / copies),
     }
 
@@ -318,9 +319,9 @@ def main() -> None:
     if options.device == "cuda":
         write(**run_tests(left(TESTS_S)))
     write(rates=measure(["--part", "rates", "--device", options.device], left(RATES_S)))
-    for where, device in (("device", options.device), ("cpu", "cpu")):
-        for n in options.sizes if where != device else ():
-            report[where][str(n)] = measure(["--part", str(n), "--device", device], left(SIZE_S))
+    for where, kind in (("device", options.device), ("cpu", "cpu")):
+        for n in options.sizes if where != kind else ():
+            report[where][str(n)] = measure(["--part", str(n), "--device", kind], left(SIZE_S))
             write(cpu_name=_name(torch.device("cpu")))
     print(page(report))
 

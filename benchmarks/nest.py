@@ -14,6 +14,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 from simulation import in_process, printed
@@ -128,13 +129,14 @@ def main() -> None:
     print(
         "| simulator | threads | start, s | a biological second, s | rate, Hz | peak, GiB |\n|---|---|---|---|---|---|"
     )
-    for name, threads, measured in (
+    runs: tuple[tuple[str, int, Callable[[], dict[str, float]]], ...] = (
         ("simulators.simulate", 1, lambda: in_process(measure_ours, *size, seed + 10)),
         ("plain Brian2, cpp_standalone", 1, lambda: in_process(measure_brian2, *size, seed, 1)),
         ("plain Brian2, cpp_standalone", 2, lambda: in_process(measure_brian2, *size, seed, 2)),
         ("NEST", 1, lambda: measure_nest(options.nest, *size, seed % 1_000_000, 1)),
         ("NEST", 2, lambda: measure_nest(options.nest, *size, seed % 1_000_000, 2)),
-    ):
+    )
+    for name, threads, measured in runs:
         found = measured()
         start = f"{found['start_s']:.1f}" if "start_s" in found else "–"
         print(f"| {name} | {threads} | {start} | {found['seconds'] / options.seconds:.2f} | {found['rate_hz']:.1f} | "

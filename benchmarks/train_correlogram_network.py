@@ -39,7 +39,7 @@ from validation.methods.correlogram_network import (
 WEIGHTS = Path(correlogram_network.__file__).with_suffix(".npz")
 LIF, IZHIKEVICH = networks.LifRandom, networks.Izhikevich
 BURSTS = {"n_groups": 2, "size_mv": 6.0, "pause_s": 5.0, "active_s": 0.4, "onset_s": 0.02}
-KINDS: dict[str, tuple[type[LIF] | type[IZHIKEVICH], dict[str, Any]]] = {
+KINDS: dict[str, tuple[type[networks.LifRandom | networks.Izhikevich], dict[str, Any]]] = {
     "asynchronous": (LIF, {}),
     "fast synapses": (LIF, {"tau_ms": 10.0, "tau_syn_ms": 1.0}),
     "Izhikevich": (IZHIKEVICH, {}),
@@ -105,6 +105,7 @@ def learned(kind: str, simulation: Simulation, rng: np.random.Generator, seed: i
     piece = piece_of(recording, rng)
     blind = recording.without_ground_truth()
     rivals = {name: rival().infer(blind) for name, rival in RIVALS.items()}
+    assert recording.connectome is not None and piece.connectome is not None
     return Network(kind, pairs_of(blind), recording.connectome, pairs_of(piece), piece.connectome, rivals)
 
 
@@ -142,9 +143,9 @@ def learned_from(networks_: list[Network], seed: int = 0) -> Reader:
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=PASSES * -(-len(x) // BATCH))
     for _ in range(PASSES):
-        for some in torch.randperm(len(x), generator=generator).split(BATCH):
+        for some in torch.randperm(len(x), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
             optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(model(x[some]), y[some]).backward()
+            torch.nn.functional.cross_entropy(model(x[some]), y[some]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     share = np.bincount(classes, minlength=3) / len(classes)
@@ -161,8 +162,8 @@ def judged(inferred: list[Connectome], truths: list[Connectome]) -> str:
             none.append(np.count_nonzero(significant))
             continue
         auprc.append(average_precision_score(truth.adjacency[pairs], np.abs(found.scores)[pairs]))
-        reported += np.count_nonzero(significant)
-        false += np.count_nonzero(significant & ~truth.adjacency)
+        reported += int(np.count_nonzero(significant))
+        false += int(np.count_nonzero(significant & ~truth.adjacency))
     return f"{np.mean(auprc):.2f} / {false / max(reported, 1):.0%} of {reported} / {np.mean(none):.0f}"
 
 

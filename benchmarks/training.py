@@ -33,6 +33,7 @@ import torch
 
 from simulators import observe_spikes, simulate
 from simulators.networks import LifRandom
+from synapsnet.devices import Device
 from synapsnet.estimator import SynapsNet
 from synapsnet.inference.evidence import Evidence
 from synapsnet.inference.posterior import posterior
@@ -94,7 +95,7 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def train(recording: Recording, device: str) -> Training:
+def train(recording: Recording, device: Device) -> Training:
     """Fit SynapsNet and time its passes."""
     ends: dict[float, float] = {}
     started = time.perf_counter()
@@ -114,7 +115,7 @@ def train(recording: Recording, device: str) -> Training:
     return Training(done[near], done[-1], whole, passes * trained_on / BATCH)
 
 
-def beside_glms(device: str, duration_s: float, glms: list[str]) -> None:
+def beside_glms(device: Device, duration_s: float, glms: list[str]) -> None:
     """Print SynapsNet and the GLMs, fitted in turn."""
     recording = observe_spikes(simulate(LifRandom(n_neurons=100), duration_s=duration_s, seed=1), seed=1)
     recording = recording.without_ground_truth()
@@ -152,7 +153,7 @@ def measure_method(n_neurons: int, name: str) -> dict[str, float]:
     return {"seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
-def measure_size(n_neurons: int, device: str, training_only: bool) -> dict[str, float]:
+def measure_size(n_neurons: int, device: Device, training_only: bool) -> dict[str, float]:
     """Measured in a process of its own: time per bin in training; time, and the most memory, of a whole fit."""
     from synapsnet.model import Architecture, SynapsNetModel
     from synapsnet.model.connectivity import StandardErrors

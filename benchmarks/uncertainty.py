@@ -21,7 +21,7 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.recording import Recording
 from validation.activity.surrogates import circular_shift, jitter
 
-DURATION_S, FIRST_SEED = 600.0, 100
+N_NEURONS, DURATION_S, FIRST_SEED = 100, 600.0, 100
 BLOCK_S, N_RESAMPLES = 10.0, 20
 JITTER_S, SHIFT_S = 0.1, 10.0
 FDR = 0.05
@@ -36,7 +36,7 @@ SynapsNet on `lif-random`, 100 neurons, 10 minutes, seeds from 100 on; written b
 def recordings(probability: float, modality: str, seeds: range) -> Iterator[tuple[int, Recording]]:
     """The network at this connection probability, seen by each seed."""
     for seed in seeds:
-        network = LifRandom(connection_probability=probability)
+        network = LifRandom(n_neurons=N_NEURONS, connection_probability=probability)
         simulation = simulate(network, duration_s=DURATION_S, seed=seed)
         yield seed, OBSERVE[modality](simulation, seed=seed)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +67,11 @@ def rewired(known: Known, rng: np.random.Generator) -> Known:
 NULLS: tuple[Callable[[Known, np.random.Generator], Known], ...] = (relabelled, rewired)
 
 
-def truths(path: str) -> dict[str, Known]:
+def truths(path: Path) -> dict[str, Known]:
     """What is known of the connections in a file, by what kind of connection it is."""
     arrays = load_npz(path)
-    different = ~np.eye(len(arrays["gap"]), dtype=bool)
-    chemical, gap, response = arrays["chemical"] > 0, arrays["gap"] > 0, arrays["response_q"]
+    chemical, gap, response = (np.asarray(arrays[name]) for name in ("chemical", "gap", "response_q"))
+    chemical, gap, different = chemical > 0, gap > 0, ~np.eye(len(gap), dtype=bool)
     tested = different & np.isfinite(response)
     return {
         "chemical": Known(chemical, different),
@@ -82,7 +83,7 @@ def truths(path: str) -> dict[str, Known]:
 
 def main(path: str, names: list[str]) -> None:
     """Print the table as Markdown."""
-    known = truths(path)
+    known = truths(Path(path))
     rng = np.random.default_rng(SEED)
     nulls = {key: [[null(each, rng) for _ in range(N_NULLS)] for null in NULLS] for key, each in known.items()}
     recording = read(path, modality="calcium", truth=Truth(file=path, key="gap", orientation="post-pre"))

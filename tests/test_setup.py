@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -88,3 +89,12 @@ for command in ("fit spikes.npy --dt 0.01 --epochs 1 -o run", "score run --again
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+def test_what_make_gpu_measures_runs_on_any_device():
+    """The only test of it where there is no GPU: that every stage is there under its name."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--part", "40", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [name for row in rows for name in row] == ["training", "evidence", "posterior"]
+    assert all(measured["seconds"] > 0 for row in rows for measured in row.values())
