@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -368,7 +369,7 @@ def identity_of(tasks: Sequence[Task], *settings: Any) -> str:
         trained = [str(parameter.requires_grad) for parameter in task.model.parameters()]
         digest.update(" ".join(trained).encode())
         values = (task.values[rows] for rows in rows_in_blocks(*task.values.shape))
-        for tensor in (*task.model.state_dict().values(), task.behaviour, *values):
+        for tensor in chain(task.model.state_dict().values(), [task.behaviour], values):  # block by block
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()

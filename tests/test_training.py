@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapsnet import training
+from synapsnet import memmap, training
 from synapsnet.errors import InputError
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import StandardErrors
@@ -344,3 +345,34 @@ def test_one_target_is_enough():
     values, behaviour = data(n_steps=30)
     history = train([Task(build(), values, behaviour, [(0, 4)], [(4, 8)])], SHORT, seed=0)
     assert len(history.train) > 0
+
+
+def test_what_a_fit_is_of_is_read_block_by_block(monkeypatch):
+    """Large activity is in no more than a few blocks in memory."""
+    values, _ = data()
+    alive, most = 0, 0
+
+    class Read:
+        shape, device = values.shape, values.device
+
+        def __len__(self) -> int:
+            return len(values)
+
+        def __getitem__(self, rows: slice) -> torch.Tensor:
+            nonlocal alive, most
+            block = values[rows].clone()
+            alive += 1
+            most = max(most, alive)
+            weakref.finalize(block, gone)
+            return block
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    monkeypatch.setattr(memmap, "BLOCK_BYTES", 4 * N * 20)
+    parts = (torch.zeros(500, 1), TRAINING, VALIDATION)
+    assert training.identity_of([Task(build(), Read(), *parts)]) == training.identity_of(
+        [Task(build(), values, *parts)]
+    )
+    assert 1 <= most <= 2

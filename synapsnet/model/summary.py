@@ -34,17 +34,15 @@ class Summary:
         Their moments are put together as by Chan, Golub & LeVeque 1983, Am Stat 37:242.
         """
         n, mean, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
-        lowest, highest = [], []
+        least, most = torch.tensor(torch.inf), torch.tensor(-torch.inf)
         for block in blocks:
-            here = block.double()
+            here = block.to(torch.float64, copy=True)
             n_here, mean_here = len(here), here.mean(0)
             apart = mean_here - mean
-            squares = squares + (here - mean_here).square_().sum(0) + apart.square() * n * n_here / (n + n_here)
+            squares = squares + here.sub_(mean_here).square_().sum(0) + apart.square() * n * n_here / (n + n_here)
             mean = mean + apart * n_here / (n + n_here)
             n += n_here
-            lowest.append(block.amin(0))
-            highest.append(block.amax(0))
-        least, most = torch.stack(lowest).amin(0), torch.stack(highest).amax(0)
+            least, most = torch.minimum(least, block.amin(0)), torch.maximum(most, block.amax(0))
         spread = torch.where(most > least, (squares / max(n - 1, 1)).sqrt(), 0.0)
         return cls(n, mean.to(least), spread.to(least), least, most)
 
