@@ -486,6 +486,9 @@ def fit_models(
         Material(recording, recording.values, *model.check(recording))
         for model, recording in zip(models, recordings, strict=True)
     ]
+    if pretrained is not None:  # told before anything is fitted
+        for material in forecast:
+            require_one_decoder(pretrained._fitted().shape, shape_of(material, settings))
     infers_apart, of_spikes = models[0]._infers_apart(recordings[0]), recordings[0].modality == "spikes"
 
     def part(name: str) -> Progress:

@@ -340,9 +340,7 @@ def _read_out(
         sent_cubes += h.pow(3).sum(0) / n_steps
         flank = flanks(h, n_lags)
         flank_gradient += score.T @ flank
-        flank = flank[
-            :: min(share, n_lags // 2 + 1)
-        ]  # means over n_lags + FLANK_GAP steps change little from step to step
+        flank = flank[:: min(share, n_lags // 2 + 1)]  # as means over more steps than that, they change slowly
         flank_covariance += flank.T @ flank
         n_flanks += len(flank)
         part = slice(-(-len(h) // share))
