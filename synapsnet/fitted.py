@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 FORECAST_BATCH_VALUES = 4_000_000  # windows x neurons x steps per batch of a forecast: about 16 MB
-SOME_BATCHES = 64  # of which a decoder's mean gain is taken
+SAMPLED_BATCHES = 64  # from which a decoder's mean gain is estimated
 LEAST_MEAN = 1e-6  # of spikes in a bin, of a silent neuron
 LEAST_CHANCE = 0.2  # of a spike, relative to what a neuron's own past lets the decoder expect
 LEAST_UPDATES = 800  # chosen by validation loss on real recordings
@@ -260,7 +260,7 @@ class FittedModel(nn.Module):
             if inferrer is None:
                 inferred, mean = torch.from_numpy(self.connectivity.weight).to(x.device), gain
             else:
-                inferred, mean = inferrer._weight_per_spike(), mean_gain(self.model, x, b, some(todo), stages.fabric)
+                inferred, mean = inferrer._weight_per_spike(), mean_gain(self.model, x, b, sampled(todo), stages.fabric)
             assert mean is not None
             return inferred / mean.float()[:, None]
 
@@ -399,8 +399,8 @@ class FittedModel(nn.Module):
         trained = {name: value.clone() for name, value in model.state_dict().items()}
         loss = mean_loss(model, x, b, check, fabric)
         model.synapses.connectivity.set_weight(weight)
-        counted = Counter(len(some(todo)) + len(todo), advance)
-        for batches in (some(todo), todo):  # fit the offsets to the new weights
+        counted = Counter(len(sampled(todo)) + len(todo), advance)
+        for batches in (sampled(todo), todo):  # fit the offsets to the new weights
             score, information = torch.zeros(2, *model.offset.shape, device=x.device)
             for batch in counted(batches):
                 for start, stop in segments_of_process(batch, model.n_steps, fabric.global_rank, fabric.world_size):
@@ -424,7 +424,7 @@ class FittedModel(nn.Module):
             fabric = stages.fabric
             if resolves(recording):
                 found = spike_evidence(recording, x.device, advance)
-                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, some(todo), fabric)}
+                return found.to_tensors() | {"gain": mean_gain(self.model, x, b, sampled(todo), fabric)}
             found, gain = gather_evidence(self.model, x, b, todo, fabric, advance)
             if prior != "none":
                 found = calibrated(found, recording.position_um if recording.modality == "calcium" else None)
@@ -443,9 +443,9 @@ class FittedModel(nn.Module):
         return Connectome(**matrices, unit=unit), gain
 
 
-def some(batches: list[Segments]) -> list[Segments]:
-    """At most `SOME_BATCHES`, spread over all."""
-    return batches[:: 1 + len(batches) // SOME_BATCHES]
+def sampled(batches: list[Segments]) -> list[Segments]:
+    """At most `SAMPLED_BATCHES`, spread over all."""
+    return batches[:: 1 + len(batches) // SAMPLED_BATCHES]
 
 
 def unconnected(n_neurons: int, unit: str) -> Connectome:

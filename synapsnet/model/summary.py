@@ -39,6 +39,7 @@ class Summary:
             here = block.to(torch.float64, copy=True)
             n_here, mean_here = len(here), here.mean(0)
             apart = mean_here - mean
+            # In place: with one more block at a time, blocks that were freed fill the memory (glibc before 2.38).
             squares = squares + here.sub_(mean_here).square_().sum(0) + apart.square() * n * n_here / (n + n_here)
             mean = mean + apart * n_here / (n + n_here)
             n += n_here
