@@ -136,6 +136,40 @@ def test_a_table_without_header(tmp_path, table):
     assert recording.neurons["id"].tolist() == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_header_of_numbers_is_no_time_step(tmp_path, table, first):
+    table.set_axis(range(first, first + 3), axis=1).to_csv(tmp_path / "x.csv", index=False)
+    recording, lines = told(tmp_path / "x.csv", dt_s=0.1)
+    assert np.allclose(recording.values, table, atol=1e-6)
+    assert f"The first row, {first} to {first + 2}, numbers the columns: it is the header." in lines
+
+
+def test_a_first_row_that_counts_like_the_second_is_a_time_step(tmp_path):
+    counts = pd.DataFrame([[0, 1, 2], [1, 2, 3], [4, 0, 2], [1, 1, 0]])
+    counts.to_csv(tmp_path / "x.csv", header=False, index=False)
+    assert read(tmp_path / "x.csv", dt_s=0.1).n_steps == 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "ids"),
+    [
+        ({"": range(3)}, ["0", "1", "2"]),
+        ({"neuron_id": [4, 2, 7]}, ["4", "2", "7"]),
+        ({"": range(3), "roi": [4, 2, 7]}, ["4", "2", "7"]),
+        ({"cell": ["a", "b", "c"], "id": [4, 2, 7]}, ["a", "b", "c"]),
+        ({"roi": [4, 4, 7]}, None),  # these number nothing
+    ],
+)
+def test_numbers_of_neurons_are_no_time_step(save, table, columns, ids):
+    turned = pd.DataFrame(table.to_numpy().T, columns=[f"frame {k}" for k in range(T)])
+    path = save(pd.concat([pd.DataFrame(columns), turned], axis=1))
+    recording = read(path, dt_s=0.1, transpose=True)
+    assert recording.n_steps == (T if ids else T + 1)
+    if ids:
+        assert recording.neurons["id"].tolist() == ids
+        assert np.allclose(recording.values, table, atol=1e-6)
+
+
 def test_the_numbering_that_pandas_adds_is_dropped(tmp_path, table):
     table.to_csv(tmp_path / "x.csv")
     lines: list[str] = []
@@ -249,6 +283,23 @@ def test_lists_of_spikes(tmp_path):
         recording = read(tmp_path / name)
         assert recording.modality == "spikes" and recording.neurons["id"].tolist() == ids.split()
         assert [len(recording.spike_times[k]) for k in range(3)] == [60, 61, 62]
+
+
+def test_lists_of_spikes_with_many_properties(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame([(t, k) for k, train in spikes().items() for t in train], columns=["spike_time", "unit_id"])
+    others = {name: rng.normal(size=len(rows)) for name in ("amplitude", "depth", "x", "y")}
+    rows.assign(channel=rows["unit_id"], id=range(len(rows)), **others).to_csv(tmp_path / "x.csv")
+    recording = read(tmp_path / "x.csv")
+    assert recording.modality == "spikes"
+    assert [len(recording.spike_times[k]) for k in range(3)] == [60, 61, 62]
+
+
+def test_traces_beside_numbers_of_trials_are_not_spikes(tmp_path, table):
+    table.assign(time=np.arange(T) / 20, id=np.arange(T) // 20).to_csv(tmp_path / "x.csv", index=False)
+    recording = read(tmp_path / "x.csv", behaviour="id")
+    assert recording.neurons["id"].tolist() == ["a", "b", "ü"]
+    assert np.allclose(recording.values, table, atol=1e-6)
 
 
 def test_a_row_for_each_neuron_and_time(tmp_path, table):

@@ -53,6 +53,7 @@ MATRIX_WRITERS = {
     "m.dat": write_text,
     "m.txt": write_text,
     "m.csv": lambda path, matrix: np.savetxt(path, matrix, delimiter=","),
+    "pandas.csv": lambda path, matrix: pd.DataFrame(matrix).to_csv(path, index=False),
     "m.mat": lambda path, matrix: savemat(path, {"data": {"SWM": matrix}}),
 }
 

@@ -2,7 +2,7 @@
 
 The dialect of a text file is the one in which most of its first cells are numbers: separated by commas, semicolons,
 tabs or bars, with decimal points or commas. Lines above the table, and a second header row (units, the status of
-cells), are recognised.
+cells), are recognised, and a header that numbers the columns.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ DIALECTS = ((",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), ("|", 
 COMMENTS = ("#", "%", "//")
 HEAD = 40  # lines that are examined
 MOST_HEADERS = 3
+FEWEST_NUMBERED = 3  # columns from which on a row 0, 1, 2... is a header
 
 
 class Table(NamedTuple):
@@ -36,15 +37,18 @@ class Table(NamedTuple):
         Further rows of the header, by column.
     above : list of texts
         Lines before it.
+    numbered : bool
+        Whether its first row numbers the columns, and was taken to be the header.
     """
 
     table: pd.DataFrame
     below: list[list[str]]
     above: list[str]
+    numbered: bool = False
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """The table in a CSV or Parquet file; a header is recognised by not being numbers.
+    """The table in a CSV or Parquet file; a header is recognised by not being numbers, or by counting the columns.
 
     Raises
     ------
@@ -71,7 +75,8 @@ def load_whole(path: Path) -> Table:
     skipped = next(k for k, row in enumerate(head) if len(row) == width)
     start, head = first + skipped, head[skipped:]
     n_below = _rows_below(head, decimal)
-    header = None if all(_is_number(cell, decimal) for cell in head[0]) else 0
+    numbered = _numbers_columns(head)
+    header = None if all(_is_number(cell, decimal) for cell in head[0]) and not numbered else 0
     text = "\n".join([lines[start], *lines[start + 1 + n_below :]])
     try:
         table = pd.read_csv(StringIO(text), sep=separator, decimal=decimal, header=header, skipinitialspace=True)
@@ -82,7 +87,7 @@ def load_whole(path: Path) -> Table:
     if not isinstance(table.index, pd.RangeIndex):  # row names, which have no header
         table = table.reset_index(names="")
     below = [[cell.strip() for cell in row] for row in head[1 : 1 + n_below]]
-    return Table(_named(table), below, [line.strip() for line in lines[:start] if line.strip()])
+    return Table(_named(table), below, [line.strip() for line in lines[:start] if line.strip()], numbered)
 
 
 def _load_parquet(file: Path) -> pd.DataFrame:
@@ -122,6 +127,14 @@ def _rows_below(head: list[list[str]], decimal: str) -> int:
         if all(2 * n_words > len(numeric) for n_words in words):
             return n
     return 0
+
+
+def _numbers_columns(head: list[list[str]]) -> bool:
+    """Whether the first row, and not the second, is 0, 1, 2... or 1, 2, 3...: names that pandas gives to columns."""
+    width = len(head[0])
+    counting = [[str(first + k) for k in range(width)] for first in (0, 1)]
+    first, second = ([cell.strip() for cell in row] for row in (*head, [])[:2])
+    return width >= FEWEST_NUMBERED and first in counting and second not in counting
 
 
 def _is_number(text: str, decimal: str) -> bool:

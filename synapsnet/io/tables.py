@@ -16,7 +16,7 @@ import pandas as pd
 
 from synapsnet.errors import InputError
 from synapsnet.io.clock import Signal, with_behaviour
-from synapsnet.io.columns import find_clock, is_time, unit_s
+from synapsnet.io.columns import NUMBERS, find_clock, is_time, unit_s
 from synapsnet.io.labels import LABEL_OF, judged, kept_by_label, label_of
 from synapsnet.io.npy import Array
 from synapsnet.io.plausible import in_order
@@ -76,7 +76,8 @@ def read(
     behaviour : str, optional
         Names of the columns that are behaviour, separated by commas. All others are neurons.
     transpose : bool
-        The table has a row for each neuron; the first column holds their names unless it is numeric.
+        The table has a row for each neuron; the first column holds their names if it is text, or whole numbers under a
+        name such as `neuron_id` or none.
     deconvolved : bool
         Whether calcium activity is deconvolved.
     label : str, optional
@@ -90,14 +91,16 @@ def read(
     InputError
         If the file is damaged, a column is missing or not numeric, or the time step is unclear.
     """
-    table, below, above = load_whole(path)
+    table, below, above, numbered = load_whole(path)
+    if numbered:
+        notify(f"The first row, {table.columns[0]} to {table.columns[-1]}, numbers the columns: it is the header.")
     if above:
         first = f"{above[0][:60]!r}{'...' if len(above) > 1 else ''}"
         notify(f"Not used: {counted(len(above), 'line')} above the table, {first}")
     table = _without_empty(table, notify)
     metadata = {"source": path.name, "reader": "tables"}
     if transpose:
-        table = _turned(table)
+        table = _turned(table, notify)
     elif (spikes := _spikes(table, time, notify)) is not None:
         trains, ids, properties, column = spikes
         factor = SECONDS[time_unit] if time_unit is not None else unit_s(column) or 1.0
@@ -195,13 +198,15 @@ def _spikes(
     """Trains, ids and properties of units, and the column of times, of a table of spikes; None for other tables."""
     names = [str(name) for name in table.columns]
     times = [name for name in names if name == time or (time is None and is_time(name))]
-    owners = [name for name in names if UNIT.fullmatch(name) and name not in times]
+    owners = [name for name in names if UNIT.fullmatch(name) and name not in times and _repeats(table[name])]
     if not times and len(names) == 2 and len(table) >= FEWEST_SPIKES:
         owners = [name for name in names if _repeats(table[name])][:1]
         times = [name for name in names if name not in owners and _rises_by(table, name, owners)]
-    if len(times) >= 1 and len(owners) == 1 and len(names) <= len(times) + 4 and _repeats(table[owners[0]]):
+    if len(times) >= 1 and len(owners) == 1:
         unit, moments = table[owners[0]], table[times[0]]
         if not pd.api.types.is_numeric_dtype(moments) or _is_grid(table, owners[0], times[0]):
+            return None
+        if len(names) > len(times) + 1 and _are_frames(moments.to_numpy(float)):
             return None
         known = unit.notna()
         owner = unit[known].astype(str).str.replace(r"\.0$", "", regex=True).to_numpy(str)
@@ -245,6 +250,13 @@ def _columns_are_trains(table: pd.DataFrame) -> bool:
     return all((step >= 0).all() for step in steps) and any(len(s) and np.ptp(s) > 0.5 * np.median(s) for s in steps)
 
 
+def _are_frames(times: Array) -> bool:
+    """Whether times increase, most of them by the same step, as those of spikes never do."""
+    steps = np.diff(times)
+    usual = np.median(steps) if len(steps) else 0.0
+    return bool(usual > 0 and (steps > 0).all() and np.mean(np.abs(steps - usual) < 0.1 * usual) > 0.5)
+
+
 def _is_grid(table: pd.DataFrame, owner: str, moment: str) -> bool:
     """Whether every neuron has a row for each time."""
     return (
@@ -266,12 +278,27 @@ def _pivoted(table: pd.DataFrame, notify: Notify) -> pd.DataFrame | None:
     return wide.set_axis([str(name) for name in wide.columns], axis=1)
 
 
-def _turned(table: pd.DataFrame) -> pd.DataFrame:
+def _turned(table: pd.DataFrame, notify: Notify) -> pd.DataFrame:
     """The table with a column for each neuron, from one with a row for each."""
-    first = table.columns[0]
-    named = table if pd.api.types.is_numeric_dtype(table[first]) else table.set_index(first)
-    turned = named.T.reset_index(drop=True)
+    first = str(table.columns[0])
+    numbering = [name for name in map(str, table.columns) if _numbers_neurons(table, name)]
+    numbering = sorted(numbering, key=lambda name: not UNIT.fullmatch(name))
+    naming = numbering if pd.api.types.is_numeric_dtype(table[first]) else [first, *numbering]
+    for name in naming[1:]:
+        notify(f"The column {name} numbers the rows and was dropped.")
+    if naming:
+        notify(f"The column {naming[0]} names the neurons.")
+        whole = table.astype({naming[0]: np.int64}) if naming[0] in numbering else table
+        table = whole.drop(columns=naming[1:]).set_index(naming[0])
+    turned = table.T.reset_index(drop=True)
     return turned.set_axis([str(name) for name in turned.columns], axis=1)
+
+
+def _numbers_neurons(table: pd.DataFrame, name: str) -> bool:
+    """Whether a column holds a whole number for each row, and its name says that these are numbers of neurons."""
+    if not (UNIT.fullmatch(name) or NUMBERS.fullmatch(name)) or not pd.api.types.is_numeric_dtype(table[name]):
+        return False
+    return bool((table[name] % 1 == 0).all() and table[name].is_unique)
 
 
 def _numbers(table: pd.DataFrame, path: Path) -> Array:

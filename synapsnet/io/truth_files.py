@@ -51,7 +51,9 @@ def load_connections(
     if path.suffix in (".h5", ".hdf5"):
         return _sonata(path, key, notify)
     if path.suffix in (*TEXT, *PARQUET):
-        table, below, _ = load_whole(path)
+        table, below, _, numbered = load_whole(path)
+        if numbered:
+            notify(f"The first row of {path.name} numbers its columns, and is taken to be the header.")
         if below:
             rows = "; ".join(", ".join(row) for row in below)
             notify(f"The header of {path.name} is taken to go on with {rows}.")
