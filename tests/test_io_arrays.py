@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pynapple as nap
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -354,6 +355,14 @@ def test_labels_and_names_beside_the_activity_are_used(save):
     assert list(read(path, notify=lines.append).neurons["id"]) == ["a", "c", "d"]
     assert "The neurons are labelled by iscell: 3 good, 1 failed." in lines
     assert read(path, label="all").n_neurons == 4
+
+
+def test_names_that_pynapple_pickles_are_missed(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    nap.TsdFrame(t=np.arange(100) / 10, d=rows, columns=["a", "b", "c"]).save(str(tmp_path / "f.npz"))
+    lines: list[str] = []
+    assert list(read(tmp_path / "f.npz", notify=lines.append).neurons["id"]) == ["0", "1", "2"]
+    assert "Names of the neurons (columns) are pickled, and never loaded: the neurons are numbered." in lines
 
 
 def test_a_column_of_times_in_the_matrix_is_the_clock(save):

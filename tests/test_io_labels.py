@@ -29,6 +29,11 @@ def labels(**columns: Any) -> tuple[list[str] | None, list[str]]:
         ({"Accepted": [1, 0, 1], "Rejected": [0, 1, 0]}, [G, F, G]),
         ({"accepted": [False] * 3, "rejected": [False] * 3, "keep": [True, False, True]}, [G, F, G]),  # CaImAn
         ({"accepted": [False] * 3, "rejected": [True, False, False]}, [F, U, U]),
+        ({"excluded": ["yes", "no", "no"]}, [F, U, U]),
+        ({"is_noise": ["False", "True", None]}, [U, F, U]),
+        ({"rejected": ["no"] * 3, "quality": ["good", "mua", "mua"]}, [G, "mua", "mua"]),
+        ({"Rejected": ["rejected", "no", "accepted"]}, [F, U, G]),
+        ({"has_artifact": ["yes", "no", "no"]}, None),  # not known to judge units
         ({"label": [1.0, 2 / 3, 0.0]}, [G, F, F]),  # IBL
         ({"ibl_quality_score": [1.0, 0.5, 1.0], "kilosort2_label": ["mua"] * 3}, [G, F, G]),
         ({"_phy_annotation": [2, 1, 3]}, [G, "mua", U]),

@@ -103,6 +103,12 @@ def test_minian_sortings_and_arrays_in_zarr(tmp_path, trains, format):
     assert recording.values == pytest.approx(values[[0, 2, 3, 4]].T, rel=1e-6)
     save(tmp_path / "a.zarr", {"activity": (values.T, ["time", "neuron"])}, fs=20.0)
     assert read(tmp_path / "a.zarr").values == pytest.approx(values.T, rel=1e-6)
+    assert read(tmp_path / "a.zarr", deconvolved=True).deconvolved
+    light = np.arange(20) >= np.array([[12], [30]])
+    trials = np.moveaxis(values[:, :40].reshape(5, 2, 20), 0, 1)
+    axes = ["trial", "neuron", "bin"]
+    save(tmp_path / "t.zarr", {"activity": (trials, axes), "light": (light.astype(int), axes[::2])}, fs=20.0)
+    assert read(tmp_path / "t.zarr", until="light").segments == [(0, 12), (12, 32)]
     sample, unit = np.concatenate(trains) * RATE_HZ, np.repeat([0, 1, 2], [len(train) for train in trains])
     save(
         tmp_path / "sorting.zarr",

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pynapple as nap
 import pytest
+import scipy.sparse
 from scipy.io import savemat
 
 from synapsnet.errors import InputError
@@ -108,9 +109,10 @@ def test_activity_with_times_is_not_a_list_of_spikes(tmp_path, rng):
 def save_7_3(path, cells) -> None:
     """As MATLAB 7.3 does: a cell array is references."""
     with h5py.File(path, "w", userblock_size=512) as file:
-        references = file.create_dataset("spikeTimes", (len(cells), 1), dtype=h5py.ref_dtype)
-        for k, cell in enumerate(cells):
-            references[k, 0] = file.create_dataset(f"#refs#/{k}", data=np.asarray(cell)[None]).ref
+        references = file.create_dataset("spikeTimes", cells.shape[::-1], dtype=h5py.ref_dtype)
+        for place in np.ndindex(cells.shape):
+            data = np.asarray(cells[place])[None]
+            references[place[::-1]] = file.create_dataset(f"#refs#/{'_'.join(map(str, place))}", data=data).ref
     with path.open("r+b") as stream:
         stream.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
 
@@ -119,10 +121,40 @@ def test_cells_of_spike_times(tmp_path, trains, told):
     cells = np.empty((1, 3), object)
     cells[0] = trains
     savemat(tmp_path / "v5.mat", {"spikeTimes": cells, "info": "text"})
-    save_7_3(tmp_path / "v7.mat", trains)
+    save_7_3(tmp_path / "v7.mat", cells)
     for name in ("v5.mat", "v7.mat"):
         assert spikes_of(read(tmp_path / name, notify=told.append)) == [200, 150, 100]
     assert "spikeTimes is read as the spike times of 3 units, in s (--read time_unit=...)." in told
+
+
+def test_cells_of_trials_are_not_taken_for_neurons(tmp_path, trains):
+    cells = np.empty((3, 4), object)
+    for k, j in np.ndindex(cells.shape):
+        cells[k, j] = trains[k][10 * j : 10 * j + 10]
+    savemat(tmp_path / "v5.mat", {"spikeTimes": cells})
+    save_7_3(tmp_path / "v7.mat", cells)
+    structs = np.empty((3, 4), [("ts", object)])
+    structs["ts"] = cells
+    savemat(tmp_path / "structs.mat", {"spikeTimes": structs})
+    for name in ("v5.mat", "v7.mat", "structs.mat"):
+        with pytest.raises(InputError, match=r"one cell for each unit; spikeTimes.* has 3 x 4 cells, as for units x"):
+            read(tmp_path / name)
+
+
+def test_samples_with_their_rate(tmp_path, trains):
+    times, ids = flat(trains)
+    samples = np.round(times * RATE_HZ).astype(np.int64)
+    np.savez(tmp_path / "s.npz", spike_times=samples, spike_clusters=ids)
+    savemat(tmp_path / "s.mat", {"spike_times": samples, "spike_clusters": ids})
+    cells = np.empty((1, 3), object)
+    cells[0] = [np.round(train * RATE_HZ) for train in trains]
+    savemat(tmp_path / "cells.mat", {"spikeTimes": cells})
+    for name in ("s.npz", "s.mat", "cells.mat"):
+        assert read(tmp_path / name, fs_hz=RATE_HZ).n_steps == pytest.approx(3800, abs=30)
+    with pytest.raises(InputError, match=r"give it in hertz \(--fs\)"):
+        read(tmp_path / "s.npz", time_unit="samples")
+    with pytest.raises(InputError, match=r"samples with their rate \(--fs\)"):
+        read(tmp_path / "cells.mat", time_unit="samples")
 
 
 def test_an_array_of_structs_in_milliseconds(tmp_path, trains, told):
@@ -143,6 +175,9 @@ def test_a_matrix_and_fall_mat(tmp_path, rng, told):
     recording = read(tmp_path / "dff.mat", notify=told.append)
     assert recording.values == pytest.approx(x.T, rel=1e-6)
     assert "dFF is read as neurons x time, because it has more columns than rows." in told
+    savemat(tmp_path / "deconvolved.mat", {"events": x, "spks": x, "fs": 20.0})
+    assert read(tmp_path / "deconvolved.mat", key="events", deconvolved=True).deconvolved
+    assert not read(tmp_path / "deconvolved.mat", key="spks", deconvolved=False).deconvolved
     iscell = np.array([[1, 0.9], [0, 0.1], [1, 0.8]])
     savemat(tmp_path / "Fall.mat", {"F": x, "Fneu": x / 10, "spks": x, "iscell": iscell, "ops": {"fs": 6.0}})
     recording = read(tmp_path / "Fall.mat")
@@ -151,6 +186,15 @@ def test_a_matrix_and_fall_mat(tmp_path, rng, told):
 
 
 def test_refuses_matlab_files_with_neither(tmp_path):
-    savemat(tmp_path / "x.mat", {"a": "text", "b": 3.0})
-    with pytest.raises(InputError, match="neither spike times in cells nor a matrix of activity, but a, b; "):
+    trial = np.empty(2, object)
+    trial[:] = [np.arange(3.0), np.arange(4.0)]
+    units = np.empty((1, 2), object)
+    units[0] = [trial, trial]
+    raster = scipy.sparse.csc_matrix(np.eye(4))
+    savemat(tmp_path / "x.mat", {"a": "text", "b": 3.0, "unit": units, "raster": raster})
+    held = r"a \(text\), b \(a number\), unit \(2 cells of cells\), raster \(sparse, 4 x 4\); save them so"
+    with pytest.raises(InputError, match=f"nor a full matrix of activity, but {held}"):
         read(tmp_path / "x.mat")
+    savemat(tmp_path / "y.mat", {"dff": np.ones((4, 4)), "raster": raster})
+    with pytest.raises(InputError, match=r"activity, called raster, but dff \(4 x 4\), raster \(sparse"):
+        read(tmp_path / "y.mat", key="raster")

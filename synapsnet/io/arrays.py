@@ -192,6 +192,8 @@ def _kept_neurons(
         and array.dtype.kind in "iufbUS"
     }
     named = next((beside[name] for name in ID_NAMES if name in beside and len(set(beside[name])) == n), range(n))
+    if isinstance(named, range) and (pickled := [name for name in ID_NAMES if name in arrays and arrays[name] is None]):
+        notify(f"Names of the neurons ({pickled[0]}) are pickled, and never loaded: the neurons are numbered.")
     labels = judged(
         pd.DataFrame({k: v for k, v in beside.items() if k not in ID_NAMES}, index=range(n)), "neurons", notify
     )

@@ -50,6 +50,7 @@ JUDGING = (
     r"(ks|kilosort)\d*(label|group|quality)?s?",
 )
 AGAINST = re.compile(r"rejected|bad|noise|artifact|exclude|notcell")  # flags that mark a unit as not good
+ANSWERS = {"true": "failed", "yes": "failed", "false": None, "no": None}  # in words, where the flag is against a unit
 LOOKS_LIKE_QUALITY = re.compile(
     r"qual|label|qc|good|noise|accept|reject|keep|valid|curat|iscell|contam|isolation|isiviol|snr|presence|cutoff|dprime|"
     r"lratio|silhouette|nnhit|nnmiss|refractory|rpviol|slidingrp|exclu|artifact|falsepos|falseneg|probab|confiden|unittype|"
@@ -178,6 +179,9 @@ def _labels(name: str, column: pd.Series[Any]) -> pd.Series[Any]:
     if values[known].map(lambda value: isinstance(value, bool | np.bool_ | int | float | np.number)).all():
         return nothing if rank == len(JUDGING) else _by_numbers(_plain(name), values.astype(float))
     labels = values.where(known, "").map(label_of)
+    if AGAINST.search(_plain(name)):
+        answers = values.map(lambda value: _plain(str(value)))
+        labels = answers.map(ANSWERS).astype(object).where(answers.isin(list(ANSWERS)), labels)
     meant = set(labels) & set(WORDS) - {UNSORTED}
     if rank < len(JUDGING):
         judges = bool(meant) or set(labels[known]) == {UNSORTED}

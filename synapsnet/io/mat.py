@@ -11,7 +11,9 @@ import numpy as np
 from synapsnet.errors import InputError
 from synapsnet.io.hdf5 import opened
 
-Variables = dict[str, Any]  # arrays, lists of the contents of cells, texts, and dictionaries of them for structs
+# Arrays, lists of the contents of cells, or arrays of objects if these have several axes, texts, and dictionaries of
+# them for structs.
+Variables = dict[str, Any]
 
 
 def variable_names(path: Path) -> list[str]:
@@ -56,8 +58,11 @@ def _wanted(name: str, names: Sequence[str] | None) -> bool:
 def _from_scipy(item: Any) -> Any:
     if isinstance(item, dict):
         return {name: _from_scipy(value) for name, value in item.items()}
+    if hasattr(item, "_fieldnames"):  # a struct in an array of several axes
+        return {name: _from_scipy(getattr(item, name)) for name in item._fieldnames}
     if isinstance(item, list) or (isinstance(item, np.ndarray) and item.dtype == object):
-        return _cells([_from_scipy(value) for value in np.asarray(item, object).reshape(-1)])
+        cells = np.asarray(item, object)
+        return _cells([_from_scipy(value) for value in cells.reshape(-1)], cells.shape)
     return item
 
 
@@ -71,14 +76,25 @@ def _from_hdf5(item: Any, file: Any) -> Any:
     if item.attrs.get("MATLAB_empty", 0):
         return np.zeros(0)
     if h5py.check_ref_dtype(item.dtype) is not None:
-        return _cells([_from_hdf5(file[reference], file) for reference in np.asarray(values).T.reshape(-1)])
+        cells = np.asarray(values).T
+        return _cells([_from_hdf5(file[reference], file) for reference in cells.reshape(-1)], cells.shape)
     if item.attrs.get("MATLAB_class", b"") == b"char":
         return "".join(map(chr, np.asarray(values).T.reshape(-1)))
     return np.asarray(values).T
 
 
-def _cells(contents: list[Any]) -> Any:
-    """The contents of cells; of an array of structs a struct of lists."""
+def _cells(contents: list[Any], shape: tuple[int, ...]) -> Any:
+    """The contents of cells; of an array of structs a struct of cells."""
     if contents and all(isinstance(cell, dict) for cell in contents):
-        return {name: [cell.get(name) for cell in contents] for name in contents[0]}
-    return contents
+        return {name: _shaped([cell.get(name) for cell in contents], shape) for name in contents[0]}
+    return _shaped(contents, shape)
+
+
+def _shaped(contents: list[Any], shape: tuple[int, ...]) -> Any:
+    """A list, or an array of objects where more than one axis is longer than 1."""
+    if sum(length > 1 for length in shape) < 2:
+        return contents
+    cells = np.empty(shape, object)
+    for place, content in zip(np.ndindex(shape), contents, strict=True):
+        cells[place] = content
+    return cells

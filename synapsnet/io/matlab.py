@@ -50,6 +50,7 @@ def read(
     fs_hz: float | None = None,
     modality: Modality | None = None,
     transpose: bool = False,
+    deconvolved: bool | None = None,
 ) -> Recording:
     """Read a file.
 
@@ -64,36 +65,43 @@ def read(
     bin_s : float, default 0.005
         Bin in seconds for spike times.
     time_unit : str, optional
-        Unit of spike times: `s`, `ms` or `us`. Default: as the name says (`TS_ms`), else seconds.
+        Unit of spike times: `s`, `ms`, `us` or `samples`. Default: as the name says (`TS_ms`), or samples if times are
+        whole numbers and `fs_hz` is given, else seconds.
     label : str, optional
         Labels of the units to keep, if the file has labels.
-    dt_s, fs_hz, modality
-        For a matrix, see `synapsnet.io.arrays`.
+    dt_s, fs_hz, modality, deconvolved
+        For a matrix, see `synapsnet.io.arrays`. For spike times, `fs_hz` is the number of samples per second.
     transpose : bool
         A matrix is neurons x time, as one with more columns than rows is always taken to be.
 
     Raises
     ------
     InputError
-        If the file is damaged, or holds neither spike times nor a matrix.
+        If the file is damaged, or holds neither spike times nor a matrix, or cells of units x trials.
     """
     variables = dict(_flat(load_mat(path)))
     name = _spikes(variables, key)
     metadata = {"source": path.name, "reader": "matlab"} | ({} if key is None else {"key": key})
     metadata |= {} if time_unit is None else {"time_unit": time_unit}
     if name is not None:
-        return _from_cells(variables, name, bin_s, time_unit, label, notify, metadata)
+        if isinstance(variables[name], np.ndarray):
+            raise InputError(
+                f"Spike times must be in one cell for each unit; {name} in {path} has {_kind(variables[name])}, as for "
+                "units x trials: join the trials of each unit on one clock, or save the counts as a matrix trials x "
+                "neurons x bins."
+            )
+        return _from_cells(variables, name, bin_s, time_unit, fs_hz, label, notify, metadata)
     numbers = {name: np.asarray(v) for name, v in variables.items() if isinstance(v, np.ndarray | int | float)}
     arrays: dict[str, Array] = {name: array for name, array in numbers.items() if array.dtype.kind in "iufb"}
     if key is None and list_pair({name: array.shape for name, array in arrays.items()}) is not None:
         return recording_of_lists(
-            arrays, bin_s=bin_s, time_unit=time_unit, label=label, notify=notify, metadata=metadata
+            arrays, bin_s=bin_s, time_unit=time_unit, fs_hz=fs_hz, label=label, notify=notify, metadata=metadata
         )
-    if not any(array.ndim > 1 and min(array.shape) > 1 for array in arrays.values()):
-        available = ", ".join(variables) or "nothing that can be read"
+    if key not in (None, *arrays) or not any(array.ndim > 1 and min(array.shape) > 1 for array in arrays.values()):
+        held = ", ".join(f"{name} ({_kind(value)})" for name, value in variables.items()) or "nothing that can be read"
         raise InputError(
-            f"{path} holds neither spike times in cells nor a matrix of activity, but {available}; choose one with "
-            "--key, or save the activity as a matrix, the spike times as a cell array, or either as .npz or .csv."
+            f"{path} holds neither spike times in cells, one for each unit, nor a full matrix of activity"
+            f"{'' if key is None else f', called {key}'}, but {held}; save them so, or as .npz or .csv."
         )
     for name, array in arrays.items():
         if array.ndim == 2 and array.shape[1] > array.shape[0] > 1 and not transpose:
@@ -106,6 +114,7 @@ def read(
         fs_hz=fs_hz,
         modality=modality,
         transpose=transpose,
+        deconvolved=deconvolved,
         time_unit=time_unit,
         label=label,
         notify=notify,
@@ -127,7 +136,7 @@ def _flat(variables: Variables, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _spikes(variables: Variables, key: str | None) -> str | None:
     """Name of the cell array of spike times; None where there is none."""
-    candidates = [name for name, value in variables.items() if isinstance(value, list) and _are_trains(value)]
+    candidates = [name for name, value in variables.items() if _is_cells(value) and _are_trains(value)]
     if key is not None:
         return next((name for name in candidates if key in (name, _last(name))), None)
     candidates = [name for name in candidates if SPIKES.search(_last(name))] or candidates
@@ -136,8 +145,23 @@ def _spikes(variables: Variables, key: str | None) -> str | None:
     return next(iter(candidates), None)
 
 
-def _are_trains(cells: list[Any]) -> bool:
+def _is_cells(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object)
+
+
+def _kind(value: Any) -> str:
+    """What a variable is, for messages."""
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return f"{len(value)} cells{' of cells' if any(map(_is_cells, value)) else ''}"
+    shape = " x ".join(map(str, np.shape(value))) or "a number"
+    return f"{shape} cells" if _is_cells(value) else f"sparse, {shape}" if hasattr(value, "tocsc") else shape
+
+
+def _are_trains(array: Any) -> bool:
     """Whether every cell is a list of increasing numbers, and some list has more than one."""
+    cells = array if isinstance(array, list) else list(array.reshape(-1))
     try:
         trains = [np.asarray(cell, float).reshape(-1) for cell in cells]
     except (TypeError, ValueError):
@@ -151,16 +175,20 @@ def _from_cells(
     name: str,
     bin_s: float | None,
     time_unit: str | None,
+    fs_hz: float | None,
     label: str | None,
     notify: Notify,
     metadata: dict[str, Any],
 ) -> Recording:
     cells, stated = variables[name], UNIT.search(name)
-    unit = time_unit or (stated[1].lower() if stated else "s")
-    if unit not in SECONDS:
-        raise InputError(f"time_unit must be s, ms or us; got {unit!r}.")
+    trains = [np.asarray(cell, float).reshape(-1) for cell in cells]
+    whole = fs_hz is not None and not any((train % 1 != 0).any() for train in trains)
+    unit = time_unit or (stated[1].lower() if stated else "samples" if whole else "s")
+    seconds = SECONDS | ({"samples": 1 / fs_hz} if fs_hz is not None and fs_hz > 0 else {})
+    if unit not in seconds:
+        raise InputError(f"time_unit must be s, ms or us, or samples with their rate (--fs); got {unit!r}.")
     notify(f"{name} is read as the spike times of {len(cells)} units, in {unit} (--read time_unit=...).")
-    trains = in_order([np.asarray(cell, float).reshape(-1) * SECONDS[unit] for cell in cells], notify)
+    trains = in_order([train * seconds[unit] for train in trains], notify)
     beside = {
         _last(other): list(np.asarray(value, object).reshape(-1))
         for other, value in variables.items()
@@ -183,7 +211,7 @@ def _is_column(value: Any, length: int) -> bool:
     """Whether it is one text or number per unit."""
     if isinstance(value, list):
         return len(value) == length and all(isinstance(item, str) or np.size(item) == 1 for item in value)
-    return isinstance(value, np.ndarray) and value.size == length
+    return isinstance(value, np.ndarray) and not _is_cells(value) and value.size == length
 
 
 def _duration(variables: Variables, trains: list[Any], notify: Notify) -> float | None:

@@ -23,7 +23,7 @@ from synapsnet.wording import listed
 LEAST_COVERED = 0.99  # fraction of the recording's time that the file must have
 MOST_COUNTS_APART = (5.0, 0.1)  # spikes, and fraction of them: bins may be shifted within epochs
 LEAST_CORRELATION = 0.1  # between two traces of the same neuron; traces of different neurons have less
-REMEMBERED = ("key", "time_unit", "observed")  # reading options that a recording remembers
+REMEMBERED = ("key", "time_unit", "fs_hz", "observed")  # reading options that a recording remembers
 ARRAY_OPTIONS = ("key", "until", "transpose")
 
 Indices = npt.NDArray[np.intp]

@@ -54,6 +54,7 @@ def read(
     notify: Notify,
     bin_s: float | None = None,
     time_unit: str | None = None,
+    fs_hz: float | None = None,
     label: str | None = None,
 ) -> Recording:
     """Read spikes.
@@ -67,7 +68,9 @@ def read(
         Bin in seconds.
     time_unit : str, optional
         Unit of the times: `s`, `ms`, `us` or `samples`. Default: as the names say (`times_ms`), or samples if times
-        are whole numbers and the file has a `sampling_frequency`, else seconds.
+        are whole numbers and their rate is known, else seconds.
+    fs_hz : float, optional
+        Samples per second, where times are samples. Default: the `sampling_frequency` of the file.
     label : str, optional
         Labels of the units to keep, if the file has labels.
 
@@ -90,6 +93,7 @@ def read(
         {name: array for name, array in loaded.items() if array is not None},
         bin_s=bin_s,
         time_unit=time_unit,
+        fs_hz=fs_hz,
         label=label,
         notify=notify,
         metadata={"source": path.name, "reader": "spike_lists"} | scaled,
@@ -101,11 +105,15 @@ def recording_of_lists(
     *,
     bin_s: float | None,
     time_unit: str | None,
+    fs_hz: float | None = None,
     label: str | None,
     notify: Notify,
     metadata: dict[str, Any],
 ) -> Recording:
     """A recording of the spikes in arrays, by their names; the other parameters are those of `read`."""
+    if fs_hz is not None:
+        arrays = {name: array for name, array in arrays.items() if name not in RATES} | {RATES[0]: np.array(fs_hz)}
+        metadata = metadata | {"fs_hz": fs_hz}
     shapes = {name: array.shape for name, array in arrays.items()}
     observed: nap.IntervalSet | None = None
     used: set[str]
@@ -189,7 +197,8 @@ def _seconds(arrays: Mapping[str, Array], name: str, time_unit: str | None, noti
     if unit == "samples":
         if rate is None or not rate > 0:
             raise InputError(
-                f"A sampling rate is needed to turn samples into times; the file has none of {', '.join(RATES)}."
+                f"A sampling rate above 0 is needed to turn samples into times; the file has none of "
+                f"{', '.join(RATES)}: give it in hertz (--fs)."
             )
         notify(f"{name} are taken to be samples at {rate:g} Hz (--read time_unit=s if they are seconds).")
         return 1 / rate

@@ -29,8 +29,10 @@ def read(
     dt_s: float | None = None,
     fs_hz: float | None = None,
     modality: Modality | None = None,
+    until: str | None = None,
     behaviour: str | None = None,
     transpose: bool = False,
+    deconvolved: bool | None = None,
     time_unit: Literal["s", "ms", "us"] | None = None,
     label: str | None = None,
     bin_s: float | None = None,
@@ -42,7 +44,7 @@ def read(
     metadata = {"source": path.name, "reader": "zarr_arrays"}
     if key is None and list_pair({name: array.shape for name, array in arrays.items()}) is not None:
         return recording_of_lists(
-            arrays, bin_s=bin_s, time_unit=time_unit, label=label, notify=notify, metadata=metadata
+            arrays, bin_s=bin_s, time_unit=time_unit, fs_hz=fs_hz, label=label, notify=notify, metadata=metadata
         )
     return recording_of_arrays(
         arrays,
@@ -51,8 +53,10 @@ def read(
         dt_s=dt_s,
         fs_hz=fs_hz,
         modality=modality,
+        until=until,
         behaviour=behaviour,
         transpose=transpose,
+        deconvolved=deconvolved,
         time_unit=time_unit,
         label=label,
         notify=notify,
