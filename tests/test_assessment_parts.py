@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pynapple as nap
 import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -133,7 +134,45 @@ def test_blocks_of_one_state_are_joined() -> None:
     blocks = _blocks([(0, 40), (50, 70)], 10)
     assert blocks == [(0, 10), (10, 20), (20, 30), (30, 40), (50, 60), (60, 70)]
     chosen = np.array([False, True, True, False, True, False])
-    assert _of_state(blocks, chosen, 3) == [(13, 30), (50, 60)]
+    assert _of_state(blocks, chosen, 3, [0, 50]) == [(13, 30), (50, 60)]
+    assert _of_state(blocks, chosen, 12, [0, 50]) == [(22, 30), (50, 60)]  # a gap longer than a block
+    assert _of_state(blocks, chosen, 20, [0, 50]) == [(50, 60)]
+
+
+def test_blocks_of_different_epochs_are_not_joined() -> None:
+    blocks = [(0, 10), (10, 20), (20, 30), (30, 40)]
+    assert _of_state(blocks, np.array([True, True, False, True]), 3, [0, 10, 20, 30]) == [(0, 10), (10, 20), (30, 40)]
+
+
+def test_trials_with_pauses_between_them_are_sorted_by_state_whole() -> None:
+    starts = np.arange(0, 400, 20.0)
+    times = np.concatenate([start + 0.1 * (np.arange(80) + 0.5) for start in starts])
+    trials = nap.IntervalSet(starts, starts + 8.0)
+    counts = np.random.default_rng(0).poisson(0.2, (len(times), 4))
+    speed = np.repeat(np.random.default_rng(1).random(20), 80)
+    recording = Recording(
+        activity=nap.TsdFrame(t=times, d=counts.astype(np.float32), time_support=trials),
+        modality="spikes",
+        dt_s=0.1,
+        neurons=neuron_table(4),
+        behaviour=nap.TsdFrame(t=times, d=speed[:, None].astype(np.float32), time_support=trials, columns=["running"]),
+    )
+    seen: list[Recording] = []
+
+    def watch(part: Recording) -> Connectome:
+        seen.append(part)
+        return infer(part)
+
+    states(recording, watch, 100, NO_NULL)  # a gap longer than a trial: there is none between trials
+    for part in seen:
+        assert part.epochs.tot_length() == pytest.approx(10 * 8.0)
+        assert [stop - start for start, stop in part.segments] == [80] * 10
+
+
+def test_a_state_of_which_no_time_is_left_is_refused() -> None:
+    speed = np.tile(np.repeat([1.0, 0.0], 200), 4)
+    with pytest.raises(InputError, match="no time is left behind gaps of 250 steps"):
+        states(ring(4, 1600, behaviour=speed), infer, 250, NO_NULL)
 
 
 @pytest.mark.parametrize(

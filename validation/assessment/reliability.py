@@ -160,7 +160,13 @@ def states(recording: Recording, infer: Infer, gap: int, null: Null, *, seed: in
         )
     high = np.zeros(len(blocks), dtype=bool)
     high[np.argsort(means, kind="stable")[len(blocks) // 2 :]] = True
-    parts = _of_state(blocks, ~high, gap), _of_state(blocks, high, gap)
+    epoch_starts = [start for start, _ in recording.segments]
+    parts = _of_state(blocks, ~high, gap, epoch_starts), _of_state(blocks, high, gap, epoch_starts)
+    if not all(parts):
+        raise InputError(
+            f"States of {names[column]} cannot be compared: in one of them no time is left behind gaps of {gap} steps; "
+            "record longer."
+        )
     labels = (f"low {names[column]}", f"high {names[column]}")
     comparison, matrices = _compare(recording, infer, parts, labels, null, seed)
     result = States(
@@ -246,14 +252,14 @@ def _blocks(segments: Segments, length: int) -> Segments:
     return blocks
 
 
-def _of_state(blocks: Segments, chosen: npt.NDArray[np.bool_], gap: int) -> Segments:
-    """The chosen blocks, neighbours joined; `gap` steps are left out where one follows a block of the other state."""
+def _of_state(blocks: Segments, chosen: npt.NDArray[np.bool_], gap: int, epoch_starts: list[int]) -> Segments:
+    """The chosen blocks, neighbours in an epoch joined; `gap` steps are left out after a block of the other state."""
     joined: Segments = []
     for k in np.flatnonzero(chosen).tolist():
         start, stop = blocks[k]
-        follows = k > 0 and blocks[k - 1][1] == start
+        follows = start not in epoch_starts
         if follows and chosen[k - 1]:
             joined[-1] = (joined[-1][0], stop)
-        elif start + gap * follows < stop:
+        else:
             joined.append((start + gap * follows, stop))
-    return joined
+    return [(start, stop) for start, stop in joined if start < stop]
