@@ -114,6 +114,12 @@ def test_linear_weights_become_relative_effects():
     np.testing.assert_array_equal(relative_effect(Connectome(weight, unit="log odds"), mean, spread), weight)
 
 
+def test_a_silent_neuron_has_no_relative_effect_and_leaves_those_of_others():
+    mean, spread = np.array([0.1, 0.4, 0.0]), np.array([0.3, 0.6, 0.0])
+    effect = relative_effect(Connectome(np.full((3, 3), 0.1) * ~np.eye(3, dtype=bool), unit="SD per SD"), mean, spread)
+    np.testing.assert_allclose(effect, [[0, 0.5, 0], [0.1 * 0.6 / 0.3 / 0.4, 0, 0], [0, 0, 0]])
+
+
 def test_what_cannot_be_scored_is_refused(planted, trials):
     with pytest.raises(InputError, match="trials x units x bins"):
         score_perturbation(planted, trials[0], ONSET)

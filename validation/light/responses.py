@@ -163,11 +163,12 @@ def relative_effect(connectome: Connectome, mean: FloatArray, spread: FloatArray
         In log rate or log odds per spike, which is that already for small effects, or in standard deviations per
         standard deviation ("SD per SD", "correlation"), which is rescaled.
     mean, spread : (N,) arrays
-        Counts per bin from which it was inferred.
+        Counts per bin from which it was inferred. Of a neuron that was silent, nothing is known: its effects are 0.
     """
     if connectome.unit.startswith("log"):
         return connectome.weight
-    return connectome.weight * np.outer(spread / mean, 1 / spread)
+    per_mean, per_spread = (np.divide(1, x, out=np.zeros_like(x), where=x > 0) for x in (mean, spread))
+    return connectome.weight * np.outer(spread * per_mean, per_spread)
 
 
 def measure_responses(
