@@ -36,6 +36,12 @@ def test_transfer_entropy_of_a_noisy_copy_is_the_capacity_of_its_channel(delay):
     assert np.abs(inferred.scores[[0, 0, 2, 1, 2], [1, 2, 0, 2, 1]]).max() < 4
 
 
+def test_the_own_past_can_be_longer_than_a_byte():
+    recording = Recording.from_array(copying(100_000, 0.1), 0.005, "spikes")
+    inferred = TransferEntropy(order=9, max_delay_s=0.005).infer(recording)
+    assert inferred.weight[1, 0] == pytest.approx(1 - entropy_bits(0.1), abs=0.01)
+
+
 def test_transfer_entropy_of_a_markov_chain_is_what_its_transitions_say():
     """x(t) spikes with a probability that depends on its own last step and on y's: the sum over states by hand."""
     rng = np.random.default_rng(2)

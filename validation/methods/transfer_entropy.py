@@ -107,7 +107,8 @@ class TransferEntropy:
         n_delays = max(1, round(self.max_delay_s / recording.dt_s))
         first = max(self.order, n_delays)
         rows = _rows(recording.segments, first)
-        past = np.sum([spikes[rows - lag] << (lag - 1) for lag in range(1, self.order + 1)], axis=0)
+        own = spikes.astype(np.int32)  # one bit for each step of its past
+        past = np.sum([own[rows - lag] << (lag - 1) for lag in range(1, self.order + 1)], axis=0)
         by_delay = [
             conditional_information(spikes[rows], past, spikes[rows - delay], (0, 1))
             for delay in range(1, n_delays + 1)
