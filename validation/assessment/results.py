@@ -168,7 +168,7 @@ class Signs(_Result):
     auroc : Estimate
         AUROC of the summed outgoing scores, excitatory against inhibitory neurons; bootstrap over neurons.
     p_value : float
-        One-sided, from permuted labels.
+        One-sided, by the Mann-Whitney test of the summed outgoing scores.
     types : list of TypeSigns
     """
 
