@@ -128,6 +128,8 @@ def test_only_spontaneous_activity(steinmetz):
     recording = read(steinmetz, bin_s=0.5, within="spontaneous")
     assert recording.epochs.values == pytest.approx(np.array([[0.0, 1.0], [2.4, 3.4]]))
     assert recording.values.T.tolist() == [[2, 0, 1, 0], [1, 1, 0, 1], [0, 1, 1, 0]]
+    save(steinmetz, {"spontaneous.intervals": np.array([[2.0, 3.0], [np.nan, 4.0], [1.0, 2.0]])})
+    assert read(steinmetz, bin_s=0.5, within="spontaneous").segments == [(0, 4)]
     with pytest.raises(InputError, match=r"no passive.intervals.npy; within can be spontaneous"):
         read(steinmetz, within="passive")
     save(steinmetz, {"spontaneous.intervals": np.array([[100.0, 200.0]])})
@@ -234,6 +236,13 @@ def test_a_session_of_the_ibl_is_read_with_all_its_probes(ibl):
     assert list(recording.behaviour.columns) == ["wheel_velocity", "left_camera_motion"]
     assert recording.behaviour_values == pytest.approx(np.tile([1.0, 5.0], (7, 1)), rel=1e-3)
     assert "4 of 8 units dropped: their label is not good or unsorted." in lines
+
+
+def test_a_camera_with_more_times_than_samples_is_left_out(ibl):
+    save(ibl / "alf", {"leftCamera.ROIMotionEnergy": np.full(358, 5.0)})
+    recording, lines = noticed(ibl)
+    assert list(recording.behaviour.columns) == ["wheel_velocity"]
+    assert "leftCamera.ROIMotionEnergy left out: it has 361 times for 358 samples." in lines
 
 
 def test_the_presence_ratio_is_that_of_the_ibl(ibl):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapsnet.errors import InputError
-from synapsnet.io.clock import Signal, choose, even_frames, true_runs, with_behaviour
+from synapsnet.io.clock import Signal, choose, even_frames, merged, true_runs, with_behaviour
 from synapsnet.recording import Recording
 
 
@@ -230,6 +230,13 @@ def test_a_variable_that_comes_regularly_but_seldom_is_interpolated(recording):
 def test_refuses_frames_without_their_times():
     with pytest.raises(InputError, match="got 3 times and 4 frames"):
         even_frames([0, 1, 2], np.ones((4, 2)), notify=print)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_intervals_in_any_order_that_touch_or_overlap_are_one():
+    starts, stops = [8, 0, 2, 4, 9, 20, 30, np.nan], [10, 2, 4 - 1e-7, 6, 9.5, 20, np.nan, 40]
+    assert merged(starts, stops).values.tolist() == [[0, 6], [8, 10]]
+    assert len(merged([], [])) == 0
 
 
 def test_runs_by_hand():

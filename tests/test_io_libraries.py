@@ -101,6 +101,17 @@ def test_minian_sortings_and_arrays_in_zarr(tmp_path, trains, format):
     recording = read(tmp_path / "minian", fs_hz=20.0)
     assert list(recording.neurons["id"]) == ["0", "3", "5", "7"]
     assert recording.values == pytest.approx(values[[0, 2, 3, 4]].T, rel=1e-6)
+    values[:, 290] = np.nan
+    numbered = np.r_[0:200:2, 400:800:2], ["frame"]
+    save(tmp_path / "m.zarr", {"C": (values, ["unit_id", "frame"]), "unit_id": numbers, "frame": numbered})
+    recording = read(tmp_path / "m.zarr", fs_hz=20.0)
+    assert recording.segments == [(0, 100), (100, 290), (290, 299)]
+    assert recording.dt_s == pytest.approx(0.05)
+    assert recording.activity.times()[[100, 290]] == pytest.approx([200 / 20, 391 / 20])
+    save(tmp_path / "short.zarr", {"C": (values, ["unit_id", "frame"]), "unit_id": numbers, "frame": numbers})
+    with pytest.raises(InputError, match="must number each of the 300 frames"):
+        read(tmp_path / "short.zarr", fs_hz=20.0)
+    values[:, 290] = 0.0
     save(tmp_path / "a.zarr", {"activity": (values.T, ["time", "neuron"])}, fs=20.0)
     assert read(tmp_path / "a.zarr").values == pytest.approx(values.T, rel=1e-6)
     assert read(tmp_path / "a.zarr", deconvolved=True).deconvolved

@@ -36,6 +36,15 @@ def test_units_are_counted_while_all_of_them_were_observed(tmp_path):
     assert np.array_equal(recording.values, [[2, 0], [0, 1], [1, 0], [0, 1]])
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_no_bin_is_lost_where_trials_follow_each_other(tmp_path):
+    trials = [[float(k), k + 2.0] for k in (4, 0, 2, 6)]  # in no order
+    path = save(with_units([[0.1, 3.9], [4.1, 7.9]], [trials, [*trials[:3], [6.0, np.nan]]]), tmp_path / "units.nwb")
+    recording = read(path, bin_s=0.5)
+    assert recording.segments == [(0, 12)]
+    assert recording.values.sum() == 3  # one unit was not observed in the last trial, in which the other spikes
+
+
 def test_bins_are_whole(tmp_path):
     recording = read(save(with_units([[0.1, 0.9], [0.2]], [[[0.0, 1.0]]] * 2), tmp_path / "u.nwb"), bin_s=0.3)
     assert recording.n_steps == 3  # the last 0.1 s is no bin

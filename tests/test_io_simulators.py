@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -35,11 +36,16 @@ def test_recorders_of_nest_are_read_together():
 
 
 def test_files_of_nest_2_have_no_header_and_silent_neurons_are_those_that_are_said(tmp_path):
-    (tmp_path / "all-7-0.gdf").write_text("1\t1.0\t\n3\t2.5\t\n1\t900.0\t\n3\t950.0\n")
+    (tmp_path / "all-7-0.gdf").write_text("1\t1.0\t\n3\t2.5\t\n1\t900.0\t\n3\t950.0\n3\t2.5\n3\t2.5\n")
     (tmp_path / "again-8-0.gdf").write_text("1\t1.0\n")
-    recording = read(tmp_path, neurons="1-3", duration_s=1.0, min_rate_hz=0.5)
+    said: list[str] = []
+    recording = read(tmp_path, neurons="1-3", duration_s=1.0, min_rate_hz=0.5, notify=said.append)
     assert recording.neurons["id"].tolist() == ["1", "3"]
-    assert recording.values.sum() == 4  # a spike that two recorders saw is one
+    assert recording.values.sum() == 4  # a spike that two recorders saw is one, and so is one that is there twice
+    assert [line for line in said if line.startswith("Counted once")] == [
+        "Counted once: 1 spike in the files of two recorders.",
+        "Counted once: 2 spikes twice in one file.",
+    ]
     assert recording.n_steps == 200
 
 
@@ -55,6 +61,12 @@ def test_what_is_no_file_of_spikes_ends_in_a_sentence(tmp_path, text, sentence):
     (tmp_path / "r-1-0.dat").write_text(text)
     with pytest.raises(InputError, match=sentence):
         read(tmp_path / "r-1-0.dat")
+
+
+def test_times_in_steps_of_nest_2_are_not_taken_for_milliseconds(tmp_path):
+    (tmp_path / "r-1-0.gdf").write_text("1\t10\t-0.05\t\n2\t25\t0\t\n")
+    with pytest.raises(InputError, match="the columns sender, time_ms, column 3; spikes are"):
+        read(tmp_path / "r-1-0.gdf")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +93,20 @@ def test_sonata_as_bmtk_writes_it_comes_back_with_neurons_and_truth(exported):
     np.testing.assert_allclose(recording.neurons["x_um"], simulation.neurons["x_um"])
     np.testing.assert_allclose(recording.connectome.weight, simulation.connectome.weight)
     np.testing.assert_allclose(recording.connectome.delay_s, simulation.connectome.delay_s)
+
+
+def test_spikes_of_neurons_that_the_nodes_lack_are_told(exported, tmp_path):
+    _, folder = exported
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    said: list[str] = []
+    with h5py.File(tmp_path / "spikes.h5", "r+") as file:
+        file["spikes/neurons/node_ids"][:40] = 70 + np.arange(40) % 2
+    read(tmp_path, duration_s=10.0, notify=said.append)
+    assert any(line.startswith("Left out: 40 spikes of 2 neurons that the nodes of ") for line in said)
+    with h5py.File(tmp_path / "spikes.h5", "r+") as file:
+        file["spikes/neurons/node_ids"][:] = 70
+    with pytest.raises(InputError, match=r"they list none of them\. Give the folder of the nodes"):
+        read(tmp_path, duration_s=10.0)
 
 
 def test_populations_are_kept_apart_and_synapses_of_a_pair_summed(tmp_path):

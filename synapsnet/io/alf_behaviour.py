@@ -10,9 +10,10 @@ import pynapple as nap
 from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
 from synapsnet.io.alf_files import load
-from synapsnet.io.clock import Signal
+from synapsnet.io.clock import Signal, merged
 from synapsnet.io.npy import Array
 from synapsnet.io.reader import Notify
+from synapsnet.wording import counted
 
 WHEEL_STEP_S = 0.02
 SIGNALS = {  # our name of a variable: its file
@@ -26,7 +27,7 @@ SIGNALS = {  # our name of a variable: its file
 
 
 def read_signals(session: Path, notify: Notify) -> list[Signal]:
-    """The behaviour of the session; variables without a clock are left out."""
+    """The behaviour of the session; variables without a clock, or with one that does not fit, are left out."""
     signals = []
     for name, file in SIGNALS.items():
         values = load(session, file)
@@ -39,6 +40,9 @@ def read_signals(session: Path, notify: Notify) -> list[Signal]:
             notify(f"{file} left out: there is no {owner}.timestamps or {owner}.times.")
             continue
         times = _sample_times(stamps, len(values))
+        if len(times) != len(values):
+            notify(f"{file} left out: it has {counted(len(times), 'time')} for {counted(len(values), 'sample')}.")
+            continue
         signals.append(_velocity(name, times, values) if owner == "wheel" else Signal(name, times, values))
     return signals
 
@@ -69,4 +73,4 @@ def read_intervals(session: Path, name: str) -> nap.IntervalSet:
         remedy = f"within can be {', '.join(names)}" if names else "leave out within"
         raise InputError(f"{session} has no {name}.intervals.npy; {remedy}.")
     pairs = intervals.reshape(-1, 2)
-    return nap.IntervalSet(pairs[:, 0], pairs[:, 1])
+    return merged(pairs[:, 0], pairs[:, 1])

@@ -224,6 +224,24 @@ def true_runs(mask: BoolArray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
+def merged(starts_s: npt.ArrayLike, stops_s: npt.ArrayLike) -> nap.IntervalSet:
+    """Intervals in order; overlapping or touching ones are merged, and those that are empty or not known left out.
+
+    Parameters
+    ----------
+    starts_s, stops_s : (n,) arrays
+        In seconds, in any order.
+    """
+    start, stop = np.asarray(starts_s, float), np.asarray(stops_s, float)
+    order = np.argsort(start, kind="stable")
+    start, stop = start[order], stop[order]
+    valid = stop > start
+    start, stop = start[valid], np.maximum.accumulate(stop[valid])
+    first = np.concatenate([[True], start[1:] > stop[:-1] + ROUNDING_S]) if len(start) else np.zeros(0, bool)
+    last = np.concatenate([first[1:], [True]]) if len(start) else first
+    return nap.IntervalSet(start[first], stop[last])
+
+
 def _spanned(signal: Signal) -> str:
     """Name, span and usual step of a signal."""
     times = np.sort(np.asarray(signal.times_s, float).reshape(-1))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapsnet.errors import InputError
+from synapsnet.io.clock import even_frames
 from synapsnet.io.npy import Array
 from synapsnet.io.reader import Notify
 from synapsnet.io.zarr_groups import Group, array_names, is_zarr, load_zarr
@@ -47,7 +48,8 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
     notify : callable
         Receives a line for every assumption made and everything dropped.
     fs_hz : float
-        Frame rate in hertz, which minian does not save.
+        Rate of the frames that are there in hertz, which minian does not save. Missing ones (by the numbers in
+        `frame`, or NaN) start a new epoch.
     trace : {"denoised", "spks"}
         `C` or `S`.
 
@@ -64,7 +66,7 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
         raise InputError(f"{path} does not say its frame rate; give it in hertz with --fs.")
     if not (np.isfinite(fs_hz) and fs_hz > 0):
         raise InputError(f"The frame rate must be a positive number of hertz; got {fs_hz:g}.")
-    values, ids = _frames_by_units(group, name, path)
+    values, ids, frames = _frames_by_units(group, name, path)
     labels = group.arrays.get(LABELS)
     known_labels = labels is not None and labels.shape == ids.shape
     kept = np.asarray(labels != -1 if known_labels else np.ones(len(ids)), bool)
@@ -76,19 +78,19 @@ def read(path: Path, *, notify: Notify, fs_hz: float | None = None, trace: Trace
     if not known.all():
         notify(f"{(~known).sum()} of {len(known)} frames left out: a unit has no value there (NaN).")
     notify(NOTICES[trace])
-    return Recording.from_array(
-        values[known][:, kept],
-        1 / fs_hz,
-        "calcium",
+    activity, dt_s = even_frames(frames[known] / fs_hz, values[known][:, kept], notify=notify)
+    return Recording(
+        activity=activity,
+        dt_s=dt_s,
+        modality="calcium",
         neurons=neuron_table(int(kept.sum()), ids=[str(k) for k in ids[kept]]),
         metadata={"source": path.name, "reader": "minian", "trace": trace, "fs_hz": fs_hz},
         deconvolved=trace == "spks",
-        require_varying=False,
     )
 
 
-def _frames_by_units(group: Group, name: str, path: Path) -> tuple[Array, Array]:
-    """(T, N) values, and the (N,) ids of the units."""
+def _frames_by_units(group: Group, name: str, path: Path) -> tuple[Array, Array, Array]:
+    """(T, N) values, the (N,) ids of the units, and the (T,) numbers of the frames in steps of those that are there."""
     values, axes = group.arrays[name], group.axes[name] or (UNIT, FRAME)
     if values.ndim != 2 or set(axes) != {UNIT, FRAME}:
         raise InputError(f"{name} in {path} must be {UNIT} x {FRAME}; got {' x '.join(axes)}, {values.shape}.")
@@ -96,4 +98,8 @@ def _frames_by_units(group: Group, name: str, path: Path) -> tuple[Array, Array]
     ids = group.arrays.get(UNIT, np.arange(turned.shape[1]))
     if ids.shape != turned.shape[1:]:
         raise InputError(f"{UNIT} in {path} must name each of the {turned.shape[1]} units; got shape {ids.shape}.")
-    return turned, ids
+    frames = group.arrays.get(FRAME, np.arange(len(turned)))
+    if frames.shape != turned.shape[:1]:
+        raise InputError(f"{FRAME} in {path} must number each of the {len(turned)} frames; got shape {frames.shape}.")
+    every = np.median(np.diff(frames)) if len(frames) > 1 else 1  # more than 1 where the video was thinned out
+    return turned, ids, frames / every

@@ -59,10 +59,11 @@ def read(
         If a file is damaged or not of spikes, or neurons are not a range.
     """
     spikes = pd.concat([_load(file, path, notify) for file in _files(path)], ignore_index=True)
-    repeated = spikes.duplicated(["sender", "time_ms"])
-    if repeated.any():
-        notify(f"Counted once: {counted(int(repeated.sum()), 'spike')} in the files of two recorders.")
-        spikes = spikes[~repeated]
+    repeated, in_one = (spikes.duplicated([*of, "sender", "time_ms"]) for of in ([], ["file"]))
+    for these, where in ((repeated & ~in_one, "in the files of two recorders"), (in_one, "twice in one file")):
+        if these.any():
+            notify(f"Counted once: {counted(int(these.sum()), 'spike')} {where}.")
+    spikes = spikes[~repeated]
     ids = np.unique(spikes["sender"]) if neurons is None else _range(neurons)
     if left_out := sorted(set(spikes["sender"]) - set(ids.tolist())):
         notify(f"Left out: {counted(len(left_out), 'neuron')} not among neurons={neurons}.")
@@ -94,18 +95,19 @@ def _is_recorder(file: Path) -> bool:
 
 
 def _load(file: Path, whole: Path, notify: Notify) -> pd.DataFrame:
-    """`sender`, `time_ms` and `label` of each spike in a file."""
+    """`sender`, `time_ms`, `label` and `file` of each spike in a file."""
     columns = ["sender", "time_ms"]
     try:
         if file.suffix == ".gdf":
-            table = pd.read_csv(file, sep=r"\s+", header=None, comment="#", usecols=[0, 1], names=columns)
+            table = pd.read_csv(file, sep=r"\s+", header=None, comment="#")
+            table.columns = [*columns, *(f"column {k + 1}" for k in range(2, table.shape[1]))][: table.shape[1]]
         else:
             table = pd.read_csv(file, sep=r"\s+", comment="#")
     except pd.errors.EmptyDataError:
         table = pd.DataFrame(columns=columns)
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{file} is not a whole file of spikes ({str(error).strip()}); record it again.") from error
-    if list(table.columns) != columns:  # a multimeter's file, or times in steps
+    if list(table.columns) != columns:  # a multimeter's file, or times in steps and, of NEST 2, offsets from them
         sentence = f"{file.name} has the columns {', '.join(map(str, table.columns))}; spikes are sender and time_ms"
         if file == whole:
             raise InputError(f"{sentence}. Give the file of a spike recorder with times in milliseconds.")
@@ -118,7 +120,7 @@ def _load(file: Path, whole: Path, notify: Notify) -> pd.DataFrame:
             f"{file} must hold a neuron's number and a time in each row; other things were found."
         ) from error
     named = NAME.match(file.stem)
-    return table.assign(label=named[1] if named else file.stem)
+    return table.assign(label=named[1] if named else file.stem, file=file.name)
 
 
 def _range(text: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pynapple as nap
 
+from synapsnet.io.clock import merged
 from synapsnet.io.labels import looks_like_quality
 from synapsnet.io.nwb_write import MODULE
 
@@ -35,15 +36,8 @@ def ragged(table: DynamicTable, name: str) -> list[npt.NDArray[Any]]:
 
 
 def intervals(table: DynamicTable) -> nap.IntervalSet:
-    """The intervals of a table; overlapping or touching ones are merged, and empty ones are left out."""
-    start, stop = np.asarray(table["start_time"][:], float), np.asarray(table["stop_time"][:], float)
-    order = np.argsort(start, kind="stable")
-    start, stop = start[order], stop[order]
-    valid = stop > start
-    start, stop = start[valid], np.maximum.accumulate(stop[valid])
-    first = np.concatenate([[True], start[1:] > stop[:-1]]) if len(start) else np.zeros(0, bool)
-    last = np.concatenate([first[1:], [True]]) if len(start) else first
-    return nap.IntervalSet(start[first], stop[last])
+    """The intervals of a table, see `merged`."""
+    return merged(table["start_time"][:], table["stop_time"][:])
 
 
 def plain_columns(table: DynamicTable) -> pd.DataFrame:

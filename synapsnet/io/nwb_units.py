@@ -12,6 +12,7 @@ import pynapple as nap
 
 from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
+from synapsnet.io.clock import merged
 from synapsnet.io.labels import judged
 from synapsnet.io.nwb_tables import interval_tables, is_ragged, names, plain_columns, ragged
 from synapsnet.io.plausible import in_order, observed_time
@@ -83,7 +84,7 @@ def _all_observed(table: DynamicTable, second_s: float) -> nap.IntervalSet:
     """The intersection of the `obs_intervals` of all units."""
     every = ragged(table, "obs_intervals")
     distinct = list({rows.tobytes(): rows * second_s for rows in every}.values())
-    sets = [nap.IntervalSet(rows[:, 0], rows[:, 1]) for rows in distinct]
+    sets = [merged(rows[:, 0], rows[:, 1]) for rows in distinct]
     common = reduce(nap.IntervalSet.intersect, sets)
     if not len(common):
         spans = "; ".join(f"{s.start[0]:.6g} to {s.end[-1]:.6g} s" for s in sets[:4] if len(s))

@@ -85,6 +85,14 @@ def read(
             table = neuron_table(len(np.unique(owners)), ids=[str(node) for node in np.unique(owners)])
             notify(f"The neurons of {name} are those that spike: no nodes were found (--read nodes=FOLDER).")
         ids = table["id"].astype(np.int64).to_numpy()
+        if len(unlisted := np.unique(owners[~np.isin(owners, ids)])):
+            whose = f"{counted(int(np.isin(owners, unlisted).sum()), 'spike')} of {counted(len(unlisted), 'neuron')}"
+            if len(unlisted) == len(np.unique(owners)):
+                raise InputError(
+                    f"The nodes of {name} in {folder} must list the neurons that spike; they list none of them. Give "
+                    "the folder of the nodes that were simulated (--read nodes=FOLDER)."
+                )
+            notify(f"Left out: {whose} that the nodes of {name} do not list.")
         trains += in_order(by_unit(times_s, owners, ids), notify)
         tables.append(table if len(spikes) == 1 else table.assign(id=f"{name}/" + table["id"]))
     return recording_of_trains(

@@ -16,6 +16,7 @@ import pynapple as nap
 
 from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
+from synapsnet.io.clock import merged
 from synapsnet.io.npy import Array, array_headers, load_npz
 from synapsnet.io.plausible import in_order, observed_time
 from synapsnet.io.reader import Notify
@@ -226,7 +227,7 @@ def _observed(
 ) -> tuple[nap.IntervalSet, set[str]]:
     """The time of the recording, and the names of the arrays that state it."""
     if "start" in arrays and "end" in arrays and arrays["start"].shape == arrays["end"].shape:  # pynapple
-        return nap.IntervalSet(arrays["start"].reshape(-1), arrays["end"].reshape(-1)), {"start", "end"}
+        return merged(arrays["start"].reshape(-1), arrays["end"].reshape(-1)), {"start", "end"}
     name = next((n for n in DURATIONS if n in arrays and arrays[n].size == 1), None)
     if name is None:
         return observed_time(trains, notify), set()
