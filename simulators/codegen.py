@@ -179,7 +179,11 @@ def run_with_numpy(model: dict[str, Any]) -> None:
     function = b2.Function(external_input, arg_units=[1], return_unit=1, arg_types=["integer"])
     neurons, synapses = _objects(model, "", function, _passed_on(record_weight))
     first, end = np.fromfile("first_edge", np.int32), np.fromfile("end_edge", np.int32)
-    synapses.connect(i=np.repeat(np.arange(n), end - first), j=np.fromfile("edge_post", np.int32))
+    post = np.fromfile("edge_post", np.int32)
+    if len(post):
+        synapses.connect(i=np.repeat(np.arange(n), end - first), j=post)
+    else:
+        synapses.connect(condition="False")  # Brian2 refuses empty lists, and synapses that were never connected
     objects = {"neurons": neurons, "synapses": synapses}
     for path in (path for path in Path().glob("*.*") if path.name.partition(".")[0] in objects):
         owner, variable = path.name.split(".")
@@ -203,7 +207,7 @@ def run_with_numpy(model: dict[str, Any]) -> None:
     np.asarray(spikes.i, np.int32).tofile("results/_dynamic_array_spikes_i_")
     np.asarray(spikes.t / b2.second, np.float64).tofile("results/_dynamic_array_spikes_t_")
     np.array([spikes.num_spikes], np.int32).tofile("results/_array_spikes_N_")
-    if model["sampled_every_s"]:
+    if model["sampled_every_s"] and len(post):
         np.array(samples).tofile("results/weights")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulators import engine, observe_spikes, simulate
-from simulators.networks import CobahhSmall, LifConnectome, LifRandom, V1Layer23
+from simulators.networks import CobahhSmall, LifConnectome, LifRandom, RingAttractor, V1Layer23
 from simulators.plasticity import Rewiring, Stdp
 from synapsnet.connectome import Connectome
 from synapsnet.errors import InputError
@@ -62,12 +62,44 @@ def test_half_of_the_connections_are_replaced_at_half_time(rewired):
     assert truth.start_s.tolist() == [0.0, DURATION_S / 2]
     stays = before.adjacency & after.adjacency
     assert stays.sum() / before.adjacency.sum() == pytest.approx(0.5, abs=0.07)
-    assert after.adjacency.sum() == pytest.approx(before.adjacency.sum(), rel=0.1)
+    assert after.adjacency.sum() == before.adjacency.sum()
     # Of the others, a tenth are connected to the same neuron again.
     assert (before.weight[stays] == after.weight[stays]).mean() > 0.9
     assert rewired.connectome.weight == pytest.approx((before.weight + after.weight) / 2)
     unchanged = simulate(LifRandom(), duration_s=1.0, seed=1).connectome
     assert (before.weight == unchanged.weight).all()
+
+
+@pytest.mark.parametrize(
+    ("network", "chooses"),
+    [(V1Layer23(n_neurons=60), True), (LifRandom(topology="chain"), False), (RingAttractor(), False)],
+    ids=["v1", "chain", "ring-attractor"],
+)
+def test_as_many_connections_begin_as_end(network, chooses, monkeypatch):
+    """A wiring without a choice connects the same neurons again, with new weights."""
+    monkeypatch.setattr(engine, "run", lambda *args, **kwargs: engine.Spikes(np.zeros(0, np.int32), np.zeros(0)))
+    truth = simulate(replace_parameters(network, plasticity={"name": "rewiring"}), duration_s=0.5).weight_course
+    before, after = truth.at(0.0), truth.at(0.5)
+    assert after.adjacency.sum() == before.adjacency.sum()
+    assert (after.adjacency & ~before.adjacency).any() == chooses
+    changed = (before.weight != after.weight)[before.adjacency].mean()
+    assert changed == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("plasticity", [{"name": "stdp", "sampled_every_s": 5.0}, {"name": "rewiring"}, None])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_network_without_connections_has_none_at_any_time(plasticity, compiled, monkeypatch, tmp_path):
+    if not compiled:
+        monkeypatch.setattr(engine, "compiler_found", lambda: None)
+        monkeypatch.setenv("SYNAPSNET_CACHE", str(tmp_path))
+    network = LifRandom(connection_probability=0.0, drive_mv=20.0, plasticity=plasticity)  # the programs of above
+    write_simulation(simulate(network, duration_s=0.2, seed=1), tmp_path / "sim.nwb")
+    simulation = read_simulation(tmp_path / "sim.nwb")
+    assert len(simulation.spike_times[0]) > 2
+    assert not simulation.connectome.adjacency.any()
+    if plasticity is not None:
+        assert not simulation.between(0.05, 0.15).connectome.adjacency.any()
+        assert not simulation.weight_course.at(0.1).adjacency.any()
 
 
 def test_spikes_follow_the_connections_that_are_there():

@@ -24,8 +24,10 @@ ALWAYS_S = 1e12  # later than any simulation ends
 class Rewiring(Plasticity):
     """Some connections end at one moment, and as many others begin.
 
-    The new ones are drawn as the network draws its own. A spike that is on its way when they change has the effect of
-    the connection that is there when it arrives.
+    The new ones are drawn as the network draws its own, between neurons that are not connected in this direction or
+    whose connection ends; fewer begin where it draws fewer of these. A wiring without a choice, such as a chain or a
+    ring attractor, connects the same neurons again with new weights and delays, and a connectome of your own stays as
+    it is. A spike that is on its way when they change has the effect of the connection that is there when it arrives.
 
     Parameters
     ----------
@@ -60,10 +62,10 @@ class Rewiring(Plasticity):
         n, change_s = connectome.n_neurons, self.at * duration_s
         stays = for_choice.random(len(first.post)) >= self.fraction
         # A pair that stays connected and is drawn again would have two connections.
-        begins = for_choice.random(len(second.post)) < self.fraction
-        begins &= ~np.isin(_pair(second, n), _pair(first, n)[stays])
-        begins_s = np.append(np.zeros(len(first.post)), np.full(begins.sum(), change_s))
-        ends_s = np.append(np.where(stays, ALWAYS_S, change_s), np.full(begins.sum(), ALWAYS_S))
+        free = np.flatnonzero(~np.isin(_pair(second, n), _pair(first, n)[stays]))
+        begins = for_choice.choice(free, min(int(np.sum(~stays)), len(free)), replace=False)
+        begins_s = np.append(np.zeros(len(first.post)), np.full(len(begins), change_s))
+        ends_s = np.append(np.where(stays, ALWAYS_S, change_s), np.full(len(begins), ALWAYS_S))
         post, pre, weight, delay_s = (
             np.append(getattr(first, name), getattr(second, name)[begins]) for name in vars(first)
         )
@@ -73,7 +75,7 @@ class Rewiring(Plasticity):
 
     def course(self, n_neurons: int, synapses: Synapses, relative: Float64Array | None) -> WeightCourse:
         edges, begins, ends = synapses.edges, synapses.values["begins"], synapses.values["ends"]
-        start_s = np.unique(np.append(begins, ends[ends < ALWAYS_S])).astype(np.float64)
+        start_s = np.unique(np.concatenate([[0.0], begins, ends[ends < ALWAYS_S]]))  # from 0 on without connections too
         there = (begins <= start_s[:, None]) & (start_s[:, None] < ends)
         return WeightCourse(n_neurons, start_s, edges.post, edges.pre, there * edges.weight, edges.delay_s)
 

@@ -101,6 +101,7 @@ class Stdp(Plasticity):
         return Synapses(edges, known | {"plastic": plastic.astype(float), "balanced": balanced})
 
     def course(self, n_neurons: int, synapses: Synapses, relative: Float64Array | None) -> WeightCourse:
-        assert relative is not None
+        if relative is None:  # nothing is recorded where there is no connection
+            relative = np.ones((1, len(synapses.edges.post)))
         edges, start_s = synapses.edges, np.arange(len(relative), dtype=np.float64) * self.sampled_every_s
         return WeightCourse(n_neurons, start_s, edges.post, edges.pre, relative * edges.weight, edges.delay_s)
