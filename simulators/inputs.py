@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.signal import lfilter
 
 from simulators.ornstein_uhlenbeck import ornstein_uhlenbeck
@@ -90,9 +90,10 @@ class Inputs(Parameters):
     light_mv : float
         Depolarisation by light; negative where light silences.
     light_pulse_ms, light_period_s : float
-        Length of a pulse, and time from one to the next.
+        Length of a pulse, 1 ms or more, and time from the start of one to that of the next. A pulse starts in the
+        middle of its period, so it lasts half a period at most.
     light_from_s : float
-        When it is switched on for the first time; activity before is spontaneous.
+        When the first period begins, and half a period later the first pulse; activity before is spontaneous.
     """
 
     title = "the inputs"
@@ -110,6 +111,17 @@ class Inputs(Parameters):
     light_pulse_ms: Positive = 10.0
     light_period_s: Positive = 1.0
     light_from_s: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _pulse_fits(self) -> Inputs:
+        half_ms = self.light_period_s / MILLI / 2
+        if self.light_on and not STEP_S / MILLI <= self.light_pulse_ms <= half_ms:
+            raise ValueError(
+                "light_pulse_ms must be at least 1 and at most half of light_period_s, because a pulse starts in the "
+                f"middle of its period; got pulses of {self.light_pulse_ms:g} ms and half periods of {half_ms:g} ms; "
+                "change one of them"
+            )
+        return self
 
     @property
     def off(self) -> bool:
@@ -151,7 +163,10 @@ class Inputs(Parameters):
         for_shared, for_running, for_stimuli, for_light = rng.spawn(4)  # one input more does not change the others
         if self.shared_fraction:
             if not noise_v.any():
-                raise InputError("A shared fraction of the noise needs neurons with noise; set noise_mv above 0.")
+                raise InputError(
+                    "A shared fraction of the noise needs neurons with noise, and these have none; raise noise_mv if "
+                    "the network has it, or give it the state 'common-input'."
+                )
             slow = ornstein_uhlenbeck(n_steps, STEP_S / (self.shared_time_ms * MILLI), for_shared)
             parts.append((slow, np.sqrt(self.shared_fraction) * noise_v))
         if self.running_gain:

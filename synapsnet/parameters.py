@@ -47,6 +47,6 @@ def _sentence(kind: type[Parameters], error: ValidationError) -> str:
         who = kind.title[0].upper() + kind.title[1:]
         return f"{who} has no parameter {parameter!r}; it has {', '.join(kind.model_fields)}."
     reason = problem["msg"].removeprefix("Value error, ")
-    where = f"parameter {parameter!r} of " if parameter else ""
+    what = f"parameter {parameter!r} of {kind.title}" if parameter else kind.title.removeprefix("the ")
     got = f"; got {problem['input']!r}" if parameter else ""
-    return f"Unusable {where}{kind.title}: {reason[0].lower()}{reason[1:].rstrip('.')}{got}."
+    return f"Unusable {what}: {reason[0].lower()}{reason[1:].rstrip('.')}{got}."

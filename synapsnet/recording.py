@@ -126,15 +126,20 @@ class Simulation:
         )
 
     def behaviour_on_grid(self, dt_s: float, n_steps: int) -> tuple[FloatArray, list[str]] | None:
-        """(n_steps, B) mean of the behaviour in each time bin, and its names; None if there is no behaviour."""
+        """(n_steps, B) mean of the behaviour in each time bin, and its names; None if there is no behaviour.
+
+        A bin without a sample, as where bins are shorter than the behaviour's clock, has the one nearest to its middle.
+        """
         if self.behaviour is None:
             return None
-        step = np.minimum((self.behaviour.times() / dt_s + 1e-6).astype(int), n_steps)
-        samples = np.maximum(np.bincount(step, minlength=n_steps + 1)[:n_steps], 1)
-        sums = [
-            np.bincount(step, weights=column, minlength=n_steps + 1)[:n_steps] for column in self.behaviour.values.T
-        ]
-        return np.stack(sums, axis=1) / samples[:, None], [str(name) for name in self.behaviour.columns]
+        times, values = self.behaviour.times(), self.behaviour.values
+        step = np.minimum((times / dt_s + 1e-6).astype(int), n_steps)
+        samples = np.bincount(step, minlength=n_steps + 1)[:n_steps]
+        sums = [np.bincount(step, weights=column, minlength=n_steps + 1)[:n_steps] for column in values.T]
+        means = np.stack(sums, axis=1) / np.maximum(samples, 1)[:, None]
+        empty = np.flatnonzero(samples == 0)
+        means[empty] = values[np.searchsorted((times[1:] + times[:-1]) / 2, (empty + 0.5) * dt_s)]
+        return means, [str(name) for name in self.behaviour.columns]
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,6 +74,12 @@ def test_the_light_is_on_for_its_pulse_from_the_middle_of_each_period():
     assert signals.weight_v[:, 0] == pytest.approx([0.0] * 16 + [12e-3] * 4)
 
 
+def test_a_pulse_may_last_a_millisecond_or_half_of_its_period():
+    for pulse_ms in (1, 250):
+        light = draw(light_on="inhibitory", light_pulse_ms=pulse_ms, light_period_s=0.5, duration_s=2.0).behaviour
+        assert light.sum() == 4 * pulse_ms
+
+
 def test_light_on_one_neuron_at_a_time_reaches_each_equally_often_and_only_from_then_on():
     light = {"light_mv": -12.0, "light_pulse_ms": 20.0, "light_period_s": 0.1, "light_from_s": 1.0}
     signals = draw(light_on="one-by-one", **light, duration_s=5.0)
@@ -148,6 +154,18 @@ def test_neurons_fire_more_while_the_mouse_runs(simulate_once):
     assert np.corrcoef(speed, recording.values.mean(axis=1))[0, 1] > 0.7
 
 
+@pytest.mark.parametrize("bin_s", [0.0001, 0.0005, 0.0007])
+def test_bins_shorter_than_the_clock_of_behaviour_have_the_behaviour_of_their_time(bin_s, simulate_once):
+    network = unconnected(
+        inputs={"light_on": "unknown", "light_mv": 30.0, "light_pulse_ms": 15.0, "light_period_s": 0.4}
+    )
+    recording = observe_spikes(simulate_once(network, duration_s=4.0, seed=1), bin_s=bin_s)
+    time_s, light = recording.activity.times(), recording.behaviour_values[:, 0]
+    after_s = (time_s - 0.2) % 0.4
+    sure = np.minimum(np.abs(after_s - 0.015), np.minimum(after_s, 0.4 - after_s)) > bin_s
+    assert np.array_equal(light[sure], after_s[sure] < 0.015)
+
+
 def test_behaviour_reaches_the_calcium_recording_on_its_own_grid(simulate_once):
     network = LifRandom(n_neurons=N, connection_probability=0.0, inputs={"running_gain": 0.5, "light_on": "inhibitory"})
     simulation = simulate_once(network, duration_s=20.0, seed=1)
@@ -164,6 +182,11 @@ def test_behaviour_reaches_the_calcium_recording_on_its_own_grid(simulate_once):
         ({"stimulus_mv": -1.0}, "'stimulus_mv' of the inputs.*greater than or equal to 0"),
         ({"n_stimuli": 0}, "'n_stimuli' of the inputs.*greater than or equal to 1"),
         ({"light_pulse_ms": 0.0}, "'light_pulse_ms' of the inputs.*greater than 0"),
+        ({"light_on": "Pvalb", "light_pulse_ms": 0.4}, "unusable inputs: .* at least 1 .*; got pulses of 0.4 ms"),
+        (
+            {"light_on": "Pvalb", "light_pulse_ms": 51, "light_period_s": 0.1},
+            "got pulses of 51 ms and half periods of 50",
+        ),
         ({"lights_on": "Pvalb"}, "no parameter 'lights_on'; it has shared_fraction, "),
     ],
 )
@@ -176,7 +199,10 @@ def test_refuses_unusable_inputs(inputs, message):
     ("network", "message"),
     [
         (LifRandom(n_neurons=N, inputs={"light_on": "Sst"}), "no cell type 'Sst'.*the network has excitatory, inhibi"),
-        (LifRandom(n_neurons=N, noise_mv=0.0, inputs={"shared_fraction": 0.1}), "neurons with noise; set noise_mv"),
+        (
+            LifRandom(n_neurons=N, noise_mv=0.0, inputs={"shared_fraction": 0.1}),
+            "neurons with noise, and these have none",
+        ),
         (LifRandom(n_neurons=N, dt_ms=0.3, inputs={"running_gain": 0.1}), "dt_ms must divide 1 ms; got 0.3 ms"),
     ],
 )
