@@ -50,8 +50,8 @@ def from_brian(
     Raises
     ------
     InputError
-        If the network has no neurons that fire, has been run before, or a weight does not exist or is not of the
-        dimension of the others.
+        If the network has no neurons that fire, Brian2 cannot run it (`cpp_standalone` runs once), or a weight does not
+        exist or is not of the dimension of the others.
     """
     import brian2 as b2
 
@@ -66,7 +66,7 @@ def from_brian(
     b2.seed(seed)
     try:
         network.run(duration_s * b2.second)
-    except (b2.BrianObjectException, b2.DimensionMismatchError) as error:
+    except (b2.BrianObjectException, b2.DimensionMismatchError, RuntimeError) as error:
         raise InputError(f"Brian2 cannot run this network: {_cause(error)}") from error
 
     first = dict(zip((group.name for group in groups), np.cumsum([0, *(len(g) for g in groups)]), strict=False))

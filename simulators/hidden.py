@@ -21,6 +21,7 @@ beside the distance to threshold.
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
@@ -156,8 +157,10 @@ def effective_weight(weight: FloatArray | csr_array, gain: FloatArray, visible: 
 
 def _growth(matrix: FloatArray) -> float:
     """The largest real part of an eigenvalue; 0 for an empty matrix."""
+    if not matrix.any():
+        return 0.0
     if len(matrix) <= MOST_FOR_ALL_EIGENVALUES:
-        return float(max(np.linalg.eigvals(matrix).real, default=0.0))
+        return float(max(np.linalg.eigvals(matrix).real))
     start = np.ones(len(matrix))  # not a random one
     eigenvalues = eigs(csr_array(matrix), k=1, which="LR", v0=start, tol=1e-3, return_eigenvectors=False)
     return float(eigenvalues[0].real)
@@ -276,6 +279,8 @@ def _chosen(simulation: Simulation, fraction: float, by: str, cell_types: tuple[
         return np.flatnonzero(names.isin(cell_types))
     n_visible = round(fraction * simulation.n_neurons)
     if by == "random":
+        if not (isinstance(seed, Integral) and seed >= 0):
+            raise InputError(f"The seed must be a whole number of 0 or more; got {seed}.")
         return np.sort(np.random.default_rng(seed).choice(simulation.n_neurons, n_visible, replace=False))
     if by == "rate":
         silence = -np.array([len(simulation.spike_times[k]) for k in range(simulation.n_neurons)])

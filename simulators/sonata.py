@@ -9,7 +9,8 @@ Dai et al. 2020, PLoS Comput Biol 16:e1007696; libraries that read it are bmtk a
   without connections has none of these two;
 - `spikes.h5`: all spikes, in ms.
 
-Not in it are the equations of the neurons, which SONATA leaves to the simulators, and `Connectome.effective`.
+Not in it are the equations of the neurons, which SONATA leaves to the simulators, `Connectome.effective`, the
+behaviour, and how weights change (`Simulation.weight_course`): where they do, `syn_weight` is their mean.
 """
 
 from __future__ import annotations

@@ -151,3 +151,13 @@ def test_wrong_units_become_a_sentence():
         wrong = b2.Synapses(cells, cells, "w : 1", on_pre="v += w", name="wrong")
         wrong.connect(i=[0], j=[1])
         from_brian(b2.Network(cells, wrong), duration_s=0.01)
+
+
+def test_a_device_that_runs_once_only_says_so(monkeypatch):
+    def run(duration: Any) -> None:
+        raise RuntimeError("The network has already been built and run before.")
+
+    again = network()
+    monkeypatch.setattr(again, "run", run)
+    with pytest.raises(InputError, match="Brian2 cannot run this network: The network has already been built"):
+        from_brian(again, duration_s=0.01)

@@ -100,6 +100,14 @@ def test_refuses_hidden_neurons_that_excite_each_other_without_end():
         effective_weight(weight, np.full(4, 0.15), np.array([0, 1]))
 
 
+def test_many_hidden_neurons_need_not_be_connected_among_themselves():
+    """So many that only the largest of their eigenvalues is sought."""
+    weight = np.zeros((602, 602))
+    weight[2:, 0], weight[1, 2:] = 1.0, 0.5
+    effective = effective_weight(weight, np.full(602, 0.1), np.array([0, 1]))
+    assert effective == pytest.approx(np.array([[0.0, 0.0], [600 * 1.0 * 0.1 * 0.5, 0.0]]))
+
+
 def test_strong_inhibition_among_hidden_neurons_does_not_run_away():
     weight = np.array([[0.0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, -10], [0, 0, 10, 0]])
     assert np.isfinite(effective_weight(weight, np.full(4, 0.15), np.array([0, 1]))).all()
@@ -279,6 +287,7 @@ def test_with_all_neurons_visible_the_two_views_are_one(small):
         ({"fraction": 0.0}, "fraction of visible neurons must be more than 0 and at most 1; got 0"),
         ({"fraction": 1.5}, "at most 1; got 1.5"),
         ({"fraction": float("nan")}, "at most 1; got nan"),
+        ({"seed": -1}, "seed must be a whole number of 0 or more; got -1"),
         ({"fraction": 0.1}, "needs at least 2 neurons, and 1 of 10 would be visible; raise the fraction"),
         ({"by": "fields"}, "no way to choose neurons 'fields'; did you mean 'field'"),
         ({"by": "type"}, "Give cell types if by='type', and only then"),

@@ -6,6 +6,7 @@ All networks but the default ones have 20 neurons, so that one program serves th
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -304,6 +305,15 @@ def test_refuses_connections_without_delays(delay_s):
     connectome = Connectome(np.array([[0.0, 1.0], [0.0, 0.0]]), delay_s=delay_s)
     with pytest.raises(InputError, match="delay_s of 0 or more for each of its connections"):
         LifConnectome(connectome=connectome)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"unit": "1"}, "these are signed and in '1'"), ({"signed": False}, "these are unsigned and in 'mV'")],
+)
+def test_refuses_weights_that_are_not_signed_and_in_mv(changes, message):
+    with pytest.raises(InputError, match=f"weights must be signed and in mV, and {message}; convert them"):
+        LifConnectome(connectome=replace(motif({}), **changes))
 
 
 def test_refuses_drives_of_another_number_of_neurons():

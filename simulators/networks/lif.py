@@ -64,7 +64,7 @@ class LifConnectome(LifNetwork):
     Parameters
     ----------
     connectome : Connectome
-        Weights in mV, with a delay for each connection.
+        Signed weights in mV, with a delay for each connection.
     drive_mv : float or list of N floats
         See `LifNetwork.drive`; the others are those of `LifNetwork`.
     """
@@ -76,7 +76,13 @@ class LifConnectome(LifNetwork):
 
     @field_validator("connectome")
     @classmethod
-    def _has_delays(cls, connectome: Connectome) -> Connectome:
+    def _has_weights_in_mv_and_delays(cls, connectome: Connectome) -> Connectome:
+        if connectome.unit != "mV" or not connectome.signed:
+            signs = "signed" if connectome.signed else "unsigned"
+            raise ValueError(
+                f"The weights must be signed and in mV, and these are {signs} and in {connectome.unit!r}; convert "
+                "them, and make the connectome with unit='mV' and signed=True"
+            )
         delays = None if connectome.delay_s is None else connectome.delay_s[connectome.adjacency]
         if delays is None or not (np.isfinite(delays) & (delays >= 0)).all():
             raise ValueError("The connectome must have a delay_s of 0 or more for each of its connections")
