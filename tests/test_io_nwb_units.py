@@ -235,30 +235,48 @@ def test_behaviour_is_chosen_by_name(behaving):
         read(behaving, bin_s=1.0, behaviour="face")
 
 
-def test_optogenetic_light_is_behaviour(tmp_path):
+def lit(tmp_path, power: Any, **clock: Any) -> Path:
+    """A file of four units, from 0.1 to 9.9 s, and light."""
     file = with_electrodes(probe_of_unit=False)
     device = file.create_device(name="laser")
     site = file.create_ogen_site(
         name="site", device=device, description="site", excitation_lambda=473.0, location="VISp"
     )
+    file.add_stimulus(OptogeneticSeries(name="laser_power", data=power, site=site, **clock))
+    return save(file, tmp_path / "light.nwb")
+
+
+def test_optogenetic_light_is_behaviour(tmp_path):
     power = np.repeat([0.0, 3.0, 0.0], [400, 200, 600])
-    file.add_stimulus(OptogeneticSeries(name="laser_power", data=power, site=site, rate=100.0, starting_time=0.0))
-    recording = read(save(file, tmp_path / "light.nwb"), bin_s=1.0)
+    recording = read(lit(tmp_path, power, rate=100.0, starting_time=0.0), bin_s=1.0)
     assert recording.behaviour_values[:, 0].tolist() == [0, 0, 0, 0, 3, 3, 0, 0, 0, 0]
 
 
 def test_pulses_of_light_shorter_than_a_bin_are_kept_as_the_fraction_they_cover(tmp_path):
-    file = with_electrodes(probe_of_unit=False)
-    device = file.create_device(name="laser")
-    site = file.create_ogen_site(
-        name="site", device=device, description="site", excitation_lambda=473.0, location="VISp"
-    )
     power = np.zeros(12_000)
     power[4050:4250] = 2.0  # 0.2 s of the bin from 4 to 5 s, and not its centre
     power[7000] = np.nan  # a sample that is lost, of a thousand
-    file.add_stimulus(OptogeneticSeries(name="laser_power", data=power, site=site, rate=1000.0, starting_time=0.0))
-    recording = read(save(file, tmp_path / "light.nwb"), bin_s=1.0)
+    recording = read(lit(tmp_path, power, rate=1000.0, starting_time=0.0), bin_s=1.0)
     assert recording.behaviour_values[:, 0] == pytest.approx([0, 0, 0, 0, 0.4, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ({2.25: 4, 2.5: 0, 7: 2, 9.5: 0}, [0, 0, 1, 0, 0, 0, 0, 2, 2, 1]),
+        ({5.5: 1}, [0, 0, 0, 0, 0, 0.5, 1, 1, 1, 1]),
+        (dict(zip(range(1, 9), [1, 0] * 4, strict=True)), [0, *[1, 0] * 4, 0]),  # at even times
+        (dict(zip((4 + np.arange(20) / 20).tolist(), [1, 0] * 10, strict=True)), [0, 0, 0, 0, 0.5, 0, 0, 0, 0, 0]),
+        ({7: 2, 3: 1, 8: 0, 5: np.nan, 6: 0}, [0, 0, 0, 1, 1, 1, 0, 2, 0, 0]),  # in no order, one is not known
+    ],
+)
+def test_light_that_is_switched_holds_until_it_is_switched_again(tmp_path, events, expected):
+    lines: list[str] = []
+    path = lit(tmp_path, np.array(list(events.values()), float), timestamps=list(map(float, events)))
+    recording = read(path, bin_s=1.0, notify=lines.append)
+    assert recording.segments == [(0, 10)]
+    assert recording.behaviour_values[:, 0] == pytest.approx(expected)
+    assert "laser_power: each value holds until the next one, and there is no light before the first." in lines
 
 
 def test_the_area_of_an_ellipse_that_was_fitted_to_the_pupil(tmp_path, monkeypatch):

@@ -85,7 +85,8 @@ def read(
         Only the time within, or outside, the intervals of this name: `spontaneous`, `optogenetic_stimulation`...
     behaviour : str, optional
         Names of variables, separated by commas, or `none`. Default: running speed, pupil, wheel, motion energy,
-        whisking, optogenetic series, and the tables of stimulus intervals, which are 1 while one lasts.
+        whisking, optogenetic series, of which a value that comes irregularly or seldom holds until the next, and the
+        tables of stimulus intervals, which are 1 while one lasts.
 
     Returns
     -------

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pynapple as nap
 
+from synapsnet.array_types import Float64Array
 from synapsnet.errors import InputError
-from synapsnet.io.clock import ROUNDING_S, Signal, choose, with_behaviour
+from synapsnet.io.clock import MOSTLY, ROUNDING_S, Signal, choose, with_behaviour
 from synapsnet.io.nwb_series import InUnits, times_of
 from synapsnet.io.nwb_tables import interval_tables, intervals
 from synapsnet.io.nwb_write import MODULE
@@ -56,37 +57,77 @@ def add_behaviour(recording: Recording, file: NWBFile, names: str | None, notify
         if name not in NO_STIMULI
     ]
     varying = [signal for signal in stimuli if np.ptp(np.asarray(signal.values)) > 0]
-    series = _series(file, notify)
+    series, lights = _series(file, notify), _lights(file)
     if names is not None:
-        return with_behaviour(recording, choose([*series, *_light(file, recording), *varying], names), notify=notify)
-    usual = [signal for signal in series if USUAL.search(signal.name) and not NOT_FILTERED.search(signal.name)]
-    if unused := [signal.name for signal in series if signal not in usual]:
-        notify(f"Behaviour left out: {', '.join(unused)}; name it to read it (--behaviour).")
-    return with_behaviour(recording, [*usual, *_light(file, recording), *varying], notify=notify)
+        chosen = choose([*series, *lights, *varying], names)
+    else:
+        usual = [signal for signal in series if USUAL.search(signal.name) and not NOT_FILTERED.search(signal.name)]
+        if unused := [signal.name for signal in series if signal not in usual]:
+            notify(f"Behaviour left out: {', '.join(unused)}; name it to read it (--behaviour).")
+        chosen = [*usual, *lights, *varying]
+    signals = [_in_steps(signal, recording, notify) if signal in lights else signal for signal in chosen]
+    return with_behaviour(recording, signals, notify=notify)
 
 
-def _light(file: NWBFile, recording: Recording) -> list[Signal]:
+def _lights(file: NWBFile) -> list[Signal]:
     """Optogenetic stimulation."""
     from pynwb.ogen import OptogeneticSeries
 
     lights = [series for series in file.stimulus.values() if isinstance(series, OptogeneticSeries)]
-    return [_averaged(Signal(series.name, times_of(series), InUnits(series)), recording) for series in lights]
+    return [Signal(series.name, times_of(series), InUnits(series)) for series in lights]
 
 
-def _averaged(signal: Signal, recording: Recording) -> Signal:
-    """The mean of a finely sampled signal in each step, NaN without samples; interpolation would miss short pulses."""
-    times_s, values = np.asarray(signal.times_s, float), np.asarray(signal.values, float)
-    steps_s = np.diff(times_s)
-    if len(times_s) != len(values) or not len(steps_s) or steps_s.min() < 0 or np.median(steps_s) > recording.dt_s / 2:
-        return signal
+def _in_steps(light: Signal, recording: Recording, notify: Notify) -> Signal:
+    """The mean of light in each step, as interpolation would miss short pulses.
+
+    Light that is sampled finely is averaged; a value that comes irregularly or seldom holds until the next.
+    """
+    times_s, values = np.asarray(light.times_s, float).reshape(-1), np.asarray(light.values, float)
+    if len(times_s) != len(values) or not np.isfinite(times_s).any():
+        return light
+    timed = np.flatnonzero(np.isfinite(times_s))
+    order = timed[np.argsort(times_s[timed], kind="stable")]
+    times_s, values = times_s[order], values[order]
+    if _sampled_finely(times_s, recording):
+        mean = _averaged(times_s, values, recording)
+    else:
+        notify(f"{light.name}: each value holds until the next one, and there is no light before the first.")
+        columns = values.reshape(len(values), -1).T
+        mean = np.column_stack([_held(times_s, column, recording) for column in columns])
+    return Signal(light.name, recording.activity.times(), mean)
+
+
+def _sampled_finely(times_s: Float64Array, recording: Recording) -> bool:
+    """Whether most steps are of one length, at most half a step of the recording, and fill most of its time."""
+    if len(times_s) < 2:
+        return False
+    steps_s, recorded_s = np.diff(times_s), recording.activity.times()
+    usual_s = np.median(steps_s)
+    regular = np.abs(steps_s - usual_s) <= 0.1 * usual_s
+    most_s = MOSTLY * max(float(np.ptp(times_s)), float(np.ptp(recorded_s)))
+    return bool(usual_s <= recording.dt_s / 2 and regular.mean() > MOSTLY and steps_s[regular].sum() > most_s)
+
+
+def _averaged(times_s: Float64Array, values: Float64Array, recording: Recording) -> Float64Array:
+    """(T, ...) mean of the samples in each step, NaN without any."""
     known = np.isfinite(values)
     zero = np.zeros((1, *values.shape[1:]))
     sums, numbers = (np.concatenate([zero, np.cumsum(part, axis=0)]) for part in (np.where(known, values, 0), known))
     centres_s, half_s = recording.activity.times(), recording.dt_s / 2
     first, stop = (np.searchsorted(times_s, centres_s + sign * half_s - ROUNDING_S) for sign in (-1, 1))
     samples = numbers[stop] - numbers[first]
-    mean = np.divide(sums[stop] - sums[first], samples, out=np.full_like(samples, np.nan), where=samples > 0)
-    return Signal(signal.name, centres_s, mean)
+    return np.divide(sums[stop] - sums[first], samples, out=np.full_like(samples, np.nan), where=samples > 0)
+
+
+def _held(times_s: Float64Array, values: Float64Array, recording: Recording) -> Float64Array:
+    """(T,) mean in each step of what is 0 before the first of (n,) values and from each one the same until the next."""
+    known = np.isfinite(values)
+    centres_s, half_s = recording.activity.times(), recording.dt_s / 2
+    ends_s = times_s[0], max(times_s[-1], centres_s[-1] + half_s)
+    borders_s = np.concatenate([ends_s[:1], times_s[known], ends_s[1:]])
+    integral = np.concatenate([[0.0, 0.0], np.cumsum(np.diff(borders_s)[1:] * values[known])])
+    before, after = (np.interp(centres_s + sign * half_s, borders_s, integral) for sign in (-1, 1))
+    return np.asarray((after - before) / recording.dt_s)
 
 
 def _series(file: NWBFile, notify: Notify) -> list[Signal]:
