@@ -18,7 +18,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from synapsnet.estimator import PARAMETERS, SynapsNet
 from synapsnet.files import check_folder, locked, make_folder, write_text
 from synapsnet.io import read, write_recording
 from synapsnet.io.reader import Notify
-from synapsnet.io.truth import Truth
+from synapsnet.io.truth import Truth, with_truth
 from synapsnet.memmap import blocks
 from synapsnet.printable import printable
 from synapsnet.progress import Progress, unheard
@@ -51,6 +51,12 @@ MODELS: dict[str, dict[str, str]] = {"synapsnet": {}, "synapsnet-independent": {
 SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # added by `validation.scoring`
 OURS = (DESCRIPTION, *SCORED, CHECKPOINT, *MODELS, RECORDING)
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
+ELSEWHERE = "a.u."  # unit of the weights of a truth that was read from a file of its own; simulators know theirs
+# What may differ although the recording is the same, and what to do then.
+OTHER = {
+    "neurons": "another neuron table; resume it with the same one, or fit anew with --overwrite",
+    "truth": "other known connections, or none; resume it without --truth, and give them to `synapsnet score --truth`",
+}
 PACKAGES = ("synapsnet", "torch", "numpy", "scipy", "brian2")
 
 
@@ -69,6 +75,7 @@ class RunDescription(BaseModel):
     precision: Precision = "32-true"
     recording_hash: str
     checksums: dict[str, str] = {}  # SHA-256 of the run's files; older runs lack them
+    known: dict[str, str] = {}  # hashes of what no model depends on, "" for what is not there; older runs lack them
     versions: dict[str, str]
     seconds: dict[str, float] = {}
 
@@ -166,6 +173,7 @@ def fit_run(
         source=printable(source),
         pretrained=None if pretrained is None else str(Path(pretrained).resolve().name),
         recording_hash=_hash(recording),
+        known=_known(recording),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     )
     fabric = launch(device, precision)
@@ -241,14 +249,20 @@ def load_run(folder: str | Path, *, device: Device = "auto") -> Run:
 
 
 def add_truth(folder: str | Path, truth: Truth, *, notify: Notify = lambda line: None) -> None:
-    """Add known connections among its neurons to the recording of a run.
+    """Add known connections among its neurons to the recording of a run, in place of those from elsewhere that it has.
 
     The fitted models do not depend on them. Raises `InputError` as `synapsnet.io.truth.with_truth` does.
     """
     folder = Path(folder)
     description = read_description(folder)
     with locked(folder):
-        _keep_recording(folder, description, read(folder / RECORDING, truth=truth, notify=notify))
+        recording = read(folder / RECORDING, notify=notify)
+        if recording.connectome is not None and recording.connectome.unit == ELSEWHERE:
+            recording = replace(recording, connectome=None)
+        with border(f"{truth.file} cannot be read as known connections; check what it holds"):
+            recording = with_truth(recording, truth, Path(), notify=notify)
+        description.known["truth"] = _known(recording)["truth"]
+        _keep_recording(folder, description, recording)
 
 
 def read_description(folder: Path) -> RunDescription:
@@ -331,6 +345,7 @@ def _remove(folder: Path) -> None:
 
 
 def _keep_recording(folder: Path, description: RunDescription, recording: Recording) -> None:
+    description.checksums.pop(RECORDING, None)  # of the one before, lest an interruption leaves it to the new one
     _describe(folder, description)
     write_recording(recording, folder / RECORDING)
     description.checksums[RECORDING] = _checksum(folder / RECORDING)
@@ -365,6 +380,24 @@ def _require_same(folder: Path, there: RunDescription, wanted: RunDescription) -
                 f"The run in {folder} was started with {name} {value}, not {now.get(name)}; "
                 "resume it with the same options."
             )
+    for what, kept in there.known.items():
+        if wanted.known[what] not in ("", kept):
+            raise InputError(f"The run in {folder} was started with {OTHER[what]}.")
+
+
+def _known(recording: Recording) -> dict[str, str]:
+    """Hashes of the neuron table and of the known connections."""
+    table, truth = recording.neurons.to_csv(index=False), hashlib.sha256()
+    if (connectome := recording.connectome) is not None:
+        edges = connectome.edges
+        truth.update(repr((connectome.signed, connectome.unit)).encode())
+        for array in (edges.post, edges.pre, edges.weight, edges.delay_s, connectome.known):
+            if array is not None:
+                truth.update(np.ascontiguousarray(array).data)
+    return {
+        "neurons": hashlib.sha256(table.encode()).hexdigest(),
+        "truth": "" if connectome is None else truth.hexdigest(),
+    }
 
 
 def _hash(recording: Recording) -> str:

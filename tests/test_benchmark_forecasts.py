@@ -104,13 +104,21 @@ def test_forecasts_have_tables_and_no_page(tmp_path, monkeypatch, capsys):
     table = results({"mean": [10.0, 30.0], "synapsnet": [4.0, 24.0], "var": [5.0, 27.0]})
     unsaid = {"low": 0.0, "high": 0.0, "network_spec": "{}", "observation_spec": "{}", "versions": "{}", "hash": ""}
     write_table(table.assign(**unsaid), tmp_path)
-    for option, code in (("-o", 2), ("--markdown", 0)):
-        monkeypatch.setattr(sys, "argv", ["synapsnet", "leaderboard", str(tmp_path), option, str(tmp_path / "t.md")])
-        if option == "-o":
-            sys.argv[-1] = str(tmp_path / "page.html")
+    pages = {"-o": "page.html", "--figure": "figure.svg", "--curves": "curves.svg"}
+    tables = ["--markdown", str(tmp_path / "t.md")]
+
+    def run(*options: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["synapsnet", "leaderboard", str(tmp_path), *options])
         with pytest.raises(SystemExit) as ended:
             main()
-            raise SystemExit(0)
-        assert (ended.value.code or 0) == code
-    assert "holds forecasts, which have no page" in capsys.readouterr().err
+        return ended.value.code or 0
+
+    for options in ([], *([option, str(tmp_path / name), *tables] for option, name in pages.items())):
+        assert run(*options) == 2
+        told = capsys.readouterr().err
+        assert "holds forecasts, which have tables only" in told
+        assert ("leave out" in told) == bool(options)
+        assert not list(tmp_path.glob("*.svg"))
+        assert not (tmp_path / "t.md").exists()
+    assert run(*tables) == 0
     assert "| mouse | 1 |" in (tmp_path / "t.md").read_text()

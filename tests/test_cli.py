@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -243,8 +244,9 @@ def test_observe_refuses_unusable_options(options, message, refused, files, tmp_
 
 @pytest.mark.parametrize("modality", ["spikes", "calcium"])
 def test_fit_score_report(modality, ok, files, tmp_path):
-    run, page = tmp_path / "run", tmp_path / "report.html"
-    ok("fit", files / f"{modality}.nwb", "-o", run, "--seed", 2, "--device", "cpu", *QUICK)
+    run, page = tmp_path / "a run [r] é", tmp_path / "report.html"
+    printed = ok("fit", files / f"{modality}.nwb", "-o", run, "--seed", 2, "--device", "cpu", *QUICK)
+    assert any(line.endswith(f"Next: synapsnet score '{run}'") for line in printed.splitlines())
     assert not (run / "checkpoint").exists()
     assert "complete" in ok("info", run)
     printed = ok("score", run)
@@ -300,6 +302,15 @@ def test_an_interrupted_fit_resumes_to_the_same_result(ok, command, files, tmp_p
     for name in MODELS:
         file = f"{name}/model.safetensors"
         assert (whole / file).read_bytes() == (resumed / file).read_bytes()
+
+
+def test_a_truth_is_not_stored_for_a_command_that_fails(refused, files, fitted, tmp_path):
+    (tmp_path / "pairs.csv").write_text("pre,post\n0,1\n")
+    refused("score", fitted, "--truth", tmp_path / "pairs.csv")  # a simulation knows its own
+    run = json.loads((fitted / "run.json").read_text())
+    (fitted / "recording.nwb").unlink()
+    assert "did you mean 'glm'" in refused("score", fitted, "--truth", tmp_path / "pairs.csv", "--against", "glmm")
+    assert json.loads((fitted / "run.json").read_text()) == run
 
 
 def test_a_run_is_not_overwritten_by_accident(ok, refused, files, fitted, tmp_path):
@@ -467,9 +478,16 @@ def test_real_recordings(ok, real_data, tmp_path):
     assert scores["edge_density"] is None
 
 
-def test_demo(ok, tmp_path, small_simulation):
+def test_demo(ok, command, tmp_path, small_simulation, monkeypatch):
     assert small_simulation.n_neurons == 20  # compiled already
-    printed = ok("demo", "--neurons", 20, "--duration", 30, "--output", tmp_path / "demo")
+    demo = ["demo", "--neurons", 20, "--duration", 30, "--output", tmp_path / "demo"]
+    with monkeypatch.context() as patched:
+        patched.setattr(synapsnet.training, "_save", Mock(side_effect=KeyboardInterrupt))
+        code, printed = command(*demo)
+    assert code == 130
+    assert "`synapsnet demo` with the same options starts again" in printed
+    assert "--resume" not in printed
+    printed = ok(*demo)
     report = tmp_path / "demo" / "report.html"
     assert str(report) in printed.replace("\n", "")
     assert report.stat().st_size > 1e6

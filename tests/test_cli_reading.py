@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from synapsnet.cli import main
+from reports.tables import Row, Table
+from synapsnet.cli import console, main
+from synapsnet.cli.console import print_scores
 from synapsnet.cli.reading import Reading
 from synapsnet.errors import InputError
 from synapsnet.io import write_recording
@@ -51,6 +55,32 @@ def test_info_of_a_url_has_the_url_itself_above_it(info, monkeypatch):
     code, printed = info("http://127.0.0.1:1/session.nwb")
     assert code == 2
     assert printed.startswith("http://127.0.0.1:1/session.nwb reader nwb")
+
+
+def test_names_are_shown_as_they_are_whatever_brackets_they_have(info, tmp_path):
+    folder = tmp_path / "sess[" / "rec]"
+    folder.mkdir(parents=True)
+    values = np.random.default_rng(0).poisson(2.0, (400, 3))
+    recording = Recording.from_array(
+        values, 0.1, "spikes", behaviour=values[:, :2], behaviour_names=["speed [cm/s]", "rate [/s]"]
+    )
+    write_recording(recording, folder / "x.nwb")
+    code, printed = info(folder / "x.nwb")
+    assert code == 0
+    assert "sess[/rec]/x.nwb" in printed
+    assert "speed [cm/s], rate [/s]" in printed
+
+
+def test_scores_and_progress_are_shown_as_they_are(monkeypatch, capsys):
+    print_scores(Table("skill of [/r]", (), [Row("mine", "pkg:[red]Mine[/]", [])]), "method")
+    printed = capsys.readouterr().out
+    assert "skill of [/r]" in printed
+    assert "pkg:[red]Mine[/]" in printed
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(console, "ERR", terminal)
+    with console.progress() as steps:
+        steps("fitting [/r]", 0.5)
+    assert "fitting [/r]" in terminal.file.getvalue()
 
 
 def test_every_flag_reaches_the_reader(info, counts):

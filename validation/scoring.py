@@ -73,7 +73,7 @@ def score_run(
     InputError
         If a method is not known, or the folder holds no complete run.
     """
-    entries = {name: _comparator(name) for name in (STANDARD if against is None else against)}
+    entries = {name: find_comparator(name) for name in (STANDARD if against is None else against)}
     run = load_run(folder, device=device)
     check_folder(run.folder)
     with locked(run.folder):
@@ -81,7 +81,8 @@ def score_run(
     return load_results(run)
 
 
-def _comparator(name: str) -> Entry:
+def find_comparator(name: str) -> Entry:
+    """The method of this name that SynapsNet is to be compared with; InputError if there is none."""
     if name in (*MODELS, *REFERENCES):  # they are scored anyway
         raise unknown_name("method", name, comparators())
     return find_entry(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +12,7 @@ from synapsnet.cli.assess import assess
 from synapsnet.cli.assignments import settings_of_fit
 from synapsnet.cli.benchmark import baseline_compare, baseline_save, benchmark, leaderboard
 from synapsnet.cli.check import check
-from synapsnet.cli.console import OUT, complain, notify, print_scores, progress
+from synapsnet.cli.console import complain, line, notify, print_scores, progress, say
 from synapsnet.cli.datasets import datasets
 from synapsnet.cli.edges import edges
 from synapsnet.cli.flags import Device, Output, RunFolder, Seed
@@ -24,6 +24,7 @@ from synapsnet.files import check_folder, check_output, locked, make_folder
 from synapsnet.processes import sizes
 
 if TYPE_CHECKING:
+    from synapsnet.recording import Recording
     from validation.metrics.results import RunResults
 
 app = typer.Typer(
@@ -102,33 +103,38 @@ def fit(
 
     from synapsnet.io import read
     from synapsnet.io.nwb_file import name_of
-    from synapsnet.run import fit_run, load_run
     from synapsnet.settings import Settings
 
     settings = Settings(**settings_of_fit(seed, epochs, setting))
     data = read(recording, notify=notify, **reading.keywords())
     try:
-        with progress() as steps, warnings.catch_warnings():
-            warnings.showwarning = lambda warning, *_: notify(str(warning))
-            fit_run(
-                data,
-                output,
-                settings=settings,
-                device=device,
-                precision=precision,
-                test_fraction=test_fraction,
-                source=name_of(recording),
-                pretrained=pretrained,
-                resume=resume,
-                overwrite=overwrite,
-                progress=steps,
-            )
+        _fit(
+            data,
+            output,
+            settings=settings,
+            device=device,
+            precision=precision,
+            test_fraction=test_fraction,
+            source=name_of(recording),
+            pretrained=pretrained,
+            resume=resume,
+            overwrite=overwrite,
+        )
     except KeyboardInterrupt:
         complain("Interrupted. `synapsnet fit` with the same options and --resume continues to the same result.")
         raise typer.Exit(130) from None
+
+
+def _fit(data: Recording, output: Path, **options: Any) -> None:
+    """Fit a run with the options of `fit_run`, and say what was found."""
+    from synapsnet.run import fit_run, load_run
+
+    with progress() as steps, warnings.catch_warnings():
+        warnings.showwarning = lambda warning, *_: notify(str(warning))
+        fit_run(data, output, progress=steps, **options)
     connectivity = load_run(output).models["synapsnet"].connectivity_
     verdict = f" {connectivity.verdict()}" if connectivity.standard_error is not None else ""
-    OUT.print(f"Fitted: {output}.{verdict} Next: synapsnet score {output}", markup=False)
+    say(f"Fitted: {output}.{verdict} Next: {line('score', output)}")
 
 
 @app.command()
@@ -155,11 +161,13 @@ def score(
     - `synapsnet score run/ --truth connections.csv`
     """
     from validation.methods import find_methods_in
-    from validation.scoring import score_run
+    from validation.scoring import find_comparator, score_run
 
     find_methods_in(Path.cwd())
-    add_truth_of(run, truth, orientation, truth_read)
     names = None if against is None else [name.strip() for name in against.split(",") if name.strip()]
+    for name in names or ():
+        find_comparator(name)  # before the truth is stored
+    add_truth_of(run, truth, orientation, truth_read)
     with progress() as steps:
         results = score_run(run, against=names, seed=seed, device=device, progress=steps)
     _print_scores(results)
@@ -183,7 +191,7 @@ def report(
     check_output(output, ".html")
     loaded = [load_run(run, device="cpu") for run in runs]
     write_report([load_results(run) for run in loaded], output, title, [load_details(run) for run in loaded])
-    OUT.print(f"Report: {output.resolve()}", markup=False, soft_wrap=True)
+    say(f"Report: {output.resolve()}")
 
 
 app.command()(info)
@@ -201,19 +209,27 @@ def demo(
 
     Example: `synapsnet demo --seed 1 -o demo`
     """
+    from synapsnet.io import read
+    from synapsnet.settings import Settings
+
     check_folder(output)
     make_folder(output)
     simulation = output / "simulation.nwb"
-    simulate(simulation, duration=duration, seed=seed, parameter=[f"n_neurons={neurons}"])
     runs = []
     modalities: tuple[Literal["spikes", "calcium"], ...] = ("spikes", "calcium")
-    for modality in modalities:
-        recording, run = output / f"{modality}.nwb", output / modality
-        observe(simulation, recording, modality, seed)
-        fit(recording, run, seed, device, overwrite=True)
-        score(run, seed=seed, device=device)
-        runs.append(run)
-    report(runs, output / "report.html", "SynapsNet demo: one network, recorded as spikes and as calcium")
+    try:
+        simulate(simulation, duration=duration, seed=seed, parameter=[f"n_neurons={neurons}"])
+        for modality in modalities:
+            recording, run = output / f"{modality}.nwb", output / modality
+            observe(simulation, recording, modality, seed)
+            options = {"settings": Settings(seed=seed), "device": device, "source": recording.name}
+            _fit(read(recording, notify=notify), run, overwrite=True, **options)
+            score(run, seed=seed, device=device)
+            runs.append(run)
+        report(runs, output / "report.html", "SynapsNet demo: one network, recorded as spikes and as calcium")
+    except KeyboardInterrupt:
+        complain("Interrupted. `synapsnet demo` with the same options starts again; a finished simulation is kept.")
+        raise typer.Exit(130) from None
 
 
 for command in (assess, edges, check, pretrain, benchmark, leaderboard):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from synapsnet.cli.console import OUT, complain, notify, progress
-from synapsnet.cli.reading import Orientation, TruthFile, TruthRead, add_truth_of
+from synapsnet.cli.console import complain, line, notify, progress, say
 
 if TYPE_CHECKING:
     from validation.assessment.results import Assessment
@@ -32,9 +31,6 @@ def assess(
     ] = 2.0,
     seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=2**31 - 1)] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Device to compute on.")] = "auto",
-    truth: TruthFile = None,
-    orientation: Orientation = None,
-    truth_read: TruthRead = None,
 ) -> None:
     """Find out how far a run's connectivity can be believed. Prints findings with numbers, then warnings.
 
@@ -44,7 +40,6 @@ def assess(
     - **Forecasts**: do connections improve them? Needs a scored run.
     - **Prior knowledge** in the neuron table: cell types, spike widths, positions, areas.
     - **Light**: are responses to optogenetic stimulation predicted?
-    - **Known connections**, if the run has them or `--truth` gives them: what was recovered, and what was expected?
 
     What to expect is printed first, within seconds; connectivity is then inferred ten times, from parts of the
     recording. If no stored simulation is like it, networks are simulated for it, and each narrows the intervals. It may
@@ -57,7 +52,6 @@ def assess(
     """
     from validation.assessment.assess import ASSESSMENT, assess_run, load_assessment
 
-    add_truth_of(run, truth, orientation, truth_read)
     try:
         with progress() as steps:
             assessed = assess_run(
@@ -75,8 +69,8 @@ def assess(
         complain(f"Interrupted; what is known so far is in {run / ASSESSMENT}. The same command continues.")
         raise typer.Exit(130) from None
     _say(assessed)
-    then = "" if "forecasts" in assessed.skipped else f". Next: synapsnet report {run}"
-    OUT.print(f"Assessed: {run / ASSESSMENT}{then}", markup=False, soft_wrap=True)
+    then = "" if "forecasts" in assessed.skipped else f". Next: {line('report', run)}"
+    say(f"Assessed: {run / ASSESSMENT}{then}")
 
 
 def _say(assessed: Assessment) -> None:
@@ -84,6 +78,6 @@ def _say(assessed: Assessment) -> None:
     from validation.assessment.findings import findings
 
     for sentence in findings(assessed):
-        OUT.print(f"- {sentence}", markup=False, soft_wrap=True)
+        say(f"- {sentence}")
     for sentence in warnings(assessed):
-        OUT.print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
+        say(f"! {sentence}", style="yellow")

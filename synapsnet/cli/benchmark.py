@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synapsnet.cli.console import OUT, complain, notify, print_scores, progress
+from synapsnet.cli.console import complain, line, notify, print_scores, progress, say
 from synapsnet.errors import InputError
 from synapsnet.files import check_folder, check_output, make_folder, write_text
-from synapsnet.wording import counted
+from synapsnet.wording import counted, listed
 
 if TYPE_CHECKING:
     from reports.leaderboard import Leaderboard
@@ -77,16 +77,18 @@ def benchmark(
         complain("Interrupted. `synapsnet benchmark` with the same options continues where it stopped.")
         raise typer.Exit(130) from None
     if is_of_forecasts(results):
-        OUT.print(forecast_tables(results), markup=False, soft_wrap=True)
-        OUT.print(f"Results: {output}.", markup=False, soft_wrap=True)
+        say(forecast_tables(results))
+        say(f"Results: {output}.")
         return
     _print(ranked(results))
-    OUT.print(f"Results: {output}. Next: synapsnet leaderboard {output}", markup=False, soft_wrap=True)
+    say(f"Results: {output}. Next: {line('leaderboard', output)}")
 
 
 def leaderboard(
     results: Results = Path("results"),
-    output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("leaderboard.html"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="HTML page to write; default: leaderboard.html.")
+    ] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Write a figure of scores by setting and against cost: .svg, .png or .pdf.")
     ] = None,
@@ -111,7 +113,8 @@ def leaderboard(
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.table import read_table
 
-    check_output(output, ".html")
+    page = output or Path("leaderboard.html")
+    check_output(page, ".html")
     for drawn in (figure, curves):
         if drawn is not None:
             check_output(drawn, *FIGURE_SUFFIXES)
@@ -119,15 +122,18 @@ def leaderboard(
         check_output(markdown, ".md")
     table = read_table(results, notify=notify)
     if is_of_forecasts(table):
-        if markdown is None:
+        given = {"--output": output, "--figure": figure, "--curves": curves}
+        unused = [name for name, path in given.items() if path is not None]
+        if unused or markdown is None:
             raise InputError(
-                f"{results} holds forecasts, which have no page; write tables instead: --markdown FILE.md."
+                f"{results} holds forecasts, which have tables only, no page and no figures; "
+                f"{f'leave out {listed(unused)}, and ' if unused else ''}give --markdown FILE.md."
             )
         write_text(markdown, forecast_tables(table))
-        OUT.print(f"Tables: {markdown.resolve()}", markup=False, soft_wrap=True)
+        say(f"Tables: {markdown.resolve()}")
         return
     board = ranked(table)
-    write_page(board, output)
+    write_page(board, page)
     if figure is not None:
         write_figure(board, figure)
     if curves is not None:
@@ -138,8 +144,8 @@ def leaderboard(
     if board.differences is not None:
         print_scores(board.differences, "setting", intervals=True)
     for lost in board.losses:
-        OUT.print(f"{lost.caption}. {lost.verdict}", markup=False, soft_wrap=True)
-    OUT.print(f"Leaderboard: {output.resolve()}", markup=False, soft_wrap=True)
+        say(f"{lost.caption}. {lost.verdict}")
+    say(f"Leaderboard: {page.resolve()}")
 
 
 def baseline_save(
@@ -160,7 +166,7 @@ def baseline_save(
     made = make_baseline(read_table(results), method)
     make_folder(folder)
     save_baseline(made, path)
-    OUT.print(f"Baseline: {method} in {counted(len(made.settings), 'setting')}, {path}", markup=False)
+    say(f"Baseline: {method} in {counted(len(made.settings), 'setting')}, {path}")
 
 
 def baseline_compare(
@@ -179,7 +185,7 @@ def baseline_compare(
     worse = [change for change in changes if change.worse]
     for change in worse:
         complain(f"worse, {change}")
-    OUT.print(f"{counted(len(changes), 'score')} compared with {name}, {len(worse)} significantly worse.", markup=False)
+    say(f"{counted(len(changes), 'score')} compared with {name}, {len(worse)} significantly worse.")
     if worse:
         raise typer.Exit(1)
 
@@ -194,7 +200,7 @@ def _baseline(folder: Path, name: str) -> Path:
 def _print(board: Leaderboard) -> None:
     print_scores(board.standing, "method", fields=IN_TERMINAL, intervals=True)
     if board.verdict:
-        OUT.print(board.verdict, markup=False, soft_wrap=True)
+        say(board.verdict)
     print_scores(next(iter(board.by_setting.values())), "setting", intervals=True)
     for failure in board.failures.itertuples():
         notify(f"{failure.method} on {failure.setting}, seeds: {failure.seeds}: {failure.status}, {failure.reason}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from synapsnet.cli.console import OUT
+from synapsnet.cli.console import OUT, say
 
 STYLES = {"passed": "green", "failed": "red", "skipped": "dim"}
 
@@ -32,10 +32,10 @@ def check(
         results.append(result)
         OUT.print(f"[{STYLES[result.outcome]}]{result.outcome:7}[/]", end=" ")
         OUT.print(f"{result.modality:7} {result.level:6} {result.name}", markup=False, end="")
-        OUT.print(f": {result.message}" if result.message else "", markup=False, soft_wrap=True)
+        say(f": {result.message}" if result.message else "")
     lacking = [result for result in results if result.outcome == "failed"]
     wrong = [result for result in lacking if result.level == "must"]
     passed = sum(result.outcome == "passed" for result in results)
-    OUT.print(f"{passed} of {len(results)} passed; {len(lacking)} failed, of which {len(wrong)} are a must.")
+    say(f"{passed} of {len(results)} passed; {len(lacking)} failed, of which {len(wrong)} are a must.")
     if wrong or not passed:
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,11 @@ class _Safe(Console):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
+def plain(text: str, style: str = "") -> Text:
+    """Text that is shown as it is: rich reads brackets in a string as markup, and names come from files."""
+    return Text(printable(text), style)
+
+
 def printable_text(renderable: RenderableType) -> RenderableType:
     """Text made printable as a whole, because line breaks and styles may split an address from its secrets."""
     return printable(renderable) if isinstance(renderable, str) else renderable
@@ -55,6 +61,16 @@ def complain(sentence: str) -> None:
 def notify(sentence: str) -> None:
     """Print what was assumed, dropped or done."""
     ERR.print(sentence, style="yellow" if sentence.startswith("Warning:") else "dim", markup=False)
+
+
+def say(sentence: str, style: str = "") -> None:
+    """Print a result on a line of its own, which a terminal wraps and a pipe does not."""
+    OUT.print(sentence, style=style, markup=False, soft_wrap=True)
+
+
+def line(*words: object) -> str:
+    """A command of ours as it is typed, whatever the names of the files."""
+    return shlex.join(["synapsnet", *map(str, words)])
 
 
 class Steps:
@@ -90,7 +106,7 @@ class Steps:
 @contextmanager
 def progress() -> Iterator[Steps]:
     """Show progress bars on a terminal, plain lines elsewhere."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as bars:
         steps = Steps(bars)
         yield steps
@@ -99,16 +115,16 @@ def progress() -> Iterator[Steps]:
 
 def facts(title: str, values: dict[str, str]) -> None:
     """Print facts by name."""
-    table = Table(title=title, show_header=False, box=None, title_justify="left", title_style="bold")
+    table = Table(title=plain(title, "bold"), show_header=False, box=None, title_justify="left")
     for name, value in values.items():
-        table.add_row(name, value)
+        table.add_row(plain(name), plain(value))
     OUT.print(table)
 
 
 def print_scores(scores: Scores, rows: str, *, fields: Sequence[str] | None = None, intervals: bool = False) -> None:
     """Print a table of a report; `rows` says what its rows are, `fields` which metrics are shown (default all)."""
     shown = [k for k, metric in enumerate(scores.columns) if fields is None or metric.field in fields]
-    table = Table(title=scores.caption, title_justify="left", title_style="bold")
+    table = Table(title=plain(scores.caption, "bold"), title_justify="left")
     table.add_column(rows, overflow="fold")
     for k in shown:
         table.add_column(scores.columns[k].name, justify="right")
@@ -116,5 +132,5 @@ def print_scores(scores: Scores, rows: str, *, fields: Sequence[str] | None = No
         texts = [Text(row.cells[k].text, "bold" if row.cells[k].best else "") for k in shown]
         if intervals:
             texts = [text.append(f"\n{row.cells[k].interval}", "dim") for k, text in zip(shown, texts, strict=True)]
-        table.add_row(row.label, *texts)
+        table.add_row(plain(row.label), *texts)
     OUT.print(table)

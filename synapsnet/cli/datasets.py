@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synapsnet.cli.console import OUT, complain, facts, notify, progress
+from synapsnet.cli.console import complain, facts, line, notify, progress, say
 from synapsnet.wording import counted
 
 datasets = typer.Typer(invoke_without_command=True)
@@ -54,10 +54,10 @@ def list_dataset_files(name: Name) -> None:
 
     listing = list_files(find_dataset(name))
     for file in listing.files:
-        OUT.print(f"{file.size / 1e6:12,.1f} MB  {file.path}", markup=False, soft_wrap=True)
+        say(f"{file.size / 1e6:12,.1f} MB  {file.path}")
     total = sum(file.size for file in listing.files) / 1e9
     n_files = counted(len(listing.files), "file")
-    OUT.print(f"{n_files}, {total:,.1f} GB; licence: {listing.licence or 'not stated'}.", markup=False)
+    say(f"{n_files}, {total:,.1f} GB; licence: {listing.licence or 'not stated'}.")
 
 
 @datasets.command("fetch")
@@ -84,4 +84,4 @@ def fetch_dataset(
         complain("Interrupted. The same command continues where it stopped.")
         raise typer.Exit(130) from None
     for path in fetched:
-        OUT.print(f"Fetched: {path}. Next: synapsnet info {path}", markup=False, soft_wrap=True)
+        say(f"Fetched: {path}. Next: {line('info', path)}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synapsnet.cli.console import OUT, notify
+from synapsnet.cli.console import notify, say
 from synapsnet.files import check_folder
 
 
@@ -59,4 +59,4 @@ def edges(
             f"{few} of {fitted.recording.n_neurons} neurons have too few spikes, or spikes in one part of the time "
             f"only, to say anything about their connections: `little_data` in {EDGES} marks these pairs."
         )
-    OUT.print(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}", markup=False, soft_wrap=True)
+    say(f"Wrote {', '.join(str(output / name) for name in (EDGES, GRAPH, NWB))}")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from synapsnet.cli.assignments import settings_of_fit
-from synapsnet.cli.console import OUT, notify, progress
+from synapsnet.cli.console import line, notify, progress, say
 from synapsnet.cli.reading import Reading, reads_recording
 from synapsnet.errors import InputError
 from synapsnet.files import check_folder, locked, make_folder
@@ -29,6 +29,8 @@ def pretrain(
     reading: Reading,
 ) -> None:
     """Fit several recordings together, with one decoder that other recordings can reuse.
+
+    It cannot be resumed: after an interruption remove its folder, and give the same command again.
 
     Examples
     --------
@@ -55,4 +57,4 @@ def pretrain(
                 **settings | changed,
             )
             models[0].save(output / name)  # all models have the same decoder
-    OUT.print(f"Pretrained: {output}. Next: synapsnet fit REC --pretrained {output} -o run/", markup=False)
+    say(f"Pretrained: {output}. Next: {line('fit', 'REC', '--pretrained', output, '-o', 'run/')}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from synapsnet.cli.assignments import nested
-from synapsnet.cli.console import OUT, facts, notify, progress
+from synapsnet.cli.console import OUT, facts, notify, progress, say
 from synapsnet.cli.flags import Output, Seed
 from synapsnet.cli.info import info
 from synapsnet.cli.reading import Reading, reads_recording
@@ -105,7 +105,7 @@ def simulate(
             ):
                 write_simulation(simulated, output.with_name(output.name.replace("{seed}", str(seed + k))))
                 steps("simulating", (k + 1) / seeds)
-        OUT.print(f"Wrote {seeds} simulations: {output}", markup=False)
+        say(f"Wrote {seeds} simulations: {output}")
         return
     with progress() as steps:
         simulation = simulators.simulate(
@@ -119,7 +119,7 @@ def simulate(
             write_preview(simulation, preview, beside=real)
     info(output)
     if preview is not None:
-        OUT.print(f"Preview: {preview.resolve()}", markup=False, soft_wrap=True)
+        say(f"Preview: {preview.resolve()}")
 
 
 def observe(
@@ -231,4 +231,4 @@ def export(
 
     check_folder(output)
     write_sonata(read_simulation(simulation), output)
-    OUT.print(f"SONATA: {output}", markup=False)
+    say(f"SONATA: {output}")
