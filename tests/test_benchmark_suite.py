@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import textwrap
 from itertools import pairwise
 from pathlib import Path
@@ -134,6 +135,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "common.py").write_text("class Base:\n    def infer(self, recording): ...\n")
     (folder / "other.py").write_text("class Base:\n    def infer(self, recording): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
+    sources._source.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ownmethods"]:  # of another test
+        del sys.modules[name]
     return folder
 
 
@@ -152,6 +156,33 @@ def test_a_changed_method_changes_its_own_keys_only(package: Path):
     (package / "common.py").write_text("class Base:\n    def infer(self, recording): return None\n")
     assert not set(keys(one)) & set(changed)
     assert (keys(two), keys("var")) == before[1:]
+
+
+def test_a_calibrated_method_has_the_keys_of_the_method_that_it_calibrates(package: Path):
+    before = keys("ownmethods.one:One+calibrated")
+    assert not set(before) & set(keys("ownmethods.one:One"))
+    (package / "common.py").write_text("class Base:\n    def infer(self, recording): return None\n")
+    assert not set(keys("ownmethods.one:One+calibrated")) & set(before)
+
+
+def test_what_a_method_has_learned_is_part_of_its_key(package: Path):
+    before = keys("ownmethods.one:One"), keys("ownmethods.two:Two")
+    (package / "one.npz").write_bytes(b"weights")
+    first = keys("ownmethods.one:One")
+    (package / "one.npz").write_bytes(b"others")
+    assert len({*before[0], *first, *keys("ownmethods.one:One")}) == 12
+    assert keys("ownmethods.two:Two") == before[1]
+    assert (Path(sources.__file__).parents[1] / "methods" / "correlogram_network.npz").is_file()
+
+
+def test_an_optional_package_counts_where_it_is_imported(package: Path, monkeypatch: pytest.MonkeyPatch):
+    (package / "one.py").write_text("class One:\n    def infer(self, recording):\n        import nemos\n")
+    before = keys("ownmethods.one:One"), keys("var")
+    for number in ("0.1", ""):  # another version, and none
+        monkeypatch.setattr(sources, "_optional_version", lambda package, number=number: number)
+        assert not set(keys("ownmethods.one:One")) & set(before[0])
+        assert keys("var") == before[1]
+        assert ("nemos" in sources.versions()) == bool(number)
 
 
 def test_bounds_have_keys_of_their_own_code():
