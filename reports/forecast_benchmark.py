@@ -19,11 +19,6 @@ VARIANT = f"{MODEL}-"  # how the names of SynapsNet's ablations begin
 UNITS = ("network", "observation", "seed")
 
 
-def is_of_forecasts(results: pd.DataFrame) -> bool:
-    """Whether a table of results is of a suite of forecasts."""
-    return bool(results["metric"].str.startswith("skill_", na=False).any())
-
-
 def forecast_tables(results: pd.DataFrame) -> str:
     """Skill over the mean by recording and horizon, then by how much SynapsNet is ahead over all recordings.
 

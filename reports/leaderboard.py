@@ -35,10 +35,12 @@ from synapsnet.files import atomic_path, write_text
 from validation.benchmark.curves import Curve, curves
 from validation.benchmark.ranking import (
     CEILING,
+    RANKED,
     averages,
     balanced,
     cases,
     contestants,
+    defined,
     failures,
     lead,
     ranks,
@@ -66,16 +68,15 @@ class Leaderboard:
     by_setting : dict of metric -> Table
         Settings by methods.
     differences : Table, optional
-        Settings by methods: AUPRC less that of SynapsNet, or of the first where that took no part. None for
-        a single method.
+        Settings by methods: AUPRC less that of SynapsNet, or of the first where that took no part. None as `lead`.
     curves : list of Curve
         What varies by itself, see `validation.benchmark.curves`.
     losses : list of LossTable
-        For each curve what is lost along it; empty for a single method.
+        For each curve what is lost along it; empty where `lead` is None.
     failures : DataFrame
         See `validation.benchmark.ranking.failures`.
     lead : DataFrame, optional
-        See `validation.benchmark.ranking.lead`; None for a single method.
+        See `validation.benchmark.ranking.lead`; None for a single method, and where nothing is connected.
     """
 
     results: pd.DataFrame
@@ -90,7 +91,7 @@ class Leaderboard:
 
     @property
     def verdict(self) -> str:
-        """Who leads, and over whom by more than chance; empty for a single method."""
+        """Who leads, and over whom by more than chance; empty where nothing is ranked."""
         if self.lead is None:
             return ""
         ahead = self.lead.loc[self.lead["p_holm"] < LEVEL, "other"]
@@ -110,7 +111,7 @@ def leaderboard(results: pd.DataFrame) -> Leaderboard:
         raise InputError(f"No case of the benchmark succeeded, so there is nothing to rank; first reason: {reason}.")
     fair = balanced(results)
     methods = list(dict.fromkeys(contestants(results)["method"]))
-    ranking = ranks(fair) if len(methods) > 1 else None
+    ranking = ranks(fair) if len(methods) > 1 and len(defined(contestants(fair), RANKED)) else None
     ordered = methods if ranking is None else ranking["method"].tolist()
     labels = {method: label(method) for method in ordered}
     labels |= {method: f"{label(method)} (bound)" for method in BOUNDS if (results["method"] == method).any()}

@@ -28,8 +28,8 @@ from validation.metrics.results import Estimate
 RANK = Metric(
     "rank",
     "rank",
-    "By mean AUPRC over all networks and seeds, a failed case counting as 0; the interval is that of the rank if other "
-    "ones had been drawn.",
+    "By mean AUPRC over all connected networks and seeds, a failed case counting as 0; the interval is that of the "
+    "rank if other ones had been drawn.",
     lower_is_better=True,
 )
 OF_CEILING = Metric(
@@ -45,8 +45,8 @@ FAILED = Metric("failed", "failed", "Cases in which it raised, ran out of time o
 AHEAD = Metric(
     "difference",
     "ahead by",
-    "How much more AUPRC the first method has, on average over networks and seeds, a failed case counting as 0; the "
-    "interval is of this pair alone.",
+    "How much more AUPRC the first method has, on average over connected networks and seeds, a failed case counting as "
+    "0; the interval is of this pair alone.",
     lower_is_better=True,
 )
 P_VALUE = Metric(

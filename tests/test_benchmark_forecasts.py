@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from reports.forecast_benchmark import forecast_tables, is_of_forecasts
+from reports.forecast_benchmark import forecast_tables
 from synapsnet.cli import main
 from synapsnet.errors import InputError
 from validation.benchmark.case import measure
 from validation.benchmark.forecasts import HORIZONS, skills
 from validation.benchmark.sources import case_key, versions
-from validation.benchmark.suite import Suite, load_suite
-from validation.benchmark.table import tidy, write_table
+from validation.benchmark.subprocess import Outcome, Score
+from validation.benchmark.suite import Case, Suite, load_suite
+from validation.benchmark.table import is_of_forecasts, read_earlier, tidy, write_table
 
 SUITE = {
     "task": "forecasts",
@@ -53,6 +54,19 @@ def test_forecasters_are_scored_on_the_same_held_out_steps(folder):
         direct = table[(table["method"] == "ar") & (table["metric"] == f"skill_{h}")]["value"]
         assert found.loc[("ar", h), "skill"] == pytest.approx(direct.item(), rel=1e-6)  # both ways of scoring
     assert found.loc[("copy-last", 16), "low"] > 0.3
+
+
+def test_forecasts_do_not_replace_connectivity_in_a_folder(tmp_path):
+    def case(task: str) -> Case:
+        setting = {"network": {"name": "lif-random"}, "observation": {"as": "spikes"}}
+        return Case(network_label="a", observation_label="b", **setting, method="var", seed=1, task=task)
+
+    for task, metric, other in (("forecasts", "skill_1", "connectivity"), ("connectivity", "auprc", "forecasts")):
+        outcome = Outcome(status="ok", scores=[Score(metric=metric, value=0.5, low=0.4, high=0.6)])
+        write_table(tidy([(case(task), "key", outcome)], {}), tmp_path)
+        assert len(read_earlier(tmp_path, [case(task)])) == 1
+        with pytest.raises(InputError, match=f"holds results of the task '{task}'; give another folder"):
+            read_earlier(tmp_path, [case(other)])
 
 
 def test_a_method_that_does_not_forecast_is_refused(folder):

@@ -27,7 +27,7 @@ from validation.benchmark.ranking import (
     scores,
     shares_of_ceiling,
 )
-from validation.benchmark.table import COLUMNS, RESULTS, write_table
+from validation.benchmark.table import COLUMNS, RESULTS, read_table, write_table
 
 BOUNDED = ("ceiling", "var", "oracle", "glm", "random")
 BROKEN = {("shared", "long", "var", 2): "ValueError: <b>no</b>", ("shared", "long", "var", 3): "ValueError: <b>no</b>"}
@@ -112,6 +112,29 @@ def test_many_seeds_make_a_lead_significant():
 def test_a_failure_counts_as_nothing_found_in_comparisons_too():
     found = row(lead(results({("shared", "long", "glm", 1): "ValueError"})), other="glm")
     assert (found["n"], found["difference"]) == (6, pytest.approx((0.79 + 5 * 0.1) / 6))
+
+
+def without_connections(table: pd.DataFrame, network: str) -> pd.DataFrame:
+    """The same results, of which this network has no connections: AUPRC is undefined."""
+    return table.assign(value=table["value"].mask((table["network"] == network) & (table["metric"] == "auprc")))
+
+
+def test_recordings_without_connections_do_not_count():
+    table = without_connections(results(), "shared")
+    assert set(ranks(table)["n"]) == {3}
+    found = row(lead(table), other="glm")
+    assert (found["n"], found["difference"]) == (3, pytest.approx(0.1))
+    failing = {("shared", "long", "var", seed): "ValueError" for seed in (1, 2, 3)}
+    pd.testing.assert_frame_equal(ranks(without_connections(results(failing), "shared")), ranks(table))
+    none = without_connections(without_connections(results(), "shared"), "random")
+    assert leaderboard(none).lead is None and "VAR, ridge" in render(leaderboard(none))
+
+
+def test_a_case_in_several_files_is_taken_whole_from_the_first(tmp_path):
+    broken = results({("random", "long", "glm", 1): "ValueError"})
+    broken.to_parquet(tmp_path / "a.parquet")
+    results().to_parquet(tmp_path / "b.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path), broken)
 
 
 def test_fractions_of_the_ceiling_are_of_the_same_recording():

@@ -57,10 +57,11 @@ def benchmark(
     - `synapsnet benchmark away --fetch -o away/`
     - `synapsnet benchmark forecast -o forecasts/`
     """
-    from reports.forecast_benchmark import forecast_tables, is_of_forecasts
+    from reports.forecast_benchmark import forecast_tables
     from reports.leaderboard import leaderboard as ranked
     from validation.benchmark.runner import connect, run_suite
     from validation.benchmark.suite import load_suite
+    from validation.benchmark.table import is_of_forecasts
     from validation.methods import find_methods_in
 
     find_methods_in(Path.cwd())
@@ -108,10 +109,10 @@ def leaderboard(
     - `synapsnet leaderboard results/ --curves curves.svg`
     - `synapsnet leaderboard reports/results/away/ --markdown away.md`
     """
-    from reports.forecast_benchmark import forecast_tables, is_of_forecasts
+    from reports.forecast_benchmark import forecast_tables
     from reports.leaderboard import FIGURE_SUFFIXES, write_curves, write_figure, write_markdown, write_page
     from reports.leaderboard import leaderboard as ranked
-    from validation.benchmark.table import read_table
+    from validation.benchmark.table import is_of_forecasts, read_table
 
     page = output or Path("leaderboard.html")
     check_output(page, ".html")

@@ -76,7 +76,7 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
     """Rank of each contestant by `RANKED` and how it would vary with other simulations: see `rank_stability`.
 
     What is drawn anew is a network and a seed; all observations of it belong together. A case in which a method failed
-    counts as 0.
+    counts as 0; recordings in which nothing is connected do not count.
     """
     return rank_stability(_ranked(table), RANKED, units=DRAWN)
 
@@ -118,9 +118,12 @@ def failures(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each case of a contestant, with `RANKED`."""
+    """A row for each case of a contestant, with `RANKED`, 0 if it failed; none where nothing is connected."""
     scored = defined(table, RANKED)[[*CASE, "value"]].rename(columns={"value": RANKED})
-    return cases(contestants(table)).merge(scored, "left", CASE).fillna({RANKED: 0.0})
+    rows = cases(contestants(table)).merge(scored, "left", CASE)
+    undefined = rows.loc[(rows["status"] == "ok") & rows[RANKED].isna(), RECORDING]
+    without = pd.MultiIndex.from_frame(rows[RECORDING]).isin(pd.MultiIndex.from_frame(undefined))
+    return rows[~without].fillna({RANKED: 0.0})
 
 
 def _by_setting(rows: pd.DataFrame, *, fraction: bool = False) -> pd.DataFrame:

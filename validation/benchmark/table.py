@@ -20,7 +20,7 @@ hash                                of the case, the code and the versions
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +99,25 @@ def with_earlier(table: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFr
     return pd.concat([earlier[~pd.MultiIndex.from_frame(earlier[CASE]).isin(done)], table], ignore_index=True)
 
 
-def read_earlier(folder: Path, cases: Iterable[Case]) -> pd.DataFrame | None:
+def is_of_forecasts(table: pd.DataFrame) -> bool:
+    """Whether a table of results is of a suite of forecasts."""
+    return bool(table["metric"].str.startswith("skill_", na=False).any())
+
+
+def read_earlier(folder: Path, cases: Sequence[Case]) -> pd.DataFrame | None:
     """The table that is in a folder in which `cases` are to be run; None if there is none.
 
     Raises
     ------
     InputError
-        If it has other settings under the same names, or cannot be read.
+        If it is of the other task, has other settings under the same names, or cannot be read.
     """
     if not (folder / RESULTS).exists():
         return None
     earlier = read_table(folder)
+    there = "forecasts" if is_of_forecasts(earlier) else "connectivity"
+    if earlier["metric"].notna().any() and {case.task for case in cases} != {there}:
+        raise InputError(f"{folder / RESULTS} holds results of the task {there!r}; give another folder (-o).")
     wanted = {
         (case.network_label, case.observation_label): (_spec(case.network), _spec(case.observation)) for case in cases
     }
@@ -150,7 +158,8 @@ def read_table(path: str | Path, *, notify: Notify = lambda line: None) -> pd.Da
             raise InputError(
                 f"The files in {path} are of different suites: the settings of {label} differ; give one of them."
             )
-        again = table.duplicated(["network", "observation", "method", "seed", "metric"])
+        first = table.groupby(["network", "observation", "method", "seed"])["file"].transform("first")
+        again = table["file"] != first
         repeated = table.loc[again, ["file", "method"]].drop_duplicates()
         for file, method in repeated.itertuples(index=False):
             notify(f"{file}: results of {method} are in a file before it as well, and are taken from there.")
