@@ -23,8 +23,8 @@ from validation.activity.statistics import (
     CalciumStatistics,
     SpikeStatistics,
     autocorrelation,
+    binned_spike_statistics,
     calcium_statistics,
-    spike_statistics,
 )
 from validation.metrics.glossary import Metric
 
@@ -56,7 +56,8 @@ SPIKE_METRICS = (
     Metric(
         "correlation",
         "count correlation",
-        f"Pearson correlation of the spike counts of two different neurons in bins of {COUNT_BIN_S * 1e3:g} ms.",
+        "Pearson correlation of the spike counts of two different neurons in windows of whole bins, about "
+        f"{COUNT_BIN_S * 1e3:g} ms.",
     ),
 )
 CALCIUM_METRICS = (
@@ -154,7 +155,7 @@ def statistics_of(recording: Recording) -> SpikeStatistics | CalciumStatistics:
         return (
             statistics if is_dff(recording) else replace(statistics, noise_level=np.full(recording.n_neurons, np.nan))
         )
-    return spike_statistics(binned_spike_times(recording))
+    return binned_spike_statistics(recording)
 
 
 def names_of(neurons: pd.DataFrame) -> list[str]:

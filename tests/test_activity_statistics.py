@@ -13,6 +13,7 @@ from synapsnet.errors import InputError
 from synapsnet.recording import Recording, binned_spike_times
 from validation.activity.statistics import (
     autocorrelation,
+    binned_spike_statistics,
     calcium_statistics,
     count_correlation,
     cv_isi,
@@ -107,6 +108,20 @@ def test_neither_intervals_nor_bins_cross_the_border_of_an_epoch():
     assert count_correlation(nap.TsGroup({k: other[k] for k in (0, 1)}, time_support=epochs), 1.0) == pytest.approx(
         -0.2
     )
+
+
+@pytest.mark.parametrize(("dt_s", "segments"), [(0.03, None), (0.2, None), (0.005, [30] * 200)])
+def test_independent_neurons_are_uncorrelated_whatever_the_bins_and_the_trials(dt_s, segments):
+    counts = np.random.default_rng(0).poisson(5 * dt_s, (6000, 10))
+    found = binned_spike_statistics(Recording.from_array(counts, dt_s, "spikes", segments=segments))
+    assert found.correlation.mean() == pytest.approx(0, abs=0.01)
+
+
+def test_trials_of_a_single_bin_have_no_correlations():
+    counts = np.random.default_rng(0).poisson(1.0, (100, 3))
+    found = binned_spike_statistics(Recording.from_array(counts, 0.1, "spikes", segments=[1] * 100))
+    assert found.correlation.shape == (3,) and np.isnan(found.correlation).all()
+    assert found.rate_hz == pytest.approx(10, rel=0.2)
 
 
 def test_what_silent_neurons_do_not_have_is_nan():

@@ -153,6 +153,7 @@ def test_lengths(duration_s: float, text: str) -> None:
 
 def test_nothing_to_warn_of() -> None:
     assert warnings(good()) == []
+    assert warnings(good().model_copy(update={"facts": facts(mean_correlation=float("nan"))})) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from scipy import stats
 
 from synapsnet.array_types import FloatArray
 from synapsnet.errors import InputError
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, binned_spike_times
 
 MIN_INTERVALS = 10  # with fewer, the estimated CV of a Poisson train is more than 5% too low
 COUNT_BIN_S = 0.1
@@ -63,13 +63,24 @@ class CalciumStatistics:
 
 
 def spike_statistics(spike_times: nap.TsGroup, bin_s: float = COUNT_BIN_S) -> SpikeStatistics:
-    """All statistics of spike trains; `bin_s` is that of the correlation of counts."""
+    """All statistics of spike trains; `bin_s` is that of the correlation of counts, undefined if it is NaN."""
+    n_pairs = len(spike_times) * (len(spike_times) - 1) // 2
     return SpikeStatistics(
         rate_hz=rates_hz(spike_times),
         cv=cv_isi(spike_times),
         local_variation=local_variation(spike_times),
-        correlation=count_correlation(spike_times, bin_s),
+        correlation=np.full(n_pairs, np.nan) if np.isnan(bin_s) else count_correlation(spike_times, bin_s),
     )
+
+
+def binned_spike_statistics(recording: Recording) -> SpikeStatistics:
+    """All statistics of binned spikes, whose counts are correlated in whole bins: `COUNT_BIN_S`, as nearly as can be.
+
+    Not in more than half of the longest epoch; where that has a single bin, correlations are not defined.
+    """
+    longest = max(stop - start for start, stop in recording.segments)
+    n_bins = min(max(1, round(COUNT_BIN_S / recording.dt_s)), longest // 2)
+    return spike_statistics(binned_spike_times(recording), n_bins * recording.dt_s if n_bins else np.nan)
 
 
 def calcium_statistics(recording: Recording) -> CalciumStatistics:

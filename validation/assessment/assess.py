@@ -26,10 +26,10 @@ from synapsnet.estimator import SynapsNet
 from synapsnet.files import atomic_path, check_folder, locked
 from synapsnet.io.reader import Notify
 from synapsnet.progress import Progress
-from synapsnet.recording import Recording, binned_spike_times
+from synapsnet.recording import Recording
 from synapsnet.run import Run, RunDescription, load_run, read_description
 from validation.activity.observe_like import is_dff
-from validation.activity.statistics import calcium_statistics, noise_level, spike_statistics
+from validation.activity.statistics import binned_spike_statistics, calcium_statistics, noise_level
 from validation.assessment.expected_recovery import expected
 from validation.assessment.findings import so_far
 from validation.assessment.forecast_gain import forecasts
@@ -324,7 +324,8 @@ def _scores(folder: Path) -> Scores:
 def _facts(run: Run) -> Facts:
     recording, n = run.recording, run.recording.n_neurons
     spikes = recording.modality == "spikes"
-    of = spike_statistics(binned_spike_times(recording)) if spikes else calcium_statistics(recording)
+    of = binned_spike_statistics(recording) if spikes else calcium_statistics(recording)
+    defined = of.correlation[~np.isnan(of.correlation)]
     return Facts(
         source=run.description.source,
         modality=recording.modality,
@@ -335,7 +336,7 @@ def _facts(run: Run) -> Facts:
         rate_hz=Quartiles.of(recording.mean_activity / recording.dt_s) if spikes else None,
         noise_level=Quartiles.of(noise_level(recording)) if not spikes and is_dff(recording) else None,
         correlation=Quartiles.of(of.correlation),
-        mean_correlation=float(np.nanmean(of.correlation)),
+        mean_correlation=float(defined.mean()) if len(defined) else np.nan,
         n_pairs=n * (n - 1),
         n_reported=run.models["synapsnet"].connectivity_.n_reported([0.05])[0],
     )

@@ -53,7 +53,7 @@ def _long_steps(assessment: Assessment) -> str | None:
 
 def _shared_drive(assessment: Assessment) -> str | None:
     facts = assessment.facts
-    if facts is None or facts.mean_correlation < SHARED_DRIVE:
+    if facts is None or not facts.mean_correlation >= SHARED_DRIVE:  # it may be undefined
         return None
     return (
         f"Strong common input: pairs are correlated at {facts.mean_correlation:.2f} on average; unrecorded common "

@@ -57,6 +57,7 @@ class Facts(_Result):
     correlation : Quartiles
         Correlation of the activity of pairs of neurons, see `validation.activity.statistics`.
     mean_correlation : float
+        NaN where it is undefined for all pairs.
     n_pairs, n_reported : int
         Ordered pairs of different neurons; those reported as connected at a nominal false discovery rate of 5%.
     """
