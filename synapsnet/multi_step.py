@@ -33,6 +33,7 @@ from synapsnet.devices import as_double
 from synapsnet.normalised import Activity
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
+from synapsnet.windows import off_beat
 
 SPANS = (4, 16, 64, 256)  # steps; others, from 4 to 1,024, forecast about as well (docs/forecasts.md)
 FIT_VALUES, FIT_WINDOWS = 20_000_000, 100_000  # windows x neurons, and windows, to learn from at most
@@ -204,9 +205,11 @@ def origins(segments: Segments, n_steps: int, reach: int) -> Tensor:
 
 
 def spaced(first: Tensor, wanted: int, values: Activity, batch: int) -> Sequence[Tensor]:
-    """Evenly spaced ones of the first steps after windows, about as many as are wanted, in batches."""
+    """Evenly spread ones of the first steps after windows, about as many as are wanted, in batches."""
     apart = -(-max(1, len(first)) // max(1, wanted))
-    used = first[::apart].to(values.device)
+    places = torch.arange(0, len(first), apart)
+    places += (off_beat(len(places)) * apart).long()
+    used = first[places[places < len(first)]].to(values.device)
     batch = max(1, min(batch, SPANNED_VALUES // (apart * values.shape[1])))  # whose recent means need all between
     return torch.split(used, batch) if len(used) else ()
 

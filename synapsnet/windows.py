@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from synapsnet.errors import InputError
 from synapsnet.splits import Segments
+
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 def windows(values: Tensor, behaviour: Tensor, n_steps: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,6 +76,14 @@ def require_windows(training: Segments, validation: Segments, n_steps: int) -> N
                 f"Every epoch of the {name} part is too short for the history window: the longest has {longest} steps, "
                 f"{n_steps + 1} are needed; record longer epochs or use fewer history steps."
             )
+
+
+def off_beat(n: int) -> Tensor:
+    """(n,) fractions from 0 to below 1, evenly spread and in step with no period, such as that of trials (Weyl 1916).
+
+    What is sampled from a recording in equal steps may always fall into the same phase of its trials.
+    """
+    return torch.arange(n, dtype=torch.float64) * GOLDEN_RATIO % 1
 
 
 def n_targets(batch: Segments, n_steps: int) -> int:

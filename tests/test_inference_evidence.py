@@ -175,7 +175,7 @@ def test_variances_of_a_part_of_the_steps_are_those_of_all(monkeypatch, modality
     model = SynapsNet(seed=0, epochs=2, device="cpu", likelihood="bernoulli" if modality == "spikes" else "auto")
     fitted = model.fit(recording)._forecaster
     x, b = fitted.normalise(recording.values, recording.behaviour_values)
-    todo = Task(fitted.model, x, b, [(0, 36_000)], [(36_100, 40_000)]).batches(256)
+    todo = Task(fitted.model, x, b, [(0, 36_000)], [(36_100, 40_000)]).batches(2048)
     of_all, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
     monkeypatch.setattr(module, "ENOUGH_STEPS", 12_000)  # a third of each stretch
     of_some, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
@@ -187,3 +187,47 @@ def test_variances_of_a_part_of_the_steps_are_those_of_all(monkeypatch, modality
         ratio = (getattr(of_some, name) / getattr(of_all, name))[apart]
         assert ratio.mean() == pytest.approx(1, abs=0.01), name
         assert 0 < (ratio - 1).abs().max() < 0.1, name
+
+
+def test_parts_of_stretches_lie_early_and_late_and_are_not_too_short_for_variances():
+    lengths = [1600] * 300 + [60] * 3
+    ends = np.cumsum([4 + n for n in lengths])
+    segments = [(int(stop) - n - 4, int(stop)) for stop, n in zip(ends, lengths, strict=True)]
+    stretches = module.Stretches(torch.zeros(segments[-1][1], 1), 4, segments)
+    parts = stretches.parts(4)
+    begins = np.array([part.start for part in parts[:300]])
+    assert {part.stop - part.start for part in parts[:300]} == {400}
+    assert np.unique(begins, return_counts=True)[1] == pytest.approx(75, abs=2)
+    assert np.unique(begins[::2], return_counts=True)[1] == pytest.approx(37.5, abs=4)  # of every second trial as well
+    assert parts[300:] == [slice(0, 60)] * 3
+    assert stretches.parts(1) == [slice(0, n) for n in lengths]
+
+
+@pytest.mark.parametrize("trial", [60, 1200])
+def test_standard_errors_of_trials_are_those_of_their_whole_length(monkeypatch, trial):
+    """Half of the neurons vary early in a trial, the others late."""
+    n_trials, n = 36_000 // trial, 8
+    early = np.arange(trial)[:, None] < trial / 2
+    sd = np.where(early == (np.arange(n) < n / 2), 1.0, 0.3)
+    values = np.random.default_rng(5).normal(size=(n_trials, trial, n)) * sd
+    recording = Recording.from_array(values.reshape(-1, n), 0.03, "calcium", segments=[trial] * n_trials)
+    model = SynapsNet(seed=0, epochs=1, device="cpu").fit(recording)
+    fitted = model._forecaster
+    x, b = fitted.normalise(recording.values, recording.behaviour_values)
+    todo = Task(fitted.model, x, b, recording.segments[1:], recording.segments[:1]).batches(1200)
+    of_all, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
+    monkeypatch.setattr(module, "ENOUGH_STEPS", 12_000)
+    of_some, _ = gather_evidence(fitted.model, x, b, todo, model.fabric)
+    apart = ~torch.eye(n, dtype=torch.bool)
+    assert (of_some.standard_error / of_all.standard_error)[apart].log().abs().max() < 0.15
+
+
+def test_neurons_that_are_silent_while_it_is_trained_are_connected_to_none():
+    rng = np.random.default_rng(6)
+    values = (rng.random((6000, 12)) < 0.05).astype(np.float32)
+    values[:5500, 3] = 0
+    recording = Recording.from_array(values, 0.02, "spikes")
+    found = SynapsNet(seed=0, device="cpu", epochs=2).fit(recording).connectivity_
+    assert not found.weight[:, 3].any() and not found.weight[3].any()
+    assert (found.local_fdr[3] == 1).all()
+    assert found.weight.any()

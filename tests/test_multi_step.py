@@ -165,3 +165,12 @@ def test_the_size_of_batches_and_their_thinning_matter_little(monkeypatch):
     thinned = fitted(x, [(0, 6000)], [(6010, 8000)]).coefficients
     assert not torch.equal(thinned, whole.coefficients)
     assert thinned.numpy() == pytest.approx(whole.coefficients.numpy(), abs=0.1)
+
+
+@pytest.mark.parametrize("n_trials", [1980, 2000, 2010])
+def test_thinned_windows_fall_into_all_phases_of_trials(n_trials):
+    """Windows in equal steps fell into one of 37 phases of 2,010 trials."""
+    chosen = torch.cat(list(multi_step.spaced(torch.arange(37 * n_trials), 2000, torch.zeros(1, 1), 100)))
+    assert 1000 < len(chosen) <= 2000 and (chosen.diff() > 0).all()
+    of_phase = torch.bincount(chosen % 37, minlength=37)
+    assert of_phase.min() > 0.5 * len(chosen) / 37

@@ -34,19 +34,20 @@ import torch
 from torch import Tensor
 
 from synapsnet.devices import add_up
-from synapsnet.inference.changing_variance import ChangingVariance, mean_around, weighted
+from synapsnet.inference.changing_variance import NEARBY_STEPS, ChangingVariance, mean_around, weighted
 from synapsnet.model import SynapsNetModel
 from synapsnet.normalised import Activity, Scratch
 from synapsnet.progress import Advance, Counter, unheard
 from synapsnet.splits import Segments
-from synapsnet.windows import joined, n_targets, segments_of_process, windows
+from synapsnet.windows import joined, n_targets, off_beat, segments_of_process, windows
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 NEWTON_STEPS = 3
 STEPS_AT_ONCE = 2048  # that joined pieces have at most; nor have they more steps than there are neurons
-ENOUGH_STEPS = 50_000  # for variances: of recordings with at least twice as many, a part of the steps is taken
+ENOUGH_STEPS = 50_000  # for variances: of recordings with at least twice as many, a part of each stretch is taken
+LEAST_STEPS = 4 * NEARBY_STEPS[1]  # of a stretch: variances are those of steps nearby
 SMALLEST_VARIANCE = 1e-5  # of what is sent, as a fraction of the largest: above the rounding of float32
 FLANK_GAP = 2  # steps between the lags of a connection and the flanks
 SMALLEST_INFORMATION = 1e-12  # on a neuron that was silent: a huge but finite standard error
@@ -77,6 +78,16 @@ class Stretches:
         """Where the steps that these predict lie in what is kept."""
         ends = accumulate((stop - start - self.n_steps for start, stop in segments), initial=0)
         return [slice(a, b) for a, b in pairwise(ends)]
+
+    def parts(self, share: int) -> list[slice]:
+        """One part in `share` of the steps of each stretch, here an early one and there a late one."""
+        parts = []
+        for rows, fraction in zip(self.rows, off_beat(len(self.rows)).tolist(), strict=True):
+            n_steps = rows.stop - rows.start
+            size = min(n_steps, max(-(-n_steps // share), LEAST_STEPS))
+            start = min(int(fraction * -(-n_steps // size)) * size, n_steps - size)
+            parts.append(slice(start, start + size))
+        return parts
 
     def room(self) -> Scratch:
         """For one more value of each step and neuron."""
@@ -222,11 +233,15 @@ def gather_evidence(
     covariance = add_up(fabric, covariance)
     precision = _inverse(covariance)
     sd_sent = covariance.diagonal().clamp(min=_smallest_variance(covariance)).sqrt()
+    silent = covariance.diagonal() < SMALLEST_INFORMATION
     del covariance
     added = _maximise_likelihood(model, stretches, precision, n_newton, fabric, counted)
     estimate = gain[:, None] * model.synapses.weight + added
     del added
-    return _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric, counted), gain
+    evidence = _read_out(model, stretches, estimate, sd_sent, precision, n_steps, fabric, counted)
+    if silent.any():  # while it was trained: whose estimates are rounding times a huge error
+        evidence = replace(evidence, informative=~(silent[:, None] | silent))
+    return evidence, gain
 
 
 def mean_gain(model: SynapsNetModel, x: Activity, b: Tensor, batches: list[Segments], fabric: Fabric) -> Tensor:
@@ -331,7 +346,7 @@ def _read_out(
     information, information_of_moments, residual_cubes, sent_cubes = (torch.zeros_like(sd_sent) for _ in range(4))
     changing_variance, n_flanks = ChangingVariance(precision), torch.zeros((), device=precision.device)
     n_lags, share = model.architecture.n_lags, max(1, n_steps // ENOUGH_STEPS)
-    for h, eta, target in counted(stretches):
+    for part, (h, eta, target) in zip(stretches.parts(share), counted(stretches), strict=True):
         score, step_information = model.score(eta, target), model.fisher_information(eta)
         residual = score / step_information.clamp(min=SMALLEST_INFORMATION).sqrt()  # variance 1 if the model is right
         residual_covariance += residual.T @ residual
@@ -343,12 +358,11 @@ def _read_out(
         flank = flank[:: min(share, n_lags // 2 + 1)]  # as means over more steps than that, they change slowly
         flank_covariance += flank.T @ flank
         n_flanks += len(flank)
-        part = slice(-(-len(h) // share))
-        h, score, step_information, residual = h[part], score[part], step_information[part], residual[part]
-        information_of_moments += step_information.sum(0)
-        first_moment += weighted(step_information, h)
-        second_moment += weighted(step_information, h.square())
-        changing_variance.add(h, score, step_information, residual)
+        weighed = slice(None) if model.likelihood.constant_information else part  # which takes no product
+        information_of_moments += step_information[weighed].sum(0)
+        first_moment += weighted(step_information[weighed], h[weighed])
+        second_moment += weighted(step_information[weighed], h[weighed].square())
+        changing_variance.add(h[part], score[part], step_information[part], residual[part])
     residual_covariance, first_moment, second_moment, information, information_of_moments = (
         add_up(fabric, part)
         for part in (residual_covariance, first_moment, second_moment, information, information_of_moments)
