@@ -202,7 +202,8 @@ class Connectome:
             raise InputError(
                 "This connectivity has no p-values or standard errors, so significance is unknown; rank its scores."
             )
-        p_values = 2 * ndtr(-np.abs(self.scores))
+        z = _evidence({"weight": self.weight, "standard_error": self.standard_error})
+        p_values = 2 * ndtr(-np.abs(z))
         np.fill_diagonal(p_values, 1.0)
         return cast(FloatArray, p_values)
 

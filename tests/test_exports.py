@@ -59,6 +59,12 @@ def test_pairs_of_neurons_with_little_data_are_marked() -> None:
     assert not edge_table(by_hand(), NEURONS).little_data.any()
 
 
+def test_p_values_are_those_of_weights_over_their_errors_whatever_else_is_known() -> None:
+    weight, half = np.array([[0.0, 1.0], [2.0, 0.0]]), np.full((2, 2), 0.5)
+    found = Connectome(weight, standard_error=np.ones((2, 2)), local_fdr=half)
+    assert found.p_values == pytest.approx(np.array([[1, 0.3173], [0.0455, 1]]), abs=1e-4)
+
+
 def test_edges_without_prior_have_adjusted_p_values() -> None:
     z = np.array([[0.0, 4.0], [1.0, 0.0]])
     edges = edge_table(Connectome(z, standard_error=np.ones((2, 2))), neuron_table(2))
