@@ -32,7 +32,8 @@ from synapsnet.fitted import (
 )
 from synapsnet.forecast_features import n_features, n_inputs
 from synapsnet.inference.delays import transmission_delays
-from synapsnet.inference.spike_evidence import resolves, spectra_bytes, spike_evidence
+from synapsnet.inference.spectra import time_resolution_s
+from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolves, spectra_bytes, spike_evidence
 from synapsnet.limits import require_memory
 from synapsnet.listed_connectome import from_arrays, to_arrays
 from synapsnet.memmap import is_large
@@ -486,10 +487,16 @@ def fit_models(
         Material(recording, recording.values, *model.check(recording))
         for model, recording in zip(models, recordings, strict=True)
     ]
-    if pretrained is not None:  # told before anything is fitted
-        for material in forecast:
-            require_one_decoder(pretrained._fitted().shape, shape_of(material, settings))
     infers_apart, of_spikes = models[0]._infers_apart(recordings[0]), recordings[0].modality == "spikes"
+    if any(model._infers_apart(recording) != infers_apart for model, recording in zip(models, recordings, strict=True)):
+        raise InputError(
+            "Recordings that are fitted together must be inferred from in one way; of some the spike times are fine "
+            f"enough, within {LONGEST_STEP_S * 1000:g} ms, and of others only bins can be used. Fit those apart, or "
+            "give all of them in bins."
+        )
+    shapes = [shape_of(material, settings) for material in forecast]
+    for shape in shapes:  # told before anything is fitted
+        require_one_decoder(pretrained._fitted().shape if pretrained else shapes[0], shape)
 
     def part(name: str) -> Progress:
         return lambda stage, fraction: progress(f"{name}: {stage}" if infers_apart else stage, fraction)
@@ -536,8 +543,10 @@ def fit_models(
 
 
 def _with_delays(connectivity: Connectome, recording: Recording, progress: Progress = unheard) -> Connectome:
-    """The connectome with delays of probable connections, if the recording has spike times finer than its bins."""
+    """The connectome with delays of probable connections, if spike times are known to a millisecond."""
     if recording.modality == "calcium" or recording.spike_times is None or connectivity.local_fdr is None:
+        return connectivity
+    if time_resolution_s(recording.spike_times) > 0:
         return connectivity
     progress("delays", 0.0)
     probable = connectivity.local_fdr < 0.5

@@ -24,7 +24,7 @@ from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_evidence, mean_gain
 from synapsnet.inference.posterior import FINE_STEP_S, posterior
 from synapsnet.inference.spectra import in_order
-from synapsnet.inference.spike_evidence import resolves, spike_evidence
+from synapsnet.inference.spike_evidence import ROUNDING, resolves, spike_evidence
 from synapsnet.memmap import blocks
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
@@ -49,7 +49,7 @@ SAMPLED_BATCHES = 64  # from which a decoder's mean gain is estimated
 LEAST_MEAN = 1e-6  # of spikes in a bin, of a silent neuron
 LEAST_CHANCE = 0.2  # of a spike, relative to what a neuron's own past lets the decoder expect
 LEAST_UPDATES = 800  # chosen by validation loss on real recordings
-MANY_NEURONS = 400  # beyond which training starts from the autoregression and takes no more than these updates
+MANY_NEURONS = 400  # beyond which training takes no more than these updates, on calcium from the autoregression
 ENOUGH_TO_FORECAST, ENOUGH_TO_INFER = 400, 100  # chosen on calcium of 1,000 neurons (docs/large.md)
 DECODED = {  # what models must agree in to share a decoder
     "likelihood": "likelihood",
@@ -175,7 +175,8 @@ class FittedModel(nn.Module):
         first = prepared[0][0]
         spikes = first.model.likelihood.modality == "spikes"
         many = max(fitted.shape["n_neurons"] for fitted, _ in prepared) > MANY_NEURONS
-        many &= not spikes or inferrers is not None  # of other spikes evidence takes longer than training
+        # Of spikes that are inferred from their times, evidence takes longer than training.
+        many &= not (spikes and (settings.likelihood != "auto" or resolves(materials[0].recording)))
         for fitted, task in prepared:
             require_one_decoder((pretrained or first).shape, fitted.shape)
             if many and forecasts:
@@ -433,7 +434,7 @@ class FittedModel(nn.Module):
         def connectome(advance: Advance) -> Tensors:
             tensors = stages.result("evidence", evidence)
             gain = tensors.pop("gain")
-            fine_steps = recording.dt_s <= FINE_STEP_S
+            fine_steps = recording.dt_s <= FINE_STEP_S * (1 + ROUNDING)
             found = connectome_of(Evidence.from_tensors(tensors), prior, unit, fine_steps, advance)
             return {name: torch.from_numpy(matrix) for name, matrix in found.matrices.items()} | {"gain": gain}
 

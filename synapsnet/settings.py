@@ -29,7 +29,7 @@ class Settings(Parameters):
         How the decoder sees a neuron's own past, see `synapsnet.model.decoders`.
     n_lags, n_history : int or None
         Length in steps of the synaptic kernels, and of a neuron's own past. By default 30 ms and 50 ms for spikes, 4
-        and 8 frames for calcium.
+        and 8 frames for calcium; in a model that only infers connections, both are 4 steps.
     n_embedding, n_hidden : int
         Dimensions of the neurons' embeddings, and hidden units of the shared decoder. With no dimension the decoder
         cannot tell neurons apart, and sees no behaviour: an ablation.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from synapsnet import fitted
+from synapsnet import fitted, training
 from synapsnet.estimator import SynapsNet
 from synapsnet.model.autoregression import autocovariances, shared_autoregression
 from synapsnet.recording import Recording
 from synapsnet.splits import holdout
+from synapsnet.training import History, Schedule, Task
 
 COEFFICIENTS = (1.2, -0.5)
 
@@ -71,3 +74,21 @@ def test_from_there_training_forecasts_as_well_and_infers_the_same(
     assert (errors(many) < 1.01 * errors(few)).all()
     ours, theirs = many.connectivity_, few.connectivity_
     assert np.corrcoef(ours.weight.ravel(), theirs.weight.ravel())[0, 1] > 0.95
+
+
+def test_without_connections_training_takes_as_many_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of spikes in bins too long for correlograms; otherwise the comparison of both would favour one."""
+    schedules = []
+
+    def train(tasks: list[Task], schedule: Schedule, **how: Any) -> History:
+        schedules.append(schedule)
+        return training.train(tasks, schedule, **how)
+
+    monkeypatch.setattr(fitted, "MANY_NEURONS", 3)
+    monkeypatch.setattr(fitted, "train", train)
+    spikes = Recording.from_array(np.random.default_rng(0).random((2000, 4)) < 0.1, 0.02, "spikes")
+    for connectivity in ("free", "none"):
+        SynapsNet(seed=0, device="cpu", batch_steps=8, connectivity=connectivity).fit(spikes)
+    _, with_connections, without = schedules
+    assert without == with_connections
+    assert without.epochs * without.updates == 400

@@ -1,5 +1,7 @@
 """Delays of connections, from spike trains in which they are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pynapple as nap
 import pytest
@@ -122,3 +124,9 @@ def test_synapsnet_infers_delays_where_there_are_spike_times(small_simulation):
     assert np.array_equal(np.isfinite(found.delay_s), likely)
     counts_only = Recording.from_array(recording.values, recording.dt_s, "spikes")
     assert SynapsNet().infer(counts_only).delay_s is None
+    times = {
+        k: nap.Ts(np.unique(np.round(train.times() / 0.004)) * 0.004) for k, train in recording.spike_times.items()
+    }
+    support = recording.spike_times.time_support
+    coarse = replace(recording.without_ground_truth(), spike_times=nap.TsGroup(times, time_support=support))
+    assert SynapsNet().infer(coarse).delay_s is None

@@ -238,7 +238,9 @@ def test_a_few_spikes_do_not_show_a_grid():
     assert resolution_s(record([np.array([]), np.array([])])) == 0
 
 
-@pytest.mark.parametrize(("bin_s", "fine_enough"), [(0.002, True), (0.010, True), (0.020, False)])
+@pytest.mark.parametrize(
+    ("bin_s", "fine_enough"), [(0.002, True), (0.010, True), (0.010000000000000002, True), (0.020, False)]
+)
 def test_spikes_in_short_bins_are_inferred_from_like_spike_times(bin_s, fine_enough):
     assert resolves(Recording.from_array(np.eye(4), bin_s, "spikes")) is fine_enough
 

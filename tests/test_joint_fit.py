@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pynapple as nap
 import pytest
 import torch
 
 from synapsnet import fitted, training
 from synapsnet.errors import InputError
 from synapsnet.estimator import SynapsNet
+from synapsnet.io.units import count_spikes
 from synapsnet.joint_fit import fit_together
-from synapsnet.recording import Recording
+from synapsnet.recording import Recording, neuron_table
 from synapsnet.splits import holdout
 
 QUICK: dict[str, Any] = {"n_lags": 1, "n_history": 4, "epochs": 8, "batch_steps": 100, "horizon": 4, "device": "cpu"}
@@ -177,6 +179,20 @@ def test_refuses_recordings_of_two_kinds():
         fit_together([network(800), calcium], **QUICK)
     with pytest.raises(InputError, match="There is no recording"):
         fit_together([])
+
+
+def test_refuses_what_differs_before_anything_is_fitted(monkeypatch):
+    monkeypatch.setattr(fitted, "train", lambda *a, **k: pytest.fail("was trained"))
+    bins = network(800)
+    spikes = [np.sort(np.random.default_rng(k).uniform(0, 16, 30)) for k in range(6)]
+    support = nap.IntervalSet(0, 16)
+    timed = count_spikes(spikes, neuron_table(6), support, 0.02, notify=lambda _: None, metadata={})
+    with pytest.raises(InputError, match="must be inferred from in one way"):
+        fit_together([bins, timed], **QUICK)
+    two = np.array(bins.values)
+    two[5] = 2
+    with pytest.raises(InputError, match="same likelihood; got bernoulli and poisson"):
+        fit_together([bins, Recording.from_array(two, 0.02, "spikes")], **QUICK)
 
 
 def test_refuses_a_pretrained_model_that_is_not_fitted():

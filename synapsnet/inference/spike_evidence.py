@@ -35,6 +35,7 @@ from synapsnet.recording import Recording, binned_spike_times
 
 STEP_S = 0.001  # resolution of correlograms, or that of the spikes where it is coarser
 LONGEST_STEP_S = 0.010  # in longer ones a connection acts within a step, and has no direction
+ROUNDING = 1e-6  # by which a step may be longer than one of these, as a fraction
 MOST_OPERATIONS, MOST_BYTES = 3e13, 1e10  # of cross-spectra; beyond them the resolution is halved
 SPECTRA_SHARE = 0.6  # of the time
 LEAST_COINCIDENCES = 2.0  # expected under a response
@@ -42,7 +43,8 @@ LEAST_COINCIDENCES = 2.0  # expected under a response
 
 def resolves(recording: Recording) -> bool:
     """Whether spikes are there, in steps that are fine enough, and of few enough neurons for their spectra."""
-    return recording.modality == "spikes" and recording.n_neurons > 1 and _step_s(recording) <= LONGEST_STEP_S
+    several_trains = recording.modality == "spikes" and recording.n_neurons > 1
+    return several_trains and _step_s(recording) <= LONGEST_STEP_S * (1 + ROUNDING)
 
 
 def _step_s(recording: Recording) -> float:
