@@ -49,7 +49,7 @@ from synapsnet.windows import require_windows
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 BYTES_PER_PAIR = 100  # of neurons: weights, evidence and posterior (docs/large.md)
 PARAMETERS, DESCRIPTION = "model.safetensors", "model.json"
 

@@ -293,13 +293,15 @@ class FittedModel(nn.Module):
         )  # fmt: skip
         # As far ahead as most windows reach.
         reach = self.ahead.learned_together(task.training, task.validation, n_steps)[0].stop
+        horizon = self.shape["horizon"]
 
         @torch.no_grad()
         def examples(first: Tensor) -> tuple[Tensor, Tensor]:
             features = known.features(first)
             followed = torch.stack([x[first + h] for h in range(reach)])
-            missed = followed - earlier(features, reach)
-            return known.inputs(first, features), missed.permute(1, 2, 0)
+            forecasts = earlier(features, horizon)
+            missed = followed - forecasts[:reach]
+            return known.inputs(first, features, forecasts), missed.permute(1, 2, 0)
 
         wanted = EXAMPLE_VALUES // (x.shape[1] * (n_inputs(self.shape) + reach))
         training, validation = (
@@ -351,15 +353,16 @@ class FittedModel(nn.Module):
         device, n_steps = self.centre.device, self.model.n_steps
         x, b = self.normalise(recording.values, recording.behaviour_values)
         result = np.full((horizon, *recording.values.shape), np.nan, np.float32)
-        known = self._known(x, b, recording.segments)
+        known, nonlinear = self._known(x, b, recording.segments), bool(self.beyond_linear.share.any())
         for first, last in stretches(recording.segments, n_steps, self._batch()):
             end = next(stop for start, stop in recording.segments if start <= first < stop)
             target = first + n_steps  # of the first window, one step ahead
             unknown = torch.arange(target, last, device=device)  # the first step that each window does not know
             features = known.features(unknown)
-            steps = self.ahead(features, horizon)
-            if self.beyond_linear.share.any():
-                steps += self.beyond_linear(known.inputs(unknown, features), horizon)
+            linear = self.ahead(features, reach if nonlinear else horizon)
+            steps = linear[:horizon]
+            if nonlinear:
+                steps = steps + self.beyond_linear(known.inputs(unknown, features, linear), horizon)
             steps = torch.clamp(steps, self.lowest, self.highest)
             if modality == "spikes":  # a linear readout may predict 0, and the next spike then costs infinity
                 steps[0] = torch.maximum(steps[0], LEAST_CHANCE * features[..., 0])

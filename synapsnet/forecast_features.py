@@ -72,8 +72,10 @@ class ForecastFeatures:
         return torch.stack(parts, dim=-1)
 
     @torch.no_grad()
-    def inputs(self, first: Tensor, features: Tensor) -> Tensor:
-        """(B, N, D) inputs of the nonlinear readout: features, own past, currents, behaviour.
+    def inputs(self, first: Tensor, features: Tensor, forecasts: Tensor) -> Tensor:
+        """(B, N, D) inputs of the nonlinear readout: features, own past, currents until now and from now on, behaviour.
+
+        What others are expected to do reaches a neuron through `W`, as what they did does.
 
         Parameters
         ----------
@@ -81,11 +83,14 @@ class ForecastFeatures:
             The first steps that are not known.
         features : (B, N, F) tensor
             Those of these steps.
+        forecasts : (H, B, N) tensor
+            Linear forecasts of these steps and of those that follow.
         """
         own = self._recent(first)
         parts = [features, own if self.model.architecture.own_past else torch.zeros_like(own)]
         if self.model.synapses is not None:
             parts.append(self._recent_currents(first))
+            parts.append(self.model.synapses.connectivity(forecasts - self.rest).permute(1, 2, 0))
         parts.append(self.behaviour[first - 1][:, None].expand(-1, features.shape[1], -1))
         return torch.cat(parts, -1)
 
@@ -120,4 +125,5 @@ def n_features(shape: dict[str, Any]) -> int:
 
 def n_inputs(shape: dict[str, Any]) -> int:
     """Number D of inputs of the nonlinear readout."""
-    return n_features(shape) + PAST * (1 if shape["connectivity"] == "none" else 2) + int(shape["n_behaviour"])
+    n_currents = 0 if shape["connectivity"] == "none" else PAST + int(shape["horizon"])
+    return n_features(shape) + PAST + n_currents + int(shape["n_behaviour"])

@@ -4,12 +4,13 @@ Rhythms, bursts and states make the future depend on the past in ways that are n
 (`synapsnet.multi_step`) of neuron i at step h comes
 
 .. math::
-    s_h\, R_h\big(z_i(t),\; x_i(t-1 \ldots t-P),\; I_i(t \ldots t-P+1),\; e_i\big)
+    s_h\, R_h\big(z_i(t),\; x_i(t-1 \ldots t-P),\; I_i(t \ldots t-P+1),\; \hat I_i(t+1 \ldots t+H),\; e_i\big)
 
-with its features z, its own past, the currents that it receives, a latent embedding, and a perceptron R whose outputs
-are the steps. It is the decoder's idea, for longer pasts and farther futures: other neurons enter through `W` alone.
-R learns what a linear readout of the training part misses there, and is kept where it misses the validation part
-least; the share s of it that is used is a regression of what was missed in the validation part.
+with its features z, its own past, the currents that it receives, those that the linear forecasts of other neurons will
+send (:math:`\hat I = W \hat x`), a latent embedding, and a perceptron R whose outputs are the steps. It is the
+decoder's idea, for longer pasts and farther futures: other neurons enter through `W` alone. R learns what a linear
+readout of the training part misses there, and is kept where it misses the validation part least; the share s of it that
+is used is a regression of what was missed in the validation part.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ EXAMPLE_VALUES = 200_000_000  # of all inputs and steps of what it learns from, 
 ENOUGH_TO_SCALE = 100_000  # examples
 BATCH, UPDATES, MOST_PASSES = 2048, 1000, 60  # examples an update; updates, and passes over few examples, at most
 LEARNING_RATE, WARM_UP = 8e-3, 0.1
-CHECKS, PATIENCE = 12, 4  # how often the validation part is looked at, and how often in vain
+CHECKS, PATIENCE = 12, 4  # how often the validation part is looked at, and how often in vain once it was better
 SMALLEST = 1e-6
 
 Examples = Callable[[Tensor], tuple[Tensor, Tensor]]  # inputs (B, N, D), and what was missed (B, N, H), of B windows
@@ -135,7 +136,7 @@ class NonlinearReadout(nn.Module):
                 in_vain += 1
                 if error < lowest:
                     kept, lowest, in_vain = copy.deepcopy(self.state_dict()), error, 0
-                if in_vain == PATIENCE:
+                if kept is not None and in_vain >= PATIENCE:
                     break
         if kept is not None:
             self.load_state_dict(kept)

@@ -62,6 +62,20 @@ def test_it_finds_what_is_not_linear_and_differs_between_neurons_and_leaves_nois
     assert 0.8 < readout.share[0] <= 1
 
 
+def test_it_is_not_given_up_before_it_was_ever_better_and_soon_after(drawn, monkeypatch):
+    """Networks are often worse than none until the learning rate falls."""
+    inputs, product, _ = drawn
+    looked = []
+
+    def missed(self, inputs, truth):
+        looked.append(len(looked))
+        return truth if len(looked) > 6 else -truth
+
+    monkeypatch.setattr(NonlinearReadout, "_missed", missed)
+    assert fitted(inputs, product[..., None]).share[0] == 1
+    assert len(looked) == 6 + 1 + nonlinear_readout.PATIENCE + 1  # the last for its share
+
+
 def test_of_noise_alone_nothing_is_used(drawn):
     """Nor does a scale matter, nor an input that never changes."""
     inputs, _, noise = drawn
@@ -87,7 +101,10 @@ def test_without_windows_it_adds_nothing(drawn, missing):
 
 
 def test_it_is_given_the_past_of_its_epoch_alone_and_the_currents_that_the_model_computes():
-    """By hand: activity and currents of the last steps; before the epoch activity is usual and currents are 0."""
+    """By hand: activity and currents of the last steps; before the epoch activity is usual and currents are 0.
+
+    And what forecasts that differ from usual activity will send.
+    """
     torch.manual_seed(0)
     n, m = 3, 4
     model = SynapsNetModel(
@@ -104,14 +121,18 @@ def test_it_is_given_the_past_of_its_epoch_alone_and_the_currents_that_the_model
     known = ForecastFeatures.of(model, x, behaviour, [(0, 80), (80, 200)], rest, batch=7)
     first = torch.tensor([90, 150])
     features = known.features(first)
-    inputs = known.inputs(first, features)
+    forecasts = torch.arange(2.0 * 2 * n).view(2, 2, n)  # of two steps after two windows
+    inputs = known.inputs(first, features, forecasts)
     n_features = features.shape[2]
-    own, currents, shown = inputs[..., n_features:].split([PAST, PAST, 1], dim=-1)
+    own, currents, to_come, shown = inputs[..., n_features:].split([PAST, PAST, 2, 1], dim=-1)
     assert (inputs[..., :n_features] == features).all()
     assert (own[0, :, : PAST - 10] == 0.5).all()
     assert (own[0, :, PAST - 10 :] == x[80:90].T).all()
     assert (own[1] == x[150 - PAST : 150].T).all()
     assert (shown == (first - 1)[:, None, None]).all()
+    weight = model.synapses.connectivity.weight
+    for step, window in np.ndindex(2, 2):
+        assert torch.allclose(to_come[window, :, step], weight @ (forecasts[step, window] - 0.5))
     for k, t in enumerate(first.tolist()):
         for back in range(PAST):
             step = t - back
