@@ -299,6 +299,12 @@ def test_nothing_is_said_of_a_silent_neuron_and_of_few_spikes():
     assert int(evidence.informative.sum()) == 4 * 3
 
 
+def test_a_connection_is_found_where_most_pairs_have_a_silent_neuron():
+    found = posterior(evidence_of([*planted(n=2), *[np.array([])] * 3]))
+    assert torch.isfinite(found.mean).all()
+    assert found.p_absent[1, 0] < 0.05 < found.p_absent[0, 1]
+
+
 def test_two_neurons_are_enough():
     found = posterior(evidence_of(planted(n=2)))
     assert torch.isfinite(found.mean).all()

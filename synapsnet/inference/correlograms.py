@@ -149,7 +149,9 @@ class Correlograms:
         slope = (log_level @ log_variance + prior) / (log_level @ log_level + prior)
         self.exponent = float(slope.clamp(0, 1))
         in_shape = plain / self._noise_shape(level)
-        self.typical_noise = float(in_shape[:, self.far].square().mean(1).median())
+        of_pairs = in_shape[:, self.far].square().mean(1)
+        firing = of_pairs > 0  # a neuron may be silent in a part of a recording
+        self.typical_noise = float(of_pairs[firing].median()) if firing.any() else 1.0
 
 
 def smoothed(values: Tensor, width: float) -> Tensor:
