@@ -35,9 +35,9 @@ results and in Python (`validation.metrics.results`). Self-connections are never
 bootstrap within one run, or Student's t over the seeds of a benchmark. How to read them:
 [How far can I trust it?](tutorials/trust.md). What a method must do, whatever its scores:
 [Properties](properties.md)."""
-CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, states, observation models and
-indicators. What they are good for, with examples, is in [Simulators](simulators.md); how similar to cortex they are,
-in [Realism](realism.md)."""
+CATALOGUE = """What `synapsnet catalogue` lists: networks, topologies, inputs, states, rates, plasticity, observation
+models and indicators. What they are good for, with examples, is in [Simulators](simulators.md); how similar to cortex
+they are, in [Realism](realism.md)."""
 DATASETS = """Public recordings that SynapsNet fetches by name and reads:
 
 ```sh

@@ -176,7 +176,8 @@ def test_what_is_reported_is_corrected_where_it_must_be(
     edges = pd.read_csv(tmp_path / "edges.csv")
     assert (edges["reported"] == (edges["q_value"] <= kept)).all()
     assert edges["reported"].sum() == assessment.expected.at(kept).n_reported
-    assert ("nothing is corrected" if kept == 0.05 else "at a nominal 1.0% stands") in capsys.readouterr().err
+    said = "nothing is corrected" if kept == 0.05 else "only pairs reported at a nominal 1.0% are kept"
+    assert said in capsys.readouterr().err
 
 
 def test_what_cannot_be_corrected_says_why(assessment: Assessment, run: Path, tmp_path: Path) -> None:

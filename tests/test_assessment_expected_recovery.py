@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from validation.assessment.expected_recovery import (
     LONGER,
     OUTCOMES,
     Promises,
+    _unlike,
     examples,
     expected,
     statistics,
@@ -164,6 +166,17 @@ def test_an_example_is_promised_what_it_had_and_something_strange_is_called_so()
     assert np.mean(inside) > 0.85
     strange = {name: float(known.iloc[0][name]) + 30 for name in statistics(table)}
     assert Promises(table, strange).atypical > 2
+
+
+@pytest.mark.parametrize("modality", ["spikes", "calcium"])
+def test_what_is_strange_is_said_in_words(modality: Literal["spikes", "calcium"]) -> None:
+    table = examples(modality)
+    usual = table[statistics(table)].median()
+    told = {name: _unlike(table, {**usual, name: usual[name] + 100}) for name in statistics(table)}
+    assert all(len(words) == 1 for words in told.values())
+    assert not set(told) & {words for [words] in told.values()} - {"noise", "skewness"}  # words already
+    evidence = {name: usual[name] + 100 for name in ("upper", "top", "last")}
+    assert _unlike(table, {**usual, **evidence}) == ["how far the evidence of some pairs exceeds that of most"]
 
 
 def test_what_is_expected_of_a_recording(spike_recording: Recording) -> None:

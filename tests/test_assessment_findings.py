@@ -61,6 +61,10 @@ def expected(
     return Expected.model_validate(good | changes)
 
 
+def threshold(nominal: float, false: float, n_reported: int = 14) -> Threshold:
+    return Threshold(nominal=nominal, n_reported=n_reported, false=around(false), rate=around(false, 0.03))
+
+
 def reliability(correlation: Estimate | None) -> Reliability:
     pair = Comparison(
         parts=("odd blocks", "even blocks"), duration_s=540.0, n_pairs=9900, weight_correlation=correlation,
@@ -118,7 +122,7 @@ def test_how_many_networks_the_answer_is_from() -> None:
         == "AUPRC 0.90 [0.85, 0.95] from 300 stored simulations; false are 25.0 [0, 50] of 500 pairs."
     )
     assert (
-        "by 300 stored simulations and 4 of networks like this one, SynapsNet"
+        "Judging by 300 stored simulations and 4 of networks like this one, on recordings like this one SynapsNet"
         in findings(good(expected=expected(n_matched=4)))[1]
     )
 
@@ -176,6 +180,10 @@ def test_nothing_to_warn_of() -> None:
         (
             {"expected": expected(false={0.05: 0.2})},
             r"the 500 reported .*: 20% \[17%, 23%\] in .*; at a nominal 1.0%, where 1% .*, 100 of them stand",
+        ),
+        (
+            {"expected": expected(thresholds=corrected([threshold(0.01, 0.01), threshold(0.05, 0.2)]))},
+            r"More of the 14 reported .*; a nominal 1.0%, where 1% .*, keeps all of them: nothing changes\.",
         ),
         ({"expected": expected(false={0.01: 0.15, 0.05: 0.2})}, "no stricter threshold is known to bring that down"),
         ({"reliability": reliability(None)}, "Not reliable"),

@@ -50,7 +50,8 @@ def edges(
         notify(
             f"Networks like this keep to {fdr:.1%}: nothing is corrected."
             if at == fdr
-            else f"Networks like this exceed {fdr:.1%}: what is reported at a nominal {at:.1%} stands."
+            else f"In networks like this more than {fdr:.1%} are false; only pairs reported at a nominal {at:.1%} "
+            "are kept."
         )
     fitted = load_run(run, device="cpu")
     write_exports(fitted, output, fdr=at, recording=into)

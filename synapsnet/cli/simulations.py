@@ -202,10 +202,10 @@ def observe(
 
 def catalogue(
     name: Annotated[
-        str | None, typer.Argument(help="A network, topology or observation model; default: list them all.")
+        str | None, typer.Argument(help="Any name of the list, but not an indicator's; default: list them all.")
     ] = None,
 ) -> None:
-    """List the networks, topologies and observation models, or explain one with its parameters.
+    """List networks, topologies, inputs, states, rates, plasticity, observation models and indicators, or explain one.
 
     Example: `synapsnet catalogue small-world`
     """

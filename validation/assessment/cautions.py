@@ -93,12 +93,17 @@ def _false_discoveries(expected: Expected) -> str | None:
     now, instead = expected.at(LEVEL), expected.corrected(LEVEL)
     if not now.deviates:
         return None
-    then = (
-        "no stricter threshold is known to bring that down."
-        if instead is None
-        else f"at a nominal {instead.nominal:.1%}, where {percent(instead.rate)} are, {instead.n_reported:,} of them "
-        "stand (`synapsnet edges --correct`)."
-    )
+    if instead is None:
+        then = "no stricter threshold is known to bring that down."
+    elif instead.n_reported == now.n_reported:
+        then = (
+            f"a nominal {instead.nominal:.1%}, where {percent(instead.rate)} are, keeps all of them: nothing changes."
+        )
+    else:
+        then = (
+            f"at a nominal {instead.nominal:.1%}, where {percent(instead.rate)} are, {instead.n_reported:,} of them "
+            "stand (`synapsnet edges --correct`)."
+        )
     return (
         f"More of the {now.n_reported:,} reported connections are false than the nominal {LEVEL:.0%}: "
         f"{percent(now.rate)} in networks like this; {then}"

@@ -48,6 +48,27 @@ LARGEST_LOG = 20.0  # of what is estimated far from all examples
 LEAST_EXAMPLES = 20  # with fewer in which an outcome is known, nothing is said of it
 TYPICAL = 95.0  # percentile of examples' distances to those of other kinds
 FAR = 3.0  # in spreads over the examples: a statistic that is named
+WORDS = {  # of `signature`, as in docs/assessment.md
+    "neurons": "the number of neurons",
+    "rate": "rates",
+    "coincidences": "expected coincidences of pairs",
+    "frame": "the frame rate",
+    "duration": "the duration",
+    "noise": "noise",
+    "skewness": "skewness",
+    "correlations": "the spread of pairs' correlations",
+    "together": "how far reported pairs fire together slowly",
+    "upper": "how far the evidence of some pairs exceeds that of most",
+    "top": "how far the evidence of some pairs exceeds that of most",
+    "last": "how far the evidence of some pairs exceeds that of most",
+    "believed": "the recovery that SynapsNet's own probabilities promise",
+    "promise": "the recovery that SynapsNet's own probabilities promise",
+    "reported": "the fraction of pairs reported",
+    "number reported": "the number of pairs reported",
+    "steepness": "the fraction of pairs reported at several thresholds",
+    "wrong sign": "reported pairs whose sign is not the one that the sender mostly has",
+    "both ways": "pairs reported both ways",
+}
 FEW_REPORTED = 10.0  # pairs: of so many a share says half as much as of any number
 UNTOLD = 0.7  # width of an interval over that of all examples: more, and the recording says little
 
@@ -214,10 +235,10 @@ def _usual_distance(signatures: FloatArray, kinds: FloatArray) -> float:
 
 
 def _unlike(table: pd.DataFrame, observed: Signature) -> list[str]:
-    """Statistics that are far outside of those of the examples, the farthest first."""
+    """Statistics that are far outside of those of the examples, in words, the farthest first."""
     names = statistics(table)
     apart = np.abs(Standard.of(table[names].to_numpy(float))(values_of(observed, names)))
-    return [names[k] for k in np.argsort(-apart) if apart[k] > FAR][:3]
+    return list(dict.fromkeys(WORDS[names[k]] for k in np.argsort(-apart) if apart[k] > FAR))[:3]
 
 
 def _says_little(outcome: str, estimate: Estimate, values: FloatArray) -> bool:

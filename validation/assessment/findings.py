@@ -94,8 +94,9 @@ def _expected(expected: Expected | None) -> str | None:
     if expected is None:
         return None
     return (
-        f"On recordings like this one, by {_examples(expected)}, SynapsNet reaches AUPRC {written(expected.auprc)} "
-        f"where chance is {written(expected.density)}{_false(expected.at(LEVEL))}. {_inferred(expected)}"
+        f"Judging by {_examples(expected)}, on recordings like this one SynapsNet reaches AUPRC "
+        f"{written(expected.auprc)} where chance is {written(expected.density)}{_false(expected.at(LEVEL))}. "
+        f"{_inferred(expected)}"
     )
 
 

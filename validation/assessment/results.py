@@ -403,7 +403,7 @@ class Expected(_Result):
         Distance to the nearest of the examples, in units of that distance: above 1 the recording is unlike any, and
         intervals are wider by as much, less where there are networks like it.
     unlike : list of str
-        Statistics of the recording that lie outside what any of them has.
+        Statistics of the recording that lie outside what any of them has, in words.
     auprc : Estimate
         If there are connections at all.
     density : Estimate
