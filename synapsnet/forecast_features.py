@@ -75,7 +75,8 @@ class ForecastFeatures:
     def inputs(self, first: Tensor, features: Tensor, forecasts: Tensor) -> Tensor:
         """(B, N, D) inputs of the nonlinear readout: features, own past, currents until now and from now on, behaviour.
 
-        What others are expected to do reaches a neuron through `W`, as what they did does.
+        What others are expected to do reaches a neuron through `W`, as what they did does; and with it, through `W`
+        twice, what those did that they receive from. That may be the neuron itself: without its own past there is none.
 
         Parameters
         ----------
@@ -86,11 +87,11 @@ class ForecastFeatures:
         forecasts : (H, B, N) tensor
             Linear forecasts of these steps and of those that follow.
         """
-        own = self._recent(first)
-        parts = [features, own if self.model.architecture.own_past else torch.zeros_like(own)]
+        own, own_past = self._recent(first), self.model.architecture.own_past
+        parts = [features, own if own_past else torch.zeros_like(own)]
         if self.model.synapses is not None:
-            parts.append(self._recent_currents(first))
-            parts.append(self.model.synapses.connectivity(forecasts - self.rest).permute(1, 2, 0))
+            to_come = self.model.synapses.connectivity(forecasts - self.rest).permute(1, 2, 0)
+            parts += [self._recent_currents(first), to_come if own_past else torch.zeros_like(to_come)]
         parts.append(self.behaviour[first - 1][:, None].expand(-1, features.shape[1], -1))
         return torch.cat(parts, -1)
 
