@@ -33,7 +33,13 @@ from synapsnet.fitted import (
 from synapsnet.forecast_features import n_features, n_inputs
 from synapsnet.inference.delays import transmission_delays
 from synapsnet.inference.spectra import time_resolution_s
-from synapsnet.inference.spike_evidence import LONGEST_STEP_S, resolves, spectra_bytes, spike_evidence
+from synapsnet.inference.spike_evidence import (
+    LONGEST_STEP_S,
+    inferred_in_bins,
+    resolves,
+    spectra_bytes,
+    spike_evidence,
+)
 from synapsnet.limits import require_memory
 from synapsnet.listed_connectome import from_arrays, to_arrays
 from synapsnet.memmap import is_large
@@ -267,7 +273,7 @@ class SynapsNet(BaseEstimator):
         """Whether one model forecasts and another infers connectivity."""
         if self.settings.connectivity == "none":
             return False
-        return recording.modality == "calcium" or (self.settings.likelihood == "auto" and not resolves(recording))
+        return recording.modality == "calcium" or inferred_in_bins(recording, self.settings.likelihood)
 
     def _to_infer(self, recording: Recording, advance: Advance = unheard) -> Material:
         """What connectivity is inferred from: deconvolved calcium, or spikes in bins as if they were that.

@@ -24,7 +24,7 @@ from synapsnet.inference.calibration import calibrated
 from synapsnet.inference.evidence import SMALLEST_INFORMATION, Evidence, gather_evidence, mean_gain
 from synapsnet.inference.posterior import FINE_STEP_S, posterior
 from synapsnet.inference.spectra import in_order
-from synapsnet.inference.spike_evidence import ROUNDING, resolves, spike_evidence
+from synapsnet.inference.spike_evidence import ROUNDING, inferred_in_bins, resolves, spike_evidence
 from synapsnet.memmap import blocks
 from synapsnet.model import Architecture, SynapsNetModel
 from synapsnet.model.connectivity import Free, StandardErrors
@@ -175,8 +175,8 @@ class FittedModel(nn.Module):
         first = prepared[0][0]
         spikes = first.model.likelihood.modality == "spikes"
         many = max(fitted.shape["n_neurons"] for fitted, _ in prepared) > MANY_NEURONS
-        # Of spikes that are inferred from their times, evidence takes longer than training.
-        many &= not (spikes and (settings.likelihood != "auto" or resolves(materials[0].recording)))
+        # Of other spikes evidence takes longer than training.
+        many &= not spikes or inferred_in_bins(materials[0].recording, settings.likelihood)
         for fitted, task in prepared:
             require_one_decoder((pretrained or first).shape, fitted.shape)
             if many and forecasts:

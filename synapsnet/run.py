@@ -33,7 +33,7 @@ from synapsnet.estimator import PARAMETERS, SynapsNet
 from synapsnet.files import check_folder, locked, make_folder, write_text
 from synapsnet.io import read, write_recording
 from synapsnet.io.reader import Notify
-from synapsnet.io.truth import Truth, with_truth
+from synapsnet.io.truth import ELSEWHERE, Truth, with_truth
 from synapsnet.memmap import blocks
 from synapsnet.printable import printable
 from synapsnet.progress import Progress, unheard
@@ -51,7 +51,6 @@ MODELS: dict[str, dict[str, str]] = {"synapsnet": {}, "synapsnet-independent": {
 SCORED = ("scores.json", "inferred.safetensors", "example.safetensors")  # added by `validation.scoring`
 OURS = (DESCRIPTION, *SCORED, CHECKPOINT, *MODELS, RECORDING)
 GAP_S, MIN_GAP_STEPS = 1.0, 20  # left out between the fitted and the held-out part
-ELSEWHERE = "a.u."  # unit of the weights of a truth that was read from a file of its own; simulators know theirs
 # What may differ although the recording is the same, and what to do then.
 OTHER = {
     "neurons": "another neuron table; resume it with the same one, or fit anew with --overwrite",

@@ -47,6 +47,11 @@ def resolves(recording: Recording) -> bool:
     return several_trains and _step_s(recording) <= LONGEST_STEP_S * (1 + ROUNDING)
 
 
+def inferred_in_bins(recording: Recording, likelihood: str) -> bool:
+    """Whether spikes are inferred from as if they were calcium; not so if a likelihood is named."""
+    return recording.modality == "spikes" and likelihood == "auto" and not resolves(recording)
+
+
 def _step_s(recording: Recording) -> float:
     step_s = max(STEP_S, resolution_s(recording))
     operations = 8 * recording.n_neurons**2 * recording.n_steps * recording.dt_s / step_s

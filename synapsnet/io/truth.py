@@ -31,6 +31,7 @@ from synapsnet.parameters import Parameters
 from synapsnet.recording import Recording
 from synapsnet.wording import counted, listed
 
+ELSEWHERE = "a.u."  # unit of the weights of a truth that was read from a file of its own; simulators know theirs
 STATE_IT = "say which axis is the presynaptic one: --orientation post-pre for [post, pre], pre-post for [pre, post]"
 
 
@@ -142,7 +143,7 @@ def with_truth(recording: Recording, truth: Truth, folder: Path, *, notify: Noti
         delay_s=None if delay_s is None else np.where(weight != 0, delay_s, np.nan),
         known=None if known.all() else known,
         signed=signed,
-        unit="a.u.",
+        unit=ELSEWHERE,
     )
     return replace(recording, connectome=connectome)
 
